@@ -1,0 +1,104 @@
+// Package kernel is the numeric ground floor: the matrix product in which every
+// convolution, LSTM and attention of the codec ends, and the vector functions
+// between them.
+//
+// The contract that the exactness of everything above rests on: every output
+// of a product is one chain of fused multiply-adds over (tap, input channel),
+// in that order, starting from bias + init. Neither the tile in which an output
+// is computed, nor the rows and panels computed beside it, nor the thread that
+// computes it can change a bit of it. The vector functions likewise give each
+// element the same value wherever in a slice it stands.
+//
+// Every kernel exists as a plain Go loop (the generic one: reference and
+// fallback) and as assembly for AVX2+FMA and AVX-512, chosen at run time.
+// Results of different implementations agree closely but not bit for bit.
+package kernel
+
+import "fmt"
+
+// Width is the number of output channels in a panel.
+const Width = 16
+
+// Panels are the weights of a product, packed so that a kernel reads them
+// front to back: panel p holds output channels p*Width to (p+1)*Width as
+// [Taps][K][Width]. Channels beyond N are zero.
+type Panels struct {
+	Taps, K, N int
+	Data       []float32
+}
+
+// PanelsLen returns the number of values that panels of this shape occupy.
+func PanelsLen(taps, k, n int) int { return (n + Width - 1) / Width * taps * k * Width }
+
+// NewPanels returns zeroed panels over data, or over new memory if data is nil.
+// Data must hold PanelsLen(taps, k, n) zeros.
+func NewPanels(data []float32, taps, k, n int) *Panels {
+	if data == nil {
+		data = make([]float32, PanelsLen(taps, k, n))
+	}
+	return &Panels{Taps: taps, K: k, N: n, Data: data[:PanelsLen(taps, k, n)]}
+}
+
+// Count returns the number of panels.
+func (p *Panels) Count() int { return (p.N + Width - 1) / Width }
+
+// Index returns the position in Data of the weight of (tap, k, n).
+func (p *Panels) Index(tap, k, n int) int {
+	return ((n/Width*p.Taps+tap)*p.K+k)*Width + n%Width
+}
+
+// A Product computes
+//
+//	for t in rows, for n in [0, W.N):
+//	    acc = Bias[n] + Init[t*LdInit+n]
+//	    for tap in [0, W.Taps), for k in [0, W.K):
+//	        acc = fma(A[t*LdA+tap*LdTap+k], W[tap][k][n], acc)
+//	    Dst[t*LdDst+n] = acc
+//
+// A dilated convolution is LdTap = dilation*row, a strided one
+// LdA = stride*row, a matrix product Taps = 1. Whole panels are written, so
+// columns W.N to the next multiple of Width are overwritten with the values of
+// zero weights. Bias (a multiple of Width long) and Init may be nil, for zero.
+// Dst may be the same memory as Init, at the same positions, and must not
+// otherwise overlap what is read.
+type Product struct {
+	Dst        []float32
+	LdDst      int
+	A          []float32
+	LdA, LdTap int
+	W          *Panels
+	Bias       []float32
+	Init       []float32
+	LdInit     int
+}
+
+// Run computes rows row0 to row1 of panels panel0 to panel1. It panics where a
+// slice is too short for what would be read or written.
+func (p *Product) Run(row0, row1, panel0, panel1 int) {
+	if row0 >= row1 || panel0 >= panel1 {
+		return
+	}
+	p.check(row0, row1, panel0, panel1)
+	product(p, row0, row1, panel0, panel1)
+}
+
+func (p *Product) check(row0, row1, panel0, panel1 int) {
+	w := p.W
+	switch {
+	case row0 < 0 || panel0 < 0 || panel1 > w.Count():
+		panic(fmt.Sprintf("kernel: rows %d to %d, panels %d to %d of %d", row0, row1, panel0, panel1, w.Count()))
+	case len(w.Data) < PanelsLen(w.Taps, w.K, w.N):
+		panic(fmt.Sprintf("kernel: %d weights for panels of %dx%dx%d", len(w.Data), w.Taps, w.K, w.N))
+	case len(p.A) < (row1-1)*p.LdA+(w.Taps-1)*p.LdTap+w.K:
+		panic(fmt.Sprintf("kernel: input of %d values, row %d of %d taps of %d at strides %d and %d asked for",
+			len(p.A), row1-1, w.Taps, w.K, p.LdA, p.LdTap))
+	case len(p.Dst) < (row1-1)*p.LdDst+panel1*Width:
+		panic(fmt.Sprintf("kernel: output of %d values, row %d with %d columns at stride %d asked for",
+			len(p.Dst), row1-1, panel1*Width, p.LdDst))
+	case p.Bias != nil && len(p.Bias) < panel1*Width:
+		panic(fmt.Sprintf("kernel: %d biases for %d columns", len(p.Bias), panel1*Width))
+	case p.Init != nil && len(p.Init) < (row1-1)*p.LdInit+panel1*Width:
+		panic(fmt.Sprintf("kernel: initial values of %d, row %d with %d columns at stride %d asked for",
+			len(p.Init), row1-1, panel1*Width, p.LdInit))
+	}
+}
