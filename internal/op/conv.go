@@ -1,0 +1,254 @@
+package op
+
+import (
+	"fmt"
+
+	"github.com/facodec-go/facodec/internal/kernel"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// Filter is what a convolution reads: packed weights and a bias of a multiple
+// of kernel.Width values.
+type Filter struct {
+	Panels *kernel.Panels
+	Bias   []float32
+}
+
+// ConvShape says how a convolution moves over time.
+type ConvShape struct {
+	K, Stride, Dilation int
+	// Causal puts all padding that does not depend on the length on the left.
+	Causal bool
+	// Zero pads with zeros, (K-1)/2·Dilation on each side (PyTorch's Conv1d),
+	// instead of by SConv1d's reflection.
+	Zero bool
+}
+
+// extent returns the rows that one output row sees.
+func (s ConvShape) extent() int { return (s.K-1)*s.Dilation + 1 }
+
+// padding returns the rows of padding that every utterance gets
+// (dac/model/encodec.py, SConv1d.forward).
+func (s ConvShape) padding() (left, right int) {
+	total := s.extent() - s.Stride
+	switch {
+	case s.Zero:
+		left = (s.K - 1) / 2 * s.Dilation
+		right = left
+	case s.Causal:
+		left = total
+	default:
+		right = total / 2
+		left = total - right
+	}
+	return left, right
+}
+
+// Conv returns the convolution of act(x); act may be nil. Where init is given,
+// the result is added to it: init has one row for each row of the result, or a
+// single row for all of them.
+//
+// Reflection at the start needs rows that come later, so a stream emits nothing
+// until it holds them: 54 rows for a dilation of 9.
+func (r *Run) Conv(slot Slot, f Filter, s ConvShape, act Activation, x tensor.Tensor, init *tensor.Tensor) tensor.Tensor {
+	if s.K == 1 && s.Stride == 1 && act == nil {
+		return r.product(f, s, x, 0, x.T, init)
+	}
+	w := r.window(slot, s, act, x)
+	y := r.product(f, s, w.rows, w.start, w.out, init)
+	r.Free(w.rows)
+	return y
+}
+
+// A window is the padded input of one chunk of a convolution.
+type window struct {
+	rows  tensor.Tensor
+	start int // the row at which the first output begins
+	out   int // output rows
+}
+
+// window joins the rows held in slot, act(x) and the padding, and keeps what
+// the next chunk needs.
+func (r *Run) window(slot Slot, s ConvShape, act Activation, x tensor.Tensor) window {
+	m := r.memory(slot)
+	if x.B != 1 && (!r.Last || m.n > 0) {
+		panic("op: a stream of more than one sequence")
+	}
+	left, right := s.padding()
+	n := m.n + x.T
+	if !r.Last && !m.started && n <= reflectable(s, left, right) {
+		r.hold(m, act, x)
+		return window{rows: r.New(1, 0, x.C)}
+	}
+	var padLeft, padRight int
+	if !m.started {
+		padLeft = left
+	}
+	if r.Last && (n > 0 || m.started) {
+		length := padLeft + n - m.skip - left // modulo the stride, the utterance's
+		extra := (s.Stride - length%s.Stride) % s.Stride
+		if s.Zero {
+			extra = 0
+		}
+		padRight = right + extra
+	}
+	rows := r.New(x.B, padLeft+n+padRight, x.C)
+	for b := range x.B {
+		if m.n > 0 {
+			copy(rows.Rows(b, padLeft, padLeft+m.n), m.rows[:m.n*rows.Stride])
+		}
+		r.activate(act, rows, b, padLeft+m.n, x, b)
+		pad(rows, b, padLeft, n, padRight, s.Zero)
+	}
+	w := window{rows: rows, start: m.skip}
+	if span := rows.T - w.start - s.extent(); span >= 0 && n > 0 {
+		w.out = span/s.Stride + 1
+	}
+	if !r.Last {
+		next := w.start + w.out*s.Stride
+		keep := max(0, next-lookback(s, left, right))
+		m.skip = next - keep
+		m.keep(rows.Rows(0, keep, rows.T), rows.T-keep)
+		m.started = true
+	}
+	return w
+}
+
+// reflectable returns how many rows are too few to reflect at either end.
+func reflectable(s ConvShape, left, right int) int {
+	if s.Zero {
+		return 0
+	}
+	return max(left, right+s.Stride-1)
+}
+
+// lookback returns how many rows before the next output's first must be kept so
+// that the end can be reflected: right+stride-1 rows are mirrored there about
+// the last one, while the next output's own rows may be as few as
+// extent-stride.
+func lookback(s ConvShape, left, right int) int {
+	mirrored := right + s.Stride - 1
+	if s.Zero || mirrored == 0 {
+		return 0
+	}
+	return max(0, mirrored+1-(s.extent()-s.Stride))
+}
+
+// pad fills the padding of sequence b, whose n rows start at row left, by
+// reflection about the first and last row. Where there are too few rows to
+// reflect, zeros are first appended, the result reflected, and as many rows cut
+// off the end (dac/model/encodec.py, pad1d).
+func pad(x tensor.Tensor, b, left, n, right int, zero bool) {
+	longer := max(left, right)
+	extended := n
+	if n <= longer && !zero {
+		extended = longer + 1
+	}
+	fill := func(at, from int) {
+		dst := x.Rows(b, at, at+1)
+		if zero || from >= n {
+			clear(dst)
+			return
+		}
+		copy(dst, x.Rows(b, left+from, left+from+1))
+	}
+	for i := range left {
+		fill(i, left-i)
+	}
+	for i := range right {
+		from := n + i // position in the extended signal
+		if from >= extended {
+			from = 2*(extended-1) - from
+		}
+		fill(left+n+i, from)
+	}
+}
+
+// hold adds act(x) to the rows that wait for the start of a stream.
+func (r *Run) hold(m *memory, act Activation, x tensor.Tensor) {
+	if x.T == 0 {
+		return
+	}
+	m.grow((m.n + x.T) * x.Stride)
+	rows := tensor.Tensor{B: 1, T: m.n + x.T, C: x.C, Stride: x.Stride, Data: m.rows[:(m.n+x.T)*x.Stride]}
+	r.activate(act, rows, 0, m.n, x, 0)
+	m.n += x.T
+}
+
+// keep replaces the held rows by n others.
+func (m *memory) keep(rows []float32, n int) {
+	m.grow(len(rows))
+	copy(m.rows, rows)
+	m.n = n
+}
+
+func (m *memory) grow(n int) {
+	if n > cap(m.rows) {
+		rows := make([]float32, n)
+		copy(rows, m.rows)
+		m.rows = rows
+	}
+	m.rows = m.rows[:cap(m.rows)]
+}
+
+// product computes out rows of a convolution over rows of x from start on.
+func (r *Run) product(f Filter, s ConvShape, x tensor.Tensor, start, out int, init *tensor.Tensor) tensor.Tensor {
+	if x.C != f.Panels.K {
+		panic(fmt.Sprintf("op: %d channels for a filter of %d", x.C, f.Panels.K))
+	}
+	y := r.New(x.B, out, f.Panels.N)
+	if out == 0 {
+		return y
+	}
+	for b := range x.B {
+		p := &kernel.Product{
+			Dst: y.Rows(b, 0, out), LdDst: y.Stride,
+			A: x.Rows(b, start, x.T), LdA: s.Stride * x.Stride, LdTap: s.Dilation * x.Stride,
+			W: f.Panels, Bias: f.Bias,
+		}
+		if init != nil {
+			p.Init, p.LdInit = initRows(*init, b, out)
+		}
+		r.runProduct(p, out)
+	}
+	return y
+}
+
+// initRows returns the rows that a product of out rows starts from.
+func initRows(init tensor.Tensor, b, out int) ([]float32, int) {
+	switch init.T {
+	case out:
+		return init.Rows(b, 0, out), init.Stride
+	case 1:
+		return init.Rows(b, 0, 1), 0
+	}
+	panic(fmt.Sprintf("op: %d initial rows for %d", init.T, out))
+}
+
+// runProduct splits a product over the threads along its larger side, rows or
+// weights, so that what is read twice is the smaller one.
+func (r *Run) runProduct(p *kernel.Product, rows int) {
+	panels := p.W.Count()
+	threads := r.pool.Threads()
+	if threads == 1 {
+		p.Run(0, rows, 0, panels)
+		return
+	}
+	const tile = 48 // a multiple of every kernel's tile height
+	blocks := (rows + tile - 1) / tile
+	pairs := (panels + 1) / 2 // kernels take panels two at a time
+	tasks := 4 * threads      // more than threads, to balance a noisy machine
+	var byRows, byPanels int
+	if len(p.W.Data) > rows*p.LdA {
+		byPanels = min(pairs, tasks)
+		byRows = min(blocks, (tasks+byPanels-1)/byPanels)
+	} else {
+		byRows = min(blocks, tasks)
+		byPanels = min(pairs, (tasks+byRows-1)/byRows)
+	}
+	r.pool.For(byRows*byPanels, func(i int) {
+		row, panel := i%byRows, i/byRows
+		row0, row1 := row*blocks/byRows*tile, min(rows, (row+1)*blocks/byRows*tile)
+		p.Run(row0, row1, panel*pairs/byPanels*2, min(panels, (panel+1)*pairs/byPanels*2))
+	})
+}

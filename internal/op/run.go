@@ -1,0 +1,121 @@
+// Package op holds the coarse operations that networks are made of. A layer
+// (package nn) owns parameters and calls operations; an operation owns none.
+//
+// Every operation works on a Run: the context that makes one definition of a
+// layer serve whole utterances and streams. The rule that joins the two: an
+// operation emits exactly the rows that a whole utterance would give and that
+// can already be known, and remembers the input rows it still needs. Chunks may
+// therefore be of any size, none included, and give the whole utterance's rows
+// bit for bit; a whole utterance is the stream whose first chunk is also its
+// last.
+//
+// Ownership: an operation never frees what it is given, except where its
+// documentation says "takes"; whoever got a tensor from an operation gives it
+// back with Free.
+package op
+
+import (
+	"math/bits"
+
+	"github.com/facodec-go/facodec/internal/parallel"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// A Slot names the place in a Run where one operation of a network keeps its
+// rows between chunks. Slots are numbered when the network is built.
+type Slot int
+
+// A Run is one pass of input through networks: an utterance or a stream. It is
+// used by one goroutine at a time.
+type Run struct {
+	// Last says that the input ends with this chunk: right-hand padding is
+	// added and everything held back is emitted.
+	Last bool
+
+	pool  *parallel.Pool
+	state map[Slot]*memory
+	free  map[int][][]float32 // by capacity class
+	taken map[*float32]int    // capacity class of what is in use
+}
+
+// memory is what one operation of one stream remembers.
+type memory struct {
+	rows    []float32 // held input rows, at the input's stride
+	n       int       // how many
+	skip    int       // leading rows kept for the reflection at the end only
+	started bool      // the left-hand padding is in place
+	h, c    []float32 // LSTM state
+}
+
+// NewRun returns a run whose operations share the threads of pool.
+func NewRun(pool *parallel.Pool) *Run {
+	return &Run{
+		pool:  pool,
+		state: map[Slot]*memory{},
+		free:  map[int][][]float32{},
+		taken: map[*float32]int{},
+	}
+}
+
+// Reset forgets the stream, so that the next chunk starts an utterance. Memory
+// is kept for it.
+func (r *Run) Reset() {
+	r.Last = false
+	clear(r.state)
+}
+
+// Pool returns the threads of the run.
+func (r *Run) Pool() *parallel.Pool { return r.pool }
+
+func (r *Run) memory(s Slot) *memory {
+	m := r.state[s]
+	if m == nil {
+		m = &memory{}
+		r.state[s] = m
+	}
+	return m
+}
+
+// New returns an uninitialised tensor from the run's memory.
+func (r *Run) New(b, t, c int) tensor.Tensor {
+	return tensor.Wrap(r.alloc(tensor.Len(b, t, c)), b, t, c)
+}
+
+// Free gives x's memory back to the run. Tensors that did not come from the run
+// are left alone.
+func (r *Run) Free(xs ...tensor.Tensor) {
+	for _, x := range xs {
+		if cap(x.Data) == 0 {
+			continue
+		}
+		base := x.Data[:1]
+		class, ok := r.taken[&base[0]]
+		if !ok {
+			continue
+		}
+		delete(r.taken, &base[0])
+		r.free[class] = append(r.free[class], x.Data[:cap(x.Data)])
+	}
+}
+
+func (r *Run) alloc(n int) []float32 {
+	class := classOf(n)
+	var data []float32
+	if l := r.free[class]; len(l) > 0 {
+		data = l[len(l)-1]
+		r.free[class] = l[:len(l)-1]
+	} else {
+		data = make([]float32, class)
+	}
+	r.taken[&data[0]] = class
+	return data[:n]
+}
+
+// classOf rounds a length up to one of four steps in each power of two, so that
+// chunks of varying length reuse each other's memory at a cost of at most a
+// quarter.
+func classOf(n int) int {
+	n = max(n, 64)
+	step := 1 << max(bits.Len(uint(n-1))-3, 0)
+	return (n + step - 1) / step * step
+}
