@@ -1,0 +1,241 @@
+package weights
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxHeader is the format's own limit on its header.
+const maxHeader = 100 << 20
+
+// looksLikeSafetensors reports whether data starts as a safetensors file: the
+// length of the header, then a JSON object.
+func looksLikeSafetensors(data []byte) bool {
+	return len(data) > 8 && data[8] == '{' && binary.LittleEndian.Uint64(data) <= 1<<40
+}
+
+// readSafetensors reads a safetensors header: 8 bytes of length, a JSON object
+// that gives every tensor's type, shape and place, then the tensors' bytes
+// without holes.
+func (f *File) readSafetensors() error {
+	data := f.content.data
+	length := binary.LittleEndian.Uint64(data)
+	if length > maxHeader {
+		return fmt.Errorf("the header claims %d bytes, the format allows %d", length, maxHeader)
+	}
+	if length > uint64(len(data)-8) {
+		return fmt.Errorf("truncated: the header claims %d bytes, %d are there", length, len(data)-8)
+	}
+	header := data[8 : 8+length]
+	if !utf8.Valid(header) {
+		return errors.New("the header is not UTF-8")
+	}
+	places, err := f.readHeader(header)
+	if err != nil {
+		return fmt.Errorf("header: %w", err)
+	}
+	return f.place(places, 8+int(length))
+}
+
+// A place is where a safetensors header says that a tensor lies, relative to
+// the end of the header.
+type place struct {
+	name       string
+	dtype      DType
+	shape      []int
+	begin, end int
+}
+
+func (f *File) readHeader(header []byte) ([]place, error) {
+	dec := json.NewDecoder(bytes.NewReader(header))
+	dec.UseNumber()
+	var places []place
+	seen := map[string]bool{}
+	err := eachMember(dec, func(name string) error {
+		if seen[name] {
+			return fmt.Errorf("%q occurs twice", name)
+		}
+		seen[name] = true
+		if name == "__metadata__" {
+			return f.readMetadata(dec)
+		}
+		p, err := readPlace(dec, name)
+		if err != nil {
+			return fmt.Errorf("%q: %w", name, err)
+		}
+		places = append(places, p)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if rest := strings.TrimLeft(string(header[dec.InputOffset():]), " \t\r\n"); rest != "" {
+		return nil, fmt.Errorf("unexpected %s after the object", printable([]byte(rest)))
+	}
+	return places, nil
+}
+
+// eachMember reads an object and calls visit behind every key, to read the
+// value. encoding/json into a map would hide that a key occurs twice.
+func eachMember(dec *json.Decoder, visit func(key string) error) error {
+	if err := expect(dec, json.Delim('{')); err != nil {
+		return err
+	}
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return jsonFault(err)
+		}
+		if err := visit(key.(string)); err != nil { // in an object, a token before a value is a string
+			return err
+		}
+	}
+	return expect(dec, json.Delim('}'))
+}
+
+func expect(dec *json.Decoder, want json.Token) error {
+	got, err := dec.Token()
+	if err != nil {
+		return jsonFault(err)
+	}
+	if got != want {
+		return fmt.Errorf("expected %v, found %v", want, got)
+	}
+	return nil
+}
+
+func jsonFault(err error) error { return fmt.Errorf("not valid JSON: %w", err) }
+
+func (f *File) readMetadata(dec *json.Decoder) error {
+	f.metadata = map[string]string{}
+	err := eachMember(dec, func(key string) error {
+		value, err := dec.Token()
+		if err != nil {
+			return jsonFault(err)
+		}
+		text, ok := value.(string)
+		if !ok {
+			return fmt.Errorf("the value of %q is not a string", key)
+		}
+		if _, ok := f.metadata[key]; ok {
+			return fmt.Errorf("%q occurs twice", key)
+		}
+		f.metadata[key] = text
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("__metadata__: %w", err)
+	}
+	return nil
+}
+
+func readPlace(dec *json.Decoder, name string) (place, error) {
+	p := place{name: name}
+	var seen []string
+	err := eachMember(dec, func(key string) error {
+		if slices.Contains(seen, key) {
+			return fmt.Errorf("%q occurs twice", key)
+		}
+		seen = append(seen, key)
+		switch key {
+		case "dtype":
+			value, err := dec.Token()
+			if err != nil {
+				return jsonFault(err)
+			}
+			text, _ := value.(string)
+			d, ok := dtypeNamed(text)
+			if !ok {
+				return fmt.Errorf("dtype %v is not supported", value)
+			}
+			p.dtype = d
+		case "shape":
+			return readInts(dec, &p.shape)
+		case "data_offsets":
+			var offsets []int
+			if err := readInts(dec, &offsets); err != nil {
+				return err
+			}
+			if len(offsets) != 2 {
+				return fmt.Errorf("%d data_offsets, not 2", len(offsets))
+			}
+			p.begin, p.end = offsets[0], offsets[1]
+		default:
+			return fmt.Errorf("unknown field %q", key)
+		}
+		return nil
+	})
+	if err == nil && len(seen) != 3 {
+		err = errors.New("dtype, shape and data_offsets are not all there")
+	}
+	return p, err
+}
+
+func readInts(dec *json.Decoder, to *[]int) error {
+	if err := expect(dec, json.Delim('[')); err != nil {
+		return err
+	}
+	ints := []int{}
+	for dec.More() {
+		value, err := dec.Token()
+		if err != nil {
+			return jsonFault(err)
+		}
+		number, ok := value.(json.Number)
+		if !ok {
+			return fmt.Errorf("expected a number, found %v", value)
+		}
+		n, err := number.Int64()
+		if err != nil || n < 0 || int64(int(n)) != n {
+			return fmt.Errorf("%s is not a size", number)
+		}
+		ints = append(ints, int(n))
+	}
+	*to = ints
+	return expect(dec, json.Delim(']'))
+}
+
+// place checks the places against each other and the file, and enters the
+// tensors. The format allows neither holes nor overlaps.
+func (f *File) place(places []place, base int) error {
+	slices.SortStableFunc(places, func(a, b place) int {
+		if a.begin != b.begin {
+			return a.begin - b.begin
+		}
+		return a.end - b.end
+	})
+	length, at := len(f.content.data)-base, 0
+	for _, p := range places {
+		n, err := elements(p.shape, p.dtype.Size())
+		if err != nil {
+			return fmt.Errorf("%q: %w", p.name, err)
+		}
+		switch {
+		case p.end < p.begin || p.end-p.begin != n*p.dtype.Size():
+			return fmt.Errorf("%q: %s of shape %v is %d bytes, data_offsets [%d, %d] give %d",
+				p.name, p.dtype, p.shape, n*p.dtype.Size(), p.begin, p.end, p.end-p.begin)
+		case p.end > length:
+			return fmt.Errorf("truncated: %q ends at byte %d of the data, %d are there", p.name, p.end, length)
+		case p.begin < at:
+			return fmt.Errorf("%q overlaps the tensor before it", p.name)
+		case p.begin > at:
+			return fmt.Errorf("there is a hole of %d bytes before %q", p.begin-at, p.name)
+		}
+		at = p.end
+		t := &Tensor{DType: p.dtype, Shape: p.shape,
+			store: &storage{file: f.content, start: base + p.begin, end: base + p.end}}
+		if err := f.add(canonicalName(p.name), p.name, t); err != nil {
+			return err
+		}
+	}
+	if at != length {
+		return fmt.Errorf("%d bytes after the last tensor belong to none", length-at)
+	}
+	return nil
+}

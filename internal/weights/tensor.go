@@ -1,0 +1,223 @@
+package weights
+
+import (
+	"fmt"
+	"io/fs"
+	"math/bits"
+	"unsafe"
+)
+
+// A Tensor is one named array inside a file. Nothing is read until its values
+// are asked for.
+type Tensor struct {
+	Name  string
+	DType DType
+	Shape []int
+
+	store    *storage         // where the elements lie; nil for a synthetic tensor
+	offset   int              // of the first element in store, in elements
+	strides  []int            // in elements; nil where the elements lie in row-major order
+	generate func() []float32 // of a synthetic tensor
+}
+
+// Elements returns the number of elements.
+func (t *Tensor) Elements() int {
+	n := 1
+	for _, d := range t.Shape {
+		n *= d
+	}
+	return n
+}
+
+// Float32 returns the values in row-major order. Where the file holds them as
+// they are needed, the result is a view into the mapped file: read-only, and
+// valid until the file is closed. Otherwise it is a converted copy.
+func (t *Tensor) Float32() ([]float32, error) {
+	if t.generate != nil {
+		return t.generate(), nil
+	}
+	n := t.Elements()
+	if n == 0 {
+		return nil, nil
+	}
+	data, err := t.store.bytes()
+	if err != nil {
+		return nil, t.fault(err)
+	}
+	size := t.DType.Size()
+	data = data[t.offset*size:]
+	if t.strides == nil {
+		data = data[:n*size]
+		if view, ok := viewFloat32(data); ok && t.DType == F32 {
+			return view, nil
+		}
+		values := make([]float32, n)
+		widen(values, data, t.DType)
+		return values, nil
+	}
+	values := make([]float32, 0, n)
+	var one [1]float32
+	t.eachStrided(func(i int) {
+		widen(one[:], data[i*size:], t.DType)
+		values = append(values, one[0])
+	})
+	return values, nil
+}
+
+// Float64 returns the values in row-major order, always as a copy. It is exact
+// for every type, but for integers beyond 2^53.
+func (t *Tensor) Float64() ([]float64, error) {
+	if t.generate != nil {
+		narrow := t.generate()
+		values := make([]float64, len(narrow))
+		for i, v := range narrow {
+			values[i] = float64(v)
+		}
+		return values, nil
+	}
+	n := t.Elements()
+	if n == 0 {
+		return nil, nil
+	}
+	data, err := t.store.bytes()
+	if err != nil {
+		return nil, t.fault(err)
+	}
+	size := t.DType.Size()
+	data = data[t.offset*size:]
+	values := make([]float64, 0, n)
+	if t.strides == nil {
+		for i := range n {
+			values = append(values, element(data[i*size:], t.DType))
+		}
+		return values, nil
+	}
+	t.eachStrided(func(i int) { values = append(values, element(data[i*size:], t.DType)) })
+	return values, nil
+}
+
+// eachStrided calls visit with the distance of each element from the first one,
+// in row-major order of the shape. There must be at least one element.
+func (t *Tensor) eachStrided(visit func(int)) {
+	at, index := 0, make([]int, len(t.Shape))
+	for {
+		visit(at)
+		d := len(index) - 1
+		for ; d >= 0; d-- {
+			index[d]++
+			at += t.strides[d]
+			if index[d] < t.Shape[d] {
+				break
+			}
+			at -= index[d] * t.strides[d]
+			index[d] = 0
+		}
+		if d < 0 {
+			return
+		}
+	}
+}
+
+// Release tells the system that the pages of this tensor are not needed for
+// now. Views stay valid; using one again reads its pages back from the file.
+func (t *Tensor) Release() {
+	if t.store == nil || t.strides != nil {
+		return
+	}
+	size := t.DType.Size()
+	t.store.release(t.offset*size, t.Elements()*size)
+}
+
+func (t *Tensor) fault(err error) error {
+	if t.Name == "" {
+		return err
+	}
+	return fmt.Errorf("%s: %w", t.Name, err)
+}
+
+// viewFloat32 returns data as float32 without copying, where this machine's
+// byte order and data's alignment allow it.
+func viewFloat32(data []byte) ([]float32, bool) {
+	p := unsafe.Pointer(unsafe.SliceData(data))
+	if !littleEndian || len(data)%4 != 0 || uintptr(p)%4 != 0 {
+		return nil, false
+	}
+	return unsafe.Slice((*float32)(p), len(data)/4), true
+}
+
+var littleEndian = func() bool {
+	one := uint16(1)
+	return *(*byte)(unsafe.Pointer(&one)) == 1
+}()
+
+// elements returns the product of a shape's dimensions, or an error for a
+// negative one or for more elements than an int can count in bytes.
+func elements(shape []int, size int) (int, error) {
+	n, empty := uint64(size), false
+	for _, d := range shape {
+		if d < 0 {
+			return 0, fmt.Errorf("shape %v has a negative dimension", shape)
+		}
+		if d == 0 {
+			empty = true
+			continue
+		}
+		hi, lo := bits.Mul64(n, uint64(d))
+		if hi != 0 || lo > 1<<62 {
+			return 0, fmt.Errorf("shape %v is too large", shape)
+		}
+		n = lo
+	}
+	if empty {
+		return 0, nil
+	}
+	return int(n) / size, nil
+}
+
+// newStrided checks shape, strides and offset against a storage of length
+// elements, so that later reads need no checks.
+func newStrided(store *storage, length int, d DType, offset int, shape, strides []int) (*Tensor, error) {
+	n, err := elements(shape, d.Size())
+	if err != nil {
+		return nil, err
+	}
+	if len(strides) != len(shape) {
+		return nil, fmt.Errorf("shape %v with strides %v", shape, strides)
+	}
+	t := &Tensor{DType: d, Shape: shape, store: store, offset: offset, strides: strides}
+	if n == 0 {
+		t.offset, t.strides = 0, nil
+		return t, nil
+	}
+	if offset < 0 || offset >= length {
+		return nil, fmt.Errorf("offset %d in a storage of %d elements", offset, length)
+	}
+	last, contiguous, row := uint64(offset), true, 1
+	for i := len(shape) - 1; i >= 0; i-- {
+		if shape[i] == 1 {
+			continue // its stride is never used
+		}
+		if strides[i] < 0 {
+			return nil, fmt.Errorf("strides %v are negative", strides)
+		}
+		hi, lo := bits.Mul64(uint64(shape[i]-1), uint64(strides[i]))
+		if hi != 0 || lo >= uint64(length) || last+lo >= uint64(length) {
+			return nil, fmt.Errorf("shape %v with strides %v and offset %d reaches beyond a storage of %d elements", shape, strides, offset, length)
+		}
+		last += lo
+		contiguous = contiguous && strides[i] == row
+		row *= shape[i]
+	}
+	// A stride of 0 lets a few bytes claim any size: small expanded tensors
+	// exist, large ones would be memory out of proportion to the file.
+	if n > length && n > 1<<16 {
+		return nil, fmt.Errorf("shape %v repeats a storage of %d elements", shape, length)
+	}
+	if contiguous {
+		t.strides = nil
+	}
+	return t, nil
+}
+
+// errClosed is what reading from a closed file gives.
+var errClosed = fs.ErrClosed

@@ -1,0 +1,168 @@
+// Package weights reads and writes checkpoint files: safetensors, and both
+// container formats of PyTorch. Files are mapped into memory where the system
+// allows, and the tensors of a file are views into it.
+//
+// What is read is not trusted. A file gives tensors, or an error that names it
+// and the fault: no code in a pickle is ever run, and memory stays in
+// proportion to the file.
+//
+// Networks find their tensors under canonical names, "<network>.<key>" as in
+// "encoder.block.0.conv.conv.weight_g", whatever the file wraps them in.
+package weights
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+)
+
+// A Source is what a network loads its parameters from.
+type Source interface {
+	// Names returns all names, sorted.
+	Names() []string
+	Lookup(name string) (*Tensor, bool)
+}
+
+// A File is an opened checkpoint. It is safe for concurrent use, but for Close.
+type File struct {
+	name      string
+	format    string
+	content   *content
+	tensors   map[string]*Tensor
+	originals map[string]string // canonical name → name in the file
+	names     []string
+	metadata  map[string]string
+	values    map[string]any
+	root      any
+}
+
+// Open maps a checkpoint file and reads its directory of tensors. The format is
+// told by the content, not by the name.
+func Open(path string) (*File, error) {
+	f, err := open(path)
+	if err != nil {
+		var pathErr *fs.PathError
+		if errors.As(err, &pathErr) {
+			err = pathErr.Err // the path stands in front already
+		}
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return f, nil
+}
+
+func open(path string) (*File, error) {
+	handle, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer handle.Close() // a mapping outlives its file handle
+	info, err := handle.Stat()
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case info.IsDir():
+		return nil, errors.New("is a directory, not a checkpoint")
+	case !info.Mode().IsRegular():
+		return nil, errors.New("is not a regular file")
+	case info.Size() == 0:
+		return nil, errors.New("not a checkpoint: the file is empty")
+	}
+	c, err := load(handle, info.Size())
+	if err != nil {
+		return nil, err
+	}
+	f, err := parse(path, c)
+	if err != nil {
+		c.close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// OpenBytes reads a checkpoint that is in memory. data must not change while
+// the File is in use; name stands in errors.
+func OpenBytes(name string, data []byte) (*File, error) {
+	f, err := parse(name, &content{data: data})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return f, nil
+}
+
+// parse tells the formats apart by their first bytes.
+func parse(name string, c *content) (*File, error) {
+	f := &File{
+		name:      name,
+		content:   c,
+		tensors:   map[string]*Tensor{},
+		originals: map[string]string{},
+	}
+	var err error
+	data := c.data
+	switch {
+	case len(data) == 0:
+		err = errors.New("not a checkpoint: the file is empty")
+	case bytes.HasPrefix(data, []byte("PK\x03\x04")):
+		f.format = "PyTorch zip"
+		err = f.readTorchZip()
+	case data[0] == opProto && !looksLikeSafetensors(data):
+		f.format = "PyTorch legacy"
+		err = f.readTorchLegacy()
+	case looksLikeSafetensors(data):
+		f.format = "safetensors"
+		err = f.readSafetensors()
+	default:
+		err = fmt.Errorf("not a checkpoint: starts with %s, expected safetensors or a PyTorch file", printable(data))
+	}
+	if err != nil {
+		return nil, err
+	}
+	f.names = slices.Sorted(maps.Keys(f.tensors))
+	return f, nil
+}
+
+// printable shows the first bytes of a file.
+func printable(data []byte) string {
+	return fmt.Sprintf("%q", data[:min(len(data), 12)])
+}
+
+// Close unmaps the file. Nothing that Float32 returned may be used afterwards.
+func (f *File) Close() error { return f.content.close() }
+
+// Path returns the name that the file was opened by.
+func (f *File) Path() string { return f.name }
+
+// Size returns the length of the file in bytes.
+func (f *File) Size() int64 { return int64(len(f.content.data)) }
+
+// Format returns "safetensors", "PyTorch zip" or "PyTorch legacy".
+func (f *File) Format() string { return f.format }
+
+// Names returns the canonical names of all tensors, sorted.
+func (f *File) Names() []string { return slices.Clone(f.names) }
+
+// Lookup finds a tensor by its canonical name.
+func (f *File) Lookup(name string) (*Tensor, bool) {
+	t, ok := f.tensors[name]
+	return t, ok
+}
+
+// Original returns the name of a tensor as the file has it, for messages.
+func (f *File) Original(name string) string { return f.originals[name] }
+
+// Metadata returns the __metadata__ of a safetensors file; nil for others.
+func (f *File) Metadata() map[string]string { return maps.Clone(f.metadata) }
+
+// Values returns what stands at the top of a PyTorch file beside the networks:
+// epoch, iters, optimizer and so on. See Root for the types.
+func (f *File) Values() map[string]any { return maps.Clone(f.values) }
+
+// Root returns the whole tree of a PyTorch file; nil for safetensors. It is
+// made of nil, bool, int64, *big.Int, float64, string, Bytes, *List, *Tuple,
+// *Set, *Dict and *Tensor. A hostile file's tree may contain itself.
+func (f *File) Root() any { return f.root }
