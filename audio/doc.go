@@ -1,0 +1,60 @@
+// Package audio reads audio files of any sort as mono float32, writes mono WAV
+// files, and converts between sample rates.
+//
+// The signal path is one way through:
+//
+//	file ─► decode ─► mean over channels ─► resample ─► []float32 ─► WAV
+//	        Open      one number per frame   OpenAt      Read         Create
+//
+// Everything streams. A [Reader], a [Resampler] and a [Writer] hold a few
+// milliseconds of sound each, so an hour takes no more memory than a second:
+//
+//	r, err := audio.OpenAt("talk.flac", 24000)
+//	if err != nil {
+//		return err // names the file and what is wrong with it
+//	}
+//	defer r.Close()
+//	w, err := audio.Create("talk.wav", 24000, audio.S16)
+//	if err != nil {
+//		return err
+//	}
+//	defer w.Discard() // does nothing after Commit
+//	buf := make([]float32, 4096)
+//	for {
+//		n, err := r.Read(buf)
+//		if err == io.EOF {
+//			break
+//		}
+//		if err != nil {
+//			return err
+//		}
+//		if err := w.Write(buf[:n]); err != nil {
+//			return err
+//		}
+//	}
+//	return w.Commit() // until here talk.wav does not exist
+//
+// # Units
+//
+// A sample is a float32 with full scale at ±1: a 16-bit sample s is s/32768.
+// A frame is one sample of every channel; after the mean over channels a frame
+// is a sample. Rates are in Hz, [MinRate] to [MaxRate].
+//
+// # What is read
+//
+// WAV (RIFF, RIFX, RF64) with 8 to 32-bit integers, 32 and 64-bit floats, µ-law
+// and A-law, and FLAC (4 to 32 bit) are read by this package itself. What a file
+// is, is seen from its first bytes, never from its name. Everything else is
+// handed to the ffmpeg program where that is installed; where it is not, the
+// error is [ErrNoFFmpeg] and says so.
+//
+// # What is refused
+//
+// A file that is damaged gives an error and never a quiet guess, since a network
+// trained on garbage does not complain: files cut short ([ErrTruncated]), files
+// that contradict themselves or their checksums ([ErrCorrupt]), samples that are
+// NaN or infinite ([ErrNotFinite]), files without sound ([ErrEmpty]). What can be
+// seen from the header and the length of the file is reported by [Open], the rest
+// by [Reader.Read]. No file, however made, costs memory out of proportion to its
+// size.
+package audio

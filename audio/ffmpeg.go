@@ -1,0 +1,160 @@
+package audio
+
+import (
+	"fmt"
+	"io"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+)
+
+// ffmpegDecoder has the ffmpeg program decode a file to a WAV of floats on a pipe,
+// whose header tells the rate and the channels.
+type ffmpegDecoder struct {
+	src    *source
+	cmd    *exec.Cmd
+	stderr firstLine
+	wav    *wavDecoder
+	waited bool
+}
+
+func newFFmpeg(src *source) (decoder, error) {
+	program, err := exec.LookPath("ffmpeg")
+	if err != nil {
+		return nil, faultf(ErrNoFFmpeg, "only WAV (PCM, float, µ-law, A-law) and FLAC are read without it, and this is neither")
+	}
+	d := &ffmpegDecoder{src: src}
+	input := "pipe:0"
+	if src.seekable() {
+		// An absolute path behind "file:" is taken as it is, even if it begins
+		// with a dash or looks like an address.
+		path, err := filepath.Abs(src.name)
+		if err != nil {
+			return nil, err
+		}
+		input = "file:" + path
+	}
+	d.cmd = exec.Command(program,
+		"-v", "error",
+		"-nostdin",
+		// A playlist from a stranger must not make this machine fetch addresses.
+		"-protocol_whitelist", "file,pipe",
+		"-i", input,
+		"-map", "0:a:0", // the first sound track; no pictures
+		"-bitexact",
+		"-c:a", "pcm_f32le", "-f", "wav", "pipe:1")
+	d.cmd.Stderr = &d.stderr
+	if !src.seekable() {
+		d.cmd.Stdin = src.br
+	}
+	// Once ffmpeg is gone, do not wait for a stream that has more to send.
+	d.cmd.WaitDelay = time.Second
+	stdout, err := d.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := d.cmd.Start(); err != nil {
+		return nil, err
+	}
+	d.wav, err = newWAV(newSource(stdout, src.name))
+	if err != nil {
+		// ffmpeg's reason says more than that its output is no WAV.
+		if waitErr := d.wait(true); waitErr != nil {
+			err = waitErr
+		}
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *ffmpegDecoder) info() Info {
+	info := d.wav.info()
+	info.Format, info.Encoding = "ffmpeg", ""
+	return info
+}
+
+func (d *ffmpegDecoder) read(dst []float32) (int, error) {
+	n, err := d.wav.read(dst)
+	if err != nil {
+		// A sound end is one where ffmpeg, too, is content.
+		if waitErr := d.wait(err != io.EOF); waitErr != nil {
+			return 0, waitErr
+		}
+	}
+	return n, err
+}
+
+// wait ends ffmpeg, by force or by waiting, and returns its complaint if it failed
+// by itself.
+func (d *ffmpegDecoder) wait(kill bool) error {
+	if d.waited {
+		return nil
+	}
+	d.waited = true
+	if kill {
+		// Let one that has failed come to its end first: closing our side of the
+		// pipe does not stop it from saying why.
+		timer := time.AfterFunc(time.Second, func() { d.cmd.Process.Kill() })
+		defer timer.Stop()
+	}
+	err := d.cmd.Wait()
+	if err == nil || err == exec.ErrWaitDelay {
+		return nil
+	}
+	reason := d.stderr.String()
+	if reason == "" {
+		reason = err.Error()
+	}
+	return faultf(ErrFFmpeg, "%s", reason)
+}
+
+func (d *ffmpegDecoder) close() error {
+	if !d.waited {
+		d.waited = true
+		d.cmd.Process.Kill()
+		d.cmd.Wait() // "killed" is no news
+	}
+	return d.src.close()
+}
+
+// firstLine keeps the first line that is written to it, and drops the rest: an
+// error is one line, and ffmpeg can write without end.
+type firstLine struct {
+	mu   sync.Mutex
+	line []byte
+	done bool
+}
+
+func (f *firstLine) Write(p []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, c := range p {
+		if f.done {
+			break
+		}
+		switch {
+		case c != '\n' && c != '\r':
+			f.line = append(f.line, c)
+			f.done = len(f.line) == 500
+		case len(f.line) > 0:
+			f.done = true
+		}
+	}
+	return len(p), nil
+}
+
+// String returns the line without characters that would disturb a terminal.
+func (f *firstLine) String() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	clean := func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}
+	return strings.TrimSpace(strings.Map(clean, fmt.Sprintf("%s", f.line)))
+}
