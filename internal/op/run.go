@@ -22,8 +22,14 @@ import (
 )
 
 // A Slot names the place in a Run where one operation of a network keeps its
-// rows between chunks. Slots are numbered when the network is built.
-type Slot int
+// rows between chunks. Slots are made when a network is built; each is unlike
+// every other, so that networks share a Run.
+type Slot *slot
+
+type slot struct{ _ byte }
+
+// NewSlot returns a slot of its own.
+func NewSlot() Slot { return new(slot) }
 
 // A Run is one pass of input through networks: an utterance or a stream. It is
 // used by one goroutine at a time.
@@ -85,7 +91,7 @@ func (r *Run) New(b, t, c int) tensor.Tensor {
 // are left alone.
 func (r *Run) Free(xs ...tensor.Tensor) {
 	for _, x := range xs {
-		if cap(x.Data) == 0 {
+		if x.Kept || cap(x.Data) == 0 {
 			continue
 		}
 		base := x.Data[:1]
@@ -96,6 +102,13 @@ func (r *Run) Free(xs ...tensor.Tensor) {
 		delete(r.taken, &base[0])
 		r.free[class] = append(r.free[class], x.Data[:cap(x.Data)])
 	}
+}
+
+// Keep returns x as a tensor that Free leaves alone, to hand to a layer while x
+// is still needed.
+func (r *Run) Keep(x tensor.Tensor) tensor.Tensor {
+	x.Kept = true
+	return x
 }
 
 func (r *Run) alloc(n int) []float32 {

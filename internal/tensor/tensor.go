@@ -18,6 +18,8 @@ type Tensor struct {
 	B, T, C int
 	Stride  int
 	Data    []float32
+	// Kept marks a view whose memory belongs to someone else.
+	Kept bool
 }
 
 // Stride returns the row stride for c channels: c rounded up to a Lane, plus

@@ -1,0 +1,117 @@
+// Package dsp holds the signal analysis of the codec: the log-mel spectrogram
+// that its networks see, and what teachers measure on speech.
+package dsp
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/dsp/fourier"
+)
+
+// MelConfig describes a log-mel spectrogram.
+type MelConfig struct {
+	FFT, Window, Hop, Mels int
+	// FilterRate is the sample rate that the filters are built for. The pitch
+	// extractor of the originals was trained on filters for 16 kHz laid over
+	// the spectrum of 24 kHz speech.
+	FilterRate int
+}
+
+// Mel computes the log-mel spectrogram of the originals: periodic Hann window,
+// centred frames, power spectrum, HTK-scale triangular filters without area
+// normalisation, then (log(1e-5 + mel) + 4) / 4 (meldataset.py, preprocess;
+// torchaudio's MelSpectrogram). It is used by one goroutine at a time.
+type Mel struct {
+	MelConfig
+	window  []float64
+	filters []triangle
+	fft     *fourier.FFT
+	frame   []float64
+	coeff   []complex128
+	power   []float64
+}
+
+// triangle is one filter's weights from bin first on.
+type triangle struct {
+	first   int
+	weights []float64
+}
+
+// NewMel prepares a spectrogram.
+func NewMel(c MelConfig) *Mel {
+	m := &Mel{
+		MelConfig: c,
+		window:    make([]float64, c.Window),
+		filters:   htkFilters(c),
+		fft:       fourier.NewFFT(c.FFT),
+		frame:     make([]float64, c.FFT),
+		coeff:     make([]complex128, c.FFT/2+1),
+		power:     make([]float64, c.FFT/2+1),
+	}
+	for i := range m.window {
+		m.window[i] = 0.5 - 0.5*math.Cos(2*math.Pi*float64(i)/float64(c.Window))
+	}
+	return m
+}
+
+// htkFilters builds the filterbank as torchaudio's melscale_fbanks with
+// norm=None and mel_scale="htk".
+func htkFilters(c MelConfig) []triangle {
+	nyquist := float64(c.FilterRate / 2)
+	top := 2595 * math.Log10(1+nyquist/700)
+	edge := func(i int) float64 {
+		return 700 * (math.Pow(10, top*float64(i)/float64(c.Mels+1)/2595) - 1)
+	}
+	filters := make([]triangle, c.Mels)
+	for i := range filters {
+		low, mid, high := edge(i), edge(i+1), edge(i+2)
+		for k := range c.FFT/2 + 1 {
+			f := nyquist * float64(k) / float64(c.FFT/2)
+			w := min((f-low)/(mid-low), (high-f)/(high-mid))
+			if w <= 0 {
+				continue
+			}
+			if filters[i].weights == nil {
+				filters[i].first = k
+			}
+			filters[i].weights = append(filters[i].weights, w)
+		}
+	}
+	return filters
+}
+
+// Frame writes the normalised log-mel of one frame: the Window samples that
+// stand under the window. dst has Mels values.
+func (m *Mel) Frame(dst, samples []float32) {
+	// The window stands in the middle of the FFT's frame in the originals; where
+	// it stands changes the phases only.
+	for i, w := range m.window {
+		m.frame[i] = w * float64(samples[i])
+	}
+	clear(m.frame[m.Window:])
+	m.fft.Coefficients(m.coeff, m.frame)
+	for i, c := range m.coeff {
+		m.power[i] = real(c)*real(c) + imag(c)*imag(c)
+	}
+	for i, f := range m.filters {
+		var sum float64
+		for k, w := range f.weights {
+			sum += w * m.power[f.first+k]
+		}
+		dst[i] = float32((math.Log(1e-5+sum) + 4) / 4)
+	}
+}
+
+// lead returns how many samples of a frame stand before its centre.
+func (m *Mel) lead() int { return m.FFT/2 - (m.FFT-m.Window)/2 }
+
+// Energy returns the energy target of the originals for one normalised log-mel
+// frame, log ‖exp(4·m - 4)‖₂ over the mel bins (train.py, log_norm).
+func Energy(mel []float32) float32 {
+	var sum float64
+	for _, v := range mel {
+		e := math.Exp(4*float64(v) - 4)
+		sum += e * e
+	}
+	return float32(math.Log(math.Sqrt(sum)))
+}

@@ -1,0 +1,78 @@
+package model
+
+import (
+	"github.com/facodec-go/facodec/internal/dsp"
+	"github.com/facodec-go/facodec/internal/nn"
+	"github.com/facodec-go/facodec/internal/parallel"
+	"github.com/facodec-go/facodec/internal/tensor"
+	"github.com/facodec-go/facodec/internal/weights"
+)
+
+// CodecConfig describes the networks of a Codec.
+type CodecConfig struct {
+	Encoder   EncoderConfig
+	Quantizer QuantizerConfig
+	Decoder   DecoderConfig
+	Mel       dsp.MelConfig // Mel.Hop is the codec's
+}
+
+// A Codec is the three networks that infer, under the names encoder, quantizer
+// and decoder. Once loaded it is read-only and serves any number of streams at
+// the same time.
+type Codec struct {
+	CodecConfig
+	Encoder   *Encoder
+	Quantizer *Quantizer
+	Decoder   *Decoder
+	networks  networks
+}
+
+// NewCodec declares the networks.
+func NewCodec(c CodecConfig) *Codec {
+	encoder, quantizer, decoder := nn.NewBuilder("encoder"), nn.NewBuilder("quantizer"), nn.NewBuilder("decoder")
+	return &Codec{
+		CodecConfig: c,
+		Encoder:     NewEncoder(encoder, c.Encoder),
+		Quantizer:   NewQuantizer(quantizer, c.Quantizer),
+		Decoder:     NewDecoder(decoder, c.Decoder),
+		networks:    networks{encoder.Network(), quantizer.Network(), decoder.Network()},
+	}
+}
+
+// FrameRate returns the frames in a second, rounded down where it is no whole
+// number.
+func (c *Codec) FrameRate() int { return c.Mel.FilterRate / c.Mel.Hop }
+
+// Hop returns the samples in a frame.
+func (c *Codec) Hop() int { return c.Mel.Hop }
+
+// Params returns every parameter of the codec.
+func (c *Codec) Params() []nn.Param { return c.networks.params() }
+
+// Load derives the weights from src into region.
+func (c *Codec) Load(src weights.Source, region *tensor.Region, pool *parallel.Pool) error {
+	return c.networks.load(src, region, pool)
+}
+
+// networks are loaded together, and faults of all of them reported together.
+type networks []*nn.Network
+
+func (n networks) params() []nn.Param {
+	var params []nn.Param
+	for _, net := range n {
+		params = append(params, net.Params...)
+	}
+	return params
+}
+
+func (n networks) load(src weights.Source, region *tensor.Region, pool *parallel.Pool) error {
+	if err := nn.Check(src, n...); err != nil {
+		return err
+	}
+	for _, net := range n {
+		if err := net.Load(src, region, pool); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+// Package model holds the networks of FAcodec, one file each, to be read beside
+// the paper (NaturalSpeech 3, arXiv 2403.03100) and the checkpoint's keys.
+package model
+
+import (
+	"github.com/facodec-go/facodec/internal/nn"
+	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// EncoderConfig describes an Encoder.
+type EncoderConfig struct {
+	Dim    int   // channels after the first convolution
+	Rates  []int // strides of the blocks; each doubles the channels
+	Latent int   // channels of the result
+	LSTM   int   // layers, 0 for none
+	Causal bool
+}
+
+// An Encoder turns a waveform into latent frames, one for each Π Rates samples;
+// keys block.<i>.* (dac/model/dac.py, Encoder).
+type Encoder struct {
+	first  *nn.Conv        // block.0
+	blocks []*encoderBlock // block.1 …
+	lstm   *nn.SLSTM
+	snake  *nn.Snake
+	last   *nn.Conv
+}
+
+type encoderBlock struct {
+	units [3]*nn.ResidualUnit // block.0 … block.2
+	snake *nn.Snake           // block.3
+	down  *nn.Conv            // block.4
+}
+
+// NewEncoder declares an encoder under b's prefix.
+func NewEncoder(b *nn.Builder, c EncoderConfig) *Encoder {
+	l := &Encoder{}
+	next := numbered(b.In("block"))
+	l.first = nn.NewSConv(next(), nn.ConvConfig{In: 1, Out: c.Dim, K: 7, Causal: c.Causal})
+	dim := c.Dim
+	for _, rate := range c.Rates {
+		l.blocks = append(l.blocks, newEncoderBlock(next().In("block"), dim, rate, c.Causal))
+		dim *= 2
+	}
+	if c.LSTM > 0 {
+		l.lstm = nn.NewSLSTM(next(), dim, c.LSTM)
+	}
+	l.snake = nn.NewSnake(next(), dim)
+	l.last = nn.NewSConv(next(), nn.ConvConfig{In: dim, Out: c.Latent, K: 3, Causal: c.Causal})
+	return l
+}
+
+func newEncoderBlock(b *nn.Builder, dim, stride int, causal bool) *encoderBlock {
+	return &encoderBlock{
+		units: residualUnits(b, 0, dim, causal),
+		snake: nn.NewSnake(b.In(3), dim),
+		down:  nn.NewSConv(b.In(4), nn.ConvConfig{In: dim, Out: 2 * dim, K: 2 * stride, Stride: stride, Causal: causal}),
+	}
+}
+
+// residualUnits declares the three units of a block, from index at on.
+func residualUnits(b *nn.Builder, at, dim int, causal bool) (units [3]*nn.ResidualUnit) {
+	for i, dilation := range []int{1, 3, 9} {
+		units[i] = nn.NewResidualUnit(b.In(at+i), dim, dilation, causal)
+	}
+	return units
+}
+
+// numbered returns a function that gives b's parts 0, 1, 2 … in turn: where an
+// optional part is left out, the keys of later ones move down.
+func numbered(b *nn.Builder) func() *nn.Builder {
+	i := -1
+	return func() *nn.Builder {
+		i++
+		return b.In(i)
+	}
+}
+
+// Forward encodes a waveform: [B, N, 1] → [B, ceil(N/hop), latent].
+func (l *Encoder) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
+	x = l.first.Forward(r, nil, x) // [B, N, dim]
+	for _, b := range l.blocks {
+		for _, u := range b.units {
+			x = u.Forward(r, x)
+		}
+		x = b.down.Forward(r, b.snake, x) // [B, T/rate, 2·dim]
+	}
+	if l.lstm != nil {
+		x = l.lstm.Forward(r, x)
+	}
+	return l.last.Forward(r, l.snake, x)
+}

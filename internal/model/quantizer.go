@@ -1,0 +1,152 @@
+package model
+
+import (
+	"github.com/facodec-go/facodec/internal/nn"
+	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// QuantizerConfig describes a Quantizer.
+type QuantizerConfig struct {
+	Latent                     int
+	ProsodyBooks, ContentBooks int
+	ResidualBooks              int
+	CodebookSize, CodebookDim  int
+	Mels                       int // of the log-mel that the timbre encoder sees
+	ProsodyMels                int // of which the prosody branch sees the lowest
+	ProsodyHidden              int
+	ProsodyLayers              int
+	TimbreHidden               int
+	Causal                     bool
+}
+
+// A Quantizer splits latent frames into prosody, content and residual codes and
+// puts them together again under a timbre; keys as in the
+// originals' modules/quantize.py, FAquantizer.
+type Quantizer struct {
+	melIn    *nn.Conv // melspec_linear
+	melStack *nn.WN   // melspec_encoder
+	melOut   *nn.Conv // melspec_linear2
+	prosody  *nn.ResidualVQ
+	content  *nn.ResidualVQ
+	residual *nn.ResidualVQ
+	timbre   *TimbreEncoder
+	modulate *nn.Conv // timbre_linear: timbre → gamma, beta
+	latent   int
+}
+
+// NewQuantizer declares a quantizer under b's prefix.
+func NewQuantizer(b *nn.Builder, c QuantizerConfig) *Quantizer {
+	rvq := func(name string, books int) *nn.ResidualVQ {
+		return nn.NewResidualVQ(b.In(name), c.Latent, books, c.CodebookSize, c.CodebookDim)
+	}
+	q := &Quantizer{
+		melIn:    nn.NewSConv(b.In("melspec_linear"), nn.ConvConfig{In: c.ProsodyMels, Out: c.ProsodyHidden, K: 1, Plain: true}),
+		melStack: nn.NewWN(b.In("melspec_encoder"), nn.WNConfig{Hidden: c.ProsodyHidden, Layers: c.ProsodyLayers, Causal: c.Causal}),
+		melOut:   nn.NewSConv(b.In("melspec_linear2"), nn.ConvConfig{In: c.ProsodyHidden, Out: c.Latent, K: 1, Plain: true}),
+		prosody:  rvq("prosody_quantizer", c.ProsodyBooks),
+		content:  rvq("content_quantizer", c.ContentBooks),
+		residual: rvq("residual_quantizer", c.ResidualBooks),
+		timbre:   NewTimbreEncoder(b.In("timbre_encoder"), TimbreConfig{Mels: c.Mels, Hidden: c.TimbreHidden, Out: c.Latent}),
+		modulate: nn.NewLinear(b.In("timbre_linear"), c.Latent, 2*c.Latent),
+		latent:   c.Latent,
+	}
+	b.Buffer("to_mel.spectrogram.window")
+	b.Buffer("to_mel.mel_scale.fb")
+	return q
+}
+
+// ProsodyFeatures turns the lowest bins of the log-mel into what the prosody
+// book quantizes: [B, T, prosody mels] → [B, T, latent].
+func (q *Quantizer) ProsodyFeatures(r *op.Run, mel tensor.Tensor) tensor.Tensor {
+	x := q.melIn.Forward(r, nil, mel)
+	x = q.melStack.Forward(r, x, nil)
+	return q.melOut.Forward(r, nil, x)
+}
+
+// Parts holds the three quantized streams of an utterance or chunk.
+type Parts struct {
+	Prosody, Content, Residual nn.Quantized
+}
+
+// Free gives back the memory of the parts.
+func (p Parts) Free(r *op.Run) {
+	p.Prosody.Free(r)
+	p.Content.Free(r)
+	p.Residual.Free(r)
+}
+
+// Split quantizes prosody features and encoder frames z, both [B, T, latent]
+// and both taken: prosody from its features, content from z, and the residual
+// from what these two leave of z.
+func (q *Quantizer) Split(r *op.Run, features, z tensor.Tensor) Parts {
+	p := Parts{Prosody: q.prosody.Forward(r, features), Content: q.content.Forward(r, r.Keep(z))}
+	rest := r.Sub(z, p.Prosody.Z)
+	rest = replace(r, rest, r.Sub(rest, p.Content.Z))
+	r.Free(z)
+	p.Residual = q.residual.Forward(r, rest)
+	return p
+}
+
+// Join returns the decoder's input for quantized frames x, which it takes:
+// LayerNorm(x)·gamma + beta of the timbre [latent]. [B, T, latent] → the same.
+func (q *Quantizer) Join(r *op.Run, x tensor.Tensor, s Style) tensor.Tensor {
+	return replace(r, x, r.Modulate(x, s.gamma, s.beta))
+}
+
+// A Style is what the decoder's input norm takes from a timbre vector.
+type Style struct{ gamma, beta []float32 }
+
+// Style projects a timbre vector [latent].
+func (q *Quantizer) Style(r *op.Run, timbre []float32) Style {
+	x := tensor.New(1, 1, q.latent)
+	copy(x.Data, timbre)
+	y := q.modulate.Forward(r, nil, x)
+	both := append([]float32(nil), y.Row(0, 0)...)
+	r.Free(y)
+	return Style{gamma: both[:q.latent], beta: both[q.latent:]}
+}
+
+// Decode returns the sum of what the parts of codes stand for: [1, T, latent].
+// Parts without books are left out.
+func (q *Quantizer) Decode(r *op.Run, codes Codes) tensor.Tensor {
+	var z tensor.Tensor
+	for _, part := range q.DecodeParts(r, codes) {
+		switch {
+		case part.Data == nil:
+		case z.Data == nil:
+			z = part
+		default:
+			sum := r.Add(z, part)
+			r.Free(z, part)
+			z = sum
+		}
+	}
+	if z.Data == nil {
+		return r.Zeros(1, codes.Frames(), q.latent)
+	}
+	return z
+}
+
+// DecodeParts returns what each part of codes stands for, prosody, content and
+// residual, [1, T, latent] each; a part without books gives a zero Tensor.
+func (q *Quantizer) DecodeParts(r *op.Run, codes Codes) (parts [3]tensor.Tensor) {
+	for i, part := range []struct {
+		rvq   *nn.ResidualVQ
+		books [][]int32
+	}{{q.prosody, codes.Prosody}, {q.content, codes.Content}, {q.residual, codes.Residual}} {
+		if len(part.books) > 0 {
+			parts[i] = part.rvq.Decode(r, single(part.books))
+		}
+	}
+	return parts
+}
+
+// single makes a batch of one out of codes [book][T].
+func single(books [][]int32) [][][]int32 {
+	batch := make([][][]int32, len(books))
+	for i, b := range books {
+		batch[i] = [][]int32{b}
+	}
+	return batch
+}

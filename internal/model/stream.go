@@ -1,0 +1,189 @@
+package model
+
+import (
+	"github.com/facodec-go/facodec/internal/dsp"
+	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/parallel"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// blockFrames is the most frames that streams send through the networks at once:
+// enough to use the weights many times while they are in a cache, little enough
+// that memory stays flat.
+const blockFrames = 64
+
+// Codes are the codes of some frames, [book][T] for each part. A part that is
+// left out has no books.
+type Codes struct {
+	Prosody, Content, Residual [][]int32
+}
+
+// Frames returns the number of frames.
+func (c Codes) Frames() int {
+	for _, part := range [][][]int32{c.Prosody, c.Content, c.Residual} {
+		if len(part) > 0 {
+			return len(part[0])
+		}
+	}
+	return 0
+}
+
+// Append adds the frames of d to c.
+func (c *Codes) Append(d Codes) {
+	join := func(dst *[][]int32, src [][]int32) {
+		for i, codes := range src {
+			if i == len(*dst) {
+				*dst = append(*dst, nil)
+			}
+			(*dst)[i] = append((*dst)[i], codes...)
+		}
+	}
+	join(&c.Prosody, d.Prosody)
+	join(&c.Content, d.Content)
+	join(&c.Residual, d.Residual)
+}
+
+// Slice returns frames from to to.
+func (c Codes) Slice(from, to int) Codes {
+	cut := func(src [][]int32) (dst [][]int32) {
+		for _, codes := range src {
+			dst = append(dst, codes[from:to])
+		}
+		return dst
+	}
+	return Codes{Prosody: cut(c.Prosody), Content: cut(c.Content), Residual: cut(c.Residual)}
+}
+
+// An EncoderStream turns samples into codes as they arrive. The frames it gives
+// are those of the whole utterance, whatever the pieces; the last is complete
+// only when the utterance ends.
+type EncoderStream struct {
+	codec      *Codec
+	run        *op.Run
+	mel        *dsp.MelStream
+	z, prosody op.Slot   // what the faster path waits with for the slower
+	melRows    []float32 // frames of the current block, [T][prosody mels]
+}
+
+// NewEncoderStream starts an utterance.
+func (c *Codec) NewEncoderStream(pool *parallel.Pool) *EncoderStream {
+	return &EncoderStream{
+		codec: c, run: op.NewRun(pool), mel: dsp.NewMel(c.Mel).Stream(),
+		z: op.NewSlot(), prosody: op.NewSlot(),
+	}
+}
+
+// Reset starts another utterance.
+func (s *EncoderStream) Reset() {
+	s.run.Reset()
+	s.mel.Reset()
+}
+
+// Push adds samples and returns the codes of the frames that are complete. With
+// last the utterance ends: ceil(samples/hop) frames will have been returned in
+// all.
+func (s *EncoderStream) Push(samples []float32, last bool) Codes {
+	var codes Codes
+	s.push(samples, last, func(p Parts) { codes.Append(p.codes()) })
+	return codes
+}
+
+// push calls emit with the quantized parts of each block; their memory is given
+// back when it returns.
+func (s *EncoderStream) push(samples []float32, last bool, emit func(Parts)) {
+	block := blockFrames * s.codec.Hop()
+	for {
+		n := min(len(samples), block)
+		s.run.Last = last && n == len(samples)
+		p := s.block(samples[:n])
+		if p.Prosody.Z.T > 0 {
+			emit(p)
+		}
+		p.Free(s.run)
+		if samples = samples[n:]; len(samples) == 0 {
+			return
+		}
+	}
+}
+
+// block sends up to a block of samples through the networks.
+func (s *EncoderStream) block(samples []float32) Parts {
+	r, q := s.run, s.codec.Quantizer
+	wave := r.New(1, len(samples), 1)
+	for t, v := range samples {
+		wave.Row(0, t)[0] = v
+	}
+	z := s.codec.Encoder.Forward(r, wave)
+
+	s.melRows = s.melRows[:0]
+	bins := s.codec.CodecConfig.Quantizer.ProsodyMels
+	s.mel.Push(samples, r.Last, func(frame []float32) { s.melRows = append(s.melRows, frame[:bins]...) })
+	mel := r.New(1, len(s.melRows)/bins, bins)
+	for t := range mel.T {
+		copy(mel.Row(0, t), s.melRows[t*bins:])
+	}
+	features := q.ProsodyFeatures(r, mel)
+
+	// The mel looks 25 ms ahead, so the encoder's frames usually wait.
+	n := min(r.Held(s.z)+z.T, r.Held(s.prosody)+features.T)
+	return q.Split(r, r.Align(s.prosody, features, n), r.Align(s.z, z, n))
+}
+
+func (p Parts) codes() Codes {
+	one := func(codes [][][]int32) (books [][]int32) {
+		for _, c := range codes {
+			books = append(books, c[0])
+		}
+		return books
+	}
+	return Codes{Prosody: one(p.Prosody.Codes), Content: one(p.Content.Codes), Residual: one(p.Residual.Codes)}
+}
+
+// A DecoderStream turns codes into samples as they arrive.
+type DecoderStream struct {
+	codec *Codec
+	run   *op.Run
+	style Style
+}
+
+// NewDecoderStream starts an utterance in the voice of timbre [latent].
+func (c *Codec) NewDecoderStream(timbre []float32, pool *parallel.Pool) *DecoderStream {
+	run := op.NewRun(pool)
+	return &DecoderStream{codec: c, run: run, style: c.Quantizer.Style(run, timbre)}
+}
+
+// Reset starts another utterance in the same voice.
+func (s *DecoderStream) Reset() { s.run.Reset() }
+
+// Push adds frames and returns the samples that are complete: hop for each frame
+// where the decoder is causal and past its first frames. With last the utterance
+// ends, and hop samples for every frame will have been returned in all.
+func (s *DecoderStream) Push(codes Codes, last bool) []float32 {
+	frames := codes.Frames()
+	var samples []float32
+	for from := 0; ; {
+		to := min(frames, from+blockFrames)
+		s.run.Last = last && to == frames
+		samples = append(samples, s.block(codes.Slice(from, to))...)
+		if from = to; from == frames {
+			return samples
+		}
+	}
+}
+
+func (s *DecoderStream) block(codes Codes) []float32 {
+	r := s.run
+	z := s.codec.Quantizer.Decode(r, codes)
+	y := s.codec.Decoder.Forward(r, s.codec.Quantizer.Join(r, z, s.style))
+	return samplesOf(r, y)
+}
+
+// samplesOf copies a waveform [1, N, 1] out of the run's memory.
+func samplesOf(r *op.Run, y tensor.Tensor) []float32 {
+	samples := make([]float32, y.T)
+	for t := range samples {
+		samples[t] = y.Row(0, t)[0]
+	}
+	r.Free(y)
+	return samples
+}

@@ -1,0 +1,97 @@
+package nn
+
+import (
+	"fmt"
+
+	"github.com/facodec-go/facodec/internal/kernel"
+	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// An SLSTM is a stack of LSTM layers with a skip around it, LSTM(x) + x; keys
+// lstm.weight_ih_l<i> [4·dim, dim], weight_hh_l<i>, bias_ih_l<i>, bias_hh_l<i>
+// (dac/model/encodec.py). Gates are in PyTorch's order i, f, g, o.
+type SLSTM struct {
+	layers []op.LSTMFilter
+	slots  []op.Slot
+}
+
+// NewSLSTM declares an LSTM of the given number of layers.
+func NewSLSTM(b *Builder, dim, layers int) *SLSTM {
+	l := &SLSTM{layers: make([]op.LSTMFilter, layers)}
+	b = b.In("lstm")
+	for i := range layers {
+		l.slots = append(l.slots, op.NewSlot())
+		ih := b.param(fmt.Sprintf("weight_ih_l%d", i), 4*dim, dim)
+		hh := b.param(fmt.Sprintf("weight_hh_l%d", i), 4*dim, dim)
+		bih := b.param(fmt.Sprintf("bias_ih_l%d", i), 4*dim)
+		bhh := b.param(fmt.Sprintf("bias_hh_l%d", i), 4*dim)
+		l.layers[i].Hidden = dim
+		b.onLoad(func(load *Loader) (err error) {
+			l.layers[i].Input, err = packGates(load, ih, dim)
+			return err
+		})
+		b.onLoad(func(load *Loader) (err error) {
+			l.layers[i].Recurrent, err = packGates(load, hh, dim)
+			return err
+		})
+		b.onLoad(func(load *Loader) error {
+			x, err := load.Values(bih)
+			if err != nil {
+				return err
+			}
+			h, err := load.Values(bhh)
+			if err != nil {
+				return err
+			}
+			bias := make([]float32, 4*tensor.RoundUp(dim))
+			for o := range bias {
+				if row, ok := gateRow(o, dim); ok {
+					bias[o] = x[row] + h[row]
+				}
+			}
+			l.layers[i].Bias = bias
+			return nil
+		})
+	}
+	return l
+}
+
+// gateRow returns which row of PyTorch's [4·dim] stands at output o of the
+// packed order: 16 units of each gate in turn.
+func gateRow(o, dim int) (int, bool) {
+	group, rest := o/(4*kernel.Width), o%(4*kernel.Width)
+	gate, unit := rest/kernel.Width, group*kernel.Width+rest%kernel.Width
+	return gate*dim + unit, unit < dim
+}
+
+func packGates(load *Loader, p Param, dim int) (*kernel.Panels, error) {
+	v, err := load.Values(p)
+	if err != nil {
+		return nil, err
+	}
+	panels := packRows(load.region, 4*tensor.RoundUp(dim), dim, 1, func(o int) ([]float32, float32) {
+		row, ok := gateRow(o, dim)
+		if !ok {
+			return nil, 0
+		}
+		return v[row*dim : (row+1)*dim], 1
+	})
+	load.release(p)
+	return panels, nil
+}
+
+// Forward runs the layers over x: [B, T, dim] → [B, T, dim].
+func (l *SLSTM) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
+	h := x
+	for i, layer := range l.layers {
+		y := r.LSTM(l.slots[i], layer, h)
+		if i > 0 {
+			r.Free(h)
+		}
+		h = y
+	}
+	y := r.Add(h, x)
+	r.Free(h, x)
+	return y
+}

@@ -1,0 +1,182 @@
+// Package nn holds the layers of the codec. A layer declares its parameters
+// under their checkpoint keys, derives from them once what its operations read,
+// and has one Forward, which serves whole utterances and streams alike (see
+// package op).
+//
+// Forward takes its input: the tensor handed in belongs to the layer, which
+// gives its memory back. A caller that needs it afterwards hands in r.Keep's
+// copy or calls the layer with what it can spare.
+package nn
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/facodec-go/facodec/internal/parallel"
+	"github.com/facodec-go/facodec/internal/tensor"
+	"github.com/facodec-go/facodec/internal/weights"
+)
+
+// A Param is one learned array, under its full checkpoint name and in the
+// checkpoint's shape.
+type Param struct {
+	Name  string
+	Shape []int
+}
+
+// A Network is a list of layers that are built and loaded together: the
+// parameters they declared and how each derives its packed form.
+type Network struct {
+	Prefix  string // of every parameter's name, without the dot
+	Params  []Param
+	buffers []string
+	derive  []func(*Loader) error
+}
+
+// A Builder hands out names while a network is put together. In gives the
+// builder of a part.
+type Builder struct {
+	net    *Network
+	prefix string
+}
+
+// NewBuilder starts a network whose parameters begin with prefix, "encoder"
+// say.
+func NewBuilder(prefix string) *Builder {
+	return &Builder{net: &Network{Prefix: prefix}, prefix: prefix}
+}
+
+// Network returns what has been built.
+func (b *Builder) Network() *Network { return b.net }
+
+// In returns the builder of the part called name, which may be a number.
+func (b *Builder) In(name any) *Builder {
+	return &Builder{net: b.net, prefix: fmt.Sprintf("%s.%v", b.prefix, name)}
+}
+
+func (b *Builder) param(name string, shape ...int) Param {
+	p := Param{Name: b.prefix + "." + name, Shape: shape}
+	b.net.Params = append(b.net.Params, p)
+	return p
+}
+
+// Buffer declares a key that checkpoints carry and that is computed here.
+func (b *Builder) Buffer(name string) {
+	b.net.buffers = append(b.net.buffers, b.prefix+"."+name)
+}
+
+func (b *Builder) onLoad(f func(*Loader) error) {
+	b.net.derive = append(b.net.derive, f)
+}
+
+// A Loader gives layers their parameters' values and memory for what they
+// derive from them.
+type Loader struct {
+	src    weights.Source
+	region *tensor.Region
+}
+
+// Values returns the values of p, row-major in the checkpoint's shape. They may
+// lie in the mapped file: read-only, and only until the parameter is released.
+func (l *Loader) Values(p Param) ([]float32, error) {
+	t, ok := l.src.Lookup(p.Name)
+	if !ok {
+		return nil, fmt.Errorf("missing tensor %s", p.Name)
+	}
+	return t.Float32()
+}
+
+// release says that p's values have been used.
+func (l *Loader) release(p Param) {
+	if t, ok := l.src.Lookup(p.Name); ok {
+		t.Release()
+	}
+}
+
+// Load lets every layer derive its packed form from src into region, several
+// layers at a time. Check comes first.
+func (n *Network) Load(src weights.Source, region *tensor.Region, pool *parallel.Pool) error {
+	l := &Loader{src: src, region: region}
+	var mu sync.Mutex
+	var errs []error
+	pool.For(len(n.derive), func(i int) {
+		if err := n.derive[i](l); err != nil {
+			mu.Lock()
+			defer mu.Unlock()
+			errs = append(errs, err)
+		}
+	})
+	return errors.Join(errs...)
+}
+
+// ErrTensors is wrapped by the error for a checkpoint whose tensors are not
+// those of the network.
+var ErrTensors = errors.New("the checkpoint's tensors are not those of the network")
+
+// Check compares the names and shapes that src holds below the networks'
+// prefixes with what they declared, and names every difference in one error.
+// Networks of src that are none of these are left alone.
+func Check(src weights.Source, networks ...*Network) error {
+	names := src.Names()
+	var faults []string
+	for _, n := range networks {
+		if fault := n.compare(src, names); fault != "" {
+			faults = append(faults, fault)
+		}
+	}
+	if faults == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %s", ErrTensors, strings.Join(faults, "; "))
+}
+
+func (n *Network) compare(src weights.Source, names []string) string {
+	known := make(map[string]bool, len(n.Params))
+	var missing, shaped, extra []string
+	for _, p := range n.Params {
+		known[p.Name] = true
+		t, ok := src.Lookup(p.Name)
+		switch {
+		case !ok:
+			missing = append(missing, p.Name)
+		case !slices.Equal(t.Shape, p.Shape):
+			shaped = append(shaped, fmt.Sprintf("%s is %v and should be %v", p.Name, t.Shape, p.Shape))
+		}
+	}
+	if len(missing) == len(n.Params) {
+		return fmt.Sprintf("there is no network %s, only %s", n.Prefix, prefixes(names))
+	}
+	for _, name := range names {
+		if strings.HasPrefix(name, n.Prefix+".") && !known[name] && !slices.Contains(n.buffers, name) {
+			extra = append(extra, name)
+		}
+	}
+	var faults []string
+	for _, f := range []struct {
+		what string
+		keys []string
+	}{{"missing", missing}, {"wrong shape", shaped}, {"not of this network", extra}} {
+		if len(f.keys) > 0 {
+			faults = append(faults, fmt.Sprintf("%s: %s", f.what, strings.Join(f.keys, ", ")))
+		}
+	}
+	return strings.Join(faults, "; ")
+}
+
+// prefixes lists what stands before the first dot of names.
+func prefixes(names []string) string {
+	var found []string
+	for _, name := range names {
+		prefix, _, _ := strings.Cut(name, ".")
+		if !slices.Contains(found, prefix) {
+			found = append(found, prefix)
+		}
+	}
+	if found == nil {
+		return "no tensors at all"
+	}
+	return strings.Join(found, ", ")
+}

@@ -1,0 +1,132 @@
+package nn
+
+import (
+	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// A VectorQuantize looks up the nearest entry of one codebook in a projected
+// space; keys in_proj.*, out_proj.*, codebook.weight [size, dim]
+// (dac/nn/quantize.py).
+type VectorQuantize struct {
+	in, out *Conv
+	book    op.Codebook
+}
+
+// NewVectorQuantize declares a quantizer of dim-dimensional entries for x of c
+// channels.
+func NewVectorQuantize(b *Builder, c, size, dim int) *VectorQuantize {
+	l := &VectorQuantize{
+		in:  NewConv(b.In("in_proj"), ConvConfig{In: c, Out: dim, K: 1}),
+		out: NewConv(b.In("out_proj"), ConvConfig{In: dim, Out: c, K: 1}),
+	}
+	entries := b.In("codebook").param("weight", size, dim)
+	b.onLoad(func(load *Loader) error {
+		v, err := load.Values(entries)
+		if err != nil {
+			return err
+		}
+		l.book = op.NewCodebook(append([]float32(nil), v...), size, dim)
+		return nil
+	})
+	return l
+}
+
+// Forward returns codes [B][T], the projected input [B, T, dim] and what Decode
+// makes of the codes. It leaves x to the caller.
+func (l *VectorQuantize) Forward(r *op.Run, x tensor.Tensor) (codes [][]int32, latent, z tensor.Tensor) {
+	latent = l.in.Forward(r, nil, r.Keep(x))
+	codes = r.Quantize(l.book, latent)
+	return codes, latent, l.Decode(r, codes)
+}
+
+// Decode returns the out-projected entries that codes [B][T] name: [B, T, c].
+func (l *VectorQuantize) Decode(r *op.Run, codes [][]int32) tensor.Tensor {
+	return l.out.Forward(r, nil, r.Entries(l.book, codes))
+}
+
+// ResidualVQ is a chain of quantizers, each of which sees what the earlier ones
+// left; keys quantizers.<i>.* (dac/nn/quantize.py, ResidualVectorQuantize).
+type ResidualVQ struct {
+	Books []*VectorQuantize
+	Size  int
+}
+
+// NewResidualVQ declares a chain of n quantizers.
+func NewResidualVQ(b *Builder, c, n, size, dim int) *ResidualVQ {
+	l := &ResidualVQ{Size: size}
+	for i := range n {
+		l.Books = append(l.Books, NewVectorQuantize(b.In("quantizers").In(i), c, size, dim))
+	}
+	return l
+}
+
+// Quantized is what a ResidualVQ makes of its input.
+type Quantized struct {
+	Z       tensor.Tensor   // the sum of the books' outputs, [B, T, c]
+	Codes   [][][]int32     // [book][B][T]
+	Latents []tensor.Tensor // each book's projected input, [B, T, dim]
+}
+
+// Free gives back the memory of the latents and of Z.
+func (q Quantized) Free(r *op.Run) {
+	r.Free(q.Z)
+	r.Free(q.Latents...)
+}
+
+// Forward quantizes x, which it takes.
+func (l *ResidualVQ) Forward(r *op.Run, x tensor.Tensor) Quantized {
+	var q Quantized
+	residual := x
+	for i, book := range l.Books {
+		codes, latent, z := book.Forward(r, residual)
+		q.Codes, q.Latents = append(q.Codes, codes), append(q.Latents, latent)
+		rest := r.Sub(residual, z)
+		r.Free(residual)
+		residual = rest
+		if i == 0 {
+			q.Z = z
+			continue
+		}
+		sum := r.Add(q.Z, z)
+		r.Free(q.Z, z)
+		q.Z = sum
+	}
+	r.Free(residual)
+	return q
+}
+
+// Decode returns the sum of what the books make of codes [book][B][T]; fewer
+// books than the chain has may be given, but at least one.
+func (l *ResidualVQ) Decode(r *op.Run, codes [][][]int32) tensor.Tensor {
+	z := l.Books[0].Decode(r, codes[0])
+	for i, c := range codes[1:] {
+		next := l.Books[i+1].Decode(r, c)
+		sum := r.Add(z, next)
+		r.Free(z, next)
+		z = sum
+	}
+	return z
+}
+
+// Loss returns the mean squared distance between latents and the entries chosen
+// for them, summed over the books: the commitment loss and, in value, the
+// codebook loss.
+func (l *ResidualVQ) Loss(q Quantized) float64 {
+	var total float64
+	for i, book := range l.Books {
+		var sum float64
+		e := q.Latents[i]
+		for b := range e.B {
+			for t := range e.T {
+				entry := book.book.Entries[int(q.Codes[i][b][t])*book.book.Dim:]
+				for j, v := range e.Row(b, t) {
+					d := float64(v - entry[j])
+					sum += d * d
+				}
+			}
+		}
+		total += sum / float64(e.B*e.T*e.C)
+	}
+	return total
+}
