@@ -1,0 +1,218 @@
+// Package config reads the originals' experiment files: what a model is made
+// of and how it is trained. It knows no weights.
+//
+// Every key stands in docs/config.md. The structs below are the schema: a
+// field's `key` is its name in the file, `range` bounds a number (or each of a
+// list), `len` a list's length. `redecoder` is the key's other name in a
+// redecoder's file, "-" where the key has no effect there.
+package config
+
+import "reflect"
+
+// The values of model_type.
+const (
+	TypeCodec     = "FAcodec"
+	TypeRedecoder = "redecoder"
+)
+
+// A Config is an experiment: one file.
+type Config struct {
+	ModelType string `key:"model_type"` // TypeCodec or TypeRedecoder
+
+	ExpName string `key:"exp_name"` // the run's name, a folder under LogDir
+	LogDir  string `key:"log_dir"`
+	Dataset string `key:"dataset"` // folder of speech
+
+	LogInterval  int `key:"log_interval" range:"1,1000000000"`  // steps
+	SaveInterval int `key:"save_interval" range:"1,1000000000"` // steps
+	Epochs       int `key:"epochs" range:"1,1000000000"`
+	BatchSize    int `key:"batch_size" range:"1,4096"`  // utterances in a step
+	MaxLen       int `key:"max_len" range:"1,10000000"` // frames of an utterance's crop
+
+	PretrainedModel   string `key:"pretrained_model"` // checkpoint to start from, "" for none
+	LoadOnlyParams    bool   `key:"load_only_params"` // leave its optimizer and step count aside
+	PretrainedEncoder string `key:"pretrained_encoder"`
+	F0Path            string `key:"F0_path"` // the pitch network's checkpoint
+
+	Preprocess Preprocess `key:"preprocess_params"`
+	Train      Train      `key:"train"`
+	Model      Model      `key:"model_params"`
+
+	// Redecoder is nil for a codec. Its keys stand in model_params too; Model
+	// then says what the codec is that the redecoder was trained on.
+	Redecoder *Redecoder
+
+	unused, unknown []string
+}
+
+// Preprocess says what sound the networks see, and their frames.
+type Preprocess struct {
+	SampleRate int `key:"sr" range:"1000,384000"` // Hz
+	// FrameRate is SampleRate over Spect.HopLength. The key may be left out.
+	FrameRate     float64    `key:"frame_rate"`
+	DurationRange [2]float64 `key:"duration_range"` // seconds that a training file may last
+	Spect         Spect      `key:"spect_params"`
+}
+
+// Spect is the log-mel spectrogram that feeds prosody and timbre.
+type Spect struct {
+	NFFT      int `key:"n_fft" range:"2,65536"`
+	WinLength int `key:"win_length" range:"1,65536"`
+	HopLength int `key:"hop_length" range:"1,65536"` // also the samples of a frame
+	NMels     int `key:"n_mels" range:"1,1024"`
+}
+
+// Train holds the keys of the train section that have an effect.
+type Train struct {
+	GradientAccumulationStep int `key:"gradient_accumulation_step" range:"1,65536"`
+	RandomSeed               int `key:"random_seed" range:"0,9007199254740991"` // what JSON holds exactly
+	MaxEpoch                 int `key:"max_epoch" range:"-1,1000000000"`        // -1: Epochs alone decides
+}
+
+// Model is the codec's networks.
+type Model struct {
+	Causal bool `key:"causal" redecoder:"encoder_causal"`
+	LSTM   int  `key:"lstm" redecoder:"encoder_lstm" range:"0,4"` // layers in encoder and decoder; 0 leaves it out
+
+	// What the predictors learn; training only.
+	NormF0               bool `key:"norm_f0" redecoder:"-"`                  // the pitch target is normalised per utterance
+	UseGRContentF0       bool `key:"use_gr_content_f0" redecoder:"-"`        // pitch is also driven out of content
+	UseGRProsodyPhone    bool `key:"use_gr_prosody_phone" redecoder:"-"`     // phones are also driven out of prosody
+	UseGRContentGlobalF0 bool `key:"use_gr_content_global_f0" redecoder:"-"` // rev_global_f0_predictor exists
+
+	SeparateProsodyEncoder bool `key:"separate_prosody_encoder"` // only true is supported
+	TimbreNorm             bool `key:"timbre_norm"`              // only true is supported
+
+	NProsody  int `key:"n_p_codebooks" range:"1,32"`
+	NContent  int `key:"n_c_codebooks" range:"1,32"`
+	NResidual int `key:"n_r_codebooks" range:"1,32"`
+
+	// What the originals hard-wire: keys of ours, and their values the defaults.
+	LatentDim      int `key:"latent_dim" range:"1,4096"`       // channels of z, of the timbre vector and into the decoder
+	CodebookSize   int `key:"codebook_size" range:"2,65536"`   // entries
+	CodebookDim    int `key:"codebook_dim" range:"1,1024"`     // numbers in an entry
+	ProsodyMels    int `key:"prosody_mel_bins" range:"1,1024"` // lowest mel bins that prosody sees
+	ProsodyHidden  int `key:"prosody_hidden_dim" range:"1,4096"`
+	ProsodyLayers  int `key:"prosody_layers" range:"1,64"` // WN, kernel 5
+	TimbreHidden   int `key:"timbre_hidden_dim" range:"2,4096"`
+	PhoneClasses   int `key:"phone_classes" redecoder:"-" range:"2,1000000"`
+	SpeakerClasses int `key:"speaker_classes" redecoder:"-" range:"2,1000000"`
+
+	DAC           DAC           `key:"DAC"`
+	Discriminator Discriminator `key:"discriminator"`
+}
+
+// DAC is the convolutional encoder and decoder.
+type DAC struct {
+	EncoderDim   int   `key:"encoder_dim" range:"1,4096"`             // channels of the first layer; doubled by each block
+	EncoderRates []int `key:"encoder_rates" range:"1,1000" len:"1,8"` // strides
+	DecoderDim   int   `key:"decoder_dim" range:"2,6144"`             // channels of the first layer; halved by each block
+	DecoderRates []int `key:"decoder_rates" range:"1,1000" len:"1,8"`
+	SampleRate   int   `key:"sr" range:"1000,384000"` // as in preprocess_params
+}
+
+// Discriminator is what training judges sound with. All keys are ours, named as
+// the arguments in the originals' code.
+type Discriminator struct {
+	Periods     []int `key:"periods" range:"1,1000" len:"0,16"`     // one MPD each
+	MPDChannels []int `key:"mpd_channels" range:"1,4096" len:"5,5"` // of its five layers
+	FFTSizes    []int `key:"fft_sizes" range:"32,16384" len:"0,16"` // windows, one MRD each
+	MRDChannels int   `key:"mrd_channels" range:"1,4096"`
+}
+
+// Redecoder is the voice conversion model that decodes codes anew.
+type Redecoder struct {
+	DecoderCausal   bool   `key:"decoder_causal"` // of its WN and its decoder
+	DecoderLSTM     int    `key:"decoder_lstm" range:"0,4"`
+	EncoderType     string `key:"encoder_type"` // only "wavenet" is supported
+	WavenetEmbedDim int    `key:"wavenet_embed_dim" range:"1,4096"`
+	WavenetLayers   int    `key:"wavenet_layers" range:"1,64"` // a key of ours
+}
+
+// Default returns the standard codec, full size, with the originals' training.
+func Default() *Config {
+	return &Config{
+		ModelType:    TypeCodec,
+		ExpName:      "facodec",
+		LogDir:       "./runs/",
+		LogInterval:  10,
+		SaveInterval: 1000,
+		Epochs:       1000,
+		BatchSize:    4,
+		MaxLen:       80,
+		F0Path:       "modules/JDC/bst.t7",
+		Preprocess: Preprocess{
+			SampleRate:    24000,
+			FrameRate:     80,
+			DurationRange: [2]float64{1, 25},
+			Spect:         Spect{NFFT: 2048, WinLength: 1200, HopLength: 300, NMels: 80},
+		},
+		Train: Train{GradientAccumulationStep: 1, RandomSeed: 1234, MaxEpoch: -1},
+		Model: Model{
+			Causal:                 true,
+			LSTM:                   2,
+			NormF0:                 true,
+			UseGRContentGlobalF0:   true,
+			SeparateProsodyEncoder: true,
+			TimbreNorm:             true,
+			NProsody:               1,
+			NContent:               2,
+			NResidual:              3,
+			LatentDim:              1024,
+			CodebookSize:           1024,
+			CodebookDim:            8,
+			ProsodyMels:            20,
+			ProsodyHidden:          256,
+			ProsodyLayers:          8,
+			TimbreHidden:           512,
+			PhoneClasses:           1024,
+			SpeakerClasses:         20000,
+			DAC: DAC{
+				EncoderDim:   64,
+				EncoderRates: []int{2, 5, 5, 6},
+				DecoderDim:   1536,
+				DecoderRates: []int{6, 5, 5, 2},
+				SampleRate:   24000,
+			},
+			Discriminator: Discriminator{
+				Periods:     []int{2, 3, 5, 7, 11},
+				MPDChannels: []int{32, 128, 512, 1024, 1024},
+				FFTSizes:    []int{2048, 1024, 512},
+				MRDChannels: 32,
+			},
+		},
+	}
+}
+
+// DefaultRedecoder returns the standard redecoder, full size, on the standard codec.
+func DefaultRedecoder() *Config {
+	c := Default()
+	c.ModelType = TypeRedecoder
+	c.Redecoder = &Redecoder{EncoderType: "wavenet", WavenetEmbedDim: 512, WavenetLayers: 16}
+	return c
+}
+
+// IsRedecoder says whether this is a redecoder's config and not a codec's.
+func (c *Config) IsRedecoder() bool { return c.Redecoder != nil }
+
+// FrameRate returns the frames in a second.
+func (c *Config) FrameRate() float64 {
+	return float64(c.Preprocess.SampleRate) / float64(c.Preprocess.Spect.HopLength)
+}
+
+// Unused returns the dotted keys of the file that were accepted without an
+// effect, in its order: those of the originals that nothing reads, and outside
+// model_params and preprocess_params also those that nobody knows. A command
+// lists them once.
+func (c *Config) Unused() []string { return append([]string(nil), c.unused...) }
+
+// Unknown returns those of Unused that are no key of the originals or ours:
+// misspelled, likely. For training they are errors.
+func (c *Config) Unknown() []string { return append([]string(nil), c.unknown...) }
+
+// Equal says whether two configs mean the same; keys without effect do not count.
+func (c *Config) Equal(other *Config) bool {
+	a, b := *c, *other
+	a.unused, a.unknown, b.unused, b.unknown = nil, nil, nil, nil
+	return reflect.DeepEqual(a, b)
+}
