@@ -1,0 +1,142 @@
+package weights
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"slices"
+	"unicode/utf8"
+	"unsafe"
+
+	"github.com/facodec-go/facodec/internal/atomicfile"
+)
+
+// An Array is a tensor to be written. Only one at a time has its values in
+// memory.
+type Array struct {
+	Name  string
+	Shape []int
+	// DType is F32, or I64 for the counters that some networks keep.
+	DType DType
+	// Values returns the elements in row-major order. It is called once.
+	Values func() ([]float32, error)
+	// Release is called once the values are written; nil for nothing.
+	Release func()
+}
+
+// ArrayOf returns a tensor as it can be written: integers stay integers where
+// they may be large, everything else becomes float32.
+func ArrayOf(t *Tensor) Array {
+	a := Array{Name: t.Name, Shape: t.Shape, Values: t.Float32, Release: t.Release}
+	if t.DType == I64 {
+		a.DType = I64
+	}
+	return a
+}
+
+// ArraysOf returns all tensors of a source, in the order of their names.
+func ArraysOf(s Source) []Array {
+	var arrays []Array
+	for _, name := range s.Names() {
+		if t, ok := s.Lookup(name); ok {
+			arrays = append(arrays, ArrayOf(t))
+		}
+	}
+	return arrays
+}
+
+// check refuses what could not be read again, and counts the bytes.
+func check(arrays []Array) (total int64, err error) {
+	seen := make(map[string]bool, len(arrays))
+	for _, a := range arrays {
+		switch {
+		case seen[a.Name]:
+			return 0, fmt.Errorf("%s occurs twice", a.Name)
+		case !utf8.ValidString(a.Name) || a.Name == "" || a.Name == "__metadata__":
+			return 0, fmt.Errorf("%q cannot be the name of a tensor", a.Name)
+		case a.DType != F32 && a.DType != I64:
+			return 0, fmt.Errorf("%s: writing %s is not supported", a.Name, a.DType)
+		}
+		seen[a.Name] = true
+		n, err := elements(a.Shape, a.DType.Size())
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", a.Name, err)
+		}
+		total += int64(n) * int64(a.DType.Size())
+	}
+	return total, nil
+}
+
+// write makes a file of what fill writes to it.
+func write(path string, fill func(w io.Writer) error) error {
+	f, err := atomicfile.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Discard()
+	if err := fill(f); err != nil {
+		var pathErr *fs.PathError
+		if errors.As(err, &pathErr) {
+			err = pathErr.Err // it names the temporary file
+		}
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return f.Commit()
+}
+
+// A writer writes arrays and reports how far it is.
+type writer struct {
+	progress    func(done, total int64)
+	done, total int64
+}
+
+// block is how many elements are written between two reports.
+const block = 1 << 20
+
+func (w *writer) array(out io.Writer, a Array) error {
+	values, err := a.Values()
+	if err != nil {
+		return fmt.Errorf("%s: %w", a.Name, err)
+	}
+	if n, _ := elements(a.Shape, a.DType.Size()); n != len(values) {
+		return fmt.Errorf("%s: %d values for shape %v", a.Name, len(values), a.Shape)
+	}
+	for part := range slices.Chunk(values, block) {
+		n, err := out.Write(littleEndianBytes(part, a.DType))
+		if err != nil {
+			return err
+		}
+		w.done += int64(n)
+		if w.progress != nil {
+			w.progress(w.done, w.total)
+		}
+	}
+	if a.Release != nil {
+		a.Release()
+	}
+	return nil
+}
+
+// littleEndianBytes returns values as a file holds them; a view where this
+// machine holds them in the same way.
+func littleEndianBytes(values []float32, d DType) []byte {
+	le := binary.LittleEndian
+	if d == I64 {
+		b := make([]byte, 0, 8*len(values))
+		for _, v := range values {
+			b = le.AppendUint64(b, uint64(int64(v)))
+		}
+		return b
+	}
+	if littleEndian {
+		return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), 4*len(values))
+	}
+	b := make([]byte, 0, 4*len(values))
+	for _, v := range values {
+		b = le.AppendUint32(b, math.Float32bits(v))
+	}
+	return b
+}
