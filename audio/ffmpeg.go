@@ -1,10 +1,11 @@
 package audio
 
 import (
-	"fmt"
+	"errors"
 	"io"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -16,6 +17,7 @@ import (
 type ffmpegDecoder struct {
 	src    *source
 	cmd    *exec.Cmd
+	input  string // as ffmpeg was given it
 	stderr firstLine
 	wav    *wavDecoder
 	waited bool
@@ -26,8 +28,7 @@ func newFFmpeg(src *source) (decoder, error) {
 	if err != nil {
 		return nil, faultf(ErrNoFFmpeg, "only WAV (PCM, float, µ-law, A-law) and FLAC are read without it, and this is neither")
 	}
-	d := &ffmpegDecoder{src: src}
-	input := "pipe:0"
+	d := &ffmpegDecoder{src: src, input: "pipe:0"}
 	if src.seekable() {
 		// An absolute path behind "file:" is taken as it is, even if it begins
 		// with a dash or looks like an address.
@@ -35,14 +36,14 @@ func newFFmpeg(src *source) (decoder, error) {
 		if err != nil {
 			return nil, err
 		}
-		input = "file:" + path
+		d.input = "file:" + path
 	}
 	d.cmd = exec.Command(program,
 		"-v", "error",
 		"-nostdin",
 		// A playlist from a stranger must not make this machine fetch addresses.
 		"-protocol_whitelist", "file,pipe",
-		"-i", input,
+		"-i", d.input,
 		"-map", "0:a:0", // the first sound track; no pictures
 		"-bitexact",
 		"-c:a", "pcm_f32le", "-f", "wav", "pipe:1")
@@ -101,15 +102,25 @@ func (d *ffmpegDecoder) wait(kill bool) error {
 		defer timer.Stop()
 	}
 	err := d.cmd.Wait()
-	if err == nil || err == exec.ErrWaitDelay {
+	if err == nil || errors.Is(err, exec.ErrWaitDelay) {
 		return nil
 	}
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return err // of the stream that ffmpeg was fed
+	}
 	reason := d.stderr.String()
+	// The file is named already, and ffmpeg's addresses in memory mean nothing.
+	reason = strings.TrimPrefix(reason, d.input+": ")
+	reason = ffmpegContext.ReplaceAllString(reason, "")
 	if reason == "" {
 		reason = err.Error()
 	}
 	return faultf(ErrFFmpeg, "%s", reason)
 }
+
+// ffmpegContext is how ffmpeg begins a message: "[mp3 @ 0x55d408fc8980] ".
+var ffmpegContext = regexp.MustCompile(`^\[[^]]* @ 0x[0-9a-f]+\] `)
 
 func (d *ffmpegDecoder) close() error {
 	if !d.waited {
@@ -156,5 +167,5 @@ func (f *firstLine) String() string {
 		}
 		return r
 	}
-	return strings.TrimSpace(strings.Map(clean, fmt.Sprintf("%s", f.line)))
+	return strings.TrimSpace(strings.Map(clean, string(f.line)))
 }

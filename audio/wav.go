@@ -120,7 +120,7 @@ func (h *wavHeader) setDataSize(short, riffSize uint32, long, fileSize int64) er
 	case short == 0 && fileSize >= 0 && riffSize != 0 && abs(int64(riffSize)+8-fileSize) <= 1:
 		// Not a pipe's zero: the whole file is as long as declared.
 		h.dataSize = 0
-	case unknownSize(short) && int64(short) != there:
+	case unknownSize(short) && (short == 0 || there < int64(short)): // there is no such length, or it is not known
 		h.dataSize = -1
 		if fileSize >= 0 && there%align != 0 {
 			return faultf(ErrTruncated, "the last frame has %d of %d bytes", there%align, align)
