@@ -30,10 +30,10 @@ func isWAV(head []byte) bool {
 
 // unknownSize tells whether a 32-bit size in a RIFF header is what programs leave
 // there when they write to a pipe and cannot come back: 0 (many), 0xFFFFFFFF
-// (ffmpeg and others, sometimes less a header), 0x7FFFFFFF less a few (sox), or
-// 0x80000000 (arecord).
+// (ffmpeg and others, sometimes less a header), 0x7FFFF000 rounded down to whole
+// frames (sox), or 0x80000000 (arecord).
 func unknownSize(size uint32) bool {
-	return size == 0 || size >= 0xFFFFFF00 || size >= 0x7FFFF000 && size <= 0x80000000
+	return size == 0 || size >= 0xFFFFFF00 || size >= 0x7FFE0000 && size <= 0x80000000
 }
 
 // wavScanner walks the chunks of a WAV stream.
@@ -120,7 +120,8 @@ func (h *wavHeader) setDataSize(short, riffSize uint32, long, fileSize int64) er
 	case short == 0 && fileSize >= 0 && riffSize != 0 && abs(int64(riffSize)+8-fileSize) <= 1:
 		// Not a pipe's zero: the whole file is as long as declared.
 		h.dataSize = 0
-	case unknownSize(short) && (short == 0 || there < int64(short)): // there is no such length, or it is not known
+	case unknownSize(short) && (short == 0 || there < int64(short)):
+		// A file that is really as long as such a size is taken at its word.
 		h.dataSize = -1
 		if fileSize >= 0 && there%align != 0 {
 			return faultf(ErrTruncated, "the last frame has %d of %d bytes", there%align, align)
