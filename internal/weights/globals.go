@@ -67,7 +67,7 @@ func findGlobal(module, name string) (any, error) {
 	if g, ok := globals[module+"."+name]; ok {
 		return g, nil
 	}
-	if _, ok := torchDType("torch." + name); ok && module == "torch" {
+	if _, ok := torchDType("torch." + name); module == "torch" && (ok || slices.Contains(otherDTypes, name)) {
 		return "torch." + name, nil
 	}
 	full := module + "." + name
@@ -79,6 +79,10 @@ func findGlobal(module, name string) (any, error) {
 	}
 	return nil, fmt.Errorf("contains code: %s; refusing to run it", full)
 }
+
+// otherDTypes may be named, but tensors of them are not supported.
+var otherDTypes = []string{"uint16", "uint32", "uint64", "complex32", "complex64", "complex128",
+	"float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz"}
 
 // torchDType finds the type called "torch.float32" or the like.
 func torchDType(name string) (DType, bool) {

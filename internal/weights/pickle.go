@@ -16,8 +16,7 @@ import (
 // knows no other function (see globals.go): anything else is an error.
 //
 // It never recurses, so nesting and cycles cost nothing, and all it makes is
-// proportional to the bytes it reads. The few operations that are not, because
-// they can be repeated on one large operand, draw on a budget.
+// paid for out of a budget in proportion to the file.
 type machine struct {
 	data       []byte
 	pos        int
@@ -34,10 +33,15 @@ const maxPickle = 64 << 20
 // errShort is what reading beyond the end gives.
 var errShort = errors.New("truncated: the pickle ends too early")
 
-// A budget bounds, in bytes, what is made beyond the input's own size.
+// A budget bounds, in bytes, what a file unfolds to. Real checkpoints stay far
+// below it; what comes near repeats one large operand, or was compressed.
 type budget struct{ left int }
 
-func newBudget(pickle int) *budget { return &budget{1<<20 + 64*pickle} }
+func newBudget(file int) *budget { return &budget{1<<20 + 256*min(file, maxPickle)} }
+
+// opCost is what an opcode makes at most, without what it spends itself: a
+// container, its place on the stack and in the memo.
+const opCost = 96
 
 func (b *budget) spend(n int) error {
 	if b.left -= n; b.left < 0 {
@@ -60,6 +64,9 @@ func (m *machine) run() (any, error) {
 			return nil, fmt.Errorf("the pickle is longer than %d MiB", maxPickle>>20)
 		}
 		op, err := m.byte()
+		if err == nil {
+			err = m.budget.spend(opCost)
+		}
 		if err != nil {
 			return nil, err
 		}

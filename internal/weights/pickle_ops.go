@@ -143,13 +143,13 @@ func (m *machine) step(op byte) error {
 		return m.pushBytes(m.counted(4))
 	case opBinBytes8, opByteArray8:
 		return m.pushBytes(m.counted(8))
-	case opInt, opLong, opFloat, opString, opUnicode:
+	case opInt, opLong, opFloat, opString, opUnicode, opPersID:
 		return m.stepText(op)
 
 	case opGet, opBinGet, opLongBinGet, opPut, opBinPut, opLongBinPut, opMemoize:
 		return m.stepMemo(op)
 	case opGlobal, opStackGlobal, opInst, opObj, opReduce, opNewObj, opNewObjEx, opBuild,
-		opExt1, opExt2, opExt4, opPersID, opBinPersID:
+		opExt1, opExt2, opExt4, opBinPersID:
 		return m.stepObject(op)
 	default:
 		return m.stepContainer(op)
@@ -335,20 +335,15 @@ func (m *machine) stepObject(op byte) error {
 			return err
 		}
 		return build(object, state)
-	case opBinPersID, opPersID:
-		return m.stepPersistent(op)
+	case opBinPersID:
+		return m.stepPersistent()
 	}
 	return errors.New("contains code: an object of the extension registry; refusing to run it")
 }
 
-func (m *machine) stepPersistent(op byte) error {
-	var id any
-	var err error
-	if op == opPersID {
-		id, err = m.line()
-	} else {
-		id, err = m.pop()
-	}
+// stepPersistent resolves the reference to a storage.
+func (m *machine) stepPersistent() error {
+	id, err := m.pop()
 	if err != nil {
 		return err
 	}

@@ -6,11 +6,13 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
-// Protocol 0 writes its values as lines of text. torch.save makes it when asked
-// to, with pickle_protocol=0.
+// Protocols 0 and 1 write some values as lines of text. torch.save makes them
+// when asked to, with pickle_protocol=1. Strings as text are protocol 0 alone,
+// in which torch cannot read its own files: their tensors have lost their
+// storages.
+var errProtocol0 = errors.New("pickle protocol 0 is not supported")
 
 // stepText executes an opcode whose operand is a line.
 func (m *machine) stepText(op byte) error {
@@ -38,18 +40,8 @@ func (m *machine) stepText(op byte) error {
 		}
 		m.push(v)
 		return nil
-	case opString:
-		if len(s) < 2 || s[0] != s[len(s)-1] || s[0] != '\'' && s[0] != '"' {
-			return errors.New("damaged pickle: a string without quotes")
-		}
-		s = s[1 : len(s)-1]
 	}
-	text, err := unescape(s, op == opString)
-	if err != nil {
-		return err
-	}
-	m.push(text)
-	return nil
+	return errProtocol0
 }
 
 func (m *machine) pushDecimal(s string) error {
@@ -75,54 +67,4 @@ func (m *machine) decimal() (uint64, error) {
 		return 0, fmt.Errorf("damaged pickle: %.20q is not a memo number", s)
 	}
 	return n, nil
-}
-
-// unescape undoes Python's escapes: only \u and \U in a unicode line, those of
-// a string literal otherwise. Bytes above 0x7f are Latin-1 in a unicode line.
-func unescape(s string, literal bool) (string, error) {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		if c != '\\' || i+1 == len(s) {
-			if literal || c < utf8.RuneSelf {
-				b.WriteByte(c)
-			} else {
-				b.WriteRune(rune(c))
-			}
-			continue
-		}
-		i++
-		digits := 0
-		switch {
-		case s[i] == 'u' && !literal:
-			digits = 4
-		case s[i] == 'U' && !literal:
-			digits = 8
-		case s[i] == 'x' && literal:
-			digits = 2
-		case literal:
-			if at := strings.IndexByte(`abfnrtv\'"`, s[i]); at >= 0 {
-				b.WriteByte("\a\b\f\n\r\t\v\\'\""[at])
-				continue
-			}
-		}
-		if digits == 0 {
-			b.WriteByte('\\')
-			b.WriteByte(s[i])
-			continue
-		}
-		if len(s)-i-1 < digits {
-			return "", errors.New("damaged pickle: an escape is cut off")
-		}
-		n, err := strconv.ParseUint(s[i+1:i+1+digits], 16, 32)
-		if err != nil {
-			return "", errors.New("damaged pickle: an escape is not hexadecimal")
-		}
-		b.WriteRune(rune(n))
-		i += digits
-	}
-	if text := b.String(); utf8.ValidString(text) {
-		return text, nil
-	}
-	return "", errors.New("damaged pickle: a string is not UTF-8")
 }

@@ -27,10 +27,13 @@ var legacyMagic, _ = new(big.Int).SetString("1950a86a20f9469cfc6c", 16)
 
 const legacyVersion = 1001
 
+// legacyText is how a legacy file starts in protocols 0 and 1.
+const legacyText = "L119547037146038801333356L\n."
+
 func (f *File) readTorchLegacy() error {
 	l := &torchLegacy{file: f.content, storages: map[string]*legacyStorage{}}
 	data := f.content.data
-	b := newBudget(min(len(data), maxPickle))
+	b := newBudget(len(data))
 	m := newMachine(data, b, l.storage)
 	magic, err := m.run()
 	if err != nil {

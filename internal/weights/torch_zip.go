@@ -42,7 +42,7 @@ func (f *File) readTorchZip() error {
 	if err != nil {
 		return err
 	}
-	b := newBudget(len(pickle))
+	b := newBudget(len(f.content.data))
 	root, err := newMachine(pickle, b, z.storage).run()
 	if err != nil {
 		return fmt.Errorf("data.pkl: %w", err)

@@ -110,12 +110,12 @@ func parse(name string, c *content) (*File, error) {
 	case bytes.HasPrefix(data, []byte("PK\x03\x04")):
 		f.format = "PyTorch zip"
 		err = f.readTorchZip()
-	case data[0] == opProto && !looksLikeSafetensors(data):
-		f.format = "PyTorch legacy"
-		err = f.readTorchLegacy()
 	case looksLikeSafetensors(data):
 		f.format = "safetensors"
 		err = f.readSafetensors()
+	case data[0] == opProto, bytes.HasPrefix(data, []byte(legacyText)):
+		f.format = "PyTorch legacy"
+		err = f.readTorchLegacy()
 	default:
 		err = fmt.Errorf("not a checkpoint: starts with %s, expected safetensors or a PyTorch file", printable(data))
 	}
