@@ -59,6 +59,7 @@ func (b *bitReader) need(n int) bool {
 	if b.err == nil {
 		b.err = io.ErrUnexpectedEOF
 	}
+	b.pos = 8 * b.end // nothing is left, not even for a shorter read
 	return false
 }
 
