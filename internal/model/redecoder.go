@@ -3,21 +3,20 @@ package model
 import (
 	"github.com/facodec-go/facodec/internal/nn"
 	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/parallel"
 	"github.com/facodec-go/facodec/internal/tensor"
+	"github.com/facodec-go/facodec/internal/weights"
 )
 
 // RedecoderConfig describes a Redecoder.
 type RedecoderConfig struct {
 	Latent                     int
 	Timbre                     int
-	Hidden                     int
+	Hidden, Layers             int
 	ProsodyBooks, ContentBooks int
 	CodebookSize               int
 	Decoder                    DecoderConfig
 }
-
-// redecoderLayers is the depth of the redecoder's stack in the originals.
-const redecoderLayers = 16
 
 // A Redecoder is the voice conversion model of Plachtaa/FAcodec: it decodes the
 // codes anew under another timbre; keys encoder.prosody_embed.<i>,
@@ -29,11 +28,13 @@ type Redecoder struct {
 	out              *nn.Conv
 	decoder          *Decoder
 	hidden           int
+	networks         networks
 }
 
-// NewRedecoder declares both of its networks.
-func NewRedecoder(encoder, decoder *nn.Builder, c RedecoderConfig) *Redecoder {
-	l := &Redecoder{hidden: c.Hidden}
+// NewRedecoder declares both of its networks, encoder and decoder.
+func NewRedecoder(c RedecoderConfig) *Redecoder {
+	encoder, decoder := nn.NewBuilder("encoder"), nn.NewBuilder("decoder")
+	l := &Redecoder{hidden: c.Hidden, networks: networks{encoder.Network(), decoder.Network()}}
 	for i := range c.ProsodyBooks {
 		l.prosody = append(l.prosody, nn.NewEmbedding(encoder.In("prosody_embed").In(i), c.CodebookSize, c.Hidden))
 	}
@@ -41,10 +42,18 @@ func NewRedecoder(encoder, decoder *nn.Builder, c RedecoderConfig) *Redecoder {
 		l.content = append(l.content, nn.NewEmbedding(encoder.In("content_embed").In(i), c.CodebookSize, c.Hidden))
 	}
 	l.stack = nn.NewWN(encoder.In("encoder"), nn.WNConfig{
-		Hidden: c.Hidden, Layers: redecoderLayers, Condition: c.Timbre, Causal: c.Decoder.Causal})
+		Hidden: c.Hidden, Layers: c.Layers, Condition: c.Timbre, Causal: c.Decoder.Causal})
 	l.out = nn.NewConv(encoder.In("conv_out"), nn.ConvConfig{In: c.Hidden, Out: c.Latent, K: 1, Plain: true})
 	l.decoder = NewDecoder(decoder, c.Decoder)
 	return l
+}
+
+// Params returns every parameter of the redecoder.
+func (l *Redecoder) Params() []nn.Param { return l.networks.params() }
+
+// Load derives the weights from src into region.
+func (l *Redecoder) Load(src weights.Source, region *tensor.Region, pool *parallel.Pool) error {
+	return l.networks.load(src, region, pool)
 }
 
 // Condition prepares a timbre vector for Latents.
@@ -71,3 +80,30 @@ func (l *Redecoder) Latents(r *op.Run, prosody, content [][]int32, frames int, c
 
 // Decode turns latents into a waveform: [1, T, latent] → [1, T·hop, 1].
 func (l *Redecoder) Decode(r *op.Run, z tensor.Tensor) tensor.Tensor { return l.decoder.Forward(r, z) }
+
+// A RedecoderStream turns content codes into samples as they arrive, with the
+// lookahead of its layers: about 48 frames.
+type RedecoderStream struct {
+	redecoder *Redecoder
+	run       *op.Run
+	condition []tensor.Tensor
+}
+
+// NewStream starts an utterance in the voice of timbre.
+func (l *Redecoder) NewStream(timbre []float32, pool *parallel.Pool) *RedecoderStream {
+	run := op.NewRun(pool)
+	return &RedecoderStream{redecoder: l, run: run, condition: l.Condition(run, timbre)}
+}
+
+// Reset starts another utterance in the same voice.
+func (s *RedecoderStream) Reset() { s.run.Reset() }
+
+// Push adds frames, of which it uses the first content book, and returns the
+// samples that are complete. With last the utterance ends, and hop samples for
+// every frame will have been returned in all.
+func (s *RedecoderStream) Push(codes Codes, last bool) []float32 {
+	return pushBlocks(s.run, codes, last, func(block Codes) tensor.Tensor {
+		z := s.redecoder.Latents(s.run, nil, block.Content[:1], block.Frames(), s.condition)
+		return s.redecoder.Decode(s.run, z)
+	})
+}

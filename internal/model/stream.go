@@ -159,23 +159,25 @@ func (s *DecoderStream) Reset() { s.run.Reset() }
 // where the decoder is causal and past its first frames. With last the utterance
 // ends, and hop samples for every frame will have been returned in all.
 func (s *DecoderStream) Push(codes Codes, last bool) []float32 {
+	q := s.codec.Quantizer
+	return pushBlocks(s.run, codes, last, func(block Codes) tensor.Tensor {
+		return s.codec.Decoder.Forward(s.run, q.Join(s.run, q.Decode(s.run, block), s.style))
+	})
+}
+
+// pushBlocks sends frames through decode, a block at a time, and returns the
+// samples that come out.
+func pushBlocks(r *op.Run, codes Codes, last bool, decode func(Codes) tensor.Tensor) []float32 {
 	frames := codes.Frames()
 	var samples []float32
 	for from := 0; ; {
 		to := min(frames, from+blockFrames)
-		s.run.Last = last && to == frames
-		samples = append(samples, s.block(codes.Slice(from, to))...)
+		r.Last = last && to == frames
+		samples = append(samples, samplesOf(r, decode(codes.Slice(from, to)))...)
 		if from = to; from == frames {
 			return samples
 		}
 	}
-}
-
-func (s *DecoderStream) block(codes Codes) []float32 {
-	r := s.run
-	z := s.codec.Quantizer.Decode(r, codes)
-	y := s.codec.Decoder.Forward(r, s.codec.Quantizer.Join(r, z, s.style))
-	return samplesOf(r, y)
 }
 
 // samplesOf copies a waveform [1, N, 1] out of the run's memory.

@@ -1,0 +1,45 @@
+package model
+
+import (
+	"github.com/facodec-go/facodec/internal/config"
+	"github.com/facodec-go/facodec/internal/dsp"
+)
+
+// CodecConfigOf returns the networks that an experiment file describes.
+func CodecConfigOf(c *config.Config) CodecConfig {
+	m, p := c.Model, c.Preprocess
+	return CodecConfig{
+		Encoder: EncoderConfig{
+			Dim: m.DAC.EncoderDim, Rates: m.DAC.EncoderRates, Latent: m.LatentDim, LSTM: m.LSTM, Causal: m.Causal,
+		},
+		Quantizer: QuantizerConfig{
+			Latent:       m.LatentDim,
+			ProsodyBooks: m.NProsody, ContentBooks: m.NContent, ResidualBooks: m.NResidual,
+			CodebookSize: m.CodebookSize, CodebookDim: m.CodebookDim,
+			Mels: p.Spect.NMels, ProsodyMels: m.ProsodyMels,
+			ProsodyHidden: m.ProsodyHidden, ProsodyLayers: m.ProsodyLayers,
+			TimbreHidden: m.TimbreHidden, Causal: m.Causal,
+		},
+		Decoder: DecoderConfig{
+			Latent: m.LatentDim, Dim: m.DAC.DecoderDim, Rates: m.DAC.DecoderRates, LSTM: m.LSTM, Causal: m.Causal,
+		},
+		Mel: dsp.MelConfig{
+			FFT: p.Spect.NFFT, Window: p.Spect.WinLength, Hop: p.Spect.HopLength, Mels: p.Spect.NMels,
+			FilterRate: p.SampleRate,
+		},
+	}
+}
+
+// RedecoderConfigOf returns the networks that a redecoder's experiment file
+// describes. It must be one.
+func RedecoderConfigOf(c *config.Config) RedecoderConfig {
+	m, d := c.Model, c.Redecoder
+	return RedecoderConfig{
+		Latent: m.LatentDim, Timbre: m.LatentDim, Hidden: d.WavenetEmbedDim, Layers: d.WavenetLayers,
+		ProsodyBooks: m.NProsody, ContentBooks: m.NContent, CodebookSize: m.CodebookSize,
+		Decoder: DecoderConfig{
+			Latent: m.LatentDim, Dim: m.DAC.DecoderDim, Rates: m.DAC.DecoderRates,
+			LSTM: d.DecoderLSTM, Causal: d.DecoderCausal,
+		},
+	}
+}

@@ -1,0 +1,260 @@
+package model
+
+import (
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/facodec-go/facodec/internal/golden"
+	"github.com/facodec-go/facodec/internal/nn"
+	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/parallel"
+	"github.com/facodec-go/facodec/internal/tensor"
+	"github.com/facodec-go/facodec/internal/weights"
+)
+
+// moduleTolerance is the relative RMS difference that the golden README allows
+// in plain float32.
+const moduleTolerance = 2e-5
+
+// moduleCase compares one form of module_*.npz.
+type moduleCase struct {
+	name *regexp.Regexp
+	run  func(m *module, args []string)
+}
+
+var moduleCases = []moduleCase{
+	{regexp.MustCompile(`^snake$`), (*module).snake},
+	{regexp.MustCompile(`^sconv_(?:k(\d+)_(?:d(\d+)|s(\d+))|short)_(causal|noncausal)$`), (*module).sconv},
+	{regexp.MustCompile(`^sconvtr_k(\d+)_s(\d+)_(causal|noncausal)$`), (*module).sconvTranspose},
+	{regexp.MustCompile(`^slstm$`), (*module).slstm},
+	{regexp.MustCompile(`^residual_unit$`), (*module).residualUnit},
+	{regexp.MustCompile(`^rvq$`), (*module).rvq},
+	{regexp.MustCompile(`^wn(_conditioned)?$`), (*module).wn},
+	{regexp.MustCompile(`^style_encoder$`), (*module).styleEncoder},
+	{regexp.MustCompile(`^encoder_small$`), (*module).encoder},
+	{regexp.MustCompile(`^decoder_small$`), (*module).decoder},
+	// What only training runs is compared there.
+	{regexp.MustCompile(`^(cnnlstm(_global)?|mpd_\d+|mrd_\d+|loss_(mel|stft|focal)|gradient_reversal)$`), nil},
+}
+
+// TestGoldenModules compares the forward output of every module that inference
+// uses, and the names of its parameters, with the originals'.
+func TestGoldenModules(t *testing.T) {
+	ran := 0
+	for _, path := range golden.Files(t, "module_*.npz") {
+		name := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), "module_"), ".npz")
+		i := slices.IndexFunc(moduleCases, func(c moduleCase) bool { return c.name.MatchString(name) })
+		if i < 0 {
+			t.Errorf("module_%s.npz: no test knows this case", name)
+			continue
+		}
+		if moduleCases[i].run == nil {
+			continue
+		}
+		ran++
+		t.Run(name, func(t *testing.T) {
+			m := &module{T: t, Case: golden.Load(t, path), name: name, b: nn.NewBuilder(name)}
+			moduleCases[i].run(m, moduleCases[i].name.FindStringSubmatch(name)[1:])
+			m.Done(func(array string) bool {
+				return strings.HasPrefix(array, "grad.") || strings.HasPrefix(array, "gradnorm.") // training's
+			})
+		})
+	}
+	if ran == 0 {
+		t.Error("the folder holds no case of inference")
+	}
+}
+
+type module struct {
+	*testing.T
+	*golden.Case
+	name string
+	b    *nn.Builder
+	pool *parallel.Pool
+}
+
+// load gives the built network the recipe's weights and returns a run of a whole
+// utterance.
+func (m *module) load() *op.Run {
+	m.Helper()
+	net := m.b.Network()
+	var specs []weights.Spec
+	declared := map[string]bool{}
+	for _, p := range net.Params {
+		specs = append(specs, weights.Spec{Name: p.Name, Shape: p.Shape})
+		declared[strings.TrimPrefix(p.Name, m.name+".")] = true
+	}
+	for _, array := range m.Names() {
+		if param, ok := strings.CutPrefix(array, "gradnorm."); ok && !declared[param] {
+			m.Errorf("the original has a parameter %s, ours has not", param)
+		}
+	}
+	m.pool = parallel.New(2)
+	m.Cleanup(m.pool.Close)
+	if err := net.Load(weights.NewSynthetic(golden.Seed(m.T), specs), &tensor.Region{}, m.pool); err != nil {
+		m.Fatal(err)
+	}
+	r := op.NewRun(m.pool)
+	r.Last = true
+	return r
+}
+
+func (m *module) input(name string) tensor.Tensor {
+	v, shape := m.F32("input." + name)
+	return tensor.FromBCT(v, shape[0], shape[1], shape[2])
+}
+
+func (m *module) expect(i int, got tensor.Tensor) {
+	m.Helper()
+	name := "output." + strconv.Itoa(i)
+	want, shape := m.F32(name)
+	golden.SameShape(m.T, name, []int{got.B, got.C, got.T}, shape)
+	golden.Close(m.T, name, got.ToBCT(), want, moduleTolerance)
+}
+
+// channels returns the channels of the input and of output 0.
+func (m *module) channels(input string) (in, out int) {
+	return m.Shape("input." + input)[1], m.Shape("output.0")[1]
+}
+
+// layers counts the parameters that match, of one for each layer.
+func (m *module) layers(pattern string) int {
+	re := regexp.MustCompile("^gradnorm." + pattern + "$")
+	n := 0
+	for _, array := range m.Names() {
+		if re.MatchString(array) {
+			n++
+		}
+	}
+	return n
+}
+
+func (m *module) snake([]string) {
+	c, _ := m.channels("x")
+	l := nn.NewSnake(m.b, c)
+	r := m.load()
+	m.expect(0, r.Activate(l, m.input("x")))
+}
+
+func atoi(s string, otherwise int) int {
+	if n, err := strconv.Atoi(s); err == nil {
+		return n
+	}
+	return otherwise
+}
+
+func (m *module) sconv(args []string) {
+	in, out := m.channels("x")
+	short := args[0] == ""
+	c := nn.ConvConfig{In: in, Out: out, K: atoi(args[0], 7), Dilation: atoi(args[1], 1), Stride: atoi(args[2], 1), Causal: args[3] == "causal"}
+	if short {
+		c.Dilation = 9
+	}
+	l := nn.NewSConv(m.b, c)
+	m.expect(0, l.Forward(m.load(), nil, m.input("x")))
+}
+
+func (m *module) sconvTranspose(args []string) {
+	in, out := m.channels("x")
+	stride := atoi(args[1], 0)
+	if k := atoi(args[0], 0); k != 2*stride {
+		m.Fatalf("kernel %d for stride %d", k, stride)
+	}
+	l := nn.NewConvTranspose(m.b, in, out, stride, args[2] == "causal")
+	m.expect(0, l.Forward(m.load(), nil, m.input("x")))
+}
+
+func (m *module) slstm([]string) {
+	c, _ := m.channels("x")
+	l := nn.NewSLSTM(m.b, c, m.layers(`lstm\.weight_hh_l\d+`))
+	m.expect(0, l.Forward(m.load(), m.input("x")))
+}
+
+func (m *module) residualUnit([]string) {
+	c, _ := m.channels("x")
+	l := nn.NewResidualUnit(m.b, c, 9, true)
+	m.expect(0, l.Forward(m.load(), m.input("x")))
+}
+
+func (m *module) rvq([]string) {
+	c, _ := m.channels("z")
+	const size, dim = 64, 8
+	l := nn.NewResidualVQ(m.b, c, m.Shape("output.1")[1], size, dim)
+	r := m.load()
+	q := l.Forward(r, m.input("z"))
+	m.expect(0, q.Z)
+
+	wantCodes, _ := m.Ints("output.1") // [B, books, T]
+	var codes []int64
+	for b := range q.Z.B {
+		for _, book := range q.Codes {
+			for _, c := range book[b] {
+				codes = append(codes, int64(c))
+			}
+		}
+	}
+	golden.Equal(m.T, "codes", codes, wantCodes)
+
+	wantLatents, _ := m.F32("output.2") // [B, books·dim, T]
+	var latents []float32
+	for b := range q.Z.B {
+		for _, e := range q.Latents {
+			latents = append(latents, e.Sample(b).ToBCT()...)
+		}
+	}
+	golden.Close(m.T, "latents", latents, wantLatents, moduleTolerance)
+	for _, name := range []string{"output.3", "output.4"} {
+		golden.Close(m.T, name, []float64{l.Loss(q)}, []float64{m.Scalar(name)}, moduleTolerance)
+	}
+
+	// What the codes are decoded to is the same sum, bit for bit.
+	golden.Equal(m.T, "decoded codes", l.Decode(r, q.Codes).ToBCT(), q.Z.ToBCT())
+}
+
+func (m *module) wn(args []string) {
+	hidden, _ := m.channels("x")
+	c := nn.WNConfig{Hidden: hidden, Layers: m.layers(`in_layers\.\d+\.conv\.conv\.bias`), Causal: args[0] == ""}
+	if !c.Causal {
+		c.Condition = m.Shape("input.g")[1]
+	}
+	l := nn.NewWN(m.b, c)
+	r := m.load()
+	if c.Causal {
+		m.expect(0, l.Forward(r, m.input("x"), nil))
+		return
+	}
+	m.expect(0, l.Forward(r, m.input("x"), l.Condition(r, m.input("g"))))
+}
+
+func (m *module) styleEncoder([]string) {
+	mels, out := m.channels("x")
+	hidden := 32
+	l := NewTimbreEncoder(m.b, TimbreConfig{Mels: mels, Hidden: hidden, Out: out})
+	frames := l.Forward(m.load(), m.input("x"))
+	var got []float64
+	for _, mean := range op.Mean(frames) {
+		got = append(got, mean...)
+	}
+	want, _ := m.F32("output.0")
+	golden.Close(m.T, "timbre", got, want, moduleTolerance)
+}
+
+func (m *module) encoder([]string) {
+	_, latent := m.channels("x")
+	l := NewEncoder(m.b, EncoderConfig{
+		Dim: 8, Rates: []int{2, 5, 5, 6}, Latent: latent,
+		LSTM: m.layers(`block\.5\.lstm\.weight_hh_l\d+`), Causal: true})
+	m.expect(0, l.Forward(m.load(), m.input("x")))
+}
+
+func (m *module) decoder([]string) {
+	latent, _ := m.channels("z")
+	l := NewDecoder(m.b, DecoderConfig{
+		Latent: latent, Dim: 96, Rates: []int{6, 5, 5, 2},
+		LSTM: m.layers(`model\.1\.lstm\.weight_hh_l\d+`), Causal: true})
+	m.expect(0, l.Forward(m.load(), m.input("z")))
+}
