@@ -7,7 +7,7 @@
 // redecoder's file, "-" where the key has no effect there.
 package config
 
-import "reflect"
+import "bytes"
 
 // The values of model_type.
 const (
@@ -65,8 +65,8 @@ type Spect struct {
 // Train holds the keys of the train section that have an effect.
 type Train struct {
 	GradientAccumulationStep int `key:"gradient_accumulation_step" range:"1,65536"`
-	RandomSeed               int `key:"random_seed" range:"0,9007199254740991"` // what JSON holds exactly
-	MaxEpoch                 int `key:"max_epoch" range:"-1,1000000000"`        // -1: Epochs alone decides
+	RandomSeed               int `key:"random_seed" range:"0,2147483647"`
+	MaxEpoch                 int `key:"max_epoch" range:"-1,1000000000"` // -1: Epochs alone decides
 }
 
 // Model is the codec's networks.
@@ -140,7 +140,6 @@ func Default() *Config {
 		Epochs:       1000,
 		BatchSize:    4,
 		MaxLen:       80,
-		F0Path:       "modules/JDC/bst.t7",
 		Preprocess: Preprocess{
 			SampleRate:    24000,
 			FrameRate:     80,
@@ -212,7 +211,7 @@ func (c *Config) Unknown() []string { return append([]string(nil), c.unknown...)
 
 // Equal says whether two configs mean the same; keys without effect do not count.
 func (c *Config) Equal(other *Config) bool {
-	a, b := *c, *other
-	a.unused, a.unknown, b.unused, b.unknown = nil, nil, nil, nil
-	return reflect.DeepEqual(a, b)
+	a, errA := c.JSON()
+	b, errB := other.JSON()
+	return errA == nil && errB == nil && bytes.Equal(a, b)
 }

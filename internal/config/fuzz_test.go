@@ -1,0 +1,54 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Whatever the bytes: no panic, errors of one line, and what is read is valid
+// and survives being written.
+func FuzzParse(f *testing.F) {
+	files, err := filepath.Glob(filepath.Join("testdata", "*.*"))
+	if err != nil || len(files) == 0 {
+		f.Fatal("no seeds", err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	for _, seed := range []string{
+		"", "{", "[", "// x\n{}", "model_params: {}", "model_params:\n  DAC: {sr: 1e-4}\n",
+		"{\"model_params\":{\"lstm\":1e999}}", "a: &a [*a]", "- - - -", "? a\n: b", "a: |\n  x\n", "%YAML 1.2\n---\n{}",
+		"model_params: {wavenet_embed_dim: 4, decoder_lstm: 0}\nmodel_type: redecoder", "\"\\ud800\": 1", "a: 'x\n", "!!binary x: y",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := Parse("fuzz", data)
+		if err != nil {
+			if msg := err.Error(); !strings.HasPrefix(msg, "fuzz") || strings.ContainsAny(msg, "\n\r") || len(msg) > 1000 {
+				t.Errorf("error %q", msg)
+			}
+			return
+		}
+		if err := c.Validate(); err != nil {
+			t.Fatalf("read, but not valid: %v", err)
+		}
+		out, err := c.JSON()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := Parse("fuzz", out)
+		if err != nil {
+			t.Fatalf("%s: %v", out, err)
+		}
+		if !again.Equal(c) {
+			t.Errorf("%s\ncomes back different", out)
+		}
+	})
+}

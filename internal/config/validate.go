@@ -1,0 +1,168 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// Validate says what is wrong with a config that was made or changed in code;
+// Parse has done it already. The error names the key, its value and the cure.
+func (c *Config) Validate() error {
+	if err := c.checkRanges("", c.top()); err != nil {
+		return err
+	}
+	for _, check := range []func(*Config) error{
+		(*Config).checkKind, (*Config).checkPreprocess, (*Config).checkWidths,
+		(*Config).checkDiscriminator, (*Config).checkTraining,
+	} {
+		if err := check(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkRanges holds numbers and list lengths against the fields' tags. The
+// upper bounds are far above any use: they keep a hostile file from asking for
+// all memory.
+func (c *Config) checkRanges(path string, fields []field) error {
+	for _, f := range fields {
+		if f.noEffect {
+			continue
+		}
+		key := path + f.key
+		switch f.value.Kind() {
+		case reflect.Struct:
+			if err := c.checkRanges(key+".", c.sub(f)); err != nil {
+				return err
+			}
+		case reflect.Int:
+			if v := int(f.value.Int()); v < f.min || v > f.max {
+				return &keyError{key, strconv.Itoa(v), "is not supported; want " + want(f)}
+			}
+		case reflect.Slice:
+			list := f.value.Interface().([]int)
+			if len(list) < f.lenMin || len(list) > f.lenMax {
+				return &keyError{key, show(list), "is not supported; want " + want(f)}
+			}
+			for i, v := range list {
+				if v < f.min || v > f.max {
+					return &keyError{fmt.Sprintf("%s[%d]", key, i), strconv.Itoa(v), "is not supported; want " + wantElement(f, reflect.Int)}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkKind() error {
+	const problem = "is not supported; want true"
+	switch {
+	case !c.Model.SeparateProsodyEncoder:
+		return &keyError{"model_params.separate_prosody_encoder", "false", problem}
+	case !c.Model.TimbreNorm:
+		return &keyError{"model_params.timbre_norm", "false", problem}
+	}
+	if r := c.Redecoder; r != nil && r.EncoderType != "wavenet" {
+		return &keyError{"model_params.encoder_type", strconv.Quote(shorten(r.EncoderType)), `is not supported; want "wavenet"`}
+	}
+	kind := TypeCodec
+	if c.IsRedecoder() {
+		kind = TypeRedecoder
+	}
+	if c.ModelType != kind {
+		return &keyError{"model_type", strconv.Quote(shorten(c.ModelType)), "is not supported; want " + kind}
+	}
+	return nil
+}
+
+func (c *Config) checkPreprocess() error {
+	p, m := &c.Preprocess, &c.Model
+	hop := p.Spect.HopLength
+	const spect = "preprocess_params.spect_params."
+	rate := func(key string, rates []int) error {
+		product := 1.0 // not int, which eight large rates overflow
+		for _, r := range rates {
+			product *= float64(r)
+		}
+		if product != float64(hop) {
+			return &keyError{"model_params.DAC." + key, show(rates), fmt.Sprintf("multiply to %.6g; want a product of %d, which is %shop_length", product, hop, spect)}
+		}
+		return nil
+	}
+	if err := rate("encoder_rates", m.DAC.EncoderRates); err != nil {
+		return err
+	}
+	if err := rate("decoder_rates", m.DAC.DecoderRates); err != nil {
+		return err
+	}
+	switch {
+	case m.DAC.SampleRate != p.SampleRate:
+		return &keyError{"model_params.DAC.sr", strconv.Itoa(m.DAC.SampleRate), fmt.Sprintf("is not supported; want %d, as preprocess_params.sr is", p.SampleRate)}
+	case !(math.Abs(p.FrameRate-c.FrameRate()) <= 1e-3):
+		return &keyError{"preprocess_params.frame_rate", number(p.FrameRate), fmt.Sprintf("is not supported; want %s, which is sr / hop_length = %d / %d, or leave the key out", number(c.FrameRate()), p.SampleRate, hop)}
+	case p.Spect.NFFT%2 != 0:
+		return &keyError{spect + "n_fft", strconv.Itoa(p.Spect.NFFT), "is not supported; want an even number"}
+	case p.Spect.WinLength > p.Spect.NFFT:
+		return &keyError{spect + "win_length", strconv.Itoa(p.Spect.WinLength), fmt.Sprintf("is not supported; want at most n_fft, %d", p.Spect.NFFT)}
+	case p.Spect.NMels > p.Spect.NFFT/2+1:
+		return &keyError{spect + "n_mels", strconv.Itoa(p.Spect.NMels), fmt.Sprintf("is not supported; want at most n_fft/2 + 1, %d", p.Spect.NFFT/2+1)}
+	case m.ProsodyMels > p.Spect.NMels:
+		return &keyError{"model_params.prosody_mel_bins", strconv.Itoa(m.ProsodyMels), fmt.Sprintf("is not supported; want at most n_mels, %d", p.Spect.NMels)}
+	}
+	return nil
+}
+
+// checkWidths follows the channels through encoder and decoder: doubled and
+// halved by each block.
+func (c *Config) checkWidths() error {
+	m := &c.Model
+	const maxWidth = 4096
+	if width := m.DAC.EncoderDim << len(m.DAC.EncoderRates); width > maxWidth {
+		return &keyError{"model_params.DAC.encoder_dim", strconv.Itoa(m.DAC.EncoderDim), fmt.Sprintf("is not supported: doubled by each of %d encoder_rates it gives %d channels; want at most %d", len(m.DAC.EncoderRates), width, maxWidth)}
+	}
+	if div := 1 << len(m.DAC.DecoderRates); m.DAC.DecoderDim%div != 0 {
+		return &keyError{"model_params.DAC.decoder_dim", strconv.Itoa(m.DAC.DecoderDim), fmt.Sprintf("is not supported: it is halved by each of %d decoder_rates; want a multiple of %d", len(m.DAC.DecoderRates), div)}
+	}
+	if m.TimbreHidden%2 != 0 {
+		return &keyError{"model_params.timbre_hidden_dim", strconv.Itoa(m.TimbreHidden), "is not supported: its attention has two heads; want an even number"}
+	}
+	return nil
+}
+
+func (c *Config) checkDiscriminator() error {
+	d := &c.Model.Discriminator
+	if len(d.Periods)+len(d.FFTSizes) == 0 {
+		return &keyError{"model_params.discriminator.periods", "[]", "is not supported with no fft_sizes either; want one of them"}
+	}
+	for i, w := range d.FFTSizes {
+		if w%4 != 0 { // the hop is a quarter
+			return &keyError{fmt.Sprintf("model_params.discriminator.fft_sizes[%d]", i), strconv.Itoa(w), "is not supported; want a multiple of 4"}
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkTraining() error {
+	lo, hi := c.Preprocess.DurationRange[0], c.Preprocess.DurationRange[1]
+	if !(lo >= 0 && lo < hi && !math.IsInf(hi, 0)) {
+		return &keyError{"preprocess_params.duration_range", fmt.Sprintf("[%s, %s]", number(lo), number(hi)), "is not supported; want the shortest and the longest duration in seconds"}
+	}
+	if c.Train.MaxEpoch == 0 {
+		return &keyError{"train.max_epoch", "0", "is not supported; want -1 for no limit, or at least 1"}
+	}
+	return nil
+}
+
+func number(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
+
+func show(list []int) string {
+	text := make([]string, len(list))
+	for i, v := range list {
+		text[i] = strconv.Itoa(v)
+	}
+	return "[" + shorten(strings.Join(text, ", ")) + "]"
+}
