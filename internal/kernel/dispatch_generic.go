@@ -1,4 +1,8 @@
+//go:build !amd64 || noasm
+
 package kernel
+
+func bestLevel() level { return levelGeneric }
 
 func product(p *Product, row0, row1, panel0, panel1 int) {
 	productGeneric(p, row0, row1, panel0, panel1)

@@ -89,7 +89,7 @@ func (p *Product) check(row0, row1, panel0, panel1 int) {
 		panic(fmt.Sprintf("kernel: rows %d to %d, panels %d to %d of %d", row0, row1, panel0, panel1, w.Count()))
 	case len(w.Data) < PanelsLen(w.Taps, w.K, w.N):
 		panic(fmt.Sprintf("kernel: %d weights for panels of %dx%dx%d", len(w.Data), w.Taps, w.K, w.N))
-	case len(p.A) < (row1-1)*p.LdA+(w.Taps-1)*p.LdTap+w.K:
+	case w.Taps*w.K > 0 && len(p.A) < (row1-1)*p.LdA+(w.Taps-1)*p.LdTap+w.K:
 		panic(fmt.Sprintf("kernel: input of %d values, row %d of %d taps of %d at strides %d and %d asked for",
 			len(p.A), row1-1, w.Taps, w.K, p.LdA, p.LdTap))
 	case len(p.Dst) < (row1-1)*p.LdDst+panel1*Width:

@@ -20,6 +20,9 @@ func productGeneric(p *Product, row0, row1, panel0, panel1 int) {
 			}
 			b := packed
 			for tap := range w.Taps {
+				if w.K == 0 { // A may end before such a tap
+					break
+				}
 				for _, a := range p.A[t*p.LdA+tap*p.LdTap:][:w.K] {
 					c := (*[Width]float32)(b)
 					for i := range acc {

@@ -1,0 +1,54 @@
+// Command gen writes the assembly of package kernel and its Go declarations:
+//
+//	go generate ./internal/kernel
+//
+// It is a module of its own, so that the assembler library is no dependency of
+// the product.
+package main
+
+import (
+	"log"
+	"os"
+	"path/filepath"
+
+	"github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/pass"
+	"github.com/mmcloughlin/avo/printer"
+)
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("gen: ")
+	if len(os.Args) != 2 {
+		log.Fatal("usage: gen directory")
+	}
+	write(os.Args[1], "product", products)
+}
+
+// write assembles one pair of files, name_amd64.s and its declarations
+// name_stubs_amd64.go.
+func write(dir, name string, generate func(*build.Context)) {
+	c := build.NewContext()
+	c.ConstraintExpr("!noasm")
+	generate(c)
+	file, err := c.Result()
+	if err != nil {
+		log.Fatalf("%s: %v", name, err)
+	}
+	if err := pass.Compile.Execute(file); err != nil {
+		log.Fatalf("%s: %v", name, err)
+	}
+	cfg := printer.Config{Name: "internal/kernel/gen", Pkg: "kernel"}
+	for suffix, p := range map[string]printer.Printer{
+		"_amd64.s":        printer.NewGoAsm(cfg),
+		"_stubs_amd64.go": printer.NewStubs(cfg),
+	} {
+		text, err := p.Print(file)
+		if err != nil {
+			log.Fatalf("%s: %v", name, err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name+suffix), text, 0o644); err != nil {
+			log.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,295 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/mmcloughlin/avo/attr"
+	"github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// A tile is a number of rows by a number of panels whose accumulators fit the
+// registers.
+type tile struct{ rows, panels int }
+
+// A productISA is a vector instruction set as the product sees it.
+type productISA struct {
+	name    string
+	vectors int // registers per panel
+	bytes   int // of a register
+	regs    []reg.VecPhysical
+	tiles   []tile
+}
+
+// The tiles must match rows and panels of tilesAVX512 and tilesAVX2 in package
+// kernel. Twelve rows by two panels need 14 loads for 24 multiply-adds, which
+// leaves the two load ports idle enough. Few rows take more panels at once, so
+// that there are enough independent chains to hide the latency of the additions.
+func products(c *build.Context) {
+	avx512 := productISA{name: "AVX512", vectors: 1, bytes: 64, regs: []reg.VecPhysical{
+		reg.Z0, reg.Z1, reg.Z2, reg.Z3, reg.Z4, reg.Z5, reg.Z6, reg.Z7,
+		reg.Z8, reg.Z9, reg.Z10, reg.Z11, reg.Z12, reg.Z13, reg.Z14, reg.Z15,
+		reg.Z16, reg.Z17, reg.Z18, reg.Z19, reg.Z20, reg.Z21, reg.Z22, reg.Z23,
+		reg.Z24, reg.Z25, reg.Z26, reg.Z27, reg.Z28, reg.Z29, reg.Z30, reg.Z31,
+	}}
+	for rows := 1; rows <= 12; rows++ {
+		for _, panels := range []int{1, 2, 4} {
+			if rows*panels <= 24 {
+				avx512.tiles = append(avx512.tiles, tile{rows, panels})
+			}
+		}
+	}
+	avx2 := productISA{name: "AVX2", vectors: 2, bytes: 32, regs: []reg.VecPhysical{
+		reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, reg.Y6, reg.Y7,
+		reg.Y8, reg.Y9, reg.Y10, reg.Y11, reg.Y12, reg.Y13, reg.Y14, reg.Y15,
+	}}
+	for rows := 1; rows <= 6; rows++ {
+		for _, panels := range []int{1, 2, 4} {
+			if rows*panels <= 6 {
+				avx2.tiles = append(avx2.tiles, tile{rows, panels})
+			}
+		}
+	}
+	for _, isa := range []productISA{avx512, avx2} {
+		isa.function(c)
+	}
+}
+
+const productDoc = `product%[1]s computes a tile of a product, rows by panels, for the tiles
+that it has: %[2]s.
+It equals
+
+	for r := range rows {
+		for n := range panels*16 {
+			acc := bias[n]
+			if init != nil {
+				acc += init[r*ldInit+n]
+			}
+			for tap := range taps {
+				for i := range k {
+					acc = fma(a[r*ldA+tap*ldTap+i], w[n/16*ldW+(tap*k+i)*16+n%%16], acc)
+				}
+			}
+			dst[r*ldDst+n] = acc
+		}
+	}
+
+with strides in bytes instead of elements.`
+
+// The registers of a product. a is a pointer to every third row of the input:
+// the two rows behind it are reached through the index register.
+var (
+	rowA     = []reg.GPPhysical{reg.RAX, reg.RBX, reg.RCX, reg.RDX}
+	strideA  = reg.RSI
+	weights  = reg.RDI
+	panel    = reg.R8
+	panel3   = reg.R9
+	count    = reg.R10
+	pointer  = reg.R11
+	adjust   = reg.R12
+	tapsLeft = reg.R13
+)
+
+const unroll = 4
+
+func (isa productISA) function(c *build.Context) {
+	list := ""
+	for i, t := range isa.tiles {
+		switch {
+		case i == 0:
+		case i%10 == 0:
+			list += ",\n"
+		default:
+			list += ", "
+		}
+		list += fmt.Sprintf("%dx%d", t.rows, t.panels)
+	}
+	c.Function("product" + isa.name)
+	c.Pragma("noescape")
+	c.Attributes(attr.NOSPLIT)
+	c.SignatureExpr("func(rows, panels int, dst, init, bias, a, w *float32, ldDst, ldInit, ldA, ldTap, ldW, taps, k int)")
+	c.Doc(strings.Split(fmt.Sprintf(productDoc, isa.name, list), "\n")...)
+
+	// Tiles are told apart by rows + 16*panels.
+	c.Load(c.Param("panels"), pointer)
+	c.SHLQ(operand.Imm(4), pointer)
+	c.Load(c.Param("rows"), count)
+	c.ADDQ(count, pointer)
+	for _, t := range isa.tiles {
+		c.CMPQ(pointer, operand.Imm(uint64(t.rows+16*t.panels)))
+		c.JEQ(operand.LabelRef(t.label("")))
+	}
+	c.RET()
+	for _, t := range isa.tiles {
+		isa.tile(c, t)
+	}
+}
+
+func (t tile) label(part string) string { return fmt.Sprintf("r%dp%d%s", t.rows, t.panels, part) }
+
+func (isa productISA) tile(c *build.Context, t tile) {
+	n := t.panels * isa.vectors
+	// acc returns the accumulator of vector v of row r.
+	acc := func(r, v int) reg.VecPhysical { return isa.regs[r*n+v] }
+	free := isa.regs[t.rows*n:]
+	groups := (t.rows + 2) / 3
+
+	c.Label(t.label(""))
+	c.Load(c.Param("a"), rowA[0])
+	if t.rows > 1 {
+		c.Load(c.Param("ldA"), strideA)
+	}
+	if groups > 1 {
+		c.LEAQ(operand.Mem{Base: strideA, Index: strideA, Scale: 2}, pointer)
+	}
+	for g := 1; g < groups; g++ {
+		c.LEAQ(operand.Mem{Base: rowA[g-1], Index: pointer, Scale: 1}, rowA[g])
+	}
+	c.Load(c.Param("w"), weights)
+	if t.panels > 1 {
+		c.Load(c.Param("ldW"), panel)
+	}
+	if t.panels > 2 {
+		c.LEAQ(operand.Mem{Base: panel, Index: panel, Scale: 2}, panel3)
+	}
+
+	c.Load(c.Param("bias"), pointer)
+	for v := range n {
+		c.VMOVUPS(operand.Mem{Base: pointer, Disp: v * isa.bytes}, acc(0, v))
+		for r := 1; r < t.rows; r++ {
+			c.VMOVAPS(acc(0, v), acc(r, v))
+		}
+	}
+	c.Load(c.Param("init"), pointer)
+	c.TESTQ(pointer, pointer)
+	c.JEQ(operand.LabelRef(t.label("start")))
+	if t.rows > 1 {
+		c.Load(c.Param("ldInit"), count)
+	}
+	for r := range t.rows {
+		for v := range n {
+			c.VADDPS(operand.Mem{Base: pointer, Disp: v * isa.bytes}, acc(r, v), acc(r, v))
+		}
+		if r < t.rows-1 {
+			c.ADDQ(count, pointer)
+		}
+	}
+
+	// A step leaves the pointers of the input behind the last element of a tap.
+	c.Label(t.label("start"))
+	c.Load(c.Param("k"), count)
+	c.SHLQ(operand.Imm(2), count)
+	c.Load(c.Param("ldTap"), adjust)
+	c.SUBQ(count, adjust)
+	c.Load(c.Param("taps"), tapsLeft)
+	c.TESTQ(tapsLeft, tapsLeft)
+	c.JEQ(operand.LabelRef(t.label("store")))
+
+	c.Label(t.label("tap"))
+	c.Load(c.Param("k"), count)
+	c.SUBQ(operand.Imm(unroll), count)
+	c.JLT(operand.LabelRef(t.label("rest")))
+	c.Label(t.label("loop"))
+	for u := range unroll {
+		isa.step(c, t, acc, free, u)
+	}
+	isa.advance(c, groups, unroll)
+	c.SUBQ(operand.Imm(unroll), count)
+	c.JGE(operand.LabelRef(t.label("loop")))
+	c.Label(t.label("rest"))
+	c.ADDQ(operand.Imm(unroll), count)
+	c.JEQ(operand.LabelRef(t.label("next")))
+	c.Label(t.label("one"))
+	isa.step(c, t, acc, free, 0)
+	isa.advance(c, groups, 1)
+	c.DECQ(count)
+	c.JNE(operand.LabelRef(t.label("one")))
+	c.Label(t.label("next"))
+	for g := range groups {
+		c.ADDQ(adjust, rowA[g])
+	}
+	c.DECQ(tapsLeft)
+	c.JNE(operand.LabelRef(t.label("tap")))
+
+	c.Label(t.label("store"))
+	c.Load(c.Param("dst"), pointer)
+	if t.rows > 1 {
+		c.Load(c.Param("ldDst"), count)
+	}
+	for r := range t.rows {
+		for v := range n {
+			c.VMOVUPS(acc(r, v), operand.Mem{Base: pointer, Disp: v * isa.bytes})
+		}
+		if r < t.rows-1 {
+			c.ADDQ(count, pointer)
+		}
+	}
+	c.VZEROUPPER()
+	c.RET()
+}
+
+func (isa productISA) advance(c *build.Context, groups, steps int) {
+	for g := range groups {
+		c.ADDQ(operand.Imm(uint64(4*steps)), rowA[g])
+	}
+	c.ADDQ(operand.I32(64*steps), weights)
+}
+
+// step multiplies the u-th input channel from here: whichever of its inputs and
+// weights are fewer stay in registers, the others pass through the free ones.
+func (isa productISA) step(c *build.Context, t tile, acc func(r, v int) reg.VecPhysical, free []reg.VecPhysical, u int) {
+	n := t.panels * isa.vectors
+	input := func(r int) operand.Mem {
+		m := operand.Mem{Base: rowA[r/3], Disp: 4 * u}
+		if r%3 > 0 {
+			m.Index, m.Scale = strideA, uint8(r%3)
+		}
+		return m
+	}
+	weight := func(v int) operand.Mem {
+		m := operand.Mem{Base: weights, Disp: 64*u + v%isa.vectors*isa.bytes}
+		switch v / isa.vectors {
+		case 1:
+			m.Index, m.Scale = panel, 1
+		case 2:
+			m.Index, m.Scale = panel, 2
+		case 3:
+			m.Index, m.Scale = panel3, 1
+		}
+		return m
+	}
+	if t.rows == 1 {
+		c.VBROADCASTSS(input(0), free[0])
+		for v := range n {
+			c.VFMADD231PS(weight(v), free[0], acc(0, v))
+		}
+		return
+	}
+	if t.rows < n {
+		for r := range t.rows {
+			c.VBROADCASTSS(input(r), free[r])
+		}
+		pass := free[t.rows:]
+		for v := range n {
+			b := pass[v%len(pass)]
+			c.VMOVUPS(weight(v), b)
+			for r := range t.rows {
+				c.VFMADD231PS(b, free[r], acc(r, v))
+			}
+		}
+		return
+	}
+	for v := range n {
+		c.VMOVUPS(weight(v), free[v])
+	}
+	pass := free[n:]
+	for r := range t.rows {
+		a := pass[r%len(pass)]
+		c.VBROADCASTSS(input(r), a)
+		for v := range n {
+			c.VFMADD231PS(free[v], a, acc(r, v))
+		}
+	}
+}

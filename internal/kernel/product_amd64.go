@@ -1,0 +1,76 @@
+//go:build !noasm
+
+package kernel
+
+import "math"
+
+// blockBytes is how much of the input is kept in the second-level cache while
+// the weights pass by, which must be held there too for one group of panels at
+// a time. The smallest such cache that counts is Zen 4's, of 1 MB.
+const blockBytes = 384 << 10
+
+// The most panels that a tile of so many rows has. Few rows take more of them,
+// for enough independent sums.
+var (
+	panelsAVX512 = [...]int{1: 4, 4, 4, 4, 4, 4, 2, 2, 2, 2, 2, 2}
+	panelsAVX2   = [...]int{1: 4, 2, 2, 1, 1, 1}
+)
+
+// noBias is the neutral element of addition, which is -0.
+var noBias = func() (b [4 * Width]float32) {
+	for i := range b {
+		b[i] = float32(math.Copysign(0, -1))
+	}
+	return b
+}()
+
+// productTiled cuts a product into tiles: blocks of rows whose input stays in
+// the cache, in each block groups of panels, for each group the rows in tiles
+// of nearly equal height.
+func productTiled(p *Product, row0, row1, panel0, panel1 int) {
+	panels := panelsAVX2[:]
+	if current == levelAVX512 {
+		panels = panelsAVX512[:]
+	}
+	most := len(panels) - 1
+	height := max(most, blockBytes/(4*max(p.LdA, 1))/most*most)
+	for row0 < row1 {
+		end := min(row0+height, row1)
+		for panel := panel0; panel < panel1; {
+			tiles := (end - row0 + most - 1) / most
+			group := panels[(end-row0+tiles-1)/tiles]
+			for group > panel1-panel {
+				group /= 2
+			}
+			for t, left := row0, tiles; left > 0; left-- {
+				rows := (end - t + left - 1) / left
+				productTile(p, t, rows, panel, group)
+				t += rows
+			}
+			panel += group
+		}
+		row0 = end
+	}
+}
+
+func productTile(p *Product, t, rows, panel, panels int) {
+	w := p.W
+	col, ldW := panel*Width, w.Taps*w.K*Width
+	bias, dst := &noBias[0], &p.Dst[t*p.LdDst+col]
+	var init, a, b *float32
+	if p.Bias != nil {
+		bias = &p.Bias[col]
+	}
+	if p.Init != nil {
+		init = &p.Init[t*p.LdInit+col]
+	}
+	taps := 0
+	if ldW > 0 {
+		taps, a, b = w.Taps, &p.A[t*p.LdA], &w.Data[panel*ldW]
+	}
+	if current == levelAVX512 {
+		productAVX512(rows, panels, dst, init, bias, a, b, 4*p.LdDst, 4*p.LdInit, 4*p.LdA, 4*p.LdTap, 4*ldW, taps, w.K)
+	} else {
+		productAVX2(rows, panels, dst, init, bias, a, b, 4*p.LdDst, 4*p.LdInit, 4*p.LdA, 4*p.LdTap, 4*ldW, taps, w.K)
+	}
+}

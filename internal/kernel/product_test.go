@@ -1,0 +1,173 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"unsafe"
+)
+
+// eachLevel runs a test at every level that this machine has.
+func eachLevel(t *testing.T, test func(t *testing.T)) {
+	defer setLevel(current)
+	for l := levelGeneric; l <= bestLevel(); l++ {
+		setLevel(l)
+		t.Run(l.String(), test)
+	}
+}
+
+func setLevel(l level) { current = l }
+
+func random(r *rand.Rand, n int) []float32 {
+	v := make([]float32, n)
+	for i := range v {
+		v[i] = float32(r.NormFloat64())
+	}
+	return v
+}
+
+// fill gives panels random weights, zero beyond N.
+func fill(r *rand.Rand, w *Panels) *Panels {
+	for n := range w.N {
+		for tap := range w.Taps {
+			for k := range w.K {
+				w.Data[w.Index(tap, k, n)] = float32(r.NormFloat64())
+			}
+		}
+	}
+	return w
+}
+
+// testProduct makes a product of m rows whose rows and taps overlap as those of
+// a convolution do; the input ends with the last element that is read.
+func testProduct(r *rand.Rand, m, taps, k, n int, bias, init bool) *Product {
+	w := fill(r, NewPanels(nil, taps, k, n))
+	p := &Product{W: w, LdA: k + 3, LdTap: 2 * (k + 3), LdDst: w.Count()*Width + 5, LdInit: w.Count()*Width + 2}
+	if taps*k > 0 {
+		p.A = random(r, (m-1)*p.LdA+(taps-1)*p.LdTap+k)
+	}
+	p.Dst = random(r, m*p.LdDst)
+	if bias {
+		p.Bias = random(r, w.Count()*Width)
+	}
+	if init {
+		p.Init = random(r, m*p.LdInit)
+	}
+	return p
+}
+
+func TestProductAgainstGeneric(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(1, 2))
+		for _, taps := range []int{0, 1, 3, 7} {
+			for _, k := range []int{0, 1, 2, 3, 4, 5, 7, 16, 33, 67} {
+				for i := range 12 {
+					m, n := 1+r.IntN(30), 1+r.IntN(80)
+					p := testProduct(r, m, taps, k, n, i&1 > 0, i&2 > 0)
+					want := *p
+					want.Dst = append([]float32(nil), p.Dst...)
+					productGeneric(&want, 0, m, 0, p.W.Count())
+					p.Run(0, m, 0, p.W.Count())
+					// Rounding errors of sums of taps*k products of unit variance.
+					tolerance := 1e-6 * (2 + float64(taps*k))
+					for j, v := range want.Dst {
+						if d := math.Abs(float64(v - p.Dst[j])); !(d <= tolerance) || j%p.LdDst >= p.W.Count()*Width && d != 0 {
+							t.Fatalf("%d rows, %d taps, k %d, n %d: row %d, column %d is %v, want %v", m, taps, k, n,
+								j/p.LdDst, j%p.LdDst, p.Dst[j], v)
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestProductWhateverTheTile is the contract: not a bit of an output depends on
+// what is computed beside it.
+func TestProductWhateverTheTile(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(3, 4))
+		for m := 1; m <= 30; m++ {
+			for panels := 1; panels <= 9; panels++ {
+				p := testProduct(r, m, 3, 13, panels*Width-r.IntN(Width), panels%2 > 0, m%2 > 0)
+				single := *p
+				single.Dst = append([]float32(nil), p.Dst...)
+				for row := range m {
+					for panel := range panels {
+						single.Run(row, row+1, panel, panel+1)
+					}
+				}
+				p.Run(0, m, 0, panels)
+				same(t, fmt.Sprintf("%d rows, %d panels", m, panels), p.Dst, single.Dst)
+
+				split := *p
+				split.Dst = append([]float32(nil), p.Dst...)
+				for i := range m * p.LdDst {
+					if i%p.LdDst < panels*Width {
+						split.Dst[i] = 0
+					}
+				}
+				row, panel := r.IntN(m+1), r.IntN(panels+1)
+				split.Run(0, row, 0, panel)
+				split.Run(row, m, 0, panel)
+				split.Run(0, row, panel, panels)
+				split.Run(row, m, panel, panels)
+				same(t, fmt.Sprintf("%d rows at %d, %d panels at %d", m, row, panels, panel), split.Dst, single.Dst)
+			}
+		}
+	})
+}
+
+// TestProductBlocks has inputs that do not fit one block of rows.
+func TestProductBlocks(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(5, 6))
+		p := testProduct(r, 131, 1, 1100, 33, true, true)
+		single := *p
+		single.Dst = append([]float32(nil), p.Dst...)
+		for row := range 131 {
+			for panel := range 3 {
+				single.Run(row, row+1, panel, panel+1)
+			}
+		}
+		p.Run(0, 131, 0, 3)
+		same(t, "blocks", p.Dst, single.Dst)
+	})
+}
+
+func TestProductInPlace(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(7, 8))
+		for m := 1; m <= 13; m++ {
+			p := testProduct(r, m, 2, 9, 75, true, true)
+			q := *p
+			q.Dst, q.LdDst = append([]float32(nil), p.Init...), p.LdInit
+			q.Init = q.Dst
+			p.Run(0, m, 0, 5)
+			q.Run(0, m, 0, 5)
+			for row := range m {
+				same(t, "in place", q.Dst[row*q.LdDst:][:5*Width], p.Dst[row*p.LdDst:][:5*Width])
+			}
+		}
+	})
+}
+
+func same(t *testing.T, what string, got, want []float32) {
+	t.Helper()
+	for i, v := range want {
+		if math.Float32bits(got[i]) != math.Float32bits(v) {
+			t.Fatalf("%s: value %d is %v, want %v", what, i, got[i], v)
+		}
+	}
+}
+
+// aligned returns n values at a multiple of 64 bytes, as a tensor.Region has
+// them.
+func aligned(n int) []float32 {
+	v := make([]float32, n+16)
+	for uintptr(unsafe.Pointer(&v[0]))%64 != 0 {
+		v = v[1:]
+	}
+	return v[:n]
+}
