@@ -103,7 +103,11 @@ func (s *RedecoderStream) Reset() { s.run.Reset() }
 // every frame will have been returned in all.
 func (s *RedecoderStream) Push(codes Codes, last bool) []float32 {
 	return pushBlocks(s.run, codes, last, func(block Codes) tensor.Tensor {
-		z := s.redecoder.Latents(s.run, nil, block.Content[:1], block.Frames(), s.condition)
+		content := block.Content
+		if len(content) > 1 {
+			content = content[:1]
+		}
+		z := s.redecoder.Latents(s.run, nil, content, block.Frames(), s.condition)
 		return s.redecoder.Decode(s.run, z)
 	})
 }

@@ -1,0 +1,51 @@
+package facodec
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/facodec-go/facodec/internal/nn"
+)
+
+// Errors of this package, found with errors.Is in what its functions return.
+// Faults of audio files are those of package audio.
+var (
+	// ErrNoConfig: the checkpoint carries no configuration, none lies beside it
+	// and none was given.
+	ErrNoConfig = errors.New("no configuration")
+	// ErrTensors: the checkpoint's tensors are not those of the configured
+	// networks.
+	ErrTensors = nn.ErrTensors
+	// ErrKind: a redecoder's configuration where a codec's is needed, or the
+	// other way round.
+	ErrKind = errors.New("another kind of model")
+	// ErrEmpty: no samples, no codes or no clip.
+	ErrEmpty = errors.New("nothing to work on")
+	// ErrNotFinite: a sample or a timbre value is NaN or infinite.
+	ErrNotFinite = errors.New("not a finite number")
+	// ErrTokens: codes or a timbre that do not belong to this codec.
+	ErrTokens = errors.New("not codes of this codec")
+)
+
+// checkSamples refuses what would make every later sample of a stream NaN.
+func checkSamples(samples []float32) error {
+	for i, v := range samples {
+		if v-v != 0 {
+			return fmt.Errorf("sample %d is %v: %w", i, v, ErrNotFinite)
+		}
+	}
+	return nil
+}
+
+func checkTimbre(timbre []float32, latent int) error {
+	if len(timbre) != latent {
+		return fmt.Errorf("timbre of %d values for a codec of %d: %w", len(timbre), latent, ErrTokens)
+	}
+	for i, v := range timbre {
+		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+			return fmt.Errorf("timbre value %d is %v: %w", i, v, ErrNotFinite)
+		}
+	}
+	return nil
+}
