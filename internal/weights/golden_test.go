@@ -122,13 +122,18 @@ func checkGoldenTree(t *testing.T, networks *Dict, expected map[string]expectedT
 	t.Helper()
 	found := map[string]bool{}
 	for i, network := range networks.Keys {
-		state, ok := networks.Values[i].(*Dict)
-		if !ok {
-			t.Errorf("%v: a %T, want a dict", network, networks.Values[i])
+		prefix, state := network.(string)+"/", networks
+		switch v := networks.Values[i].(type) {
+		case *Dict:
+			state = v
+		case *Tensor: // a flat state dict
+			prefix, state = "", &Dict{Keys: []any{network}, Values: []any{v}}
+		default:
+			t.Errorf("%v: a %T, want a dict", network, v)
 			continue
 		}
 		for j, key := range state.Keys {
-			name := network.(string) + "/" + key.(string)
+			name := prefix + key.(string)
 			want, ok := expected[name]
 			if !ok {
 				t.Errorf("%s: no values are expected", name)
@@ -149,9 +154,12 @@ func checkGoldenTree(t *testing.T, networks *Dict, expected map[string]expectedT
 func checkGoldenNames(t *testing.T, f *File, expected map[string]expectedTensor) {
 	t.Helper()
 	canonical := map[string]expectedTensor{}
+	renamed := strings.NewReplacer(
+		"/module.", ".", "/", ".",
+		".parametrizations.weight.original0", ".weight_g",
+		".parametrizations.weight.original1", ".weight_v")
 	for name, want := range expected {
-		network, key, _ := strings.Cut(name, "/")
-		canonical[network+"."+strings.TrimPrefix(key, "module.")] = want
+		canonical[renamed.Replace(strings.TrimPrefix(name, "module."))] = want
 	}
 	if got, want := f.Names(), slices.Sorted(maps.Keys(canonical)); !slices.Equal(got, want) {
 		t.Errorf("names %v, want %v", got, want)

@@ -338,6 +338,9 @@ func (m *machine) stepObject(op byte) error {
 	case opBinPersID:
 		return m.stepPersistent()
 	}
+	if op == opNewObjEx {
+		return errors.New("contains code: an object made with keywords; refusing to run it")
+	}
 	return errors.New("contains code: an object of the extension registry; refusing to run it")
 }
 
