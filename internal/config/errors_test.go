@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 	"strings"
@@ -10,6 +11,14 @@ import (
 
 // model wraps keys of model_params, and yml those of a whole file.
 func model(keys string) string { return `{"model_params": {` + keys + `}}` }
+
+func numbered(n int) []string {
+	keys := make([]string, n)
+	for i := range keys {
+		keys[i] = fmt.Sprintf(`"k%d": 0`, i)
+	}
+	return keys
+}
 
 func TestErrors(t *testing.T) {
 	deep := strings.Repeat("[", 40) + strings.Repeat("]", 40)
@@ -31,6 +40,8 @@ func TestErrors(t *testing.T) {
 		{"deep YAML", "a: " + deep, "f:1: nested deeper than any experiment is"},
 		{"deep YAML lines", "a:\n  " + strings.Repeat("- ", 40) + "x", "f:2: nested deeper than any experiment is"},
 		{"many brackets", "{" + strings.Repeat("[", 3000), "f: more brackets than any experiment has"},
+		{"many keys YAML", "model_params: {}\n" + strings.Repeat("a: 1\n", 2000), "f:1001: more keys than any experiment has"},
+		{"many keys JSON", "{" + strings.Join(numbered(2000), ",") + "}", "f:1: more keys than any experiment has"},
 		{"anchor", "a: &x [1]\nmodel_params: {}", `f:1: YAML anchors and aliases are not supported ("&"); write the value out`},
 		{"tag", "model_params:\n  lstm: !!int 2", "f:2: YAML tags are not supported"},
 		{"merge", "a: {}\nmodel_params:\n  <<: {}", "f:3: YAML merge keys are not supported"},

@@ -47,6 +47,7 @@ func jsonError(err error) error {
 type jsonBuilder struct {
 	data      []byte
 	pos, line int // the line of data[pos]; only moves on
+	keys      int
 }
 
 func (b *jsonBuilder) lineAt(offset int) int {
@@ -72,6 +73,9 @@ func (b *jsonBuilder) build(v *hujson.Value, depth int) (*node, error) {
 				return nil, errors.New("a key is not a string")
 			}
 			line := b.lineAt(m.Name.StartOffset)
+			if b.keys++; b.keys > maxKeys {
+				return nil, &syntaxError{line, "more keys than any experiment has"}
+			}
 			item, err := b.build(&m.Value, depth+1)
 			if err != nil {
 				return nil, err

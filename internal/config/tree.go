@@ -41,6 +41,8 @@ const (
 	// maxOpen bounds brackets in the whole file, so that third-party parsers
 	// cannot be sent into deep recursion before the depth is known.
 	maxOpen = 2000
+	// maxKeys bounds what takes time in the square of the keys, there and here.
+	maxKeys = 1000
 )
 
 // get returns the value of a key, or nil.

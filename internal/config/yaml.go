@@ -51,7 +51,7 @@ func parseYAML(data []byte) (root *node, err error) {
 // checkTokens refuses, before the recursive parser sees them, what we do not
 // support and what nests deeply.
 func checkTokens(tokens token.Tokens) error {
-	depth, sameLine, line := 0, 0, 0
+	depth, sameLine, line, keys := 0, 0, 0, 0
 	for _, tk := range tokens {
 		what := ""
 		switch tk.Type {
@@ -77,6 +77,12 @@ func checkTokens(tokens token.Tokens) error {
 			if depth == 0 {
 				sameLine++
 			}
+		}
+		if tk.Type == token.MappingValueType {
+			keys++
+		}
+		if keys > maxKeys {
+			return &syntaxError{tk.Position.Line, "more keys than any experiment has"}
 		}
 		if what != "" {
 			return &syntaxError{tk.Position.Line, fmt.Sprintf("YAML %s are not supported (%q); write the value out", what, shorten(tk.Value))}
