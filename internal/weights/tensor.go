@@ -3,6 +3,7 @@ package weights
 import (
 	"fmt"
 	"io/fs"
+	"math"
 	"math/bits"
 	"unsafe"
 )
@@ -163,7 +164,7 @@ func elements(shape []int, size int) (int, error) {
 			continue
 		}
 		hi, lo := bits.Mul64(n, uint64(d))
-		if hi != 0 || lo > 1<<62 {
+		if hi != 0 || lo > math.MaxInt {
 			return 0, fmt.Errorf("shape %v is too large", shape)
 		}
 		n = lo

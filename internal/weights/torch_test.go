@@ -3,6 +3,8 @@ package weights
 import (
 	"archive/zip"
 	"encoding/binary"
+	"errors"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -242,8 +244,10 @@ func TestOpenFaults(t *testing.T) {
 		}
 		return path
 	}
+	if _, err := Open(filepath.Join(dir, "missing.pth")); !errors.Is(err, fs.ErrNotExist) || strings.Count(err.Error(), "missing.pth") != 1 {
+		t.Error(err)
+	}
 	for _, c := range []struct{ path, want string }{
-		{filepath.Join(dir, "missing.pth"), "no such file"},
 		{dir, "is a directory"},
 		{file("empty.pth", ""), "not a checkpoint: the file is empty"},
 		{file("short.pth", "a"), `not a checkpoint: starts with "a", expected safetensors or a PyTorch file`},

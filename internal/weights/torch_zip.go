@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 )
 
@@ -78,7 +79,7 @@ func openTorchZip(c *content) (*torchZip, error) {
 	if pickles != 1 {
 		return nil, fmt.Errorf("not a PyTorch file: the zip archive holds %d files called data.pkl", pickles)
 	}
-	if inflated > maxInflation*uint64(len(c.data)) {
+	if inflated > math.MaxInt || inflated > maxInflation*uint64(len(c.data)) {
 		return nil, fmt.Errorf("the zip archive unfolds to %d bytes, out of proportion to its size", inflated)
 	}
 	return z, nil

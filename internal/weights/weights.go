@@ -55,22 +55,26 @@ func Open(path string) (*File, error) {
 }
 
 func open(path string) (*File, error) {
-	handle, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer handle.Close() // a mapping outlives its file handle
-	info, err := handle.Stat()
+	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	switch {
 	case info.IsDir():
 		return nil, errors.New("is a directory, not a checkpoint")
-	case !info.Mode().IsRegular():
+	case !info.Mode().IsRegular(): // opening a pipe would wait for its writer
 		return nil, errors.New("is not a regular file")
-	case info.Size() == 0:
-		return nil, errors.New("not a checkpoint: the file is empty")
+	}
+	handle, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer handle.Close() // a mapping outlives its file handle
+	if info, err = handle.Stat(); err != nil {
+		return nil, err
+	}
+	if info.Size() == 0 {
+		return nil, errEmpty
 	}
 	c, err := load(handle, info.Size())
 	if err != nil {
@@ -94,6 +98,8 @@ func OpenBytes(name string, data []byte) (*File, error) {
 	return f, nil
 }
 
+var errEmpty = errors.New("not a checkpoint: the file is empty")
+
 // parse tells the formats apart by their first bytes.
 func parse(name string, c *content) (*File, error) {
 	f := &File{
@@ -106,7 +112,7 @@ func parse(name string, c *content) (*File, error) {
 	data := c.data
 	switch {
 	case len(data) == 0:
-		err = errors.New("not a checkpoint: the file is empty")
+		err = errEmpty
 	case bytes.HasPrefix(data, []byte("PK\x03\x04")):
 		f.format = "PyTorch zip"
 		err = f.readTorchZip()
@@ -164,5 +170,6 @@ func (f *File) Values() map[string]any { return maps.Clone(f.values) }
 
 // Root returns the whole tree of a PyTorch file; nil for safetensors. It is
 // made of nil, bool, int64, *big.Int, float64, string, Bytes, *List, *Tuple,
-// *Set, *Dict and *Tensor. A hostile file's tree may contain itself.
+// *Set, *Dict and *Tensor; a class or storage that is only named is opaque. A
+// hostile file's tree may contain itself.
 func (f *File) Root() any { return f.root }
