@@ -23,6 +23,7 @@ func main() {
 		log.Fatal("usage: gen directory")
 	}
 	write(os.Args[1], "product", products)
+	write(os.Args[1], "vector", vectorFunctions)
 }
 
 // write assembles one pair of files, name_amd64.s and its declarations

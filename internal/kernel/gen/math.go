@@ -1,0 +1,163 @@
+package main
+
+import "math"
+
+// The polynomials are minimax fits, their coefficients rounded to float32 one
+// after the other and the rest fitted again.
+var (
+	one         = float(1)
+	two         = float(2)
+	negativeInf = float(float32(math.Inf(-1)))
+	sign        = number(1 << 31)
+
+	// v + magic - magic is v rounded to the nearest integer, and the low bits of
+	// v + magic are that integer.
+	magic = float(3 << 22)
+
+	inversePi = float(1 / math.Pi)
+	piHigh    = float(math.Pi)
+	piLow     = float(math.Pi - 0x1.921fb6p+1)
+
+	// sin(r) = r + r³·(sin3 + sin5·r² + ...) to 6.2e-9 for |r| <= 1.603, which is
+	// as far as the rounding of 1/π leads at arguments of a million.
+	sin3 = float(-0x1.55554cp-3)
+	sin5 = float(0x1.110ecep-7)
+	sin7 = float(-0x1.9f6ce8p-13)
+	sin9 = float(0x1.5d7a32p-19)
+
+	log2e   = float(math.Log2E)
+	ln2High = float(math.Ln2)
+	ln2Low  = float(math.Ln2 - 0x1.62e430p-1)
+
+	// exp(r) - 1 = r + r²·(1/2 + exp3·r + ...) to 1.5e-8 of itself for
+	// |r| <= 0.35.
+	exp2 = float(0.5)
+	exp3 = float(0x1.5554acp-3)
+	exp4 = float(0x1.5554c4p-5)
+	exp5 = float(0x1.122b9cp-7)
+	exp6 = float(0x1.6d7728p-10)
+
+	// Beyond these, exponentials are infinite or zero.
+	expHighest = float(89)
+	expLowest  = float(-104)
+	// exp(20) + 1 is exp(20), which makes sigmoid and tanh 1 and mish x.
+	enough = float(20)
+)
+
+// snake rounds alpha·x as the reference does, and takes the nearest multiple of
+// π from it, for sin² has that period: the product with piHigh is exact inside
+// the fused operation, and what piLow leaves out matters only to arguments
+// beyond 1e8. There the quotient is of no use either, and the minimum keeps
+// what comes of it within bounds. A NaN passes through the minimum because it
+// is its second operand.
+func snake(f *vectors, in []vec) vec {
+	x, alpha, inv := in[0], in[1], in[2]
+	r := f.mul(alpha, x)
+	n := f.copy(f.use(inversePi))
+	f.VFMADD213PS(f.use(magic), r, n)
+	f.VSUBPS(f.use(magic), n, n)
+	f.VFNMADD231PS(f.use(piHigh), n, r)
+	f.VFNMADD231PS(f.use(piLow), n, r)
+	s := f.mul(r, r)
+	p := f.polynomial(s, sin9, sin7, sin5, sin3)
+	f.VMULPS(s, p, p)
+	f.VFMADD213PS(r, r, p)
+	f.VMULPS(p, p, p)
+	f.VMINPS(p, f.held(one), p)
+	f.VFMADD213PS(x, inv, p)
+	return p
+}
+
+// exp1 returns n, t and p with exp(x) = 2ⁿ·(1+p), where n is also the low bits
+// of t.
+func (f *vectors) exp1(x vec) (n, t, p vec) {
+	t = f.copy(f.use(log2e))
+	f.VFMADD213PS(f.use(magic), x, t)
+	n = f.vec()
+	f.VSUBPS(f.use(magic), t, n)
+	r := f.copy(x)
+	f.VFNMADD231PS(f.use(ln2High), n, r)
+	f.VFNMADD231PS(f.use(ln2Low), n, r)
+	p = f.polynomial(r, exp6, exp5, exp4, exp3, exp2)
+	f.VMULPS(r, p, p)
+	f.VFMADD213PS(r, r, p)
+	return n, t, p
+}
+
+// exp returns exp(x), and exp(highest) for all that lies above.
+func (f *vectors) exp(x vec, highest number) vec {
+	v := f.vec()
+	f.VMINPS(x, f.held(highest), v)
+	f.VMAXPS(v, f.held(expLowest), v)
+	n, t, p := f.exp1(v)
+	f.VADDPS(f.use(one), p, p)
+	if f.wide {
+		f.VSCALEFPS(n, p, p)
+		return p
+	}
+	// 2ⁿ in two factors, as it may not be a normal number.
+	half := f.vec()
+	f.VPSLLD(imm(16), t, half) // the magic number's own bits out of the way
+	f.VPSRAD(imm(17), half, half)
+	f.VPSLLD(imm(16), t, t)
+	f.VPSRAD(imm(16), t, t)
+	f.VPSUBD(half, t, t)
+	for _, e := range []vec{half, t} {
+		f.VPSLLD(imm(23), e, e)
+		f.VPADDD(f.use(one), e, e)
+		f.VMULPS(e, p, p)
+	}
+	return p
+}
+
+// sigmoid is e/(1+e) with e = exp(x), which keeps its accuracy where it is small.
+func (f *vectors) sigmoid(x vec) vec {
+	e := f.exp(x, enough)
+	v := f.vec()
+	f.VADDPS(f.use(one), e, v)
+	f.VDIVPS(v, e, e)
+	return e
+}
+
+// tanh is m/(m+2) with m = exp(2|x|) - 1, which is as accurate near zero as
+// elsewhere. The largest 2ⁿ is 2^29.
+func (f *vectors) tanh(x vec) vec {
+	v := f.vec()
+	f.VANDNPS(x, f.held(sign), v)
+	f.VADDPS(v, v, v)
+	f.VMINPS(v, f.held(enough), v)
+	_, power, p := f.exp1(v)
+	f.VPSLLD(imm(23), power, power)
+	f.VPADDD(f.use(one), power, power)
+	m := f.vec()
+	f.VSUBPS(f.use(one), power, m)
+	f.VFMADD231PS(power, p, m)
+	f.VADDPS(f.use(two), m, p)
+	f.VDIVPS(p, m, m)
+	f.VANDPS(f.use(sign), x, v)
+	f.VORPS(v, m, m)
+	return m
+}
+
+// mish is x·w/(w+2) with w = e² + 2e and e = exp(x).
+func mish(f *vectors, in []vec) vec {
+	x := in[0]
+	e := f.exp(x, enough)
+	w := f.vec()
+	f.VADDPS(e, e, w)
+	f.VFMADD231PS(e, e, w)
+	f.VADDPS(f.use(two), w, e)
+	f.VDIVPS(e, w, w)
+	f.VMULPS(x, w, w)
+	return w
+}
+
+// polynomial returns the value at x of the polynomial with these coefficients,
+// the highest first.
+func (f *vectors) polynomial(x vec, coefficients ...number) vec {
+	p := f.copy(f.use(coefficients[0]))
+	for _, c := range coefficients[1:] {
+		f.VFMADD213PS(f.use(c), x, p)
+	}
+	return p
+}

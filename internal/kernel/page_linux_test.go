@@ -1,0 +1,75 @@
+package kernel
+
+import (
+	"math/rand/v2"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// atPageEnd copies v to the very end of a page behind which nothing may be
+// read.
+func atPageEnd(t *testing.T, v []float32) []float32 {
+	t.Helper()
+	page := unix.Getpagesize()
+	size := (4*len(v) + page - 1) / page * page
+	b, err := unix.Mmap(-1, 0, size+page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil {
+		t.Skip(err)
+	}
+	t.Cleanup(func() { _ = unix.Munmap(b) })
+	if err := unix.Mprotect(b[size:], unix.PROT_NONE); err != nil {
+		t.Skip(err)
+	}
+	if len(v) == 0 {
+		return nil
+	}
+	w := unsafe.Slice((*float32)(unsafe.Pointer(&b[size-4*len(v)])), len(v))
+	copy(w, v)
+	return w
+}
+
+func TestProductAtPageEnd(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(1, 2))
+		for m := 1; m <= 14; m++ {
+			for _, k := range []int{1, 4, 13} {
+				panels := 1 + r.IntN(6)
+				p := testProduct(r, m, 3, k, panels*Width-r.IntN(Width), true, true)
+				want := *p
+				want.Dst = append([]float32(nil), p.Dst...)
+				want.Run(0, m, 0, panels)
+
+				columns := panels * Width
+				p.A = atPageEnd(t, p.A)
+				p.Bias = atPageEnd(t, p.Bias)
+				p.Init = atPageEnd(t, p.Init[:(m-1)*p.LdInit+columns])
+				p.Dst = atPageEnd(t, p.Dst[:(m-1)*p.LdDst+columns])
+				w := *p.W
+				w.Data = atPageEnd(t, w.Data)
+				p.W = &w
+				p.Run(0, m, 0, panels)
+				same(t, "at the end of a page", p.Dst, want.Dst[:len(p.Dst)])
+			}
+		}
+	})
+}
+
+func TestVectorAtPageEnd(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(1, 2))
+		for n := range 40 {
+			for _, v := range vectorCases {
+				var in [][]float32
+				for range v.inputs {
+					in = append(in, atPageEnd(t, random(r, n)))
+				}
+				v.run(atPageEnd(t, make([]float32, n)), in)
+			}
+			Softmax(atPageEnd(t, random(r, n)))
+		}
+		n := 2 * Width
+		LSTMCell(atPageEnd(t, make([]float32, n)), atPageEnd(t, random(r, n)), atPageEnd(t, random(r, 4*n)))
+	})
+}
