@@ -40,7 +40,7 @@ func jsonError(err error) error {
 		}
 		msg = strings.TrimPrefix(rest, ", ")
 	}
-	return &syntaxError{line, "not valid JSON: " + msg}
+	return &syntaxError{line, "not valid JSON: " + shortenTo(msg, 120)}
 }
 
 // A jsonBuilder turns hujson's tree, in file order, into ours.

@@ -58,7 +58,7 @@ func (n *node) get(key string) *node {
 	return nil
 }
 
-// at follows a dotted path as far as it leads and returns the line there, 0 for
+// lineOf follows a dotted path as far as it leads and returns the line there, 0 for
 // a path that is not in the file at all.
 func (n *node) lineOf(path string) int {
 	line := 0
@@ -99,8 +99,9 @@ func (n *node) String() string {
 	return shorten(n.text)
 }
 
-func shorten(s string) string {
-	const limit = 40
+func shorten(s string) string { return shortenTo(s, 40) }
+
+func shortenTo(s string, limit int) string {
 	r := []rune(s)
 	if len(r) <= limit {
 		return s

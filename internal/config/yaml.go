@@ -94,7 +94,7 @@ func checkTokens(tokens token.Tokens) error {
 	return nil
 }
 
-// yamlError keeps the first line of the library's message, which otherwise goes
+// yamlError keeps the start of the first line of the library's message, which otherwise goes
 // on with a picture of the source.
 func yamlError(err error) error {
 	var yerr yaml.Error
@@ -110,7 +110,7 @@ func yamlError(err error) error {
 
 func firstLine(s string) string {
 	s, _, _ = strings.Cut(s, "\n")
-	return strings.ToValidUTF8(s, "?")
+	return shortenTo(s, 120)
 }
 
 func lineOf(n ast.Node) int {
