@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode"
 )
@@ -95,14 +96,17 @@ func (d *ffmpegDecoder) wait(kill bool) error {
 		return nil
 	}
 	d.waited = true
+	var killed atomic.Bool
 	if kill {
-		// Let one that has failed come to its end first: closing our side of the
-		// pipe does not stop it from saying why.
-		timer := time.AfterFunc(time.Second, func() { d.cmd.Process.Kill() })
+		// One that has failed comes to its end by itself, and says why.
+		timer := time.AfterFunc(time.Second, func() {
+			killed.Store(true)
+			d.cmd.Process.Kill()
+		})
 		defer timer.Stop()
 	}
 	err := d.cmd.Wait()
-	if err == nil || errors.Is(err, exec.ErrWaitDelay) {
+	if err == nil || killed.Load() || errors.Is(err, exec.ErrWaitDelay) {
 		return nil
 	}
 	var exit *exec.ExitError

@@ -50,6 +50,9 @@ func readWAVHeader(src *source) (*wavHeader, error) {
 	if err := s.read(riff[:], "the RIFF header"); err != nil {
 		return nil, err
 	}
+	if !isWAV(riff[:]) {
+		return nil, faultf(ErrCorrupt, "this is no WAV")
+	}
 	if string(riff[:4]) == "RIFX" {
 		s.order = binary.BigEndian
 	}

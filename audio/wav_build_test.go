@@ -21,6 +21,8 @@ type wavFile struct {
 	after                []byte
 }
 
+var littleEndian binary.AppendByteOrder = binary.LittleEndian
+
 func u32(x uint32) *uint32 { return &x }
 
 func (f wavFile) chunk(id string, body []byte) []byte {
