@@ -74,10 +74,7 @@ func findGlobal(module, name string) (any, error) {
 	if module == "torch" && strings.HasSuffix(name, "Storage") {
 		return nil, fmt.Errorf("tensors of type %.40q are not supported", full)
 	}
-	if strings.ContainsFunc(full, func(r rune) bool { return r < '!' || r > '~' }) || len(full) > 80 {
-		full = strconv.Quote(full[:min(len(full), 80)])
-	}
-	return nil, fmt.Errorf("contains code: %s; refusing to run it", full)
+	return nil, fmt.Errorf("contains code: %s; refusing to run it", plain(full))
 }
 
 // otherDTypes may be named, but tensors of them are not supported.

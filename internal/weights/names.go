@@ -2,6 +2,7 @@ package weights
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -32,11 +33,22 @@ func canonicalName(name string) string {
 	return network + "." + canonicalKey(key)
 }
 
+// plain returns text of a file as it can stand in an error: on one line, and
+// not too long.
+func plain(s string) string {
+	const most = 120
+	odd := strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || !strconv.IsPrint(r) })
+	if odd || len(s) > most || s == "" {
+		return strconv.Quote(s[:min(len(s), most)])
+	}
+	return s
+}
+
 // add enters a tensor under its canonical name. original is what the file calls
 // it, for the message when two are called the same.
 func (f *File) add(name, original string, t *Tensor) error {
 	if _, ok := f.tensors[name]; ok {
-		return fmt.Errorf("%s and %s are both %s", f.originals[name], original, name)
+		return fmt.Errorf("%s and %s are both %s", plain(f.originals[name]), plain(original), plain(name))
 	}
 	named := *t
 	named.Name = name

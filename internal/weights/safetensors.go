@@ -59,7 +59,7 @@ func (f *File) readHeader(header []byte) ([]place, error) {
 	seen := map[string]bool{}
 	err := eachMember(dec, func(name string) error {
 		if seen[name] {
-			return fmt.Errorf("%q occurs twice", name)
+			return fmt.Errorf("%.120q occurs twice", name)
 		}
 		seen[name] = true
 		if name == "__metadata__" {
@@ -67,7 +67,7 @@ func (f *File) readHeader(header []byte) ([]place, error) {
 		}
 		p, err := readPlace(dec, name)
 		if err != nil {
-			return fmt.Errorf("%q: %w", name, err)
+			return fmt.Errorf("%.120q: %w", name, err)
 		}
 		places = append(places, p)
 		return nil
@@ -105,7 +105,7 @@ func expect(dec *json.Decoder, want json.Token) error {
 		return jsonFault(err)
 	}
 	if got != want {
-		return fmt.Errorf("expected %v, found %v", want, got)
+		return fmt.Errorf("expected %v, found %s", want, plain(fmt.Sprint(got)))
 	}
 	return nil
 }
@@ -121,10 +121,10 @@ func (f *File) readMetadata(dec *json.Decoder) error {
 		}
 		text, ok := value.(string)
 		if !ok {
-			return fmt.Errorf("the value of %q is not a string", key)
+			return fmt.Errorf("the value of %.120q is not a string", key)
 		}
 		if _, ok := f.metadata[key]; ok {
-			return fmt.Errorf("%q occurs twice", key)
+			return fmt.Errorf("%.120q occurs twice", key)
 		}
 		f.metadata[key] = text
 		return nil
@@ -140,7 +140,7 @@ func readPlace(dec *json.Decoder, name string) (place, error) {
 	var seen []string
 	err := eachMember(dec, func(key string) error {
 		if slices.Contains(seen, key) {
-			return fmt.Errorf("%q occurs twice", key)
+			return fmt.Errorf("%.120q occurs twice", key)
 		}
 		seen = append(seen, key)
 		switch key {
@@ -152,7 +152,7 @@ func readPlace(dec *json.Decoder, name string) (place, error) {
 			text, _ := value.(string)
 			d, ok := dtypeNamed(text)
 			if !ok {
-				return fmt.Errorf("dtype %v is not supported", value)
+				return fmt.Errorf("dtype %s is not supported", plain(fmt.Sprint(value)))
 			}
 			p.dtype = d
 		case "shape":
@@ -167,7 +167,7 @@ func readPlace(dec *json.Decoder, name string) (place, error) {
 			}
 			p.begin, p.end = offsets[0], offsets[1]
 		default:
-			return fmt.Errorf("unknown field %q", key)
+			return fmt.Errorf("unknown field %.120q", key)
 		}
 		return nil
 	})
@@ -189,13 +189,15 @@ func readInts(dec *json.Decoder, to *[]int) error {
 		}
 		number, ok := value.(json.Number)
 		if !ok {
-			return fmt.Errorf("expected a number, found %v", value)
+			return fmt.Errorf("expected a number, found %s", plain(fmt.Sprint(value)))
 		}
 		n, err := number.Int64()
 		if err != nil || n < 0 || int64(int(n)) != n {
-			return fmt.Errorf("%s is not a size", number)
+			return fmt.Errorf("%s is not a size", plain(number.String()))
 		}
-		ints = append(ints, int(n))
+		if ints = append(ints, int(n)); len(ints) > maxDims {
+			return fmt.Errorf("more than %d dimensions", maxDims)
+		}
 	}
 	*to = ints
 	return expect(dec, json.Delim(']'))
@@ -214,18 +216,18 @@ func (f *File) place(places []place, base int) error {
 	for _, p := range places {
 		n, err := elements(p.shape, p.dtype.Size())
 		if err != nil {
-			return fmt.Errorf("%q: %w", p.name, err)
+			return fmt.Errorf("%.120q: %w", p.name, err)
 		}
 		switch {
 		case p.end < p.begin || p.end-p.begin != n*p.dtype.Size():
-			return fmt.Errorf("%q: %s of shape %v is %d bytes, data_offsets [%d, %d] give %d",
+			return fmt.Errorf("%.120q: %s of shape %v is %d bytes, data_offsets [%d, %d] give %d",
 				p.name, p.dtype, p.shape, n*p.dtype.Size(), p.begin, p.end, p.end-p.begin)
 		case p.end > length:
-			return fmt.Errorf("truncated: %q ends at byte %d of the data, %d are there", p.name, p.end, length)
+			return fmt.Errorf("truncated: %.120q ends at byte %d of the data, %d are there", p.name, p.end, length)
 		case p.begin < at:
-			return fmt.Errorf("%q overlaps the tensor before it", p.name)
+			return fmt.Errorf("%.120q overlaps the tensor before it", p.name)
 		case p.begin > at:
-			return fmt.Errorf("there is a hole of %d bytes before %q", p.begin-at, p.name)
+			return fmt.Errorf("there is a hole of %d bytes before %.120q", p.begin-at, p.name)
 		}
 		at = p.end
 		t := &Tensor{DType: p.dtype, Shape: p.shape,

@@ -109,7 +109,9 @@ func TestSafetensorsFaults(t *testing.T) {
 		_, err := OpenBytes("f.safetensors", c.data)
 		wantError(t, err, "f.safetensors: ", c.want)
 	}
+	_, err := OpenBytes("f", one(`"dtype":"F32","shape":[`+strings.Repeat("0,", 100)+`0],"data_offsets":[0,0]`))
+	wantError(t, err, "more than 64 dimensions")
 	deep := strings.Repeat("[", 1<<20)
-	_, err := OpenBytes("f", safetensors(`{"x":`+deep, ""))
+	_, err = OpenBytes("f", safetensors(`{"x":`+deep, ""))
 	wantError(t, err, "f: ")
 }

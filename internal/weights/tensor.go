@@ -133,7 +133,7 @@ func (t *Tensor) fault(err error) error {
 	if t.Name == "" {
 		return err
 	}
-	return fmt.Errorf("%s: %w", t.Name, err)
+	return fmt.Errorf("%s: %w", plain(t.Name), err)
 }
 
 // viewFloat32 returns data as float32 without copying, where this machine's

@@ -89,7 +89,7 @@ func (l *torchLegacy) storage(id any) (any, error) {
 		l.storages[s.key] = store
 	}
 	if store.dtype != s.dtype || store.elements != s.elements {
-		return nil, fmt.Errorf("damaged: storage %.40s has two types or sizes", s.key)
+		return nil, fmt.Errorf("damaged: storage %s has two types or sizes", plain(s.key))
 	}
 	ref := &storageRef{store: &store.storage, dtype: s.dtype, untyped: s.untyped, length: s.elements}
 	if s.view == nil {
@@ -116,21 +116,21 @@ func (l *torchLegacy) locate(keys []any, at int) error {
 		key, _ := k.(string)
 		s, ok := l.storages[key]
 		if !ok {
-			return fmt.Errorf("damaged: storage %.40q belongs to no tensor", key)
+			return fmt.Errorf("damaged: storage %s belongs to no tensor", plain(key))
 		}
 		if s.found {
-			return fmt.Errorf("damaged: storage %.40s occurs twice", key)
+			return fmt.Errorf("damaged: storage %s occurs twice", plain(key))
 		}
 		if len(data)-at < 8 {
-			return fmt.Errorf("truncated: storage %.40s is missing", key)
+			return fmt.Errorf("truncated: storage %s is missing", plain(key))
 		}
 		n := binary.LittleEndian.Uint64(data[at:])
 		at += 8
 		if n != uint64(s.elements) {
-			return fmt.Errorf("damaged: storage %.40s has %d elements, its tensors expect %d", key, n, s.elements)
+			return fmt.Errorf("damaged: storage %s has %d elements, its tensors expect %d", plain(key), n, s.elements)
 		}
 		if size := s.dtype.Size(); s.elements > (len(data)-at)/size {
-			return fmt.Errorf("truncated: storage %.40s needs %d elements of %s, %d bytes are left", key, n, s.dtype, len(data)-at)
+			return fmt.Errorf("truncated: storage %s needs %d elements of %s, %d bytes are left", plain(key), n, s.dtype, len(data)-at)
 		}
 		s.start, s.found = at, true
 		at += s.elements * s.dtype.Size()
@@ -138,7 +138,7 @@ func (l *torchLegacy) locate(keys []any, at int) error {
 	}
 	for key, s := range l.storages {
 		if !s.found {
-			return fmt.Errorf("damaged: storage %.40s is not in the file", key)
+			return fmt.Errorf("damaged: storage %s is not in the file", plain(key))
 		}
 	}
 	return nil

@@ -104,10 +104,13 @@ func newTorchTensor(m *machine, ref *storageRef, d DType, length int, place []an
 	return t, nil
 }
 
-// dimensions reads a shape or strides. torch itself stops at 64 of them.
+// maxDims is where torch itself stops.
+const maxDims = 64
+
+// dimensions reads a shape or strides.
 func dimensions(v any) ([]int, bool) {
 	t, ok := v.(*Tuple)
-	if !ok || len(t.Items) > 64 {
+	if !ok || len(t.Items) > maxDims {
 		return nil, false
 	}
 	dims := make([]int, len(t.Items))

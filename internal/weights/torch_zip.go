@@ -151,7 +151,7 @@ func (z *torchZip) storage(id any) (any, error) {
 	if !ok {
 		r, ok := z.records[z.prefix+"data/"+s.key]
 		if !ok {
-			return nil, fmt.Errorf("storage data/%.40s is missing", s.key)
+			return nil, fmt.Errorf("storage data/%s is missing", plain(s.key))
 		}
 		if store, err = z.locate(r); err != nil {
 			return nil, err
@@ -163,8 +163,8 @@ func (z *torchZip) storage(id any) (any, error) {
 		size = z.records[z.prefix+"data/"+s.key].UncompressedSize64
 	}
 	if uint64(s.elements) > size/uint64(s.dtype.Size()) {
-		return nil, fmt.Errorf("truncated: storage data/%.40s has %d bytes, not %d elements of %s",
-			s.key, size, s.elements, s.dtype)
+		return nil, fmt.Errorf("truncated: storage data/%s has %d bytes, not %d elements of %s",
+			plain(s.key), size, s.elements, s.dtype)
 	}
 	if s.view != nil {
 		return nil, errStorageID // only the older format has them
