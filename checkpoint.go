@@ -45,11 +45,7 @@ func openCheckpoint(path string, o *options) (*checkpoint, error) {
 // configOf finds the configuration that a checkpoint carries, or one that lies
 // beside it.
 func configOf(file *weights.File, path string) (*config.Config, error) {
-	text, ok := file.Metadata()[configKey]
-	if !ok {
-		text, ok = file.Values()[configKey].(string)
-	}
-	if ok {
+	if text, ok := note(file, configKey); ok {
 		return config.Parse(path+": config", []byte(text))
 	}
 	for _, name := range besideNames {

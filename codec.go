@@ -16,6 +16,8 @@ type Codec struct {
 	config *config.Config
 	region *tensor.Region
 	pool   *parallel.Pool
+
+	synthesized bool
 }
 
 // Open reads a checkpoint: safetensors, or a PyTorch file as the originals save
@@ -38,6 +40,7 @@ func Open(path string, opts ...Option) (*Codec, error) {
 		model:  model.NewCodec(model.CodecConfigOf(cp.config)),
 		config: cp.config, region: &tensor.Region{}, pool: parallel.New(o.threads),
 	}
+	_, c.synthesized = note(cp.file, synthesizedKey)
 	if err := c.model.Load(cp.file, c.region, c.pool); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -82,3 +85,7 @@ func (c *Codec) Threads() int { return c.pool.Threads() }
 // UnusedKeys returns the keys of the configuration that were accepted and have
 // no effect, dotted, in the order of the file.
 func (c *Codec) UnusedKeys() []string { return c.config.Unused() }
+
+// Synthesized says whether the weights are made and not learned (see
+// Synthesize): what the codec speaks is then noise.
+func (c *Codec) Synthesized() bool { return c.synthesized }

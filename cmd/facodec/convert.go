@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/facodec-go/facodec/audio"
+
+	facodec "github.com/facodec-go/facodec"
+)
+
+// convertFlags are a batch's and the voice's.
+type convertFlags struct {
+	batchFlags
+	references      []string
+	redecoder       string
+	redecoderConfig string
+	format          string
+}
+
+func newConvert() *cobra.Command {
+	var flags convertFlags
+	cmd := &cobra.Command{
+		Use:   "convert --source FILE... --reference FILE... --output-dir DIR --checkpoint-path CHECKPOINT",
+		Short: "Speak recordings in the voice of a reference clip",
+		Long: `Convert speaks recordings in another voice: prosody and content of the source,
+timbre of the reference. A few seconds of clean speech are enough for a reference.
+
+Output is DIR/converted_<source>_to_<reference>.wav: mono, at the codec's sample
+rate (24 kHz), exactly as long as the source. Several references, or a folder of
+them, are one voice; it is called after the folder if that is all there is, and
+otherwise after the first clip.
+
+The codec's own decoder converts well between like voices. A redecoder, trained
+for the purpose (Plachta/FAcodec-redecoder), speaks the content anew and takes
+more of the voice from the reference.
+
+Every value must follow its flag: --source a.wav b.wav --reference r.wav.
+Outputs that exist are kept; --force makes them anew. A source that fails is
+reported, the others go on, and the exit code is 1 in the end.`,
+		Example: `  facodec weights synthesize try.safetensors
+  facodec convert --source testdata/speech/en.flac --reference testdata/speech/it.flac --output-dir out --checkpoint-path try.safetensors
+  facodec weights synthesize --redecoder try-redecoder.safetensors
+  facodec convert --source testdata/speech/en.flac --reference testdata/speech/fr.flac --output-dir out --checkpoint-path try.safetensors --redecoder-checkpoint try-redecoder.safetensors`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return flags.run(cmd) },
+	}
+	flags.add(cmd)
+	f := cmd.Flags()
+	f.StringArrayVar(&flags.references, "reference", nil, "audio `file`s of one voice, or a folder of them; may be repeated")
+	f.StringVar(&flags.redecoder, "redecoder-checkpoint", "", "`file` with a redecoder's weights, to decode with instead of the codec's decoder")
+	f.StringVar(&flags.redecoderConfig, "redecoder-config", "", "the redecoder's experiment `file`, as --config is the codec's")
+	addFormat(cmd, &flags.format)
+	return cmd
+}
+
+func (f *convertFlags) run(cmd *cobra.Command) error {
+	if err := f.check(cmd); err != nil {
+		return err
+	}
+	if len(f.references) == 0 {
+		return &usageError{cmd.CommandPath(), errors.New("no --reference: name an audio file of the voice to speak in")}
+	}
+	if f.redecoderConfig != "" && f.redecoder == "" {
+		return &usageError{cmd.CommandPath(), errors.New("--redecoder-config without --redecoder-checkpoint")}
+	}
+	format, err := parseFormat(cmd, f.format)
+	if err != nil {
+		return err
+	}
+	clips, err := f.clips()
+	if err != nil {
+		return err
+	}
+	voice := voiceName(f.references, clips)
+	b := batch{
+		batchFlags: &f.batchFlags,
+		rename:     func(name string) string { return "converted_" + name + "_to_" + voice + ".wav" },
+		open: func(ctx context.Context, show *display) (worker, error) {
+			return f.open(ctx, cmd, show, clips, format)
+		},
+	}
+	return b.run(cmd)
+}
+
+// clips lists the audio files of the voice. Unlike a source, none may fail:
+// without it the voice would be another one.
+func (f *convertFlags) clips() (clips []string, err error) {
+	found := findSources(f.references, f.outputDir, func(_ string, e error) {
+		if err == nil {
+			err = e
+		}
+	})
+	for _, clip := range found {
+		clips = append(clips, clip.path)
+	}
+	return clips, err
+}
+
+// voiceName is what outputs call the voice: the one folder's name, or that of the
+// first clip.
+func voiceName(references, clips []string) string {
+	if info, err := os.Stat(references[0]); err == nil && info.IsDir() && len(references) == 1 {
+		if abs, err := filepath.Abs(references[0]); err == nil {
+			return filepath.Base(abs)
+		}
+	}
+	return nameOf(clips[0])
+}
+
+func (f *convertFlags) open(ctx context.Context, cmd *cobra.Command, show *display, clips []string, format audio.SampleFormat) (worker, error) {
+	codec, err := f.modelFlags.open(cmd, show)
+	if err != nil {
+		return worker{}, err
+	}
+	w := worker{close: func() { codec.Close() }}
+	decoder, err := f.decoder(ctx, codec, &w, clips)
+	if err != nil {
+		w.close()
+		return worker{}, err
+	}
+	w.do = func(ctx context.Context, j job, progress func(float64)) (facodec.FileReport, error) {
+		return codec.ConvertFile(ctx, j.source, j.output, decoder, facodec.FileOptions{SampleFormat: format, Progress: progress})
+	}
+	return w, nil
+}
+
+// decoder returns what speaks in the voice of the clips; w closes it.
+func (f *convertFlags) decoder(ctx context.Context, codec *facodec.Codec, w *worker, clips []string) (*facodec.Decoder, error) {
+	var redecoder *facodec.Redecoder
+	if f.redecoder != "" {
+		var options []facodec.Option
+		if f.redecoderConfig != "" {
+			options = append(options, facodec.WithConfig(f.redecoderConfig))
+		}
+		var err error
+		if redecoder, err = codec.OpenRedecoder(f.redecoder, options...); err != nil {
+			return nil, err
+		}
+		w.close = func() {
+			redecoder.Close()
+			codec.Close()
+		}
+	}
+	timbre, err := codec.TimbreOfFiles(ctx, clips...)
+	if err != nil {
+		return nil, err
+	}
+	if redecoder != nil {
+		return redecoder.NewDecoder(timbre)
+	}
+	return codec.NewDecoder(timbre)
+}

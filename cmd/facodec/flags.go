@@ -1,0 +1,146 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	facodec "github.com/facodec-go/facodec"
+)
+
+// expandLists lets the flags that may be repeated take several values in a row,
+// as the originals' parser does and as a shell's pattern gives them:
+//
+//	--source a.wav b.wav --reference r.wav
+//
+// becomes --source=a.wav --source=b.wav --reference=r.wav.
+func expandLists(args []string) []string {
+	if len(args) > 0 && strings.HasPrefix(args[0], "__") {
+		return args // the shell's completion asks with a line as it is
+	}
+	var out []string
+	list := "" // the flag whose values follow
+	for i, arg := range args {
+		switch {
+		case arg == "--":
+			return append(out, args[i:]...)
+		case arg == "--source" || arg == "--reference":
+			list = arg
+			if i+1 == len(args) || strings.HasPrefix(args[i+1], "-") {
+				out = append(out, arg) // without a value: pflag says so
+				list = ""
+			}
+		case strings.HasPrefix(arg, "--source=") || strings.HasPrefix(arg, "--reference="):
+			list, _, _ = strings.Cut(arg, "=")
+			out = append(out, arg)
+		case strings.HasPrefix(arg, "-"):
+			list = ""
+			out = append(out, arg)
+		case list != "":
+			out = append(out, list+"="+arg)
+		default:
+			out = append(out, arg)
+		}
+	}
+	return out
+}
+
+// modelFlags say which codec works, and on how many threads.
+type modelFlags struct {
+	checkpoint string
+	config     string
+	threads    int
+}
+
+func (f *modelFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.checkpoint, "checkpoint-path", "", "`file` with the codec's weights: safetensors or PyTorch")
+	flags.StringVar(&f.config, "config", "", "experiment `file`; needed only if the checkpoint carries none and no config.yml lies beside it")
+	flags.IntVar(&f.threads, "threads", 0, "how many threads to compute on (default: one for each CPU); results do not depend on it")
+}
+
+// errNoCheckpoint tells a new user where codecs come from.
+var errNoCheckpoint = errors.New("no --checkpoint-path: get pytorch_model.bin and config.yml from " +
+	"https://huggingface.co/Plachta/FAcodec into one folder and name the first, " +
+	"or make weights for trying with: facodec weights synthesize try.safetensors")
+
+// check refuses what needs no file to be seen wrong.
+func (f *modelFlags) check() error {
+	if f.checkpoint == "" {
+		return errNoCheckpoint
+	}
+	return nil
+}
+
+func (f *modelFlags) options(cmd *cobra.Command) []facodec.Option {
+	var options []facodec.Option
+	if f.config != "" {
+		options = append(options, facodec.WithConfig(f.config))
+	}
+	if cmd.Flags().Changed("threads") {
+		options = append(options, facodec.WithThreads(f.threads))
+	}
+	return options
+}
+
+// open opens the codec and says what a user should know of it.
+func (f *modelFlags) open(cmd *cobra.Command, show *display) (*facodec.Codec, error) {
+	codec, err := facodec.Open(f.checkpoint, f.options(cmd)...)
+	if err != nil {
+		return nil, err
+	}
+	if keys := codec.UnusedKeys(); len(keys) > 0 {
+		show.notice("without effect in the configuration: %s", strings.Join(keys, ", "))
+	}
+	if codec.Synthesized() {
+		show.notice("%s has synthesized weights, for trying: they speak noise", f.checkpoint)
+	}
+	return codec, nil
+}
+
+// batchFlags are those of the commands that work on many files.
+type batchFlags struct {
+	modelFlags
+	sources   []string
+	outputDir string
+	force     bool
+	quiet     bool
+	json      bool
+}
+
+func (f *batchFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringArrayVar(&f.sources, "source", nil, "audio `file`s, or folders of them, whose tree is kept; may be repeated")
+	flags.StringVar(&f.outputDir, "output-dir", "", "`folder` for the outputs; made where it does not exist")
+	f.modelFlags.add(cmd)
+	flags.BoolVar(&f.force, "force", false, "make outputs anew that exist already; otherwise they are kept")
+	flags.BoolVar(&f.quiet, "quiet", false, "print nothing but errors and warnings")
+	flags.BoolVar(&f.json, "json", false, "print a report to stdout: every file with its durations, what was skipped, what failed")
+}
+
+func (f *batchFlags) check(cmd *cobra.Command) error {
+	switch {
+	case len(f.sources) == 0:
+		return &usageError{cmd.CommandPath(), errors.New("no --source: name an audio file or a folder of them")}
+	case f.outputDir == "":
+		return &usageError{cmd.CommandPath(), errors.New("no --output-dir: name the folder for the outputs")}
+	}
+	for _, source := range f.sources {
+		if source == "" {
+			return &usageError{cmd.CommandPath(), errors.New("--source is empty: name an audio file or a folder of them")}
+		}
+	}
+	return f.modelFlags.check()
+}
+
+// noArgs refuses arguments that belong to no flag where it is not clear what
+// they would be.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return &usageError{cmd.CommandPath(), fmt.Errorf("%q follows no flag that takes it; say --source %[1]s or --reference %[1]s", args[0])}
+}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	facodec "github.com/facodec-go/facodec"
+)
+
+func newInfo() *cobra.Command {
+	var config string
+	var tensors, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "info FILE",
+		Short: "Describe a checkpoint or an experiment file",
+		Long: `Info says what a checkpoint (safetensors, PyTorch) or an experiment file (JSON,
+YAML) holds: its networks with their tensors and parameters, sample rate, frame
+rate, code books and bitrate, how far it was trained, and which keys of the
+configuration have no effect. Checkpoints of other networks are listed, too.`,
+		Example: `  facodec weights synthesize try.safetensors
+  facodec info try.safetensors
+  facodec info --tensors try.safetensors
+  facodec info --json try.safetensors`,
+		Args: wantArgs("FILE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var options []facodec.Option
+			if config != "" {
+				options = append(options, facodec.WithConfig(config))
+			}
+			d, err := facodec.Describe(args[0], options...)
+			if err != nil {
+				return err
+			}
+			out := cmd.OutOrStdout()
+			if asJSON {
+				return printJSON(out, jsonDescription(d, tensors))
+			}
+			w := &stickyWriter{w: out}
+			printDescription(w, d, tensors)
+			if w.err != nil {
+				return fmt.Errorf("write stdout: %w", plain(w.err))
+			}
+			return nil
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&config, "config", "", "experiment `file` of a checkpoint that carries none and has none beside it")
+	flags.BoolVar(&tensors, "tensors", false, "list every tensor, too")
+	flags.BoolVar(&asJSON, "json", false, "print JSON")
+	return cmd
+}
+
+// jsonDescription is a description with or without every tensor.
+func jsonDescription(d *facodec.Description, tensors bool) any {
+	if !tensors {
+		return d
+	}
+	list := []facodec.TensorDescription{}
+	for _, n := range d.Networks {
+		list = append(list, n.List...)
+	}
+	return struct {
+		*facodec.Description
+		List []facodec.TensorDescription `json:"tensor_list"`
+	}{d, list}
+}
+
+func printDescription(out io.Writer, d *facodec.Description, tensors bool) {
+	line := func(format string, args ...any) { fmt.Fprintln(out, oneLine(fmt.Sprintf(format, args...))) }
+	kind := "experiment file"
+	if d.Kind == "checkpoint" {
+		kind = d.Format + " checkpoint"
+	}
+	line("%s: %s, %s", d.File, kind, megabytes(d.Bytes))
+	if m := d.Model; m != nil {
+		printModel(line, d)
+	} else {
+		line("  configuration  none in the checkpoint, none beside it; give one with --config")
+	}
+	switch {
+	case d.Synthesized != "":
+		line("  training       none: synthesized weights (%s), for trying", d.Synthesized)
+	case d.Step != nil && d.Epoch != nil:
+		line("  training       step %s, epoch %d", grouped(*d.Step), *d.Epoch)
+	case d.Step != nil:
+		line("  training       step %s", grouped(*d.Step))
+	}
+	line("  parameters     %s in %s", grouped(d.Parameters), count(d.Tensors, "tensor"))
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	for _, n := range d.Networks {
+		use := "training only"
+		if n.Inference {
+			use = "runs"
+		} else if d.Model == nil {
+			use = ""
+		}
+		fmt.Fprintf(w, "\t    %s\t%s\t%s\t%s\t  %s\n", oneLine(n.Name), grouped(n.Parameters), count(n.Tensors, "tensor"), strings.Join(n.Types, ","), use)
+	}
+	w.Flush()
+	if m := d.Model; m != nil && len(m.UnusedKeys) > 0 {
+		line("  without effect in the configuration: %s", strings.Join(m.UnusedKeys, ", "))
+	}
+	if d.Problem != "" {
+		line("  does not fit its configuration: %s", d.Problem)
+	}
+	if tensors {
+		printTensors(out, d)
+	}
+}
+
+func printModel(line func(string, ...any), d *facodec.Description) {
+	m := d.Model
+	if d.Kind == "checkpoint" {
+		line("  model          %s, configuration %s", m.Type, m.Config)
+	} else {
+		line("  model          %s", m.Type)
+	}
+	line("  sound          %d Hz, mono", m.SampleRate)
+	line("  frames         %s a second, %d samples each", trim(m.FrameRate), m.HopLength)
+	line("  books          %d prosody, %d content, %d residual, of %d entries with %d values",
+		m.ProsodyBooks, m.ContentBooks, m.ResidualBooks, m.CodebookSize, m.CodebookDim)
+	line("  bitrate        %s kbit/s", trim(m.Bitrate/1000))
+	line("  timbre         %d values", m.LatentDim)
+	if m.Causal {
+		line("  streaming      yes: causal")
+	} else {
+		line("  streaming      with lookahead: not causal")
+	}
+}
+
+func printTensors(out io.Writer, d *facodec.Description) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, n := range d.Networks {
+		for _, t := range n.List {
+			fmt.Fprintf(w, "%s\t%s\t%s\n", oneLine(t.Name), t.Type, shapeText(t.Shape))
+		}
+	}
+	w.Flush()
+}
+
+func shapeText(shape []int) string {
+	var dims []string
+	for _, d := range shape {
+		dims = append(dims, strconv.Itoa(d))
+	}
+	return "[" + strings.Join(dims, ", ") + "]"
+}
+
+func megabytes(n int64) string {
+	if n < 1e5 {
+		return fmt.Sprintf("%s bytes", grouped(n))
+	}
+	return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+}
+
+// trim prints a number with up to three decimals.
+func trim(x float64) string {
+	return strings.TrimSuffix(strings.TrimRight(strconv.FormatFloat(x, 'f', 3, 64), "0"), ".")
+}
+
+// grouped prints 1234567 as 1,234,567.
+func grouped(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// A stickyWriter keeps the first error, so that printing need not look at each.
+type stickyWriter struct {
+	w   io.Writer
+	err error
+}
+
+var errSkipped = errors.New("an earlier write failed")
+
+func (s *stickyWriter) Write(p []byte) (int, error) {
+	if s.err != nil {
+		return 0, errSkipped
+	}
+	n, err := s.w.Write(p)
+	s.err = err
+	return n, err
+}

@@ -1,0 +1,144 @@
+// Command facodec runs the FAcodec speech codec: it reconstructs recordings,
+// converts voices, extracts codes, and handles checkpoints. It parses, calls the
+// library and prints; what it prints for people goes to stderr, and stdout is
+// for what was asked for: reports, descriptions, help.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"unicode"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// The exit codes.
+const (
+	exitFailed      = 1
+	exitInterrupted = 130 // as shells report SIGINT
+)
+
+func main() {
+	prepareSignals()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A second Ctrl-C ends the program at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(execute(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// execute runs the command that args name and returns the exit code.
+func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(expandLists(args))
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	var usage *usageError
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(stderr, "facodec: interrupted; what is finished stays, nothing half-written does")
+		return exitInterrupted
+	case errors.Is(err, errReported):
+		return exitFailed
+	case errors.As(err, &usage):
+		fmt.Fprintf(stderr, "facodec: %s (see %s --help)\n", oneLine(err.Error()), usage.command)
+	default:
+		fmt.Fprintf(stderr, "facodec: %s\n", oneLine(err.Error()))
+	}
+	return exitFailed
+}
+
+// errReported ends a command whose errors have been printed one by one.
+var errReported = errors.New("some sources failed")
+
+// A usageError is a mistake in the command line, answered with where to read.
+type usageError struct {
+	command string
+	err     error
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+
+// newRoot returns the command with all of its subcommands.
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "facodec",
+		Short: "Neural speech codec that splits a voice into prosody, content, timbre and residual",
+		Long: `facodec is FAcodec, a neural speech codec that splits a voice into prosody,
+content, timbre and residual (NaturalSpeech 3, arXiv 2403.03100). It reconstructs
+speech from 4.8 kbit/s, converts one voice into another from a single clip, and
+extracts the codes that language and speech models feed on.
+
+A checkpoint is needed: pytorch_model.bin and config.yml, side by side, from
+https://huggingface.co/Plachta/FAcodec. To try the program without one, make
+weights; they compute all that learned ones do, and speak noise:
+
+  facodec weights synthesize try.safetensors`,
+		Example: `  facodec reconstruct --source clip.wav --output-dir out --checkpoint-path pytorch_model.bin
+  facodec convert --source clip.wav --reference voice.wav --output-dir out --checkpoint-path pytorch_model.bin
+  facodec extract --source recordings --output-dir codes --checkpoint-path pytorch_model.bin
+  facodec info pytorch_model.bin`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		// Without arguments: the help. With some, they are misspelled commands.
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return nil
+			}
+			return &usageError{"facodec", fmt.Errorf("unknown command %q%s", args[0], suggestion(cmd, args[0]))}
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &usageError{cmd.CommandPath(), err}
+	})
+	// The originals spell flags with underscores.
+	root.SetGlobalNormalizationFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))
+	})
+	root.AddCommand(newReconstruct(), newConvert(), newExtract(), newWeights(), newInfo(), newVersion())
+	return root
+}
+
+func suggestion(cmd *cobra.Command, word string) string {
+	if names := cmd.SuggestionsFor(word); len(names) > 0 {
+		return "; did you mean " + strings.Join(names, " or ") + "?"
+	}
+	return ""
+}
+
+// wantArgs is cobra.ExactArgs with an error that says what is wanted.
+func wantArgs(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == len(names) {
+			return nil
+		}
+		got := fmt.Sprintf("%d arguments", len(args))
+		if len(args) == 1 {
+			got = "1 argument"
+		}
+		return &usageError{cmd.CommandPath(), fmt.Errorf("%s given, want %s", got, strings.Join(names, " "))}
+	}
+}
+
+// oneLine keeps a message on one line and a terminal safe from it, whatever
+// files are called and hold.
+func oneLine(s string) string {
+	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/facodec-go/facodec/audio"
+
+	facodec "github.com/facodec-go/facodec"
+)
+
+func newReconstruct() *cobra.Command {
+	var flags batchFlags
+	var format string
+	cmd := &cobra.Command{
+		Use:   "reconstruct --source FILE... --output-dir DIR --checkpoint-path CHECKPOINT",
+		Short: "Encode and decode recordings: hear what the codec keeps of them",
+		Long: `Reconstruct encodes recordings and decodes them again, each in its own timbre:
+the way to hear what the codec keeps of a voice.
+
+Output is DIR/reconstructed_<name>.wav: mono, at the codec's sample rate (24 kHz),
+exactly as long as the source. Sources may have any sample rate from 8 to 192 kHz
+and any number of channels, which are mixed; WAV and FLAC are read directly, other
+kinds by ffmpeg where it is installed. For a folder, all audio files in it are
+taken, and its tree is kept below DIR. Length costs no memory.
+
+Outputs that exist are kept, so that a run that was stopped continues where it
+was; --force makes them anew. A source that fails is reported, the others go on,
+and the exit code is 1 in the end.`,
+		Example: `  facodec weights synthesize try.safetensors
+  facodec reconstruct --source testdata/speech/en.flac --output-dir out --checkpoint-path try.safetensors
+  facodec reconstruct --source testdata/speech --output-dir out --checkpoint-path try.safetensors --sample-format f32 --json`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			flags.sources = append(flags.sources, args...)
+			if err := flags.check(cmd); err != nil {
+				return err
+			}
+			sampleFormat, err := parseFormat(cmd, format)
+			if err != nil {
+				return err
+			}
+			b := batch{
+				batchFlags: &flags,
+				rename:     func(name string) string { return "reconstructed_" + name + ".wav" },
+				open: func(_ context.Context, show *display) (worker, error) {
+					codec, err := flags.open(cmd, show)
+					if err != nil {
+						return worker{}, err
+					}
+					return worker{
+						do: func(ctx context.Context, j job, progress func(float64)) (facodec.FileReport, error) {
+							return codec.ReconstructFile(ctx, j.source, j.output,
+								facodec.FileOptions{SampleFormat: sampleFormat, Progress: progress})
+						},
+						close: func() { codec.Close() },
+					}, nil
+				},
+			}
+			return b.run(cmd)
+		},
+	}
+	flags.add(cmd)
+	addFormat(cmd, &format)
+	return cmd
+}
+
+// addFormat adds the flag of the commands that write WAV files.
+func addFormat(cmd *cobra.Command, format *string) {
+	cmd.Flags().StringVar(format, "sample-format", "s16", "s16: 16-bit integers, clipping counted; f32: 32-bit floats, nothing lost")
+}
+
+func parseFormat(cmd *cobra.Command, format string) (audio.SampleFormat, error) {
+	f, err := audio.ParseSampleFormat(format)
+	if err != nil {
+		return f, &usageError{cmd.CommandPath(), err}
+	}
+	return f, nil
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// audioEndings are what files in a folder are taken for audio by. A file that is
+// named itself may be called anything.
+var audioEndings = []string{
+	".wav", ".wave", ".w64", ".rf64", ".flac", ".mp3", ".opus", ".ogg", ".oga", ".webm",
+	".m4a", ".aac", ".wma", ".aif", ".aiff", ".aifc", ".caf", ".au", ".amr", ".mka",
+}
+
+// A source is an audio file to work on.
+type source struct {
+	path string
+	dir  string // of the file below the folder that was named; "." for a file
+}
+
+// name is what outputs are called after.
+func (s source) name() string { return nameOf(s.path) }
+
+// nameOf returns a file's name without its ending.
+func nameOf(path string) string {
+	base := filepath.Base(path)
+	if name := strings.TrimSuffix(base, filepath.Ext(base)); name != "" {
+		return name
+	}
+	return base
+}
+
+// findSources lists the files that args name: files, and the audio files of
+// folders. What cannot be used goes to fail, and the rest goes on. A folder that
+// is skip is passed over: outputs of an earlier run are no sources.
+func findSources(args []string, skip string, fail func(path string, err error)) []source {
+	var sources []source
+	skipInfo, _ := os.Stat(skip)
+	for _, arg := range args {
+		info, err := os.Stat(arg)
+		switch {
+		case err != nil:
+			fail(arg, fmt.Errorf("%s: %w", arg, plain(err)))
+		case info.IsDir():
+			before := len(sources)
+			failed := false
+			walk(arg, ".", skipInfo, func(s source) { sources = append(sources, s) }, func(path string, err error) {
+				failed = true
+				fail(path, err)
+			})
+			if len(sources) == before && !failed {
+				fail(arg, fmt.Errorf("%s: no audio files in this folder; looked for %s", arg, strings.Join(audioEndings, " ")))
+			}
+		default:
+			if err := checkRegular(arg, info); err != nil {
+				fail(arg, err)
+				continue
+			}
+			sources = append(sources, source{arg, "."})
+		}
+	}
+	return sources
+}
+
+// checkRegular refuses pipes and devices: sources are read twice.
+func checkRegular(path string, info fs.FileInfo) error {
+	if info.Mode().IsRegular() {
+		return nil
+	}
+	return fmt.Errorf("%s: is a pipe or a device, and sources are read twice; write it to a file first", path)
+}
+
+// walk finds the audio files below root/dir in order of their names. Hidden ones
+// are left alone, links to files followed, links to folders not: they may lead
+// back.
+func walk(root, dir string, skip fs.FileInfo, found func(source), fail func(string, error)) {
+	folder := filepath.Join(root, dir)
+	entries, err := os.ReadDir(folder)
+	if err != nil {
+		fail(folder, fmt.Errorf("%s: %w", folder, plain(err)))
+		return
+	}
+	for _, entry := range entries {
+		path := filepath.Join(folder, entry.Name())
+		if strings.HasPrefix(entry.Name(), ".") {
+			continue
+		}
+		if entry.IsDir() {
+			if info, err := entry.Info(); err != nil || skip == nil || !os.SameFile(info, skip) {
+				walk(root, filepath.Join(dir, entry.Name()), skip, found, fail)
+			}
+			continue
+		}
+		if !slices.Contains(audioEndings, strings.ToLower(filepath.Ext(path))) {
+			continue
+		}
+		info, err := os.Stat(path)
+		if err != nil {
+			fail(path, fmt.Errorf("%s: %w", path, plain(err)))
+		} else if info.Mode().IsRegular() {
+			found(source{path, dir})
+		}
+	}
+}
+
+// plain drops the operation and path of a file error, for a message that has its
+// own.
+func plain(err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	return err
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	facodec "github.com/facodec-go/facodec"
+)
+
+func newWeights() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "weights",
+		Short: "Convert checkpoints between formats, or make one for trying",
+		Long: `Weights handles checkpoints: convert brings them from one format to another,
+synthesize makes one for trying and testing.`,
+		Example: `  facodec weights synthesize try.safetensors
+  facodec weights convert try.safetensors try.pth`,
+		Args: wantArgs(),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newWeightsConvert(), newWeightsSynthesize())
+	return cmd
+}
+
+// weightsFlags are those of the commands that write a checkpoint.
+type weightsFlags struct {
+	config string
+	force  bool
+	quiet  bool
+	json   bool
+}
+
+func (f *weightsFlags) add(cmd *cobra.Command, config string) {
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&f.config, "config", "", config)
+	flags.BoolVar(&f.force, "force", false, "replace an output that exists; otherwise it is kept")
+	flags.BoolVar(&f.quiet, "quiet", false, "print nothing but errors and warnings")
+	flags.BoolVar(&f.json, "json", false, "print a report to stdout")
+}
+
+// weightsReport is what --json prints.
+type weightsReport struct {
+	facodec.WeightsReport
+	Bytes int64 `json:"bytes"`
+	Kept  bool  `json:"kept"` // the output existed, nothing was done
+}
+
+// write has make write a checkpoint, with a bar, and reports on it.
+func (f *weightsFlags) write(cmd *cobra.Command, output string, make func(facodec.WeightsOptions) (facodec.WeightsReport, error)) error {
+	show := newDisplay(cmd.ErrOrStderr(), f.quiet)
+	r := weightsReport{}
+	r.Output = output
+	if info, err := os.Stat(output); err == nil && !info.IsDir() && !f.force {
+		r.Kept, r.Bytes = true, info.Size()
+		show.info("%s: exists and is kept; --force replaces it", output)
+	} else {
+		show.startBar(1, func(done, total float64) string {
+			return fmt.Sprintf("%.0f of %.0f MB", done/1e6, total/1e6)
+		})
+		r.WeightsReport, err = make(facodec.WeightsOptions{Config: f.config, Progress: func(done, total int64) {
+			show.progress(float64(done), float64(total), filepath.Base(output))
+		}})
+		show.stopBar()
+		if err != nil {
+			return err
+		}
+		if info, err := os.Stat(output); err == nil {
+			r.Bytes = info.Size()
+		}
+		if len(r.LeftOut) > 0 {
+			show.notice("not carried along: %v", r.LeftOut)
+		}
+		show.info("%s: %s, %d tensors, %s parameters, %.1f MB", output, r.Format, r.Tensors, grouped(r.Parameters), float64(r.Bytes)/1e6)
+	}
+	if r.LeftOut == nil {
+		r.LeftOut = []string{}
+	}
+	if f.json {
+		return printJSON(cmd.OutOrStdout(), r)
+	}
+	return nil
+}
+
+func newWeightsConvert() *cobra.Command {
+	var flags weightsFlags
+	cmd := &cobra.Command{
+		Use:   "convert IN OUT",
+		Short: "Convert a checkpoint between safetensors and PyTorch",
+		Long: `Convert writes the checkpoint IN in the format that the ending of OUT says:
+.safetensors, or .pth, .pt or .bin for a PyTorch file that the originals load.
+IN may be safetensors or a PyTorch file of either container format.
+
+All networks go along, those of training too (predictors, discriminators), with
+the configuration, the training step and the epoch. A configuration that lies
+beside IN, or is given, is put into OUT, so that OUT needs no other file. Values
+become float32. Optimizers and schedulers are left out, and named.`,
+		Example: `  facodec weights synthesize try.safetensors
+  facodec weights convert try.safetensors try.pth
+  facodec weights convert --config config.yml pytorch_model.bin facodec.safetensors`,
+		Args: wantArgs("IN", "OUT"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return flags.write(cmd, args[1], func(o facodec.WeightsOptions) (facodec.WeightsReport, error) {
+				return facodec.ConvertWeights(cmd.Context(), args[0], args[1], o)
+			})
+		},
+	}
+	flags.add(cmd, "experiment `file` to put into OUT (default: the one that IN carries, or that lies beside it)")
+	return cmd
+}
+
+func newWeightsSynthesize() *cobra.Command {
+	var flags weightsFlags
+	var seed uint64
+	var redecoder bool
+	cmd := &cobra.Command{
+		Use:   "synthesize OUT",
+		Short: "Make a checkpoint with weights that are not learned, for trying and testing",
+		Long: `Synthesize writes a checkpoint of encoder, quantizer and decoder with weights that
+are made by a recipe from the seed and the names of the parameters, and not
+learned. A codec with them does all the work that a learned one does, in the same
+time, and speaks noise: for trying the program, measuring and testing.
+
+It is of full size, 550 MB, unless --config says otherwise. The ending of OUT says
+the format: .safetensors, or .pth, .pt or .bin for PyTorch.`,
+		Example: `  facodec weights synthesize --seed 0 try.safetensors
+  facodec weights synthesize --redecoder try-redecoder.safetensors`,
+		Args: wantArgs("OUT"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return flags.write(cmd, args[0], func(o facodec.WeightsOptions) (facodec.WeightsReport, error) {
+				return facodec.Synthesize(cmd.Context(), args[0], seed, redecoder, o)
+			})
+		},
+	}
+	flags.add(cmd, "experiment `file` that says what networks to make (default: the standard codec)")
+	cmd.Flags().Uint64Var(&seed, "seed", 0, "`number` that the weights follow from")
+	cmd.Flags().BoolVar(&redecoder, "redecoder", false, "make a redecoder instead of a codec")
+	return cmd
+}

@@ -1,0 +1,214 @@
+package facodec
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"math/bits"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/facodec-go/facodec/internal/config"
+	"github.com/facodec-go/facodec/internal/weights"
+)
+
+// A Description says what a checkpoint or an experiment file holds.
+type Description struct {
+	File       string               `json:"file"`
+	Kind       string               `json:"kind"`   // "checkpoint" or "config"
+	Format     string               `json:"format"` // "safetensors", "PyTorch zip", "PyTorch legacy"; "" of a config
+	Bytes      int64                `json:"bytes"`
+	Networks   []NetworkDescription `json:"networks"`   // in the file, or that the config describes
+	Tensors    int                  `json:"tensors"`    // of all networks
+	Parameters int64                `json:"parameters"` // numbers in them
+	Step       *int64               `json:"step"`       // of training, where the file tells
+	Epoch      *int64               `json:"epoch"`
+	// Synthesized is how the weights were made where they were not learned,
+	// "seed 0" say.
+	Synthesized string            `json:"synthesized,omitempty"`
+	Model       *ModelDescription `json:"model"` // nil where no configuration was found
+	// Problem says why the networks cannot be those of the configuration.
+	Problem string `json:"problem,omitempty"`
+}
+
+// A NetworkDescription counts a network's tensors.
+type NetworkDescription struct {
+	Name       string              `json:"name"`
+	Inference  bool                `json:"inference"` // used by codec or redecoder; others serve training
+	Tensors    int                 `json:"tensors"`
+	Parameters int64               `json:"parameters"`
+	Types      []string            `json:"types"` // of the elements as stored: F32, BF16 …
+	List       []TensorDescription `json:"-"`
+}
+
+// A TensorDescription is one tensor, under the name that networks know it by.
+type TensorDescription struct {
+	Name  string `json:"name"`
+	Type  string `json:"type"`
+	Shape []int  `json:"shape"`
+}
+
+// A ModelDescription sums a configuration up.
+type ModelDescription struct {
+	Type          string          `json:"type"`   // "FAcodec" or "redecoder"
+	Config        string          `json:"config"` // where it was found
+	SampleRate    int             `json:"sample_rate"`
+	HopLength     int             `json:"hop_length"`
+	FrameRate     float64         `json:"frame_rate"`
+	ProsodyBooks  int             `json:"prosody_books"`
+	ContentBooks  int             `json:"content_books"`
+	ResidualBooks int             `json:"residual_books"`
+	CodebookSize  int             `json:"codebook_size"`
+	CodebookDim   int             `json:"codebook_dim"`
+	Bitrate       float64         `json:"bitrate"` // bits a second of all books
+	LatentDim     int             `json:"latent_dim"`
+	Causal        bool            `json:"causal"`
+	UnusedKeys    []string        `json:"unused_keys"`
+	Keys          json.RawMessage `json:"keys"` // every key that has an effect
+}
+
+// Describe reads a checkpoint or an experiment file, whichever path names, and
+// says what it holds. The configuration of a checkpoint is found as by Open, or
+// given; a file without one is described all the same.
+func Describe(path string, opts ...Option) (*Description, error) {
+	o, err := collect(opts)
+	if err != nil {
+		return nil, err
+	}
+	file, err := weights.Open(path)
+	if err != nil {
+		if isText(path) {
+			return describeConfig(path)
+		}
+		return nil, err
+	}
+	defer file.Close()
+	d := &Description{File: path, Kind: "checkpoint", Format: file.Format(), Bytes: file.Size()}
+	if n, ok := number(file, stepKey); ok {
+		d.Step = &n
+	}
+	if n, ok := number(file, epochKey); ok {
+		d.Epoch = &n
+	}
+	d.Synthesized, _ = note(file, synthesizedKey)
+	c, source := o.config, "given"
+	if _, carried := note(file, configKey); c == nil && (carried || hasNetworks(file, "encoder", "decoder")) {
+		if source = "in the checkpoint"; !carried {
+			source = "beside the checkpoint"
+		}
+		if c, err = configOf(file, path); err != nil && !errors.Is(err, ErrNoConfig) {
+			return nil, err
+		}
+	}
+	if c != nil {
+		if d.Model, err = describeModel(c, source); err != nil {
+			return nil, err
+		}
+		if err := checkTensors(c, file, path); err != nil {
+			d.Problem = err.Error()
+		}
+	}
+	d.addNetworks(tensorsOf(file), isFlat(file), c)
+	return d, nil
+}
+
+// isText tells what cannot be a checkpoint from what may be an experiment file.
+func isText(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head, err := io.ReadAll(io.LimitReader(f, 4096))
+	return err == nil && len(head) > 0 && bytes.IndexByte(head, 0) < 0 && head[0] != 0x80
+}
+
+func describeConfig(path string) (*Description, error) {
+	c, err := config.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	d := &Description{File: path, Kind: "config", Bytes: info.Size()}
+	if d.Model, err = describeModel(c, path); err != nil {
+		return nil, err
+	}
+	var tensors []TensorDescription
+	for _, p := range paramsOf(c) {
+		tensors = append(tensors, TensorDescription{p.Name, weights.F32.String(), p.Shape})
+	}
+	d.addNetworks(tensors, false, c)
+	return d, nil
+}
+
+func tensorsOf(file *weights.File) (tensors []TensorDescription) {
+	for _, name := range file.Names() {
+		if t, ok := file.Lookup(name); ok {
+			tensors = append(tensors, TensorDescription{name, t.DType.String(), t.Shape})
+		}
+	}
+	return tensors
+}
+
+// addNetworks counts by what stands before the first dot of a name; the names
+// of a flat file have no network there.
+func (d *Description) addNetworks(tensors []TensorDescription, flat bool, c *config.Config) {
+	inference := []string{"encoder", "quantizer", "decoder"}
+	if c == nil {
+		inference = nil
+	} else if c.IsRedecoder() {
+		inference = []string{"encoder", "decoder"}
+	}
+	at := map[string]int{}
+	for _, t := range tensors {
+		name, _, _ := strings.Cut(t.Name, ".")
+		if flat {
+			name = "net"
+		}
+		i, ok := at[name]
+		if !ok {
+			i = len(d.Networks)
+			at[name] = i
+			d.Networks = append(d.Networks, NetworkDescription{Name: name, Inference: slices.Contains(inference, name)})
+		}
+		n := &d.Networks[i]
+		n.Tensors++
+		n.Parameters += elements(t.Shape)
+		if !slices.Contains(n.Types, t.Type) {
+			n.Types = append(n.Types, t.Type)
+		}
+		n.List = append(n.List, t)
+		d.Tensors++
+		d.Parameters += elements(t.Shape)
+	}
+	// What runs stands first, in the order in which sound passes through.
+	rank := func(n NetworkDescription) int {
+		if i := slices.Index(inference, n.Name); i >= 0 {
+			return i
+		}
+		return len(inference)
+	}
+	slices.SortStableFunc(d.Networks, func(a, b NetworkDescription) int { return rank(a) - rank(b) })
+}
+
+func describeModel(c *config.Config, source string) (*ModelDescription, error) {
+	keys, err := c.JSON()
+	if err != nil {
+		return nil, err
+	}
+	m := c.Model
+	d := &ModelDescription{
+		Type: c.ModelType, Config: source, Keys: keys, UnusedKeys: c.Unused(),
+		SampleRate: c.Preprocess.SampleRate, HopLength: c.Preprocess.Spect.HopLength, FrameRate: c.FrameRate(),
+		ProsodyBooks: m.NProsody, ContentBooks: m.NContent, ResidualBooks: m.NResidual,
+		CodebookSize: m.CodebookSize, CodebookDim: m.CodebookDim, LatentDim: m.LatentDim, Causal: m.Causal,
+	}
+	books := m.NProsody + m.NContent + m.NResidual
+	d.Bitrate = d.FrameRate * float64(books*bits.Len(uint(m.CodebookSize-1)))
+	return d, nil
+}
