@@ -12,6 +12,15 @@ import (
 // that memory stays flat.
 const blockFrames = 64
 
+// What a stream's meter books on.
+const (
+	PartTimbre    = "timbre"
+	PartEncoder   = "encoder"
+	PartProsody   = "prosody"
+	PartQuantizer = "quantizer"
+	PartDecoder   = "decoder"
+)
+
 // Codes are the codes of some frames, [book][T] for each part. A part that is
 // left out has no books.
 type Codes struct {
@@ -73,6 +82,9 @@ func (c *Codec) NewEncoderStream(pool *parallel.Pool) *EncoderStream {
 	}
 }
 
+// Measure books the stream's time and work on m from now on.
+func (s *EncoderStream) Measure(m *op.Meter) { s.run.Meter = m }
+
 // Reset starts another utterance.
 func (s *EncoderStream) Reset() {
 	s.run.Reset()
@@ -109,12 +121,14 @@ func (s *EncoderStream) push(samples []float32, last bool, emit func(Parts)) {
 // block sends up to a block of samples through the networks.
 func (s *EncoderStream) block(samples []float32) Parts {
 	r, q := s.run, s.codec.Quantizer
+	r.Meter.Part(PartEncoder)
 	wave := r.New(1, len(samples), 1)
 	for t, v := range samples {
 		wave.Row(0, t)[0] = v
 	}
 	z := s.codec.Encoder.Forward(r, wave)
 
+	r.Meter.Part(PartProsody)
 	s.melRows = s.melRows[:0]
 	bins := s.codec.CodecConfig.Quantizer.ProsodyMels
 	s.mel.Push(samples, r.Last, func(frame []float32) { s.melRows = append(s.melRows, frame[:bins]...) })
@@ -126,6 +140,8 @@ func (s *EncoderStream) block(samples []float32) Parts {
 
 	// The mel looks 25 ms ahead, so the encoder's frames usually wait.
 	n := min(r.Held(s.z)+z.T, r.Held(s.prosody)+features.T)
+	r.Meter.Part(PartQuantizer)
+	defer r.Meter.Part("")
 	return q.Split(r, r.Align(s.prosody, features, n), r.Align(s.z, z, n))
 }
 
@@ -152,6 +168,9 @@ func (c *Codec) NewDecoderStream(timbre []float32, pool *parallel.Pool) *Decoder
 	return &DecoderStream{codec: c, run: run, style: c.Quantizer.Style(run, timbre)}
 }
 
+// Measure books the stream's time and work on m from now on.
+func (s *DecoderStream) Measure(m *op.Meter) { s.run.Meter = m }
+
 // Reset starts another utterance in the same voice.
 func (s *DecoderStream) Reset() { s.run.Reset() }
 
@@ -161,6 +180,8 @@ func (s *DecoderStream) Reset() { s.run.Reset() }
 func (s *DecoderStream) Push(codes Codes, last bool) []float32 {
 	q := s.codec.Quantizer
 	return pushBlocks(s.run, codes, last, func(block Codes) tensor.Tensor {
+		s.run.Meter.Part(PartDecoder)
+		defer s.run.Meter.Part("")
 		return s.codec.Decoder.Forward(s.run, q.Join(s.run, q.Decode(s.run, block), s.style))
 	})
 }

@@ -34,6 +34,9 @@ func (c *Codec) NewTimbreStream(pool *parallel.Pool) *TimbreStream {
 	}
 }
 
+// Measure books the stream's time and work on m from now on.
+func (s *TimbreStream) Measure(m *op.Meter) { s.run.Meter = m }
+
 // Push adds samples to the clip.
 func (s *TimbreStream) Push(samples []float32) { s.push(samples, false) }
 
@@ -41,6 +44,8 @@ func (s *TimbreStream) Push(samples []float32) { s.push(samples, false) }
 // voice.
 func (s *TimbreStream) EndClip() {
 	s.push(nil, true)
+	s.run.Meter.Part(PartTimbre)
+	defer s.run.Meter.Part("")
 	frames := len(s.rows) / s.codec.Mel.Mels
 	// The originals take floor(samples/hop) frames here, but at least one is
 	// needed (modules/quantize.py, preprocess).
@@ -53,6 +58,8 @@ func (s *TimbreStream) EndClip() {
 }
 
 func (s *TimbreStream) push(samples []float32, last bool) {
+	s.run.Meter.Part(PartTimbre)
+	defer s.run.Meter.Part("")
 	s.seen += len(samples)
 	s.mel.Push(samples, last, func(frame []float32) { s.rows = append(s.rows, frame...) })
 	rate := s.codec.FrameRate()

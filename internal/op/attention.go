@@ -25,7 +25,8 @@ func (r *Run) Attention(q, k, v tensor.Tensor, heads int) tensor.Tensor {
 // attend computes one head, channels at to at+d, a block of queries at a time so
 // that memory grows with the length and not with its square.
 func (r *Run) attend(y, q, k, v tensor.Tensor, at, d int, scale float32) {
-	keys, values := r.attentionPanels(k, v, at, d)
+	r.Meter.count(2 * int64(q.T) * int64(k.T) * int64(d))
+	keys, values := attentionPanels(k, v, at, d)
 	const block = 48
 	blocks := (q.T + block - 1) / block
 	r.pool.For(blocks, func(i int) {
@@ -55,7 +56,7 @@ func (r *Run) attend(y, q, k, v tensor.Tensor, at, d int, scale float32) {
 
 // attentionPanels packs one head's keys (transposed) and values as the right
 // sides of its two products.
-func (r *Run) attentionPanels(k, v tensor.Tensor, at, d int) (keys, values *kernel.Panels) {
+func attentionPanels(k, v tensor.Tensor, at, d int) (keys, values *kernel.Panels) {
 	keys, values = kernel.NewPanels(nil, 1, d, k.T), kernel.NewPanels(nil, 1, k.T, d)
 	for t := range k.T {
 		for j, x := range k.Row(0, t)[at : at+d] {

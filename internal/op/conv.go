@@ -228,6 +228,7 @@ func initRows(init tensor.Tensor, b, out int) ([]float32, int) {
 // runProduct splits a product over the threads along its larger side, rows or
 // weights, so that what is read twice is the smaller one.
 func (r *Run) runProduct(p *kernel.Product, rows int) {
+	r.Meter.count(int64(rows) * int64(p.W.Taps) * int64(p.W.K) * int64(p.W.N))
 	panels := p.W.Count()
 	threads := r.pool.Threads()
 	if threads == 1 {

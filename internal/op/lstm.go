@@ -42,6 +42,7 @@ func (r *Run) recur(f LSTMFilter, m *memory, y, gates tensor.Tensor) {
 	if y.T == 0 {
 		return
 	}
+	r.Meter.count(int64(y.T) * int64(f.Recurrent.K) * int64(f.Recurrent.N))
 	groups := tensor.RoundUp(f.Hidden) / kernel.Width
 	parts := min(r.pool.Threads(), groups)
 	p := &kernel.Product{W: f.Recurrent}

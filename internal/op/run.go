@@ -37,6 +37,8 @@ type Run struct {
 	// Last says that the input ends with this chunk: right-hand padding is
 	// added and everything held back is emitted.
 	Last bool
+	// Meter, if not nil, measures the run.
+	Meter *Meter
 
 	pool  *parallel.Pool
 	state map[Slot]*memory
