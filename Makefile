@@ -1,0 +1,36 @@
+# What the README and .ci/run call; everything else is plain go.
+GO ?= go
+STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+export CGO_ENABLED = 0
+
+.PHONY: build test test-heavy lint generate bench bench-compare fuzz
+
+build: ## the program, in bin/
+	$(GO) build -o bin/facodec ./cmd/facodec
+
+test: ## what `go test ./...` runs
+	$(GO) test ./...
+
+test-heavy: ## and the full-size contract, which takes minutes
+	FACODEC_HEAVY=1 $(GO) test -timeout 60m ./...
+
+lint:
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt -w these"; exit 1; }
+	$(GO) vet ./...
+	$(STATICCHECK) ./...
+
+generate: ## the assembly and its stubs
+	$(GO) generate ./...
+
+bench:
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+# make bench-compare OLD=old.txt: run, and compare with an earlier run's output.
+OLD ?= bench-old.txt
+bench-compare:
+	$(GO) test -run '^$$' -bench . -count 6 ./internal/kernel | tee bench-new.txt
+	$(GO) run golang.org/x/perf/cmd/benchstat@latest $(OLD) bench-new.txt
+
+FUZZTIME ?= 10s
+fuzz: ## every fuzz target for FUZZTIME
+	GO="$(GO)" sh scripts/fuzz.sh $(FUZZTIME)
