@@ -96,13 +96,11 @@ func ReadFile(path string, rate int) ([]float32, error) {
 	info := r.Info()
 	// A WAV's frame count was checked against the length of the file; that of a
 	// FLAC is only its word, and its file may be a few bytes long.
-	var samples []float32
-	if n := r.Samples(); n > 0 {
-		if info.Format != "wav" {
-			n = min(n, 1<<20)
-		}
-		samples = make([]float32, 0, n)
+	most := int64(1 << 20)
+	if info.Format == "wav" {
+		most = 1 << 28 // of what an address space of 32 bits can hold, half
 	}
+	samples := make([]float32, 0, max(0, min(r.Samples(), most)))
 	for {
 		if len(samples) == cap(samples) {
 			samples = append(samples, 0)[:len(samples)]

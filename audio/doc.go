@@ -57,4 +57,10 @@
 // seen from the header and the length of the file is reported by [Open], the rest
 // by [Reader.Read]. No file, however made, costs memory out of proportion to its
 // size.
+//
+// Two cases in particular. A WAV whose declared size is not a whole number of
+// frames is corrupt; one written to a pipe, which declares no size (0, 0xFFFFFFFF
+// and a few more), is read to its end, and a part of a frame there is a cut. What
+// ffmpeg decodes is as sound as ffmpeg says: if it ends well, its complaints about
+// single damaged blocks are not heard.
 package audio

@@ -101,8 +101,10 @@ func kaiser(x float64) float64 {
 	if x <= -1 || x >= 1 {
 		return 0
 	}
-	return bessel0(kaiserBeta*math.Sqrt(1-x*x)) / bessel0(kaiserBeta)
+	return bessel0(kaiserBeta*math.Sqrt(1-x*x)) / kaiserPeak
 }
+
+var kaiserPeak = bessel0(kaiserBeta)
 
 // bessel0 is the modified Bessel function I0, by its power series: all terms are
 // positive, so it is exact to the last bits for the arguments here.
