@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/facodec-go/facodec/internal/config"
+	"github.com/facodec-go/facodec/internal/kernel"
 	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/parallel"
@@ -113,3 +114,7 @@ func vowel(n, rate int) []float32 {
 	}
 	return x
 }
+
+// Kernels names the instruction set that products and vector functions use:
+// "avx512", "avx2" or "generic".
+func Kernels() string { return kernel.Level() }

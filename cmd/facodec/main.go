@@ -106,7 +106,7 @@ weights; they compute all that learned ones do, and speak noise:
 	root.SetGlobalNormalizationFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))
 	})
-	root.AddCommand(newReconstruct(), newConvert(), newExtract(), newWeights(), newInfo(), newVersion())
+	root.AddCommand(newReconstruct(), newConvert(), newExtract(), newWeights(), newInfo(), newBench(), newVersion())
 	return root
 }
 
