@@ -19,13 +19,16 @@ type batch struct {
 	rename func(name string) string // source's name → output's, with its ending
 	// open makes ready what all files need. It is called once, if there is a
 	// file to work on.
-	open func(ctx context.Context, show *display) (worker, error)
+	open func(ctx context.Context) (worker, error)
 }
 
 // A worker makes outputs.
 type worker struct {
 	do    func(ctx context.Context, j job, progress func(seconds float64)) (facodec.FileReport, error)
 	close func()
+	// notices are printed with the first output: where nothing comes out, the
+	// error is what matters.
+	notices []string
 }
 
 // run works on all sources. A source that fails is reported, and the others go
@@ -78,7 +81,7 @@ func (b *batch) work(ctx context.Context, jobs []job, show *display, r *report, 
 	if err := made.make(b.outputDir); err != nil {
 		return err
 	}
-	w, err := b.open(ctx, show)
+	w, err := b.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -101,6 +104,10 @@ func (b *batch) work(ctx context.Context, jobs []job, show *display, r *report, 
 		}
 		m.end(report.Seconds)
 		r.add(report)
+		for _, text := range w.notices {
+			show.notice("%s", text)
+		}
+		w.notices = nil
 		if !show.terminal() || len(jobs) == 1 {
 			show.info("%s: %.2f s of audio in %.2f s (real-time factor %.2f)",
 				report.Output, report.Seconds, report.Elapsed.Seconds(), report.RealTimeFactor())

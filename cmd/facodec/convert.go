@@ -80,8 +80,8 @@ func (f *convertFlags) run(cmd *cobra.Command) error {
 	b := batch{
 		batchFlags: &f.batchFlags,
 		rename:     func(name string) string { return "converted_" + name + "_to_" + voice + ".wav" },
-		open: func(ctx context.Context, show *display) (worker, error) {
-			return f.open(ctx, cmd, show, clips, format)
+		open: func(ctx context.Context) (worker, error) {
+			return f.open(ctx, cmd, clips, format)
 		},
 	}
 	return b.run(cmd)
@@ -112,12 +112,12 @@ func voiceName(references, clips []string) string {
 	return nameOf(clips[0])
 }
 
-func (f *convertFlags) open(ctx context.Context, cmd *cobra.Command, show *display, clips []string, format audio.SampleFormat) (worker, error) {
-	codec, err := f.modelFlags.open(cmd, show)
+func (f *convertFlags) open(ctx context.Context, cmd *cobra.Command, clips []string, format audio.SampleFormat) (worker, error) {
+	codec, notices, err := f.modelFlags.open(cmd)
 	if err != nil {
 		return worker{}, err
 	}
-	w := worker{close: func() { codec.Close() }}
+	w := worker{close: func() { codec.Close() }, notices: notices}
 	decoder, err := f.decoder(ctx, codec, &w, clips)
 	if err != nil {
 		w.close()

@@ -46,8 +46,8 @@ end.`,
 			b := batch{
 				batchFlags: &flags,
 				rename:     func(name string) string { return name + ".npz" },
-				open: func(_ context.Context, show *display) (worker, error) {
-					codec, err := flags.open(cmd, show)
+				open: func(context.Context) (worker, error) {
+					codec, notices, err := flags.open(cmd)
 					if err != nil {
 						return worker{}, err
 					}
@@ -55,7 +55,8 @@ end.`,
 						do: func(ctx context.Context, j job, progress func(float64)) (facodec.FileReport, error) {
 							return codec.ExtractFile(ctx, j.source, j.output, arrays, facodec.FileOptions{Progress: progress})
 						},
-						close: func() { codec.Close() },
+						close:   func() { codec.Close() },
+						notices: notices,
 					}, nil
 				},
 			}

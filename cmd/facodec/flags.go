@@ -85,19 +85,19 @@ func (f *modelFlags) options(cmd *cobra.Command) []facodec.Option {
 	return options
 }
 
-// open opens the codec and says what a user should know of it.
-func (f *modelFlags) open(cmd *cobra.Command, show *display) (*facodec.Codec, error) {
-	codec, err := facodec.Open(f.checkpoint, f.options(cmd)...)
+// open opens the codec and returns what a user should know of it.
+func (f *modelFlags) open(cmd *cobra.Command) (codec *facodec.Codec, notices []string, err error) {
+	codec, err = facodec.Open(f.checkpoint, f.options(cmd)...)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if keys := codec.UnusedKeys(); len(keys) > 0 {
-		show.notice("without effect in the configuration: %s", strings.Join(keys, ", "))
+		notices = append(notices, "without effect in the configuration: "+strings.Join(keys, ", "))
 	}
 	if codec.Synthesized() {
-		show.notice("%s has synthesized weights, for trying: they speak noise", f.checkpoint)
+		notices = append(notices, f.checkpoint+" has synthesized weights, for trying: they speak noise")
 	}
-	return codec, nil
+	return codec, notices, nil
 }
 
 // batchFlags are those of the commands that work on many files.

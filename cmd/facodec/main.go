@@ -89,14 +89,8 @@ weights; they compute all that learned ones do, and speak noise:
   facodec info pytorch_model.bin`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
-		// Without arguments: the help. With some, they are misspelled commands.
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return nil
-			}
-			return &usageError{"facodec", fmt.Errorf("unknown command %q%s", args[0], suggestion(cmd, args[0]))}
-		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args:          commandArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
@@ -110,7 +104,17 @@ weights; they compute all that learned ones do, and speak noise:
 	return root
 }
 
+// commandArgs is for commands that only hold others: without arguments they print
+// their help, and with some, those are misspelled commands.
+func commandArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return &usageError{cmd.CommandPath(), fmt.Errorf("unknown command %q%s", args[0], suggestion(cmd, args[0]))}
+}
+
 func suggestion(cmd *cobra.Command, word string) string {
+	cmd.SuggestionsMinimumDistance = 2
 	if names := cmd.SuggestionsFor(word); len(names) > 0 {
 		return "; did you mean " + strings.Join(names, " or ") + "?"
 	}
@@ -127,7 +131,11 @@ func wantArgs(names ...string) cobra.PositionalArgs {
 		if len(args) == 1 {
 			got = "1 argument"
 		}
-		return &usageError{cmd.CommandPath(), fmt.Errorf("%s given, want %s", got, strings.Join(names, " "))}
+		want := strings.Join(names, " ")
+		if want == "" {
+			want = "none"
+		}
+		return &usageError{cmd.CommandPath(), fmt.Errorf("%s given, want %s", got, want)}
 	}
 }
 

@@ -43,8 +43,8 @@ and the exit code is 1 in the end.`,
 			b := batch{
 				batchFlags: &flags,
 				rename:     func(name string) string { return "reconstructed_" + name + ".wav" },
-				open: func(_ context.Context, show *display) (worker, error) {
-					codec, err := flags.open(cmd, show)
+				open: func(context.Context) (worker, error) {
+					codec, notices, err := flags.open(cmd)
 					if err != nil {
 						return worker{}, err
 					}
@@ -53,7 +53,8 @@ and the exit code is 1 in the end.`,
 							return codec.ReconstructFile(ctx, j.source, j.output,
 								facodec.FileOptions{SampleFormat: sampleFormat, Progress: progress})
 						},
-						close: func() { codec.Close() },
+						close:   func() { codec.Close() },
+						notices: notices,
 					}, nil
 				},
 			}

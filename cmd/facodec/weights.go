@@ -18,7 +18,7 @@ func newWeights() *cobra.Command {
 synthesize makes one for trying and testing.`,
 		Example: `  facodec weights synthesize try.safetensors
   facodec weights convert try.safetensors try.pth`,
-		Args: wantArgs(),
+		Args: commandArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newWeightsConvert(), newWeightsSynthesize())

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+func TestExpandLists(t *testing.T) {
+	for in, want := range map[string]string{
+		"reconstruct --source a b --quiet c":         "reconstruct --source=a --source=b --quiet c",
+		"convert --source a b --reference r s -h":    "convert --source=a --source=b --reference=r --reference=s -h",
+		"convert --source=a b --reference=r --force": "convert --source=a --source=b --reference=r --force",
+		"extract x y --source a":                     "extract x y --source=a",
+		"extract --source --force":                   "extract --source --force",
+		"extract a --source":                         "extract a --source",
+		"extract --source a -- --source b":           "extract --source=a -- --source b",
+		"__complete extract --source a b":            "__complete extract --source a b",
+	} {
+		if got := strings.Join(expandLists(strings.Fields(in)), " "); got != want {
+			t.Errorf("%s: %s, want %s", in, got, want)
+		}
+	}
+}
+
+// TestUsageErrors: one line, with where to read.
+func TestUsageErrors(t *testing.T) {
+	end := []string{"--output-dir", t.TempDir(), "--checkpoint-path", fixture("small.pth")}
+	for want, args := range map[string][]string{
+		"unknown flag: --sauce (see facodec reconstruct --help)":        {"reconstruct", "--sauce", "x"},
+		"needs an argument: --source (see facodec extract --help)":      {"extract", "--source"},
+		`unknown command "reconstrukt"; did you mean reconstruct? (see`: {"reconstrukt"},
+		`unknown command "xyz" (see facodec --help)`:                    {"xyz"},
+		"did you mean convert? (see facodec weights --help)":            {"weights", "konvert"},
+		"1 argument given, want none":                                   {"version", "x"},
+		"no --source: ":                                                 append([]string{"reconstruct"}, end...),
+		"--source is empty: ":                                           append([]string{"reconstruct", "--source", ""}, end...),
+		"no --output-dir: ":                                             {"reconstruct", clip("en.flac")},
+		"no --reference: ":                                              append([]string{"convert", "--source", clip("en.flac")}, end...),
+		"follows no flag that takes it":                                 append([]string{"convert", clip("en.flac"), "--reference", clip("it.flac")}, end...),
+		"without --redecoder-checkpoint":                                append([]string{"convert", "--source", clip("en.flac"), "--reference", clip("it.flac"), "--redecoder-config", "x"}, end...),
+		`"s24"`:                                                         append([]string{"reconstruct", clip("en.flac"), "--sample-format", "s24"}, end...),
+		`"codex" is not one of codes`:                                   append([]string{"extract", clip("en.flac"), "--what", "codex"}, end...),
+	} {
+		fail(t, want, args...)
+	}
+}
+
+// TestHelp: every command teaches: what it does, what comes out, an example of
+// its own, and no flag without a word.
+func TestHelp(t *testing.T) {
+	var visit func(cmd *cobra.Command)
+	visit = func(cmd *cobra.Command) {
+		path := strings.Fields(cmd.CommandPath())[1:]
+		text := succeed(t, append(path, "--help")...).stdout
+		if len(cmd.Long) < 80 || !strings.Contains(text, cmd.Long) || !strings.Contains(cmd.Example, "facodec "+strings.Join(path, " ")) {
+			t.Errorf("%s --help teaches too little:\n%s", cmd.CommandPath(), text)
+		}
+		for _, line := range strings.Split(text, "\n") {
+			if !strings.HasPrefix(line, "  -") && !strings.HasPrefix(line, "      -") && len(line) > 200 {
+				t.Errorf("%s --help has a line of %d characters: %s", cmd.CommandPath(), len(line), line)
+			}
+		}
+		for _, sub := range cmd.Commands() {
+			if !slices.Contains([]string{"help", "completion"}, sub.Name()) {
+				visit(sub)
+			}
+		}
+	}
+	visit(newRoot())
+	if help := succeed(t).stdout; !strings.Contains(help, "Available Commands") {
+		t.Errorf("without arguments: %s", help)
+	}
+}
+
+// TestExamples: every line of every example is one that the program takes: its
+// flags exist and its arguments are enough.
+func TestExamples(t *testing.T) {
+	n := 0
+	var visit func(cmd *cobra.Command)
+	visit = func(cmd *cobra.Command) {
+		for _, line := range strings.Split(cmd.Example, "\n") {
+			words := strings.Fields(line)
+			if len(words) == 0 {
+				continue
+			}
+			n++
+			found, rest, err := newRoot().Find(expandLists(words[1:]))
+			if err == nil {
+				err = found.ParseFlags(rest)
+			}
+			if err == nil {
+				err = found.ValidateArgs(found.Flags().Args())
+			}
+			if words[0] != "facodec" || err != nil || found.CommandPath() == "facodec" {
+				t.Errorf("%s: %v", line, err)
+			}
+		}
+		for _, sub := range cmd.Commands() {
+			visit(sub)
+		}
+	}
+	visit(newRoot())
+	if n < 10 {
+		t.Errorf("only %d examples", n)
+	}
+}
+
+func TestVersion(t *testing.T) {
+	if text := succeed(t, "version").stdout; !strings.HasPrefix(text, "facodec ") || strings.Count(text, "\n") != 1 || !strings.Contains(text, "go1.") {
+		t.Errorf("version: %s", text)
+	}
+}
