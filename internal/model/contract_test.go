@@ -84,7 +84,7 @@ func TestChunksAreExactFullSize(t *testing.T) {
 	if os.Getenv("FACODEC_HEAVY") == "" {
 		t.Skip("set FACODEC_HEAVY=1 to run this on full-size networks")
 	}
-	checkContract(t, config.Default(), 23*300+17, []int{1, 2, 3})
+	checkContract(t, config.Default(), 70*300+17, []int{1, 2, 3})
 }
 
 func checkContract(t *testing.T, c *config.Config, n int, threads []int) {
