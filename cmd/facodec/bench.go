@@ -45,7 +45,10 @@ environment measures slower kernels.`,
 			if seconds <= 0 || seconds > 3600 || runs < 1 {
 				return &usageError{cmd.CommandPath(), fmt.Errorf("%v seconds and %d runs: give up to 3600 seconds and at least one run", seconds, runs)}
 			}
-			codec, err := f.openForBench(cmd)
+			if f.checkpoint == "" {
+				f.checkpoint = synthetic
+			}
+			codec, _, err := f.open(cmd)
 			if err != nil {
 				return err
 			}
@@ -75,13 +78,6 @@ environment measures slower kernels.`,
 	flags.IntVar(&runs, "runs", 3, "how often to measure")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
-}
-
-func (f *modelFlags) openForBench(cmd *cobra.Command) (*facodec.Codec, error) {
-	if f.checkpoint == "" {
-		return facodec.OpenSynthetic(0, f.options(cmd)...)
-	}
-	return facodec.Open(f.checkpoint, f.options(cmd)...)
 }
 
 func (r benchReport) print(w io.Writer) error {

@@ -35,9 +35,8 @@ rate (24 kHz), exactly as long as the source. Several references, or a folder of
 them, are one voice; it is called after the folder if that is all there is, and
 otherwise after the first clip.
 
-The codec's own decoder converts well between like voices. A redecoder, trained
-for the purpose (Plachta/FAcodec-redecoder), speaks the content anew and takes
-more of the voice from the reference.
+With --redecoder-checkpoint a redecoder speaks, a model trained for conversion
+alone, from the content of the source, instead of the codec's own decoder.
 
 Every value must follow its flag: --source a.wav b.wav --reference r.wav.
 Outputs that exist are kept; --force makes them anew. A source that fails is

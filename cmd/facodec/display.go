@@ -82,8 +82,8 @@ type bar struct {
 // The bar counts in thousandths of a unit, and its last one stands for the end.
 const barSteps = 1000
 
-// startBar shows a bar until stopBar, if there is a terminal. amount prints how
-// far the work is, "0:12 of 3:40" say.
+// startBar makes a bar, if there is a terminal, which the first progress shows.
+// amount prints how far the work is, "0:12 of 3:40" say.
 func (d *display) startBar(total float64, amount func(done, total float64) string) {
 	if !d.terminal() {
 		return
@@ -99,7 +99,6 @@ func (d *display) startBar(total float64, amount func(done, total float64) strin
 		progressbar.OptionUseANSICodes(runtime.GOOS != "windows"),
 		progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░", BarStart: "", BarEnd: ""}),
 	)
-	d.bar.draw()
 }
 
 // stopBar takes the bar away.

@@ -56,7 +56,7 @@ type modelFlags struct {
 
 func (f *modelFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.checkpoint, "checkpoint-path", "", "`file` with the codec's weights: safetensors or PyTorch")
+	flags.StringVar(&f.checkpoint, "checkpoint-path", "", "`file` with the codec's weights: safetensors or PyTorch; synthetic: made-up weights, for trying")
 	flags.StringVar(&f.config, "config", "", "experiment `file`; needed only if the checkpoint carries none and no config.yml lies beside it")
 	flags.IntVar(&f.threads, "threads", 0, "how many threads to compute on (default: one for each CPU); results do not depend on it")
 }
@@ -64,7 +64,10 @@ func (f *modelFlags) add(cmd *cobra.Command) {
 // errNoCheckpoint tells a new user where codecs come from.
 var errNoCheckpoint = errors.New("no --checkpoint-path: get pytorch_model.bin and config.yml from " +
 	"https://huggingface.co/Plachta/FAcodec into one folder and name the first, " +
-	"or make weights for trying with: facodec weights synthesize try.safetensors")
+	"or say synthetic to try the program with weights that are made up")
+
+// synthetic stands for a codec without a file.
+const synthetic = "synthetic"
 
 // check refuses what needs no file to be seen wrong.
 func (f *modelFlags) check() error {
@@ -87,7 +90,11 @@ func (f *modelFlags) options(cmd *cobra.Command) []facodec.Option {
 
 // open opens the codec and returns what a user should know of it.
 func (f *modelFlags) open(cmd *cobra.Command) (codec *facodec.Codec, notices []string, err error) {
-	codec, err = facodec.Open(f.checkpoint, f.options(cmd)...)
+	if f.checkpoint == synthetic {
+		codec, err = facodec.OpenSynthetic(0, f.options(cmd)...)
+	} else {
+		codec, err = facodec.Open(f.checkpoint, f.options(cmd)...)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -95,7 +102,7 @@ func (f *modelFlags) open(cmd *cobra.Command) (codec *facodec.Codec, notices []s
 		notices = append(notices, "without effect in the configuration: "+strings.Join(keys, ", "))
 	}
 	if codec.Synthesized() {
-		notices = append(notices, f.checkpoint+" has synthesized weights, for trying: they speak noise")
+		notices = append(notices, f.checkpoint+": weights that are made up and not learned, for trying: what they speak is noise")
 	}
 	return codec, notices, nil
 }

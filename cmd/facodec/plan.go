@@ -26,7 +26,7 @@ func plan(sources []source, dir string, rename func(name string) string) ([]job,
 			continue // named twice, say by itself and with its folder
 		}
 		if taken {
-			return nil, fmt.Errorf("%s and %s would both become %s; rename one, or give each its own --output-dir", other, s.path, j.output)
+			return nil, fmt.Errorf("%s and %s would both become %s; rename one, or take them in two runs with another --output-dir", other, s.path, j.output)
 		}
 		byOutput[key] = s.path
 		bySource[location(s.path)] = s.path

@@ -81,7 +81,7 @@ func (r *report) finish() {
 	t := &r.Totals
 	t.Files, t.Skipped, t.Failed = len(r.Files), len(r.Skipped), len(r.Failed)
 	t.RealTime = round(factor(t.Elapsed, t.Seconds))
-	t.Elapsed = round(t.Elapsed)
+	t.Elapsed, t.Seconds = round(t.Elapsed), round(t.Seconds)
 }
 
 // print writes the report as JSON. Empty lists are [] and not null.
