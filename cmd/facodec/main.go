@@ -79,11 +79,10 @@ speech from 4.8 kbit/s, converts one voice into another from a single clip, and
 extracts the codes that language and speech models feed on.
 
 A checkpoint is needed: pytorch_model.bin and config.yml, side by side, from
-https://huggingface.co/Plachta/FAcodec. To try the program without one, make
-weights; they compute all that learned ones do, and speak noise:
-
-  facodec weights synthesize try.safetensors`,
-		Example: `  facodec reconstruct --source clip.wav --output-dir out --checkpoint-path pytorch_model.bin
+https://huggingface.co/Plachta/FAcodec. To try the program without one, say
+synthetic: weights that are made up, take the same time, and speak noise.`,
+		Example: `  facodec reconstruct --source testdata/speech --output-dir out --checkpoint-path synthetic
+  facodec reconstruct --source clip.wav --output-dir out --checkpoint-path pytorch_model.bin
   facodec convert --source clip.wav --reference voice.wav --output-dir out --checkpoint-path pytorch_model.bin
   facodec extract --source recordings --output-dir codes --checkpoint-path pytorch_model.bin
   facodec info pytorch_model.bin`,

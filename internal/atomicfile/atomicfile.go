@@ -20,8 +20,13 @@ type File struct {
 
 // Create opens a new file beside path, in path's directory, which must exist.
 func Create(path string) (*File, error) {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
+	switch info, err := os.Stat(path); {
+	case err != nil:
+	case info.IsDir():
 		return nil, fmt.Errorf("write %s: is a directory", path)
+	case !info.Mode().IsRegular():
+		// Renaming over a device or a pipe would replace it.
+		return nil, fmt.Errorf("write %s: is not a regular file", path)
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".tmp-*")
 	if err != nil {

@@ -49,7 +49,7 @@ func TestCommitReplacesAndDiscardLeavesNothing(t *testing.T) {
 
 func TestCreateNamesTheDestination(t *testing.T) {
 	dir := t.TempDir()
-	for _, path := range []string{filepath.Join(dir, "missing", "x.wav"), dir} {
+	for _, path := range []string{filepath.Join(dir, "missing", "x.wav"), dir, os.DevNull} {
 		_, err := Create(path)
 		if err == nil || !strings.Contains(err.Error(), path) || strings.Contains(err.Error(), ".tmp-") {
 			t.Errorf("Create(%s): %v", path, err)
