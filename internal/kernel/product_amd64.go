@@ -6,8 +6,13 @@ import "math"
 
 // blockBytes is how much of the input is kept in the second-level cache while
 // the weights pass by, which must be held there too for one group of panels at
-// a time. The smallest such cache that counts is Zen 4's, of 1 MB.
-const blockBytes = 384 << 10
+// a time. The smallest such cache that counts is Zen 4's, of 1 MB. (Passing by
+// the taps of large weights in parts was tried, and gained nothing.)
+const blockBytes = 512 << 10
+
+// minBlock is the fewest tiles of rows in a block: with less, reading the
+// weights anew for each block costs more than an input beyond the cache.
+const minBlock = 16
 
 // The most panels that a tile of so many rows has. Few rows take more of them,
 // for enough independent sums.
@@ -25,17 +30,17 @@ var noBias = func() (b [4 * Width]float32) {
 }()
 
 // productTiled cuts a product into tiles: blocks of rows whose input stays in
-// the cache, in each block groups of panels, for each group the rows in tiles
-// of nearly equal height.
+// the cache, in each block groups of panels, for each group the rows in tiles.
+// Blocks and tiles are nearly equal in height.
 func productTiled(p *Product, row0, row1, panel0, panel1 int) {
 	panels := panelsAVX2[:]
 	if current == levelAVX512 {
 		panels = panelsAVX512[:]
 	}
 	most := len(panels) - 1
-	height := max(most, blockBytes/(4*max(p.LdA, 1))/most*most)
-	for row0 < row1 {
-		end := min(row0+height, row1)
+	height := max(minBlock*most, blockBytes/(4*max(p.LdA, 1)))
+	for blocks := (row1 - row0 + height - 1) / height; blocks > 0; blocks-- {
+		end := row0 + (row1-row0+blocks-1)/blocks
 		for panel := panel0; panel < panel1; {
 			tiles := (end - row0 + most - 1) / most
 			group := panels[(end-row0+tiles-1)/tiles]

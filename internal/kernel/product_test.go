@@ -123,15 +123,16 @@ func TestProductWhateverTheTile(t *testing.T) {
 func TestProductBlocks(t *testing.T) {
 	eachLevel(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(5, 6))
-		p := testProduct(r, 131, 1, 1100, 33, true, true)
+		const m = 401
+		p := testProduct(r, m, 1, 1100, 33, true, true)
 		single := *p
 		single.Dst = append([]float32(nil), p.Dst...)
-		for row := range 131 {
+		for row := range m {
 			for panel := range 3 {
 				single.Run(row, row+1, panel, panel+1)
 			}
 		}
-		p.Run(0, 131, 0, 3)
+		p.Run(0, m, 0, 3)
 		same(t, "blocks", p.Dst, single.Dst)
 	})
 }
@@ -149,6 +150,21 @@ func TestProductInPlace(t *testing.T) {
 			for row := range m {
 				same(t, "in place", q.Dst[row*q.LdDst:][:5*Width], p.Dst[row*p.LdDst:][:5*Width])
 			}
+		}
+	})
+}
+
+func TestNoAllocations(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		p := testProduct(rand.New(rand.NewPCG(9, 9)), 5, 2, 9, 75, true, true)
+		if n := testing.AllocsPerRun(10, func() {
+			q := Product{Dst: p.Dst, LdDst: p.LdDst, A: p.A, LdA: p.LdA, LdTap: p.LdTap, W: p.W}
+			q.Run(0, 5, 0, 5)
+			var x [40]float32
+			Tanh(x[:], x[:])
+			Softmax(x[:])
+		}); n > 0 {
+			t.Errorf("%v allocations", n)
 		}
 	})
 }

@@ -15,7 +15,8 @@ func Tanh(dst, x []float32) { tanh(dst, x[:len(dst)]) }
 // Sigmoid computes dst[i] = 1/(1+exp(-x[i])). dst may be x.
 func Sigmoid(dst, x []float32) { sigmoid(dst, x[:len(dst)]) }
 
-// Exp computes dst[i] = exp(x[i]). dst may be x.
+// Exp computes dst[i] = exp(x[i]). Assembly gives zero for x below -86.64, where
+// subnormal numbers are near. dst may be x.
 func Exp(dst, x []float32) { exp(dst, x[:len(dst)]) }
 
 // Mish computes dst[i] = x[i]·tanh(log(1+exp(x[i]))). dst may be x.

@@ -48,8 +48,11 @@ func TestVectorAgainstGeneric(t *testing.T) {
 						for range v.inputs {
 							in = append(in, randomWithSpecials(r, n+2*guard+offset)[guard+offset:][:n])
 						}
-						if v.name == "Snake" {
+						switch v.name {
+						case "Snake":
 							tame(in[0], in[1])
+						case "GLU":
+							normal(in[1])
 						}
 						out := random(r, n+2*guard+offset)
 						before := append([]float32(nil), out...)
@@ -82,6 +85,16 @@ func tame(x, alpha []float32) {
 	for i, v := range x {
 		if y := math.Abs(float64(v) * float64(alpha[i])); y > 1e6 && !math.IsInf(y, 0) {
 			alpha[i] = 1 / v
+		}
+	}
+}
+
+// normal replaces what has a sigmoid that is zero or not by the level, which an
+// infinite factor would show.
+func normal(x []float32) {
+	for i, v := range x {
+		if v < -86 {
+			x[i] = -86
 		}
 	}
 }
@@ -154,12 +167,12 @@ func TestAccuracy(t *testing.T) {
 	}{
 		{"sin²", nil, sin2, -10, 10, 0, 2.5e-7},
 		{"sin²", nil, sin2, 0, 10000, 0, 2.5e-7},
-		{"exp", Exp, math.Exp, -87.3, 88.7, 2, 0},
+		{"exp", Exp, math.Exp, -86.6, 88.7, 2, 0},
 		{"exp", Exp, math.Exp, -1e-3, 1e-3, 1, 0},
 		{"tanh", Tanh, math.Tanh, -10, 10, 4, 2e-7},
 		{"tanh", Tanh, math.Tanh, 1e-6, 1e-2, 4, 0},
 		{"tanh", Tanh, math.Tanh, 1e-40, 1e-37, 4, 0},
-		{"sigmoid", Sigmoid, sigmoid, -87, 20, 4, 1e-7},
+		{"sigmoid", Sigmoid, sigmoid, -86.6, 20, 4, 1e-7},
 		{"mish", Mish, mish, -80, 30, 5, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {

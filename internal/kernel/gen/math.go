@@ -37,11 +37,14 @@ var (
 	exp5 = float(0x1.122b9cp-7)
 	exp6 = float(0x1.6d7728p-10)
 
-	// Beyond these, exponentials are infinite or zero.
+	// Beyond these, exponentials are infinite or zero. The lower one is zero
+	// before it would be subnormal, because processors take a hundred times
+	// longer for that.
 	expHighest = float(89)
-	expLowest  = float(-104)
+	expLowest  = float(-86.64)
 	// exp(20) + 1 is exp(20), which makes sigmoid and tanh 1 and mish x.
 	enough = float(20)
+	half   = float(0.5)
 )
 
 // snake rounds alpha·x as the reference does, and takes the nearest multiple of
@@ -88,25 +91,28 @@ func (f *vectors) exp1(x vec) (n, t, p vec) {
 func (f *vectors) exp(x vec, highest number) vec {
 	v := f.vec()
 	f.VMINPS(x, f.held(highest), v)
-	f.VMAXPS(v, f.held(expLowest), v)
-	n, t, p := f.exp1(v)
-	f.VADDPS(f.use(one), p, p)
+	const notLess = 5 // which a NaN is too
 	if f.wide {
-		f.VSCALEFPS(n, p, p)
+		k := f.K()
+		f.VCMPPS(imm(notLess), f.use(expLowest), v, k)
+		n, _, p := f.exp1(v)
+		f.VADDPS(f.use(one), p, p)
+		f.VSCALEFPS_Z(n, p, k, p)
 		return p
 	}
-	// 2ⁿ in two factors, as it may not be a normal number.
-	half := f.vec()
-	f.VPSLLD(imm(16), t, half) // the magic number's own bits out of the way
-	f.VPSRAD(imm(17), half, half)
-	f.VPSLLD(imm(16), t, t)
-	f.VPSRAD(imm(16), t, t)
-	f.VPSUBD(half, t, t)
-	for _, e := range []vec{half, t} {
-		f.VPSLLD(imm(23), e, e)
-		f.VPADDD(f.use(one), e, e)
-		f.VMULPS(e, p, p)
+	k := f.vec()
+	f.VCMPPS(imm(notLess), f.use(expLowest), v, k)
+	_, power, p := f.exp1(v)
+	f.VADDPS(f.use(one), p, p)
+	f.VPSLLD(imm(23), power, power)
+	if highest == expHighest { // whose 2ⁿ is too much for one factor
+		f.VADDPS(p, p, p)
+		f.VPADDD(f.use(half), power, power)
+	} else {
+		f.VPADDD(f.use(one), power, power)
 	}
+	f.VMULPS(power, p, p)
+	f.VANDPS(k, p, p)
 	return p
 }
 
