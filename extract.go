@@ -3,8 +3,10 @@ package facodec
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -65,7 +67,7 @@ func (c *Codec) ExtractFile(ctx context.Context, source, output string, w What, 
 	var quantized *spool
 	if w.Quantized {
 		if quantized, err = c.newSpool(filepath.Dir(output), frames); err != nil {
-			return FileReport{}, fmt.Errorf("write %s: %w", output, err)
+			return FileReport{}, writeFault(output, err)
 		}
 		defer quantized.Close()
 	}
@@ -78,7 +80,10 @@ func (c *Codec) ExtractFile(ctx context.Context, source, output string, w What, 
 		if quantized == nil || codes.Frames() == 0 {
 			return nil
 		}
-		return quantized.add(codes)
+		if err := quantized.add(codes); err != nil {
+			return writeFault(output, err)
+		}
+		return nil
 	})
 	if err != nil {
 		return FileReport{}, err
@@ -87,13 +92,22 @@ func (c *Codec) ExtractFile(ctx context.Context, source, output string, w What, 
 		return FileReport{}, fmt.Errorf("%s: shrank while it was read", source)
 	}
 	if err := writeArrays(f, w, all, timbre, quantized); err != nil {
-		return FileReport{}, fmt.Errorf("write %s: %w", output, err)
+		return FileReport{}, writeFault(output, err)
 	}
 	if err := f.Commit(); err != nil {
 		return FileReport{}, err
 	}
 	report.Output, report.Elapsed = output, time.Since(start)
 	return report, nil
+}
+
+// writeFault names the output, and not the files that help to make it.
+func writeFault(output string, err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		err = pathErr.Err
+	}
+	return fmt.Errorf("write %s: %w", output, err)
 }
 
 // measureFile returns the length and the timbre of a file.

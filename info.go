@@ -57,7 +57,7 @@ type ModelDescription struct {
 	SampleRate    int             `json:"sample_rate"`
 	HopLength     int             `json:"hop_length"`
 	FrameRate     float64         `json:"frame_rate"`
-	ProsodyBooks  int             `json:"prosody_books"`
+	ProsodyBooks  int             `json:"prosody_books"` // books and bitrate are the codec's, of a redecoder too
 	ContentBooks  int             `json:"content_books"`
 	ResidualBooks int             `json:"residual_books"`
 	CodebookSize  int             `json:"codebook_size"`
@@ -207,6 +207,9 @@ func describeModel(c *config.Config, source string) (*ModelDescription, error) {
 		SampleRate: c.Preprocess.SampleRate, HopLength: c.Preprocess.Spect.HopLength, FrameRate: c.FrameRate(),
 		ProsodyBooks: m.NProsody, ContentBooks: m.NContent, ResidualBooks: m.NResidual,
 		CodebookSize: m.CodebookSize, CodebookDim: m.CodebookDim, LatentDim: m.LatentDim, Causal: m.Causal,
+	}
+	if c.IsRedecoder() {
+		d.Causal = c.Redecoder.DecoderCausal
 	}
 	books := m.NProsody + m.NContent + m.NResidual
 	d.Bitrate = d.FrameRate * float64(books*bits.Len(uint(m.CodebookSize-1)))

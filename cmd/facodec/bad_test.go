@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"encoding/json"
 	"math"
 	"os"
 	"os/exec"
@@ -191,8 +192,10 @@ func TestFailingWrite(t *testing.T) {
 		if code := cmd.ProcessState.ExitCode(); err == nil || code != 1 {
 			t.Errorf("%s: exit code %d", strings.Join(args, " "), code)
 		}
-		checkLine(t, stderr.String(), "write "+out)
-		checkLine(t, stderr.String(), "file too large")
+		checkLine(t, stderr.String(), "facodec: write "+out)
+		if text := stderr.String(); !strings.HasSuffix(text, ": file too large\n") || strings.Contains(text, string(filepath.Separator)+".") {
+			t.Errorf("stderr names a temporary file, or not the cause: %s", text)
+		}
 		checkFiles(t, filepath.Dir(out))
 		absent(t, out)
 	}
@@ -239,9 +242,20 @@ func TestInterrupt(t *testing.T) {
 			absent(t, out)
 		}
 	}
+	// Late enough for one of the files, which the report then holds.
 	ctx := &countdown{Context: t.Context()}
-	ctx.left.Store(5)
+	ctx.left.Store(25)
 	dir := t.TempDir()
+	r := runContext(t, ctx, "extract", "--source", clip("en.flac"), clip("es.flac"), clip("fr.flac"), clip("it.flac"), clip("ru.flac"),
+		"--output-dir", dir, "--checkpoint-path", fixture("small.pth"), "--json")
+	var report report
+	if err := json.Unmarshal([]byte(r.stdout), &report); err != nil || r.code != exitInterrupted || !report.Interrupted ||
+		len(report.Files) == 0 || len(report.Files) != len(files(t, dir)) {
+		t.Errorf("exit code %d, %v, report %+v", r.code, err, report)
+	}
+	ctx = &countdown{Context: t.Context()}
+	ctx.left.Store(5)
+	dir = t.TempDir()
 	if r := runContext(t, ctx, "weights", "synthesize", "--config", fixture("small.json"), filepath.Join(dir, "x.pth")); r.code != exitInterrupted {
 		t.Errorf("exit code %d", r.code)
 	}

@@ -126,7 +126,7 @@ func printModel(line func(string, ...any), d *facodec.Description) {
 	line("  frames         %s a second, %d samples each", trim(m.FrameRate), m.HopLength)
 	line("  books          %d prosody, %d content, %d residual, of %d entries with %d values",
 		m.ProsodyBooks, m.ContentBooks, m.ResidualBooks, m.CodebookSize, m.CodebookDim)
-	line("  bitrate        %s kbit/s", trim(m.Bitrate/1000))
+	line("  bitrate        %s kbit/s of all books", trim(m.Bitrate/1000))
 	line("  timbre         %d values", m.LatentDim)
 	if m.Causal {
 		line("  streaming      yes: causal")

@@ -271,7 +271,7 @@ func TestInfoOfOthers(t *testing.T) {
 	if text := succeed(t, "info", golden).stdout; !strings.Contains(text, "configuration  none") {
 		t.Errorf("info:\n%s", text)
 	}
-	if text := succeed(t, "info", fixture("redecoder.pth")).stdout; !strings.Contains(text, "redecoder") || strings.Contains(text, "does not fit") {
+	if text := succeed(t, "info", fixture("redecoder.pth")).stdout; !strings.Contains(text, "with lookahead") || strings.Contains(text, "does not fit") {
 		t.Errorf("info:\n%s", text)
 	}
 	if text := succeed(t, "info", "--config", fixture("small.json"), fixture("redecoder.pth")).stdout; !strings.Contains(text, "does not fit its configuration: ") {

@@ -30,19 +30,40 @@ func Create(path string) (*File, error) {
 	}
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".tmp-*")
 	if err != nil {
-		// The name of the file that was asked for says more than that of the
-		// temporary one.
-		var pathErr *os.PathError
-		if errors.As(err, &pathErr) {
-			err = pathErr.Err
-		}
-		return nil, fmt.Errorf("write %s: %w", path, err)
+		return nil, fmt.Errorf("write %s: %w", path, plain(err))
 	}
 	return &File{File: f, path: path}, nil
 }
 
 // Path returns the destination.
 func (f *File) Path() string { return f.path }
+
+// Write is that of os.File, but for errors, which do not name the temporary file.
+func (f *File) Write(p []byte) (int, error) {
+	n, err := f.File.Write(p)
+	return n, plain(err)
+}
+
+// WriteAt is that of os.File, but for errors, which do not name the temporary
+// file.
+func (f *File) WriteAt(p []byte, off int64) (int, error) {
+	n, err := f.File.WriteAt(p, off)
+	return n, plain(err)
+}
+
+// plain drops the temporary file's name: that of the one that was asked for says
+// more, and the callers know it.
+func plain(err error) error {
+	var pathErr *os.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	var linkErr *os.LinkError
+	if errors.As(err, &linkErr) {
+		return linkErr.Err
+	}
+	return err
+}
 
 // Commit syncs the file and renames it to its destination, replacing what is
 // there. After an error nothing is left behind and the destination is as it was.
@@ -64,7 +85,7 @@ func (f *File) Commit() error {
 	f.done = true
 	if err != nil {
 		os.Remove(f.Name())
-		return fmt.Errorf("write %s: %w", f.path, err)
+		return fmt.Errorf("write %s: %w", f.path, plain(err))
 	}
 	syncDir(filepath.Dir(f.path))
 	return nil
