@@ -93,17 +93,7 @@ func printDescription(out io.Writer, d *facodec.Description, tensors bool) {
 		line("  training       step %s", grouped(*d.Step))
 	}
 	line("  parameters     %s in %s", grouped(d.Parameters), count(d.Tensors, "tensor"))
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	for _, n := range d.Networks {
-		use := "training only"
-		if n.Inference {
-			use = "runs"
-		} else if d.Model == nil {
-			use = ""
-		}
-		fmt.Fprintf(w, "\t    %s\t%s\t%s\t%s\t  %s\n", oneLine(n.Name), grouped(n.Parameters), count(n.Tensors, "tensor"), strings.Join(n.Types, ","), use)
-	}
-	w.Flush()
+	printNetworks(line, d)
 	if m := d.Model; m != nil && len(m.UnusedKeys) > 0 {
 		line("  without effect in the configuration: %s", strings.Join(m.UnusedKeys, ", "))
 	}
@@ -112,6 +102,23 @@ func printDescription(out io.Writer, d *facodec.Description, tensors bool) {
 	}
 	if tensors {
 		printTensors(out, d)
+	}
+}
+
+func printNetworks(line func(string, ...any), d *facodec.Description) {
+	name, parameters := 0, 0
+	for _, n := range d.Networks {
+		name, parameters = max(name, len(n.Name)), max(parameters, len(grouped(n.Parameters)))
+	}
+	for _, n := range d.Networks {
+		use := ", training only"
+		if n.Inference {
+			use = ", runs"
+		} else if d.Model == nil {
+			use = ""
+		}
+		line("    %-*s  %*s in %s %s%s", name, n.Name, parameters, grouped(n.Parameters),
+			count(n.Tensors, "tensor"), strings.Join(n.Types, ","), use)
 	}
 }
 
