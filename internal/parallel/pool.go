@@ -22,17 +22,27 @@ type Pool struct {
 	closed  atomic.Bool
 }
 
+// A job is one loop. Who comes late finds nothing left to do; only calls that
+// have begun are waited for, so that a worker which the system does not schedule
+// holds nobody up.
 type job struct {
-	n    int64
-	next atomic.Int64
-	f    func(i int)
-	left sync.WaitGroup // workers that have not finished with this job
+	n        int64
+	f        func(i int)
+	next     atomic.Int64  // the next call
+	done     atomic.Int64  // calls that have returned
+	finished chan struct{} // closed when all have
 }
 
-// spins is how often a worker looks for the next loop before it sleeps. The
-// steps of an LSTM follow each other within microseconds, less than waking a
-// goroutine takes.
-const spins = 4000
+// spins returns how often one looks for what the others do before one sleeps.
+// The steps of an LSTM follow each other within microseconds, less than waking a
+// goroutine takes; but where there are fewer cores than threads, spinning takes
+// the core from the one who computes.
+func (p *Pool) spins() int {
+	if p.threads > runtime.NumCPU() {
+		return 0
+	}
+	return 4000
+}
 
 // New returns a pool of the given number of threads, or of one for each CPU
 // where threads is 0.
@@ -72,15 +82,21 @@ func (p *Pool) For(n int, f func(i int)) {
 		return
 	}
 	defer p.busy.Unlock()
-	j := &job{n: int64(n), f: f}
-	helpers := min(n, p.threads) - 1
-	j.left.Add(helpers)
+	j := &job{n: int64(n), f: f, finished: make(chan struct{})}
 	p.job.Store(j)
-	for _, wake := range p.wake[:helpers] {
-		wake <- struct{}{}
+	for _, wake := range p.wake[:min(n, p.threads)-1] {
+		select {
+		case wake <- struct{}{}:
+		default: // it has not yet come to the last one's call, and will see this job
+		}
 	}
 	j.run()
-	j.left.Wait()
+	for range p.spins() {
+		if j.done.Load() == j.n {
+			return
+		}
+	}
+	<-j.finished
 }
 
 // Split divides [0, n) into runs of at least grain and calls f for each of them.
@@ -99,6 +115,9 @@ func (j *job) run() {
 			return
 		}
 		j.f(int(i))
+		if j.done.Add(1) == j.n {
+			close(j.finished)
+		}
 	}
 }
 
@@ -107,20 +126,15 @@ func (p *Pool) work(wake chan struct{}) {
 		if !p.await(wake) {
 			return
 		}
-		j := p.job.Load()
-		j.run()
-		j.left.Done()
+		p.job.Load().run()
 	}
 }
 
-// await spins for a while before it sleeps; where there are fewer cores than
-// threads spinning would only take the core from the one who computes.
+// await waits for the next job; it returns false when the pool is closed.
 func (p *Pool) await(wake chan struct{}) bool {
-	if p.threads <= runtime.NumCPU() {
-		for range spins {
-			if len(wake) > 0 {
-				break
-			}
+	for range p.spins() {
+		if len(wake) > 0 {
+			break
 		}
 	}
 	_, ok := <-wake
