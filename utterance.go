@@ -18,20 +18,28 @@ func (c *Codec) Timbre(clips ...[]float32) ([]float32, error) {
 // Encode returns the tokens of an utterance: ceil(len(samples)/HopLength) frames
 // and the utterance's own timbre.
 func (c *Codec) Encode(samples []float32) (*Tokens, error) {
-	if len(samples) == 0 {
-		return nil, fmt.Errorf("no samples: %w", ErrEmpty)
+	codes, err := c.encode(samples)
+	if err != nil {
+		return nil, err
 	}
 	timbre, err := c.Timbre(samples)
 	if err != nil {
 		return nil, err
 	}
+	return &Tokens{Codes: codes, Timbre: timbre, Samples: len(samples)}, nil
+}
+
+func (c *Codec) encode(samples []float32) (Codes, error) {
+	if len(samples) == 0 {
+		return Codes{}, fmt.Errorf("no samples: %w", ErrEmpty)
+	}
 	e := c.NewEncoder()
 	codes, err := e.Push(samples)
 	if err != nil {
-		return nil, err
+		return Codes{}, err
 	}
 	codes.Append(e.Flush())
-	return &Tokens{Codes: codes, Timbre: timbre, Samples: len(samples)}, nil
+	return codes, nil
 }
 
 // Decode returns the samples of an utterance, t.Samples of them.
@@ -66,19 +74,14 @@ func (c *Codec) Reconstruct(samples []float32) ([]float32, error) {
 // source, without its residual, under the norm of the other voice. As many
 // samples out as in.
 func (c *Codec) Convert(samples, timbre []float32) ([]float32, error) {
-	if len(samples) == 0 {
-		return nil, fmt.Errorf("no samples: %w", ErrEmpty)
-	}
 	d, err := c.NewDecoder(timbre)
 	if err != nil {
 		return nil, err
 	}
-	e := c.NewEncoder()
-	codes, err := e.Push(samples)
+	codes, err := c.encode(samples)
 	if err != nil {
 		return nil, err
 	}
-	codes.Append(e.Flush())
 	codes.Residual = nil
 	out, err := d.Push(codes)
 	if err != nil {

@@ -26,23 +26,27 @@ type Conv struct {
 
 // NewConv declares a convolution whose parameters stand right under b's prefix.
 func NewConv(b *Builder, c ConvConfig) *Conv {
+	return newConv(b, c, newAffine(b, c.Plain, c.Out, c.Out, c.In, c.K))
+}
+
+// NewLinear declares PyTorch's Linear, weight [out, in] and bias [out]: a plain
+// convolution of one tap.
+func NewLinear(b *Builder, in, out int) *Conv {
+	return newConv(b, ConvConfig{In: in, Out: out, K: 1}, newAffine(b, true, out, out, in))
+}
+
+func newConv(b *Builder, c ConvConfig, a affine) *Conv {
 	l := &Conv{
 		shape: op.ConvShape{K: c.K, Stride: max(c.Stride, 1), Dilation: max(c.Dilation, 1), Causal: c.Causal, Zero: c.ZeroPad},
 		slot:  op.NewSlot(),
 	}
-	w := newWeight(b, c.Plain, c.Out, c.Out, c.In, c.K)
-	bias := b.param("bias", c.Out)
 	b.onLoad(func(load *Loader) error {
-		v, scale, err := w.values(load)
+		v, scale, bias, err := a.values(load)
 		if err != nil {
 			return err
 		}
-		biases, err := load.Values(bias)
-		if err != nil {
-			return err
-		}
-		l.filter = op.Filter{Panels: packConv(load.region, v, scale, c.Out, c.In, c.K), Bias: padded(biases)}
-		w.release(load)
+		l.filter = op.Filter{Panels: packConv(load.region, v, scale, c.Out, c.In, c.K), Bias: padded(bias)}
+		load.release(a.v)
 		return nil
 	})
 	return l
@@ -67,39 +71,48 @@ func (l *Conv) ForwardAdd(r *op.Run, act op.Activation, x, init tensor.Tensor) t
 	return y
 }
 
-// weight is an array with or without weight norm: w = g·v/‖v‖, the norm over
-// all axes but the first.
-type weight struct {
+// affine is a weight and a bias. With weight norm the weight is g·v/‖v‖, the norm
+// over all axes but the first; a plain one is v itself.
+type affine struct {
 	plain bool
 	v, g  Param
-	rows  int
+	bias  Param
+	rows  int // length of the first axis
 }
 
-func newWeight(b *Builder, plain bool, rows int, shape ...int) weight {
+// newAffine declares weight_g, weight_v, or weight, of the given shape, and a
+// bias of out values.
+func newAffine(b *Builder, plain bool, out int, shape ...int) affine {
+	a := affine{plain: plain, rows: shape[0]}
 	if plain {
-		return weight{plain: true, v: b.param("weight", shape...), rows: rows}
+		a.v = b.param("weight", shape...)
+	} else {
+		ones := make([]int, len(shape))
+		for i := range ones {
+			ones[i] = 1
+		}
+		ones[0] = shape[0]
+		a.g, a.v = b.param("weight_g", ones...), b.param("weight_v", shape...)
 	}
-	ones := make([]int, len(shape))
-	for i := range ones {
-		ones[i] = 1
-	}
-	ones[0] = rows
-	return weight{g: b.param("weight_g", ones...), v: b.param("weight_v", shape...), rows: rows}
+	a.bias = b.param("bias", out)
+	return a
 }
 
-// values returns the array and the factor of each of its rows, nil for 1.
-func (w weight) values(l *Loader) (v, scale []float32, err error) {
-	if v, err = l.Values(w.v); err != nil || w.plain {
-		return v, nil, err
+// values returns v, the factor of each of its rows, nil for 1, and the bias.
+func (a affine) values(l *Loader) (v, scale, bias []float32, err error) {
+	if v, err = l.Values(a.v); err != nil {
+		return nil, nil, nil, err
 	}
-	g, err := l.Values(w.g)
-	if err != nil {
-		return nil, nil, err
+	if !a.plain {
+		g, err := l.Values(a.g)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		scale = normScale(g, v, a.rows)
 	}
-	return v, normScale(g, v, w.rows), nil
+	bias, err = l.Values(a.bias)
+	return v, scale, bias, err
 }
-
-func (w weight) release(l *Loader) { l.release(w.v) }
 
 // A ConvTranspose is the originals' SConvTranspose1d with a kernel of twice its
 // stride: keys convtr.convtr.weight_g [in, 1, 1], weight_v [in, out, 2·stride],
@@ -113,23 +126,17 @@ type ConvTranspose struct {
 func NewConvTranspose(b *Builder, in, out, stride int, causal bool) *ConvTranspose {
 	l := &ConvTranspose{slot: op.NewSlot()}
 	b = b.In("convtr").In("convtr")
-	k := 2 * stride
-	w := newWeight(b, false, in, in, out, k)
-	bias := b.param("bias", out)
+	a := newAffine(b, false, out, in, out, 2*stride)
 	b.onLoad(func(load *Loader) error {
-		v, scale, err := w.values(load)
+		v, scale, bias, err := a.values(load)
 		if err != nil {
 			return err
 		}
-		biases, err := load.Values(bias)
-		if err != nil {
-			return err
-		}
-		l.filter = op.TransposedFilter{Bias: padded(biases), Causal: causal}
+		l.filter = op.TransposedFilter{Bias: padded(bias), Causal: causal}
 		for phase := range stride {
 			l.filter.Phases = append(l.filter.Phases, packPhase(load.region, v, scale, in, out, stride, phase))
 		}
-		w.release(load)
+		load.release(a.v)
 		return nil
 	})
 	return l
@@ -159,24 +166,4 @@ func (l *ConvTranspose) Forward(r *op.Run, act op.Activation, x tensor.Tensor) t
 	y := r.ConvTranspose(l.slot, l.filter, act, x)
 	r.Free(x)
 	return y
-}
-
-// NewLinear declares PyTorch's Linear, weight [out, in] and bias [out]: a plain
-// convolution of one tap.
-func NewLinear(b *Builder, in, out int) *Conv {
-	l := &Conv{shape: op.ConvShape{K: 1, Stride: 1, Dilation: 1}, slot: op.NewSlot()}
-	w, bias := b.param("weight", out, in), b.param("bias", out)
-	b.onLoad(func(load *Loader) error {
-		v, err := load.Values(w)
-		if err != nil {
-			return err
-		}
-		biases, err := load.Values(bias)
-		if err != nil {
-			return err
-		}
-		l.filter = op.Filter{Panels: packConv(load.region, v, nil, out, in, 1), Bias: padded(biases)}
-		return nil
-	})
-	return l
 }
