@@ -2,6 +2,7 @@ package facodec
 
 import (
 	"fmt"
+	"io/fs"
 
 	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/model"
@@ -22,19 +23,35 @@ type Codec struct {
 
 // Open reads a checkpoint: safetensors, or a PyTorch file as the originals save
 // and publish them. Weights are mapped while they are brought into the form that
-// is computed with, which takes less than a second at full size.
-func Open(path string, opts ...Option) (*Codec, error) {
+// is computed with, which takes less than a second at full size. The
+// configuration is the one given, or the checkpoint's own, or lies beside it.
+func Open(path string, opts ...Option) (*Codec, error) { return openCodec(onDisk(path), opts) }
+
+// OpenBytes is Open for a checkpoint in memory, which must carry its
+// configuration if none is given. name stands in errors. data is not used after
+// OpenBytes has returned.
+func OpenBytes(name string, data []byte, opts ...Option) (*Codec, error) {
+	return openCodec(inMemory(name, data), opts)
+}
+
+// OpenFS is Open for a checkpoint in a file system, an embedded one say. The file
+// is in memory while it is opened.
+func OpenFS(fsys fs.FS, name string, opts ...Option) (*Codec, error) {
+	return openCodec(inFS(fsys, name), opts)
+}
+
+func openCodec(from origin, opts []Option) (*Codec, error) {
 	o, err := collect(opts)
 	if err != nil {
 		return nil, err
 	}
-	cp, err := openCheckpoint(path, o)
+	cp, err := openCheckpoint(from, o)
 	if err != nil {
 		return nil, err
 	}
 	defer cp.Close()
 	if cp.config.IsRedecoder() {
-		return nil, fmt.Errorf("%s: a redecoder: %w; give it with --redecoder-checkpoint, and a codec here", path, ErrKind)
+		return nil, fmt.Errorf("%s: a redecoder: %w; give it with --redecoder-checkpoint, and a codec here", from.name, ErrKind)
 	}
 	c := &Codec{
 		model:  model.NewCodec(model.CodecConfigOf(cp.config)),
@@ -43,7 +60,7 @@ func Open(path string, opts ...Option) (*Codec, error) {
 	_, c.synthesized = note(cp.file, synthesizedKey)
 	if err := c.model.Load(cp.file, c.region, c.pool); err != nil {
 		c.Close()
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", from.name, err)
 	}
 	return c, nil
 }

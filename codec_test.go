@@ -3,6 +3,7 @@ package facodec
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -10,11 +11,13 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/fstest"
 
 	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/npz"
 	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/weights"
 )
 
 // smallConfig is a codec of every layer that takes milliseconds.
@@ -343,4 +346,78 @@ func TestInterruptedFileLeavesNothing(t *testing.T) {
 	if entries, _ := os.ReadDir(dir); len(entries) != 0 {
 		t.Errorf("left behind: %v", entries)
 	}
+}
+
+// TestOpenFromAnywhere opens the same checkpoint from disk, memory and a file
+// system, with its configuration inside or beside it.
+func TestOpenFromAnywhere(t *testing.T) {
+	path := smallCheckpoint(t, "small.safetensors", smallConfig, false)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare := filepath.Join(filepath.Dir(path), "bare.pth")
+	if _, err := ConvertWeights(context.Background(), path, bare, WeightsOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	files := fstest.MapFS{
+		"models/small.safetensors": {Data: data},
+		"bare/small.safetensors":   {Data: withoutConfig(t, path)},
+		"bare/config.yml":          {Data: []byte(smallConfig)},
+		"alone/small.safetensors":  {Data: withoutConfig(t, path)},
+	}
+	x := vowel(3000, 24000)
+	c, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, _ := c.Reconstruct(x)
+	c.Close()
+	for what, open := range map[string]func() (*Codec, error){
+		"bytes":            func() (*Codec, error) { return OpenBytes("m", data) },
+		"PyTorch":          func() (*Codec, error) { return Open(bare) },
+		"file system":      func() (*Codec, error) { return OpenFS(files, "models/small.safetensors") },
+		"config beside it": func() (*Codec, error) { return OpenFS(files, "bare/small.safetensors") },
+		"config as options": func() (*Codec, error) {
+			return OpenBytes("m", withoutConfig(t, path), WithConfig(writeFile(t, "c.json", smallConfig)))
+		},
+	} {
+		c, err := open()
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+			continue
+		}
+		if got, err := c.Reconstruct(x); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: other samples (error %v)", what, err)
+		}
+		c.Close()
+	}
+	if _, err := OpenFS(files, "alone/small.safetensors"); !errors.Is(err, ErrNoConfig) {
+		t.Errorf("without a configuration: %v", err)
+	}
+	if _, err := OpenBytes("m", withoutConfig(t, path)); !errors.Is(err, ErrNoConfig) {
+		t.Errorf("bytes without a configuration: %v", err)
+	}
+	if _, err := OpenFS(files, "nowhere.pth"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a missing file: %v", err)
+	}
+}
+
+// withoutConfig returns a checkpoint's file without what it says of itself.
+func withoutConfig(t *testing.T, path string) []byte {
+	t.Helper()
+	f, err := weights.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	bare := filepath.Join(t.TempDir(), "bare.safetensors")
+	if err := weights.WriteSafetensors(bare, weights.ArraysOf(f), nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(bare)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }

@@ -98,7 +98,7 @@ func Describe(path string, opts ...Option) (*Description, error) {
 		if source = "in the checkpoint"; !carried {
 			source = "beside the checkpoint"
 		}
-		if c, err = configOf(file, path); err != nil && !errors.Is(err, ErrNoConfig) {
+		if c, err = configOf(file, onDisk(path)); err != nil && !errors.Is(err, ErrNoConfig) {
 			return nil, err
 		}
 	}

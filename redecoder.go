@@ -23,7 +23,7 @@ func (c *Codec) OpenRedecoder(path string, opts ...Option) (*Redecoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	cp, err := openCheckpoint(path, o)
+	cp, err := openCheckpoint(onDisk(path), o)
 	if err != nil {
 		return nil, err
 	}

@@ -122,7 +122,7 @@ func configToCarry(file *weights.File, path, given string) (*config.Config, erro
 	if !carried && !hasNetworks(file, "encoder", "decoder") {
 		return nil, nil
 	}
-	c, err := configOf(file, path)
+	c, err := configOf(file, onDisk(path))
 	switch {
 	case errors.Is(err, ErrNoConfig):
 		return nil, nil
