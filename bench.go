@@ -34,7 +34,7 @@ func OpenSynthetic(seed uint64, opts ...Option) (*Codec, error) {
 		specs = append(specs, weights.Spec{Name: p.Name, Shape: p.Shape})
 	}
 	c := &Codec{model: m, config: o.config, region: &tensor.Region{}, pool: parallel.New(o.threads), synthesized: true}
-	if err := m.Load(weights.NewSynthetic(seed, specs), c.region, c.pool); err != nil {
+	if err := c.load(weights.NewSynthetic(seed, specs)); err != nil {
 		c.Close()
 		return nil, err
 	}

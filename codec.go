@@ -8,6 +8,7 @@ import (
 	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/parallel"
 	"github.com/facodec-go/facodec/internal/tensor"
+	"github.com/facodec-go/facodec/internal/weights"
 )
 
 // A Codec is an open model. It is safe for concurrent use; one utterance uses
@@ -19,6 +20,7 @@ type Codec struct {
 	pool   *parallel.Pool
 
 	synthesized bool
+	timbrePrint Fingerprint // of what turns a voice into its timbre
 }
 
 // Open reads a checkpoint: safetensors, or a PyTorch file as the originals save
@@ -58,11 +60,20 @@ func openCodec(from origin, opts []Option) (*Codec, error) {
 		config: cp.config, region: &tensor.Region{}, pool: parallel.New(o.threads),
 	}
 	_, c.synthesized = note(cp.file, synthesizedKey)
-	if err := c.model.Load(cp.file, c.region, c.pool); err != nil {
+	if err := c.load(cp.file); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("%s: %w", from.name, err)
 	}
 	return c, nil
+}
+
+// load takes the weights from src.
+func (c *Codec) load(src weights.Source) (err error) {
+	if err = c.model.Load(src, c.region, c.pool); err != nil {
+		return err
+	}
+	c.timbrePrint, err = fingerprint(src, c.model.Params(), timbrePrefix, c.pool)
+	return err
 }
 
 // Close gives the weights' memory back. Neither the codec nor its streams may be
