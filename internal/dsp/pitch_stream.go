@@ -1,0 +1,130 @@
+package dsp
+
+import (
+	"math"
+	"slices"
+)
+
+// A PitchStream tracks the pitch of a signal that arrives in pieces: frame t is
+// centred on sample t·Hop, and beyond its ends the signal is silent. Every
+// piecewise division of a signal gives the same frames. Memory does not grow
+// with the length. It is used by one goroutine at a time.
+type PitchStream struct {
+	*pitchAnalyzer
+	path    pitchPath
+	raw     []float32 // samples from position rawAt on
+	rawAt   int       // negative at the start
+	low     []float64 // decimated samples from position lowAt on
+	lowAt   int
+	total   int // samples seen
+	next    int // next frame to analyse
+	loudest float64
+}
+
+// Stream returns a stream at the start of a signal.
+func (p *Pitch) Stream() *PitchStream {
+	s := &PitchStream{pitchAnalyzer: newPitchAnalyzer(p)}
+	s.Reset()
+	return s
+}
+
+// Track returns the frames of a whole signal, ceil(len(samples)/Hop).
+func (p *Pitch) Track(samples []float32) []PitchFrame {
+	frames := make([]PitchFrame, 0, (len(samples)+p.Hop-1)/p.Hop)
+	p.Stream().Push(samples, true, func(f PitchFrame) { frames = append(frames, f) })
+	return frames
+}
+
+// Reset returns to the start of a signal.
+func (s *PitchStream) Reset() {
+	s.path.reset()
+	half := len(s.taps) / 2
+	s.total, s.next, s.loudest = 0, 0, 0
+	s.lowAt = -s.lead
+	s.rawAt = s.lowAt*s.decimate - half
+	s.low = s.low[:0]
+	s.raw = append(s.raw[:0], make([]float32, -s.rawAt)...)
+}
+
+// Push adds samples and calls emit for each frame that is decided, in order. The
+// path through the frames is decided once all that could follow agree, often at
+// the next pause and after five seconds at the latest. With last the signal ends,
+// and ceil(total/Hop) frames will have been emitted in all; Reset starts another.
+func (s *PitchStream) Push(samples []float32, last bool, emit func(PitchFrame)) {
+	const piece = 1 << 15 // what stays of a long signal is a piece of it
+	for len(samples) > piece {
+		s.push(samples[:piece], emit)
+		samples = samples[piece:]
+	}
+	s.push(samples, emit)
+	if !last || s.total == 0 {
+		return
+	}
+	frames := (s.total + s.Hop - 1) / s.Hop
+	end := ((frames-1)*s.Hop/s.decimate+s.span()-s.lead)*s.decimate + len(s.taps)
+	if missing := end - s.rawAt - len(s.raw); missing > 0 {
+		s.raw = append(s.raw, make([]float32, missing)...)
+	}
+	s.filter()
+	s.analyse(frames, emit)
+	s.path.flush(emit)
+}
+
+func (s *PitchStream) push(samples []float32, emit func(PitchFrame)) {
+	s.raw = append(s.raw, samples...)
+	s.total += len(samples)
+	s.filter()
+	// A frame exists if its centre does.
+	s.analyse((s.total+s.Hop-1)/s.Hop, emit)
+}
+
+// filter decimates what can be.
+func (s *PitchStream) filter() {
+	at := (s.lowAt+len(s.low))*s.decimate - len(s.taps)/2 - s.rawAt
+	for ; at+len(s.taps) <= len(s.raw); at += s.decimate {
+		var sum float64
+		for i, v := range s.raw[at : at+len(s.taps)] {
+			sum += s.taps[i] * float64(v)
+		}
+		s.low = append(s.low, sum)
+	}
+	s.raw = slices.Delete(s.raw, 0, min(at, len(s.raw)))
+	s.rawAt += at
+}
+
+// analyse extends the path by the frames before the given one that the decimated
+// signal covers.
+func (s *PitchStream) analyse(frames int, emit func(PitchFrame)) {
+	for ; s.next < frames; s.next++ {
+		at := s.next*s.Hop/s.decimate - s.lead - s.lowAt
+		if at+s.span() > len(s.low) {
+			break
+		}
+		s.frame(s.low[at:])
+		s.path.decide(emit)
+	}
+	drop := min(max(0, s.next*s.Hop/s.decimate-s.lead-s.lowAt), len(s.low))
+	s.low = slices.Delete(s.low, 0, drop)
+	s.lowAt += drop
+}
+
+// frame analyses one frame and extends the path by it.
+func (s *PitchStream) frame(x []float64) {
+	level := math.Sqrt(s.difference(x))
+	s.loudest = max(s.loudest, level)
+	s.troughs()
+	voiced := 0.0
+	if level > max(pitchFloor, pitchSilence*s.loudest) {
+		voiced = 1 / (1 + math.Exp((s.weigh()-pitchHalfway)/pitchSlope))
+	}
+	s.path.begin(voiced)
+	if voiced > 0 {
+		rate := float64(s.SampleRate) / float64(s.decimate)
+		for i, w := range s.weights {
+			// The refinement may step over the edge of the range by part of a lag.
+			f0 := min(max(rate/s.lags[i], s.Min), s.Max)
+			s.path.candidate(f0, w*voiced)
+		}
+	}
+	s.path.extend()
+}
