@@ -20,12 +20,16 @@ var (
 	// ErrKind: a redecoder's configuration where a codec's is needed, or the
 	// other way round.
 	ErrKind = errors.New("another kind of model")
+	// ErrNotLoaded: the codec was opened without the network that this needs.
+	ErrNotLoaded = errors.New("the network was left out when the codec was opened")
 	// ErrEmpty: no samples, no codes or no clip.
 	ErrEmpty = errors.New("nothing to work on")
 	// ErrNotFinite: a sample or a timbre value is NaN or infinite.
 	ErrNotFinite = errors.New("not a finite number")
 	// ErrTokens: codes or a timbre that do not belong to this codec.
 	ErrTokens = errors.New("not codes of this codec")
+	// ErrVoice: a file that is no voice, or a voice of another model.
+	ErrVoice = errors.New("unusable voice")
 )
 
 // checkSamples refuses what would make every later sample of a stream NaN.

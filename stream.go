@@ -23,6 +23,9 @@ func (c *Codec) NewEncoder() *Encoder {
 // its start, the first ten together. Samples that are not finite are refused and
 // none of the piece is taken.
 func (e *Encoder) Push(samples []float32) (Codes, error) {
+	if err := e.codec.need(networkEncoder); err != nil {
+		return Codes{}, err
+	}
 	if err := checkSamples(samples); err != nil {
 		return Codes{}, err
 	}
@@ -34,6 +37,9 @@ func (e *Encoder) Push(samples []float32) (Codes, error) {
 // every hop of samples and one for what remains. The next Push starts another
 // utterance.
 func (e *Encoder) Flush() Codes {
+	if e.total == 0 {
+		return Codes{}
+	}
 	codes := Codes(e.stream.Push(nil, true))
 	e.Reset()
 	return codes
@@ -63,6 +69,9 @@ type synthesizer interface {
 
 // NewDecoder starts an utterance in the voice of timbre, LatentDim values.
 func (c *Codec) NewDecoder(timbre []float32) (*Decoder, error) {
+	if err := c.need(networkDecoder); err != nil {
+		return nil, err
+	}
 	if err := checkTimbre(timbre, c.LatentDim()); err != nil {
 		return nil, err
 	}
@@ -97,13 +106,14 @@ func (d *Decoder) Reset() { d.stream.Reset() }
 
 // A VoiceEncoder finds the timbre of a voice from clips of it, as they arrive.
 type VoiceEncoder struct {
+	codec  *Codec
 	stream *model.TimbreStream
 	total  int
 }
 
 // NewVoiceEncoder starts a voice, with no clip.
 func (c *Codec) NewVoiceEncoder() *VoiceEncoder {
-	return &VoiceEncoder{stream: c.model.NewTimbreStream(c.pool)}
+	return &VoiceEncoder{codec: c, stream: c.model.NewTimbreStream(c.pool)}
 }
 
 // Push adds samples to a clip. Samples that are not finite are refused and none

@@ -1,0 +1,224 @@
+package facodec
+
+import (
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/facodec-go/facodec/audio"
+)
+
+// clipFile writes a clip of a voice as a WAV file.
+func clipFile(t *testing.T, name string, samples []float32) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	w, err := audio.Create(path, 24000, audio.F32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Write(samples); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func enroll(t *testing.T, c *Codec, paths ...string) *Voice {
+	t.Helper()
+	v, err := c.VoiceOfFiles(t.Context(), paths...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func sameVoice(a, b *Voice) bool {
+	return slices.Equal(a.Timbre, b.Timbre) && a.Seconds == b.Seconds && a.Model == b.Model
+}
+
+func TestVoiceIsKept(t *testing.T) {
+	c := smallCodec(t)
+	a, b := clipFile(t, "a.wav", vowel(30000, 24000)), clipFile(t, "b.wav", vowel(12000, 24000))
+	v := enroll(t, c, a, b)
+	want, err := c.TimbreOfFiles(t.Context(), a, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(v.Timbre, want) || v.Seconds != 1.75 {
+		t.Fatalf("not the timbre of its files, or %v seconds", v.Seconds)
+	}
+	path := filepath.Join(t.TempDir(), "alice.voice")
+	if err := v.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	read, err := LoadVoice(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !sameVoice(v, read) || !sameVoice(v, enroll(t, c, path)) {
+		t.Fatal("another voice came back")
+	}
+}
+
+// TestVoicesMix: an enrolled voice and a clip are the mean over the frames of
+// both, which enrolling all clips at once is.
+func TestVoicesMix(t *testing.T) {
+	c := smallCodec(t)
+	clip := vowel(72000, 24000)
+	a, b := clipFile(t, "a.wav", clip[:24000]), clipFile(t, "b.wav", clip[24000:])
+	path := filepath.Join(t.TempDir(), "a.voice")
+	if err := enroll(t, c, a).Save(path); err != nil {
+		t.Fatal(err)
+	}
+	mixed, both := enroll(t, c, path, b), enroll(t, c, a, b)
+	if mixed.Seconds != both.Seconds {
+		t.Fatalf("%v seconds, want %v", mixed.Seconds, both.Seconds)
+	}
+	peak := 0.0
+	for _, x := range both.Timbre {
+		peak = max(peak, math.Abs(float64(x)))
+	}
+	for i, x := range mixed.Timbre {
+		if d := math.Abs(float64(x - both.Timbre[i])); d > 2e-3*peak {
+			t.Fatalf("value %d is %v, of both at once %v", i, x, both.Timbre[i])
+		}
+	}
+	// The weights count: a plain mean is further away.
+	plain := 0.0
+	va, vb := enroll(t, c, a), enroll(t, c, b)
+	for i := range both.Timbre {
+		plain = max(plain, math.Abs(float64((va.Timbre[i]+vb.Timbre[i])/2-both.Timbre[i])))
+	}
+	if plain < 2e-3*peak {
+		t.Fatalf("the clips are too alike to tell: %v of %v", plain, peak)
+	}
+}
+
+func TestVoiceOfAnotherModel(t *testing.T) {
+	c := smallCodec(t)
+	other, err := OpenSynthetic(6, WithConfig(writeFile(t, "c.json", smallConfig)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	clip := clipFile(t, "a.wav", vowel(9000, 24000))
+	v, w := enroll(t, c, clip), enroll(t, other, clip)
+	for _, err := range []error{
+		other.CheckVoice(v),
+		second(MixVoices(v, w)),
+		second(v.Cosine(w)),
+	} {
+		if !errors.Is(err, ErrVoice) {
+			t.Errorf("another model's voice is used: %v", err)
+		}
+	}
+	// The same tensors in another container are the same model.
+	pth, err := Open(smallCheckpoint(t, "small.pth", smallConfig, false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pth.Close()
+	if err := pth.CheckVoice(v); err != nil {
+		t.Error(err)
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
+
+func TestVoiceCosine(t *testing.T) {
+	voice := func(timbre ...float32) *Voice { return &Voice{Timbre: timbre, Seconds: 1} }
+	for _, test := range []struct {
+		v, w *Voice
+		want float64
+	}{
+		{voice(3, 4), voice(6, 8), 1},
+		{voice(3, 4), voice(-3, -4), -1},
+		{voice(1, 0), voice(0, 2), 0},
+		{voice(1, 0), voice(1, 1), math.Sqrt(0.5)},
+	} {
+		if got, err := test.v.Cosine(test.w); err != nil || math.Abs(got-test.want) > 1e-12 {
+			t.Errorf("%v and %v: %v, %v, want %v", test.v.Timbre, test.w.Timbre, got, err, test.want)
+		}
+	}
+	for _, bad := range []*Voice{voice(0, 0), voice(1), voice(), voice(float32(math.NaN()), 1), {Timbre: []float32{1, 1}}} {
+		if _, err := voice(1, 1).Cosine(bad); err == nil {
+			t.Errorf("%v has a cosine", bad)
+		}
+	}
+}
+
+func TestVoiceCorruptAtEveryByte(t *testing.T) {
+	v := &Voice{Timbre: []float32{0.5, -1, 2}, Seconds: 3, Model: Fingerprint{1, 2, 3}}
+	good, err := v.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := func(b []byte, what string, at int) {
+		t.Helper()
+		read := Voice{Seconds: 7}
+		if err := read.UnmarshalBinary(b); !errors.Is(err, ErrVoice) {
+			t.Errorf("%s at %d: %v", what, at, err)
+		}
+		if read.Seconds != 7 {
+			t.Errorf("%s at %d changed the voice", what, at)
+		}
+	}
+	for i := range good {
+		for bit := range 8 {
+			bad := slices.Clone(good)
+			bad[i] ^= 1 << bit
+			refused(bad, "flipped", i)
+		}
+		refused(good[:i], "cut", i)
+	}
+	refused(append(slices.Clone(good), 0), "longer", len(good))
+	path := writeFile(t, "long.voice", string(append(good, make([]byte, 1<<20)...)))
+	if _, err := LoadVoice(path); !errors.Is(err, ErrVoice) {
+		t.Errorf("a long file: %v", err)
+	}
+}
+
+func TestVoiceNotSaved(t *testing.T) {
+	path := writeFile(t, "old.voice", "old")
+	if err := (&Voice{Timbre: []float32{1}, Seconds: math.Inf(1)}).Save(path); !errors.Is(err, ErrVoice) {
+		t.Errorf("saved: %v", err)
+	}
+	if b, _ := os.ReadFile(path); string(b) != "old" {
+		t.Errorf("the file is now %q", b)
+	}
+}
+
+func FuzzVoice(f *testing.F) {
+	for _, v := range []*Voice{
+		{Timbre: []float32{0.5, -1}, Seconds: 3, Model: Fingerprint{1}},
+		{Timbre: make([]float32, 40), Seconds: 0.001},
+	} {
+		b, err := v.MarshalBinary()
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b)
+		f.Add(b[:len(b)-1])
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) >= voiceHeader+4 { // or no input would get past the checksum
+			b = slices.Clone(b)
+			binary.LittleEndian.PutUint32(b[len(b)-4:], crc32.Checksum(b[:len(b)-4], castagnoli))
+		}
+		var v Voice
+		if v.UnmarshalBinary(b) != nil {
+			return
+		}
+		again, err := v.MarshalBinary()
+		if err != nil || !slices.Equal(again, b) {
+			t.Fatalf("read %x, wrote %x, %v", b, again, err)
+		}
+	})
+}
