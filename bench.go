@@ -28,12 +28,15 @@ func OpenSynthetic(seed uint64, opts ...Option) (*Codec, error) {
 	if o.config.IsRedecoder() {
 		return nil, fmt.Errorf("a redecoder's configuration: %w", ErrKind)
 	}
-	m := model.NewCodec(model.CodecConfigOf(o.config))
+	c := &Codec{
+		model:  model.NewCodec(model.CodecConfigOf(o.config)),
+		config: o.config, region: &tensor.Region{}, pool: parallel.New(o.threads), synthesized: true,
+	}
+	c.leaveOut(o.leaveOut)
 	var specs []weights.Spec
-	for _, p := range m.Params() {
+	for _, p := range c.model.Params() {
 		specs = append(specs, weights.Spec{Name: p.Name, Shape: p.Shape})
 	}
-	c := &Codec{model: m, config: o.config, region: &tensor.Region{}, pool: parallel.New(o.threads), synthesized: true}
 	if err := c.load(weights.NewSynthetic(seed, specs)); err != nil {
 		c.Close()
 		return nil, err

@@ -3,6 +3,7 @@ package facodec
 import (
 	"fmt"
 	"io/fs"
+	"slices"
 
 	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/model"
@@ -19,6 +20,7 @@ type Codec struct {
 	region *tensor.Region
 	pool   *parallel.Pool
 
+	leftOut     []string
 	synthesized bool
 	timbrePrint Fingerprint // of what turns a voice into its timbre
 }
@@ -60,6 +62,7 @@ func openCodec(from origin, opts []Option) (*Codec, error) {
 		config: cp.config, region: &tensor.Region{}, pool: parallel.New(o.threads),
 	}
 	_, c.synthesized = note(cp.file, synthesizedKey)
+	c.leaveOut(o.leaveOut)
 	if err := c.load(cp.file); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("%s: %w", from.name, err)
@@ -74,6 +77,21 @@ func (c *Codec) load(src weights.Source) (err error) {
 	}
 	c.timbrePrint, err = fingerprint(src, c.model.Params(), timbrePrefix, c.pool)
 	return err
+}
+
+func (c *Codec) leaveOut(networks []string) {
+	c.leftOut = networks
+	for _, network := range networks {
+		c.model.LeaveOut(network)
+	}
+}
+
+// need returns ErrNotLoaded if a network was left out.
+func (c *Codec) need(network string) error {
+	if slices.Contains(c.leftOut, network) {
+		return fmt.Errorf("%s: %w", network, ErrNotLoaded)
+	}
+	return nil
 }
 
 // Close gives the weights' memory back. Neither the codec nor its streams may be

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/fstest"
@@ -404,7 +405,11 @@ func TestOpenFromAnywhere(t *testing.T) {
 }
 
 // withoutConfig returns a checkpoint's file without what it says of itself.
-func withoutConfig(t *testing.T, path string) []byte {
+func withoutConfig(t *testing.T, path string) []byte { return without(t, path, "nothing.") }
+
+// without returns a checkpoint's file without what it says of itself and without
+// the tensors below a prefix.
+func without(t *testing.T, path, prefix string) []byte {
 	t.Helper()
 	f, err := weights.Open(path)
 	if err != nil {
@@ -412,7 +417,8 @@ func withoutConfig(t *testing.T, path string) []byte {
 	}
 	defer f.Close()
 	bare := filepath.Join(t.TempDir(), "bare.safetensors")
-	if err := weights.WriteSafetensors(bare, weights.ArraysOf(f), nil, nil); err != nil {
+	arrays := slices.DeleteFunc(weights.ArraysOf(f), func(a weights.Array) bool { return strings.HasPrefix(a.Name, prefix) })
+	if err := weights.WriteSafetensors(bare, arrays, nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	data, err := os.ReadFile(bare)
@@ -420,4 +426,45 @@ func withoutConfig(t *testing.T, path string) []byte {
 		t.Fatal(err)
 	}
 	return data
+}
+
+// TestNetworksThatAreNotNeeded opens codecs without a decoder and without an
+// encoder, from checkpoints that have none.
+func TestNetworksThatAreNotNeeded(t *testing.T) {
+	path := smallCheckpoint(t, "small.safetensors", smallConfig, false)
+	whole, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer whole.Close()
+	x := vowel(4000, 24000)
+	want, _ := whole.Encode(x)
+	samples, _ := whole.Decode(want)
+
+	config := WithConfig(writeFile(t, "c.json", smallConfig))
+	encoder, err := OpenBytes("m", without(t, path, "decoder."), config, WithoutDecoder())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer encoder.Close()
+	if got, err := encoder.Encode(x); err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("without a decoder: other tokens (error %v)", err)
+	}
+	if _, err := encoder.Decode(want); !errors.Is(err, ErrNotLoaded) {
+		t.Errorf("decoding without a decoder: %v", err)
+	}
+	decoder, err := OpenBytes("m", without(t, path, "encoder."), config, WithoutEncoder())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer decoder.Close()
+	if got, err := decoder.Decode(want); err != nil || !slices.Equal(got, samples) {
+		t.Errorf("without an encoder: other samples (error %v)", err)
+	}
+	if _, err := decoder.Encode(x); !errors.Is(err, ErrNotLoaded) {
+		t.Errorf("encoding without an encoder: %v", err)
+	}
+	if _, err := OpenBytes("m", without(t, path, "encoder."), config); !errors.Is(err, ErrTensors) {
+		t.Errorf("an encoder that is missing: %v", err)
+	}
 }

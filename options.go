@@ -10,8 +10,9 @@ import (
 type Option func(*options) error
 
 type options struct {
-	config  *config.Config
-	threads int
+	config   *config.Config
+	threads  int
+	leaveOut []string // networks
 }
 
 func collect(opts []Option) (*options, error) {
@@ -42,6 +43,25 @@ func WithThreads(n int) Option {
 			return fmt.Errorf("%d threads: give 1 to 1024", n)
 		}
 		o.threads = n
+		return nil
+	}
+}
+
+// WithoutDecoder leaves the decoder's weights aside, more than half of them, for
+// who only encodes: the checkpoint need not have any. NewDecoder and what decodes
+// return ErrNotLoaded then.
+func WithoutDecoder() Option { return leaveOut(networkDecoder) }
+
+// WithoutEncoder leaves the encoder's weights aside, for who only decodes: the
+// checkpoint need not have any. What encodes returns ErrNotLoaded then; timbres
+// can still be taken.
+func WithoutEncoder() Option { return leaveOut(networkEncoder) }
+
+const networkEncoder, networkDecoder = "encoder", "decoder"
+
+func leaveOut(network string) Option {
+	return func(o *options) error {
+		o.leaveOut = append(o.leaveOut, network)
 		return nil
 	}
 }

@@ -112,7 +112,11 @@ func voiceName(references, clips []string) string {
 }
 
 func (f *convertFlags) open(ctx context.Context, cmd *cobra.Command, clips []string, format audio.SampleFormat) (worker, error) {
-	codec, notices, err := f.modelFlags.open(cmd)
+	var options []facodec.Option
+	if f.redecoder != "" {
+		options = append(options, facodec.WithoutDecoder()) // the redecoder has its own
+	}
+	codec, notices, err := f.modelFlags.open(cmd, options...)
 	if err != nil {
 		return worker{}, err
 	}

@@ -47,7 +47,7 @@ end.`,
 				batchFlags: &flags,
 				rename:     func(name string) string { return name + ".npz" },
 				open: func(context.Context) (worker, error) {
-					codec, notices, err := flags.open(cmd)
+					codec, notices, err := flags.open(cmd, facodec.WithoutDecoder())
 					if err != nil {
 						return worker{}, err
 					}

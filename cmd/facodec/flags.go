@@ -88,12 +88,14 @@ func (f *modelFlags) options(cmd *cobra.Command) []facodec.Option {
 	return options
 }
 
-// open opens the codec and returns what a user should know of it.
-func (f *modelFlags) open(cmd *cobra.Command) (codec *facodec.Codec, notices []string, err error) {
+// open opens the codec, with options that the command adds, and returns what a
+// user should know of it.
+func (f *modelFlags) open(cmd *cobra.Command, more ...facodec.Option) (codec *facodec.Codec, notices []string, err error) {
+	options := append(f.options(cmd), more...)
 	if f.checkpoint == synthetic {
-		codec, err = facodec.OpenSynthetic(0, f.options(cmd)...)
+		codec, err = facodec.OpenSynthetic(0, options...)
 	} else {
-		codec, err = facodec.Open(f.checkpoint, f.options(cmd)...)
+		codec, err = facodec.Open(f.checkpoint, options...)
 	}
 	if err != nil {
 		return nil, nil, err

@@ -1,6 +1,8 @@
 package model
 
 import (
+	"slices"
+
 	"github.com/facodec-go/facodec/internal/dsp"
 	"github.com/facodec-go/facodec/internal/nn"
 	"github.com/facodec-go/facodec/internal/parallel"
@@ -45,6 +47,12 @@ func (c *Codec) FrameRate() int { return c.Mel.FilterRate / c.Mel.Hop }
 
 // Hop returns the samples in a frame.
 func (c *Codec) Hop() int { return c.Mel.Hop }
+
+// LeaveOut forgets a network, "encoder" or "decoder", that will not run: Load
+// neither wants nor reads its tensors, and streams that need it must not be made.
+func (c *Codec) LeaveOut(network string) {
+	c.networks = slices.DeleteFunc(c.networks, func(n *nn.Network) bool { return n.Prefix == network })
+}
 
 // Params returns every parameter of the codec.
 func (c *Codec) Params() []nn.Param { return c.networks.params() }

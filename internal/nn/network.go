@@ -146,7 +146,7 @@ func (n *Network) compare(src weights.Source, names []string) string {
 			shaped = append(shaped, fmt.Sprintf("%s is %v and should be %v", p.Name, t.Shape, p.Shape))
 		}
 	}
-	if len(missing) == len(n.Params) {
+	if !slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, n.Prefix+".") }) {
 		return fmt.Sprintf("there is no network %s, only %s", n.Prefix, prefixes(names))
 	}
 	for _, name := range names {
