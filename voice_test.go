@@ -210,7 +210,7 @@ func FuzzVoice(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if len(b) >= voiceHeader+4 { // or no input would get past the checksum
 			b = slices.Clone(b)
-			binary.LittleEndian.PutUint32(b[len(b)-4:], crc32.Checksum(b[:len(b)-4], castagnoli))
+			binary.LittleEndian.PutUint32(b[len(b)-4:], crc32.Checksum(b[:len(b)-4], voiceTable))
 		}
 		var v Voice
 		if v.UnmarshalBinary(b) != nil {

@@ -24,7 +24,7 @@ const (
 	maxTimbre    = 1 << 16
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+var voiceTable = crc32.MakeTable(crc32.Castagnoli)
 
 // MarshalBinary returns the voice as a file holds it (docs/voice.md).
 func (v *Voice) MarshalBinary() ([]byte, error) {
@@ -40,7 +40,7 @@ func (v *Voice) MarshalBinary() ([]byte, error) {
 	for _, x := range v.Timbre {
 		b = le.AppendUint32(b, math.Float32bits(x))
 	}
-	return le.AppendUint32(b, crc32.Checksum(b, castagnoli)), nil
+	return le.AppendUint32(b, crc32.Checksum(b, voiceTable)), nil
 }
 
 // UnmarshalBinary reads what MarshalBinary returned. It refuses anything else,
@@ -61,7 +61,7 @@ func (v *Voice) UnmarshalBinary(b []byte) error {
 		return fmt.Errorf("%w: %d bytes for a timbre of %d values, want %d", ErrVoice, len(b), n, want)
 	}
 	body, sum := b[:len(b)-4], le.Uint32(b[len(b)-4:])
-	if crc32.Checksum(body, castagnoli) != sum {
+	if crc32.Checksum(body, voiceTable) != sum {
 		return fmt.Errorf("%w: corrupt, its checksum is wrong", ErrVoice)
 	}
 	read := Voice{
