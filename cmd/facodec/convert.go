@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -33,7 +31,8 @@ timbre of the reference. A few seconds of clean speech are enough for a referenc
 Output is DIR/converted_<source>_to_<reference>.wav: mono, at the codec's sample
 rate (24 kHz), exactly as long as the source. Several references, or a folder of
 them, are one voice; it is called after the folder if that is all there is, and
-otherwise after the first clip.
+otherwise after the first clip. A voice that facodec voice enroll has kept stands
+for its clips, by itself or among others.
 
 With --redecoder-checkpoint a redecoder speaks, a model trained for conversion
 alone, from the content of the source, instead of the codec's own decoder.
@@ -50,7 +49,7 @@ reported, the others go on, and the exit code is 1 in the end.`,
 	}
 	flags.add(cmd)
 	f := cmd.Flags()
-	f.StringArrayVar(&flags.references, "reference", nil, "audio `file`s of one voice, or a folder of them; may be repeated")
+	f.StringArrayVar(&flags.references, "reference", nil, "audio `file`s of one voice, a folder of them, or a .voice (facodec voice enroll); may be repeated")
 	f.StringVar(&flags.redecoder, "redecoder-checkpoint", "", "`file` with a redecoder's weights, to decode with instead of the codec's decoder")
 	f.StringVar(&flags.redecoderConfig, "redecoder-config", "", "the redecoder's experiment `file`, as --config is the codec's")
 	addFormat(cmd, &flags.format)
@@ -71,47 +70,21 @@ func (f *convertFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	clips, err := f.clips()
+	voice, err := findReferences(f.references, f.outputDir)
 	if err != nil {
 		return err
 	}
-	voice := voiceName(f.references, clips)
 	b := batch{
 		batchFlags: &f.batchFlags,
-		rename:     func(name string) string { return "converted_" + name + "_to_" + voice + ".wav" },
+		rename:     func(name string) string { return "converted_" + name + "_to_" + voice.name + ".wav" },
 		open: func(ctx context.Context) (worker, error) {
-			return f.open(ctx, cmd, clips, format)
+			return f.open(ctx, cmd, voice, format)
 		},
 	}
 	return b.run(cmd)
 }
 
-// clips lists the audio files of the voice. Unlike a source, none may fail:
-// without it the voice would be another one.
-func (f *convertFlags) clips() (clips []string, err error) {
-	found := findSources(f.references, f.outputDir, func(_ string, e error) {
-		if err == nil {
-			err = e
-		}
-	})
-	for _, clip := range found {
-		clips = append(clips, clip.path)
-	}
-	return clips, err
-}
-
-// voiceName is what outputs call the voice: the one folder's name, or that of the
-// first clip.
-func voiceName(references, clips []string) string {
-	if info, err := os.Stat(references[0]); err == nil && info.IsDir() && len(references) == 1 {
-		if abs, err := filepath.Abs(references[0]); err == nil {
-			return filepath.Base(abs)
-		}
-	}
-	return nameOf(clips[0])
-}
-
-func (f *convertFlags) open(ctx context.Context, cmd *cobra.Command, clips []string, format audio.SampleFormat) (worker, error) {
+func (f *convertFlags) open(ctx context.Context, cmd *cobra.Command, voice references, format audio.SampleFormat) (worker, error) {
 	var options []facodec.Option
 	if f.redecoder != "" {
 		options = append(options, facodec.WithoutDecoder()) // the redecoder has its own
@@ -121,7 +94,7 @@ func (f *convertFlags) open(ctx context.Context, cmd *cobra.Command, clips []str
 		return worker{}, err
 	}
 	w := worker{close: func() { codec.Close() }, notices: notices}
-	decoder, err := f.decoder(ctx, codec, &w, clips)
+	decoder, err := f.decoder(ctx, codec, &w, voice)
 	if err != nil {
 		w.close()
 		return worker{}, err
@@ -132,8 +105,8 @@ func (f *convertFlags) open(ctx context.Context, cmd *cobra.Command, clips []str
 	return w, nil
 }
 
-// decoder returns what speaks in the voice of the clips; w closes it.
-func (f *convertFlags) decoder(ctx context.Context, codec *facodec.Codec, w *worker, clips []string) (*facodec.Decoder, error) {
+// decoder returns what speaks in the voice; w closes it.
+func (f *convertFlags) decoder(ctx context.Context, codec *facodec.Codec, w *worker, voice references) (*facodec.Decoder, error) {
 	var redecoder *facodec.Redecoder
 	if f.redecoder != "" {
 		var options []facodec.Option
@@ -149,7 +122,7 @@ func (f *convertFlags) decoder(ctx context.Context, codec *facodec.Codec, w *wor
 			codec.Close()
 		}
 	}
-	timbre, err := codec.TimbreOfFiles(ctx, clips...)
+	timbre, err := voice.timbre(ctx, codec)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	facodec "github.com/facodec-go/facodec"
+)
+
+// references are the files of one voice: clips, enrolled voices, or both.
+type references struct {
+	files []string
+	name  string // what outputs call the voice
+}
+
+// findReferences lists the files that args name: files, and the audio files of
+// folders; enrolled voices in folders are left alone, because they are likely
+// made from what lies beside them. Unlike a source, none may fail: without it the
+// voice would be another one. A folder that is skip is passed over.
+func findReferences(args []string, skip string) (r references, err error) {
+	found := findSources(args, skip, func(_ string, e error) {
+		if err == nil {
+			err = e
+		}
+	})
+	if err != nil {
+		return references{}, err
+	}
+	for _, s := range found {
+		r.files = append(r.files, s.path)
+	}
+	r.name = voiceName(args, r.files)
+	return r, nil
+}
+
+// voiceName is the one folder's name, or that of the first file.
+func voiceName(args, files []string) string {
+	if info, err := os.Stat(args[0]); err == nil && info.IsDir() && len(args) == 1 {
+		if abs, err := filepath.Abs(args[0]); err == nil {
+			return filepath.Base(abs)
+		}
+	}
+	return nameOf(files[0])
+}
+
+// timbre returns the voice's timbre as the codec hears it.
+func (r references) timbre(ctx context.Context, codec *facodec.Codec) ([]float32, error) {
+	voice, err := codec.VoiceOfFiles(ctx, r.files...)
+	if err != nil {
+		return nil, err
+	}
+	return voice.Timbre, nil
+}
+
+// resolveVoice is findReferences and timbre for commands that have a codec open
+// already: what --reference names, whatever it is, becomes a timbre and a name.
+func resolveVoice(ctx context.Context, codec *facodec.Codec, args []string) (timbre []float32, name string, err error) {
+	r, err := findReferences(args, "")
+	if err != nil {
+		return nil, "", err
+	}
+	timbre, err = r.timbre(ctx, codec)
+	return timbre, r.name, err
+}
