@@ -34,6 +34,13 @@ type Network struct {
 	Params  []Param
 	buffers []string
 	derive  []func(*Loader) error
+	sums    checksums
+}
+
+// checksums are those of the parameters that were loaded, by name.
+type checksums struct {
+	sync.Mutex
+	of map[string]uint32
 }
 
 // A Builder hands out names while a network is put together. In gives the
@@ -77,6 +84,7 @@ func (b *Builder) onLoad(f func(*Loader) error) {
 type Loader struct {
 	src    weights.Source
 	region *tensor.Region
+	sums   *checksums
 }
 
 // Values returns the values of p, row-major in the checkpoint's shape. They may
@@ -86,7 +94,17 @@ func (l *Loader) Values(p Param) ([]float32, error) {
 	if !ok {
 		return nil, fmt.Errorf("missing tensor %s", p.Name)
 	}
-	return t.Float32()
+	v, err := t.Float32()
+	if err != nil {
+		return nil, err
+	}
+	// Here, because the pages that this touches are those that the caller is about
+	// to read, and are given back then.
+	sum := weights.Checksum(v)
+	l.sums.Lock()
+	defer l.sums.Unlock()
+	l.sums.of[p.Name] = sum
+	return v, nil
 }
 
 // release says that p's values have been used.
@@ -99,7 +117,8 @@ func (l *Loader) release(p Param) {
 // Load lets every layer derive its packed form from src into region, several
 // layers at a time. Check comes first.
 func (n *Network) Load(src weights.Source, region *tensor.Region, pool *parallel.Pool) error {
-	l := &Loader{src: src, region: region}
+	n.sums.of = make(map[string]uint32, len(n.Params))
+	l := &Loader{src: src, region: region, sums: &n.sums}
 	var mu sync.Mutex
 	var errs []error
 	pool.For(len(n.derive), func(i int) {
@@ -111,6 +130,9 @@ func (n *Network) Load(src weights.Source, region *tensor.Region, pool *parallel
 	})
 	return errors.Join(errs...)
 }
+
+// Checksum returns the checksum of a loaded parameter (see weights.Checksum).
+func (n *Network) Checksum(p Param) uint32 { return n.sums.of[p.Name] }
 
 // ErrTensors is wrapped by the error for a checkpoint whose tensors are not
 // those of the network.

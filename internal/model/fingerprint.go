@@ -1,0 +1,56 @@
+package model
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
+	"strings"
+
+	"github.com/facodec-go/facodec/internal/nn"
+)
+
+// The tensors that give codes their meaning, and those that turn what codes mean
+// and a timbre into sound.
+var (
+	quantizerTensors = []string{"quantizer.prosody_quantizer.", "quantizer.content_quantizer.", "quantizer.residual_quantizer."}
+	decoderTensors   = []string{"quantizer.timbre_linear.", "decoder."}
+)
+
+// Fingerprints returns what stands for the values of a loaded codec's tensors,
+// whatever file they came from.
+func (c *Codec) Fingerprints() (quantizer, decoder [16]byte) {
+	return c.networks.fingerprint(quantizerTensors), c.networks.fingerprint(decoderTensors)
+}
+
+// fingerprint is SHA-256, cut to its first 16 bytes, over the tensors whose names
+// begin with one of prefixes, in the byte order of their names. For each: the
+// name, a zero byte, the number of its dimensions, the dimensions, and the CRC-32C
+// of its values as little-endian float32; numbers as little-endian uint32.
+func (n networks) fingerprint(prefixes []string) (f [16]byte) {
+	type tensor struct {
+		nn.Param
+		sum uint32
+	}
+	var tensors []tensor
+	for _, net := range n {
+		for _, p := range net.Params {
+			if slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(p.Name, prefix) }) {
+				tensors = append(tensors, tensor{p, net.Checksum(p)})
+			}
+		}
+	}
+	slices.SortFunc(tensors, func(a, b tensor) int { return strings.Compare(a.Name, b.Name) })
+	var b []byte
+	le := binary.LittleEndian
+	for _, t := range tensors {
+		b = append(append(b, t.Name...), 0)
+		b = le.AppendUint32(b, uint32(len(t.Shape)))
+		for _, d := range t.Shape {
+			b = le.AppendUint32(b, uint32(d))
+		}
+		b = le.AppendUint32(b, t.sum)
+	}
+	sum := sha256.Sum256(b)
+	copy(f[:], sum[:])
+	return f
+}
