@@ -33,8 +33,23 @@ func (v *VoiceEncoder) Voice() (*Voice, error) {
 // Voice.Save) or both, in flat memory. The audio is one voice as TimbreOfFiles
 // makes it; with enrolled ones it is mixed by MixVoices.
 func (c *Codec) VoiceOfFiles(ctx context.Context, paths ...string) (*Voice, error) {
+	return c.EnrollFiles(ctx, paths, nil)
+}
+
+// EnrollFiles is VoiceOfFiles with a progress, if not nil, that is told how many
+// seconds of all the audio have been heard.
+func (c *Codec) EnrollFiles(ctx context.Context, paths []string, progress func(seconds float64)) (*Voice, error) {
 	var voices []*Voice
 	clips := c.NewVoiceEncoder()
+	hear := func(samples []float32) error {
+		if err := clips.Push(samples); err != nil {
+			return err
+		}
+		if progress != nil {
+			progress(float64(clips.total) / float64(c.SampleRate()))
+		}
+		return nil
+	}
 	for _, path := range paths {
 		if IsVoiceFile(path) {
 			v, err := LoadVoice(path)
@@ -47,7 +62,7 @@ func (c *Codec) VoiceOfFiles(ctx context.Context, paths ...string) (*Voice, erro
 			voices = append(voices, v)
 			continue
 		}
-		if _, err := c.readFile(ctx, path, clips.Push); err != nil {
+		if _, err := c.readFile(ctx, path, hear); err != nil {
 			return nil, err
 		}
 		clips.EndClip()

@@ -99,7 +99,7 @@ synthetic: weights that are made up, take the same time, and speak noise.`,
 	root.SetGlobalNormalizationFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))
 	})
-	root.AddCommand(newReconstruct(), newConvert(), newExtract(), newWeights(), newInfo(), newBench(), newVersion())
+	root.AddCommand(newReconstruct(), newConvert(), newExtract(), newVoice(), newWeights(), newInfo(), newBench(), newVersion())
 	return root
 }
 

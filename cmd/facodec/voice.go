@@ -1,0 +1,164 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	facodec "github.com/facodec-go/facodec"
+)
+
+func newVoice() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "voice",
+		Short: "Keep a voice for later, or compare two",
+		Long: `Voice keeps the timbre of recordings in a small file, which then stands wherever
+--reference does, and says how alike two voices are.`,
+		Example: `  facodec weights synthesize try.safetensors
+  facodec voice enroll --source testdata/speech/it.flac -o it.voice --checkpoint-path try.safetensors
+  facodec convert --source testdata/speech/en.flac --reference it.voice --output-dir out --checkpoint-path try.safetensors
+  facodec voice compare it.voice testdata/speech/fr.flac --checkpoint-path try.safetensors`,
+		Args: commandArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newVoiceEnroll(), newVoiceCompare())
+	return cmd
+}
+
+// enrollFlags are those of voice enroll.
+type enrollFlags struct {
+	modelFlags
+	sources []string
+	output  string
+	force   bool
+	quiet   bool
+	json    bool
+}
+
+func newVoiceEnroll() *cobra.Command {
+	var f enrollFlags
+	cmd := &cobra.Command{
+		Use:   "enroll --source FILE... -o VOICE --checkpoint-path CHECKPOINT",
+		Short: "Keep the voice of recordings in a small file",
+		Long: `Enroll takes the timbre of recordings of one speaker and writes it to a file, .voice
+by custom, of 4 kB. It stands wherever --reference does, and gives what the
+recordings themselves would. The recordings cannot be had back from it.
+
+Sources are audio files, folders of them, or voices that were enrolled before:
+all of them become one voice, the mean weighted by their lengths. None may fail.
+A voice works with the checkpoint that made it, and with any whose timbre encoder
+has the same weights. docs/voice.md describes the file.`,
+		Example: `  facodec weights synthesize try.safetensors
+  facodec voice enroll --source testdata/speech/it.flac -o it.voice --checkpoint-path try.safetensors
+  facodec convert --source testdata/speech/en.flac --reference it.voice --output-dir out --checkpoint-path try.safetensors`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringArrayVar(&f.sources, "source", nil, "audio `file`s of one speaker, or folders of them; may be repeated")
+	flags.StringVarP(&f.output, "output", "o", "", "`file` to write the voice to, alice.voice say")
+	f.add(cmd)
+	flags.BoolVar(&f.force, "force", false, "replace an output that exists; otherwise it is kept")
+	flags.BoolVar(&f.quiet, "quiet", false, "print nothing but errors and warnings")
+	flags.BoolVar(&f.json, "json", false, "print a report to stdout")
+	return cmd
+}
+
+func (f *enrollFlags) check(cmd *cobra.Command) error {
+	switch {
+	case len(f.sources) == 0:
+		return &usageError{cmd.CommandPath(), errors.New("no --source: name an audio file of the speaker, or a folder of them")}
+	case f.output == "":
+		return &usageError{cmd.CommandPath(), errors.New("no --output: name the file for the voice, -o alice.voice say")}
+	}
+	return f.modelFlags.check()
+}
+
+// enrollReport is what --json prints.
+type enrollReport struct {
+	Output  string   `json:"output"`
+	Sources []string `json:"sources"`
+	Seconds float64  `json:"seconds"` // of audio
+	Values  int      `json:"values"`  // of the timbre
+	Model   string   `json:"timbre_encoder"`
+	Kept    bool     `json:"kept"` // the output existed; what is reported is its
+	Elapsed float64  `json:"elapsed_seconds"`
+}
+
+func (f *enrollFlags) run(cmd *cobra.Command) error {
+	if err := f.check(cmd); err != nil {
+		return err
+	}
+	show := newDisplay(cmd.ErrOrStderr(), f.quiet)
+	found, err := findReferences(f.sources, "")
+	if err != nil {
+		return err
+	}
+	for _, source := range found.files {
+		if location(source) == location(f.output) {
+			return fmt.Errorf("%s: is a source; name another file for the voice", f.output)
+		}
+	}
+	r := enrollReport{Output: f.output, Sources: found.files}
+	var voice *facodec.Voice
+	if info, err := os.Stat(f.output); err == nil && !info.IsDir() && !f.force {
+		if voice, err = facodec.LoadVoice(f.output); err != nil {
+			return fmt.Errorf("%w; --force replaces it", err)
+		}
+		r.Kept = true
+		show.info("%s: exists and is kept; --force replaces it", f.output)
+	} else if voice, err = f.enroll(cmd, show, found.files, &r); err != nil {
+		return err
+	}
+	r.Seconds, r.Values, r.Model = round(voice.Seconds), len(voice.Timbre), voice.Model.String()
+	if f.json {
+		return printJSON(cmd.OutOrStdout(), r)
+	}
+	return nil
+}
+
+func (f *enrollFlags) enroll(cmd *cobra.Command, show *display, files []string, r *enrollReport) (*facodec.Voice, error) {
+	codec, notices, err := f.open(cmd, timbreOnly...)
+	if err != nil {
+		return nil, err
+	}
+	defer codec.Close()
+	start := time.Now()
+	voice, err := hear(cmd, codec, show, files)
+	if err != nil {
+		return nil, err
+	}
+	if err := voice.Save(f.output); err != nil {
+		return nil, err
+	}
+	r.Elapsed = round(time.Since(start).Seconds())
+	for _, text := range notices {
+		show.notice("%s", text)
+	}
+	show.info("%s: the voice of %.2f s of audio in %s", f.output, voice.Seconds, count(len(files), "file"))
+	return voice, nil
+}
+
+// timbreOnly opens a codec for voices alone, a small part of it.
+var timbreOnly = []facodec.Option{facodec.WithoutEncoder(), facodec.WithoutDecoder()}
+
+// hear takes the voice of files, with a bar.
+func hear(cmd *cobra.Command, codec *facodec.Codec, show *display, files []string) (*facodec.Voice, error) {
+	total := 0.0
+	if show.terminal() {
+		for _, file := range files {
+			total += secondsOf(file)
+		}
+	}
+	show.startBar(total, func(done, total float64) string { return clock(done) + " of " + clock(total) })
+	defer show.stopBar()
+	return codec.EnrollFiles(cmd.Context(), files, func(seconds float64) {
+		total = max(total, seconds)
+		show.progress(seconds, total, filepath.Base(files[0]))
+	})
+}
