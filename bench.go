@@ -37,7 +37,7 @@ func OpenSynthetic(seed uint64, opts ...Option) (*Codec, error) {
 	for _, p := range c.model.Params() {
 		specs = append(specs, weights.Spec{Name: p.Name, Shape: p.Shape})
 	}
-	if err := c.load(weights.NewSynthetic(seed, specs)); err != nil {
+	if err := c.model.Load(weights.NewSynthetic(seed, specs), c.region, c.pool); err != nil {
 		c.Close()
 		return nil, err
 	}

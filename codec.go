@@ -9,7 +9,6 @@ import (
 	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/parallel"
 	"github.com/facodec-go/facodec/internal/tensor"
-	"github.com/facodec-go/facodec/internal/weights"
 )
 
 // A Codec is an open model. It is safe for concurrent use; one utterance uses
@@ -22,7 +21,6 @@ type Codec struct {
 
 	leftOut     []string
 	synthesized bool
-	timbrePrint Fingerprint // of what turns a voice into its timbre
 }
 
 // Open reads a checkpoint: safetensors, or a PyTorch file as the originals save
@@ -63,20 +61,11 @@ func openCodec(from origin, opts []Option) (*Codec, error) {
 	}
 	_, c.synthesized = note(cp.file, synthesizedKey)
 	c.leaveOut(o.leaveOut)
-	if err := c.load(cp.file); err != nil {
+	if err := c.model.Load(cp.file, c.region, c.pool); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("%s: %w", from.name, err)
 	}
 	return c, nil
-}
-
-// load takes the weights from src.
-func (c *Codec) load(src weights.Source) (err error) {
-	if err = c.model.Load(src, c.region, c.pool); err != nil {
-		return err
-	}
-	c.timbrePrint, err = fingerprint(src, c.model.Params(), timbrePrefix, c.pool)
-	return err
 }
 
 func (c *Codec) leaveOut(networks []string) {

@@ -26,7 +26,7 @@ func (v *VoiceEncoder) Voice() (*Voice, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Voice{Timbre: timbre, Seconds: float64(v.total) / float64(v.codec.SampleRate()), Model: v.codec.timbrePrint}, nil
+	return &Voice{Timbre: timbre, Seconds: float64(v.total) / float64(v.codec.SampleRate()), Model: v.codec.timbreFingerprint()}, nil
 }
 
 // VoiceOfFiles returns one voice from audio files, enrolled voices (see
@@ -83,12 +83,15 @@ func (c *Codec) CheckVoice(v *Voice) error {
 	if err := v.check(); err != nil {
 		return err
 	}
-	if v.Model != c.timbrePrint {
+	if own := c.timbreFingerprint(); v.Model != own {
 		return fmt.Errorf("%w: made by timbre encoder %v, and this codec's is %v; enroll it anew with this checkpoint",
-			ErrVoice, v.Model, c.timbrePrint)
+			ErrVoice, v.Model, own)
 	}
 	return checkTimbre(v.Timbre, c.LatentDim())
 }
+
+// timbreFingerprint is that of what turns a voice into its timbre.
+func (c *Codec) timbreFingerprint() Fingerprint { return c.model.TimbreFingerprint() }
 
 // MixVoices returns the mean of voices of one model, weighted by their seconds.
 // A timbre is itself a mean over the frames of clips, so this is, but for the

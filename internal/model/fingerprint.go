@@ -16,11 +16,17 @@ var (
 	decoderTensors   = []string{"quantizer.timbre_linear.", "decoder."}
 )
 
+// timbreTensors turn a voice into its timbre.
+var timbreTensors = []string{"quantizer.timbre_encoder."}
+
 // Fingerprints returns what stands for the values of a loaded codec's tensors,
 // whatever file they came from.
 func (c *Codec) Fingerprints() (quantizer, decoder [16]byte) {
 	return c.networks.fingerprint(quantizerTensors), c.networks.fingerprint(decoderTensors)
 }
+
+// TimbreFingerprint is Fingerprints' for what turns a voice into its timbre.
+func (c *Codec) TimbreFingerprint() [16]byte { return c.networks.fingerprint(timbreTensors) }
 
 // fingerprint is SHA-256, cut to its first 16 bytes, over the tensors whose names
 // begin with one of prefixes, in the byte order of their names. For each: the
