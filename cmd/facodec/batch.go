@@ -3,12 +3,11 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
+	"runtime"
+	"time"
 
 	"github.com/spf13/cobra"
-
-	"github.com/facodec-go/facodec/audio"
 
 	facodec "github.com/facodec-go/facodec"
 )
@@ -20,12 +19,25 @@ type batch struct {
 	// open makes ready what all files need. It is called once, if there is a
 	// file to work on.
 	open func(ctx context.Context) (worker, error)
+	// together says that do may run for several files at a time, a thread each:
+	// with many files this is quicker than all threads on one after the other.
+	together bool
+
+	// What follows is for a command that does it in its own way; nil for the usual.
+
+	plan func(sources []source) ([]job, error)
+	keep func(jobs []job) (todo, kept []job, err error)
+	// failed is the error of a command that has reported sources that failed.
+	failed error
 }
 
 // A worker makes outputs.
 type worker struct {
-	do    func(ctx context.Context, j job, progress func(seconds float64)) (facodec.FileReport, error)
-	close func()
+	do func(ctx context.Context, j job, progress func(seconds float64)) (facodec.FileReport, error)
+	// record is called for each output that was made, in the order of the sources;
+	// nil for nothing. Its error ends the command.
+	record func(j job, r facodec.FileReport) error
+	close  func()
 	// notices are printed with the first output: where nothing comes out, the
 	// error is what matters.
 	notices []string
@@ -34,23 +46,26 @@ type worker struct {
 // run works on all sources. A source that fails is reported, and the others go
 // on; the command fails in the end.
 func (b *batch) run(cmd *cobra.Command) error {
-	ctx, show := cmd.Context(), newDisplay(cmd.ErrOrStderr(), b.quiet)
+	show := newDisplay(cmd.ErrOrStderr(), b.quiet)
 	r := &report{Command: cmd.Name()}
 	fail := func(source string, err error) {
 		r.fail(source, err)
 		show.failure(err)
 	}
 	sources := findSources(b.sources, b.outputDir, fail)
-	jobs, err := plan(sources, b.outputDir, b.rename)
+	jobs, err := b.jobs(sources)
 	if err != nil {
 		return err
 	}
-	todo, kept := keep(jobs, b.force)
+	todo, kept, err := b.split(jobs)
+	if err != nil {
+		return err
+	}
 	for _, j := range kept {
 		r.Skipped = append(r.Skipped, skipped{j.source, j.output})
 	}
 	if len(todo) > 0 {
-		err = b.work(ctx, todo, show, r, fail)
+		err = b.work(cmd, todo, show, r, fail)
 		r.Interrupted = errors.Is(err, context.Canceled)
 		if err != nil && !r.Interrupted {
 			return err
@@ -69,18 +84,53 @@ func (b *batch) run(cmd *cobra.Command) error {
 	}
 	if err == nil && len(r.Failed) > 0 {
 		err = errReported
+		if b.failed != nil {
+			err = b.failed
+		}
 	}
 	return err
 }
 
+func (b *batch) jobs(sources []source) ([]job, error) {
+	if b.plan != nil {
+		return b.plan(sources)
+	}
+	return plan(sources, b.outputDir, b.rename)
+}
+
+func (b *batch) split(jobs []job) (todo, kept []job, err error) {
+	if b.keep != nil {
+		return b.keep(jobs)
+	}
+	todo, kept = keep(jobs, b.force)
+	return todo, kept, nil
+}
+
+// files returns how many files are worked on at a time: as many as there are
+// threads, unless there are too few of them to keep each thread busy.
+func (b *batch) files(cmd *cobra.Command, jobs int) int {
+	threads := b.threads
+	if !cmd.Flags().Changed("threads") {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	// More threads than are allowed are an error of who opens the codec.
+	if !b.together || threads < 2 || threads > 1024 || jobs < 2*threads {
+		return 1
+	}
+	return threads
+}
+
 // work does the jobs. Its error is one that concerns them all.
-func (b *batch) work(ctx context.Context, jobs []job, show *display, r *report, fail func(string, error)) error {
+func (b *batch) work(cmd *cobra.Command, jobs []job, show *display, r *report, fail func(string, error)) error {
+	ctx := cmd.Context()
 	var made folders
 	defer made.removeEmpty()
 	// First, because it is quick to say that there is no place for outputs.
 	if err := made.make(b.outputDir); err != nil {
 		return err
 	}
+	files := b.files(cmd, len(jobs))
+	b.alone = files > 1
 	w, err := b.open(ctx)
 	if err != nil {
 		return err
@@ -88,124 +138,62 @@ func (b *batch) work(ctx context.Context, jobs []job, show *display, r *report, 
 	defer w.close()
 	m := newMeter(show, jobs)
 	defer m.close()
-	for i, j := range jobs {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		m.begin(i)
-		report, err := b.one(ctx, w, j, &made, m.at)
-		if errors.Is(err, context.Canceled) {
-			return err
-		}
-		if err != nil {
-			m.end(0)
-			fail(j.source, err)
+	start := time.Now()
+	var interrupted error
+	for i, o := range ordered(files, len(jobs), func(i int) outcome { return b.one(ctx, w, jobs[i], &made, m.begin(i)) }) {
+		j := jobs[i]
+		m.end(i, o.report.Seconds)
+		// Several at a time: others may have been finished, and those count.
+		if errors.Is(o.err, context.Canceled) {
+			interrupted = o.err
 			continue
 		}
-		m.end(report.Seconds)
-		r.add(report)
+		if o.err != nil {
+			fail(j.source, o.err)
+			continue
+		}
+		if w.record != nil {
+			if err := w.record(j, o.report); err != nil {
+				return err
+			}
+		}
+		r.add(o.report)
 		for _, text := range w.notices {
 			show.notice("%s", text)
 		}
 		w.notices = nil
-		if !show.terminal() || len(jobs) == 1 {
-			show.info("%s: %.2f s of audio in %.2f s (real-time factor %.2f)",
-				report.Output, report.Seconds, report.Elapsed.Seconds(), report.RealTimeFactor())
-		}
-		if report.Clipped > 0 {
-			show.warning("%s: %d of %d samples were beyond full scale and are clipped; --sample-format f32 keeps them",
-				report.Output, report.Clipped, report.Samples)
-		}
+		b.show(show, len(jobs), o.report)
 	}
-	return nil
+	if files > 1 {
+		r.Totals.Elapsed = time.Since(start).Seconds()
+	}
+	return interrupted
 }
 
-func (b *batch) one(ctx context.Context, w worker, j job, made *folders, progress func(float64)) (facodec.FileReport, error) {
-	if err := made.make(filepath.Dir(j.output)); err != nil {
-		return facodec.FileReport{}, err
+// show prints a line about an output where there is no bar to see, and what is
+// wrong with it.
+func (b *batch) show(show *display, jobs int, r facodec.FileReport) {
+	if !show.terminal() || jobs == 1 {
+		show.info("%s: %.2f s of audio in %.2f s (real-time factor %.2f)", r.Output, r.Seconds, r.Elapsed.Seconds(), r.RealTimeFactor())
 	}
-	return w.do(ctx, j, progress)
+	if r.Clipped > 0 {
+		show.warning("%s: %d of %d samples were beyond full scale and are clipped; --sample-format f32 keeps them",
+			r.Output, r.Clipped, r.Samples)
+	}
 }
 
-// A meter turns the progress of one job after the other into that of all, in
-// seconds of audio.
-type meter struct {
-	show    *display
-	jobs    []job
-	seconds []float64 // of each job; a guess where only reading it can tell
-	total   float64
-	before  float64 // of the jobs that are done
-	current int
+// An outcome is what became of a job.
+type outcome struct {
+	report facodec.FileReport
+	err    error
 }
 
-func newMeter(show *display, jobs []job) *meter {
-	m := &meter{show: show, jobs: jobs}
-	if !show.terminal() {
-		return m
+func (b *batch) one(ctx context.Context, w worker, j job, made *folders, progress func(float64)) (o outcome) {
+	if o.err = ctx.Err(); o.err == nil {
+		o.err = made.make(filepath.Dir(j.output))
 	}
-	for _, j := range jobs {
-		s := secondsOf(j.source)
-		m.seconds = append(m.seconds, s)
-		m.total += s
+	if o.err == nil {
+		o.report, o.err = w.do(ctx, j, progress)
 	}
-	show.startBar(m.total, func(done, total float64) string { return clock(done) + " of " + clock(total) })
-	return m
-}
-
-func (m *meter) close() { m.show.stopBar() }
-
-func (m *meter) begin(i int) {
-	m.current = i
-	m.at(0)
-}
-
-// at is told how many seconds of the current job are done.
-func (m *meter) at(seconds float64) {
-	if m.seconds == nil {
-		return
-	}
-	if known := &m.seconds[m.current]; seconds > *known {
-		m.total += seconds - *known
-		*known = seconds
-	}
-	m.show.progress(m.before+seconds, m.total, filepath.Base(m.jobs[m.current].source))
-}
-
-// end is told the seconds that the current job was in truth, 0 if it failed.
-func (m *meter) end(seconds float64) {
-	if m.seconds == nil {
-		return
-	}
-	m.total += seconds - m.seconds[m.current]
-	m.before += seconds
-}
-
-// secondsOf returns how long an audio file lasts, as well as can be told without
-// decoding it. What ffmpeg decodes is guessed: 128 kbit/s, the usual for MP3.
-func secondsOf(path string) float64 {
-	f, err := os.Open(path)
-	if err != nil {
-		return 0
-	}
-	defer f.Close()
-	var magic [4]byte
-	if _, err := f.Read(magic[:]); err != nil {
-		return 0
-	}
-	switch string(magic[:]) {
-	case "RIFF", "RIFX", "RF64", "fLaC":
-		r, err := audio.Open(path)
-		if err != nil {
-			return 0
-		}
-		defer r.Close()
-		if info := r.Info(); info.Frames > 0 {
-			return float64(info.Frames) / float64(info.SampleRate)
-		}
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return 0
-	}
-	return float64(info.Size()) / (128000 / 8)
+	return o
 }

@@ -153,15 +153,14 @@ func TestMeter(t *testing.T) {
 	m := newMeter(show, jobs)
 	total := m.total
 	m.begin(0)
-	m.end(0.25)
-	m.begin(2) // it lasts longer than was guessed
-	m.at(12)
-	if show.bar.done != 12.25 || show.bar.total != total+2 {
+	m.end(0, 0.25)
+	m.begin(1)(0.5) // beside the next
+	m.begin(2)(12)  // it lasts longer than was guessed
+	if show.bar.done != 12.75 || show.bar.total != total+2 {
 		t.Errorf("%v of %v", show.bar.done, show.bar.total)
 	}
-	m.end(12)
-	m.begin(1)
-	m.end(0) // it failed: it is no work any more
+	m.end(2, 12)
+	m.end(1, 0) // it failed: it is no work any more
 	if m.before != 12.25 || m.total != 12.25 {
 		t.Errorf("%v of %v at the end", m.before, m.total)
 	}

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -14,12 +15,14 @@ import (
 
 // A display shows people how the work goes: a bar on a terminal, a line for
 // each file elsewhere. It writes to stderr, so that stdout is only for what was
-// asked for.
+// asked for. It may be used by several goroutines.
 type display struct {
 	out   io.Writer
 	quiet bool
-	bar   *bar // nil without a terminal, or between two pieces of work
-	width int  // of the terminal; 0 without one
+	width int // of the terminal; 0 without one
+
+	mu  sync.Mutex
+	bar *bar // nil without a terminal, or between two pieces of work
 }
 
 func newDisplay(out io.Writer, quiet bool) *display {
@@ -39,6 +42,8 @@ func (d *display) terminal() bool { return d.width > 0 && !d.quiet }
 
 // line prints a line, above the bar if there is one.
 func (d *display) line(format string, args ...any) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.bar != nil {
 		d.bar.clear()
 	}
@@ -88,6 +93,8 @@ func (d *display) startBar(total float64, amount func(done, total float64) strin
 	if !d.terminal() {
 		return
 	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.bar = &bar{start: time.Now(), total: total, amount: amount, width: d.width}
 	d.bar.bar = progressbar.NewOptions64(barSteps,
 		progressbar.OptionSetWriter(d.out),
@@ -103,6 +110,8 @@ func (d *display) startBar(total float64, amount func(done, total float64) strin
 
 // stopBar takes the bar away.
 func (d *display) stopBar() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.bar != nil {
 		d.bar.clear()
 		d.bar = nil
@@ -111,6 +120,8 @@ func (d *display) stopBar() {
 
 // progress moves the bar; what is the file being worked on.
 func (d *display) progress(done, total float64, what string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.bar == nil {
 		return
 	}

@@ -52,6 +52,7 @@ type modelFlags struct {
 	checkpoint string
 	config     string
 	threads    int
+	alone      bool // several files are worked on, each of them on one thread
 }
 
 func (f *modelFlags) add(cmd *cobra.Command) {
@@ -82,7 +83,10 @@ func (f *modelFlags) options(cmd *cobra.Command) []facodec.Option {
 	if f.config != "" {
 		options = append(options, facodec.WithConfig(f.config))
 	}
-	if cmd.Flags().Changed("threads") {
+	switch {
+	case f.alone:
+		options = append(options, facodec.WithThreads(1))
+	case cmd.Flags().Changed("threads"):
 		options = append(options, facodec.WithThreads(f.threads))
 	}
 	return options

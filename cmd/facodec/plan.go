@@ -6,11 +6,13 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 )
 
 // A job makes one output of one source.
 type job struct {
 	source, output string
+	path           string // of the source below the folder that was named, with slashes
 }
 
 // plan gives every source its output below dir, named by rename. Two sources
@@ -19,7 +21,7 @@ func plan(sources []source, dir string, rename func(name string) string) ([]job,
 	var jobs []job
 	byOutput, bySource := map[string]string{}, map[string]string{}
 	for _, s := range sources {
-		j := job{s.path, filepath.Join(dir, s.dir, rename(s.name()))}
+		j := job{s.path, filepath.Join(dir, s.dir, rename(s.name())), s.relative()}
 		key := location(j.output)
 		other, taken := byOutput[key]
 		if taken && location(other) == location(s.path) {
@@ -72,11 +74,14 @@ func keep(jobs []job, force bool) (todo, kept []job) {
 
 // folders makes folders, and removes those again that stayed empty.
 type folders struct {
+	mu   sync.Mutex
 	made []string // parents first
 }
 
 // make makes a folder with its parents.
 func (f *folders) make(dir string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	var missing []string
 	for at := dir; ; at = filepath.Dir(at) {
 		info, err := os.Stat(at)

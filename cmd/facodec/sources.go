@@ -26,6 +26,12 @@ type source struct {
 // name is what outputs are called after.
 func (s source) name() string { return nameOf(s.path) }
 
+// relative is the path below the folder that was named, with slashes on every
+// system: the same wherever the folder lies.
+func (s source) relative() string {
+	return filepath.ToSlash(filepath.Join(s.dir, filepath.Base(s.path)))
+}
+
 // nameOf returns a file's name without its ending.
 func nameOf(path string) string {
 	base := filepath.Base(path)
