@@ -8,6 +8,9 @@ import (
 
 // finish writes the header over the place that was kept for it.
 func (w *Writer) finish() error {
+	if w.stream {
+		return w.finishStream()
+	}
 	if err := w.buf.Flush(); err != nil {
 		return err
 	}

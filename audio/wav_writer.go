@@ -68,6 +68,8 @@ type Writer struct {
 	samples  int64
 	clipped  int64
 	maxBytes int64 // of samples in a plain RIFF file; above it, RF64
+	stream   bool  // not a file, but what NewWriter was given
+	promised int64 // samples in a stream's header; -1: none
 	err      error // the first error; it stays
 }
 
@@ -75,11 +77,8 @@ type Writer struct {
 // served). The directory must exist. The Writer must end in Commit or Discard;
 // `defer w.Discard()` right after Create is the usual way.
 func Create(path string, rate int, format SampleFormat) (*Writer, error) {
-	if err := checkRate(rate); err != nil {
+	if err := checkFormat(rate, format); err != nil {
 		return nil, writeError(path, err)
-	}
-	if format != S16 && format != F32 {
-		return nil, writeError(path, faultf(ErrUnsupported, "%v", format))
 	}
 	f, err := atomicfile.Create(path)
 	if err != nil {
@@ -126,6 +125,11 @@ func (w *Writer) Write(samples []float32) error {
 		}
 		w.append(samples[:n])
 		samples = samples[n:]
+	}
+	if w.stream {
+		if err := w.buf.Flush(); err != nil {
+			return w.fail(err)
+		}
 	}
 	return nil
 }

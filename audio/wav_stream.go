@@ -1,0 +1,72 @@
+package audio
+
+import (
+	"io"
+	"math"
+)
+
+// NewReaderAt is NewReader with the samples converted to rate, as OpenAt does.
+func NewReaderAt(stream io.Reader, name string, rate int) (*Reader, error) {
+	if err := checkRate(rate); err != nil {
+		return nil, readError(name, err)
+	}
+	r, err := NewReader(stream, name)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.setRate(rate); err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+// NewWriter begins a mono WAV file on a stream, which cannot be gone back on:
+// samples is how many there will be, and Commit fails (ErrTruncated) after any
+// other number. -1 stands for a length that nobody knows yet; the header then
+// says 0xFFFFFFFF, which readers take for "up to the end". The header goes out
+// with the first samples, and all samples of a Write with it. Nothing is closed;
+// name is for the errors.
+func NewWriter(stream io.Writer, name string, rate int, format SampleFormat, samples int64) (*Writer, error) {
+	if err := checkFormat(rate, format); err != nil {
+		return nil, writeError(name, err)
+	}
+	w := newWriter(streamFile{stream}, name, rate, format)
+	w.stream, w.promised = true, samples
+	if samples < 0 {
+		w.samples = math.MaxUint32 // larger than any size, in bytes and in samples
+		w.buf.Write(w.header())
+	} else {
+		w.samples = samples
+		header := w.header()
+		if w.bytes() > w.maxBytes {
+			header = w.longHeader(header)
+		}
+		w.buf.Write(header)
+	}
+	w.samples = 0
+	return w, nil
+}
+
+func checkFormat(rate int, format SampleFormat) error {
+	if format != S16 && format != F32 {
+		return faultf(ErrUnsupported, "%v", format)
+	}
+	return checkRate(rate)
+}
+
+// finishStream sends what is left and keeps the header's promise.
+func (w *Writer) finishStream() error {
+	if w.promised >= 0 && w.samples != w.promised {
+		return faultf(ErrTruncated, "%d samples, and the header says %d", w.samples, w.promised)
+	}
+	return w.buf.Flush()
+}
+
+// streamFile is an outFile of which a Writer on a stream only writes to the end.
+type streamFile struct{ io.Writer }
+
+func (streamFile) ReadAt([]byte, int64) (int, error)  { return 0, io.ErrNoProgress }
+func (streamFile) WriteAt([]byte, int64) (int, error) { return 0, io.ErrNoProgress }
+func (streamFile) Commit() error                      { return nil }
+func (streamFile) Discard()                           {}
