@@ -20,14 +20,17 @@ type FileOptions struct {
 
 // A FileReport says what was done to a file.
 type FileReport struct {
-	Source  string        `json:"source"`
-	Output  string        `json:"output"`
-	Info    audio.Info    `json:"-"`
-	Samples int64         `json:"samples"` // of the utterance, at the codec's rate
-	Seconds float64       `json:"seconds"`
-	Frames  int           `json:"frames"`
-	Clipped int64         `json:"clipped"` // samples of the output beyond full scale
-	Elapsed time.Duration `json:"-"`
+	Source  string     `json:"source"`
+	Output  string     `json:"output"`
+	Info    audio.Info `json:"-"`
+	Samples int64      `json:"samples"` // of the utterance, at the codec's rate
+	Seconds float64    `json:"seconds"`
+	Frames  int        `json:"frames"`
+	Clipped int64      `json:"clipped"` // samples of the output beyond full scale
+	Bytes   int64      `json:"bytes"`   // of a compressed file that was written
+	// Warnings say what is likely not as it was meant.
+	Warnings []string      `json:"warnings,omitempty"`
+	Elapsed  time.Duration `json:"-"`
 }
 
 // RealTimeFactor returns how long the work took for each second of sound.
@@ -154,22 +157,30 @@ func (c *Codec) readFile(ctx context.Context, source string, take func([]float32
 		return audio.Info{}, err
 	}
 	defer r.Close()
+	if err := c.readSamples(ctx, r, take); err != nil {
+		return audio.Info{}, err
+	}
+	return r.Info(), nil
+}
+
+// readSamples calls take with the samples that are left of r, in pieces.
+func (c *Codec) readSamples(ctx context.Context, r *audio.Reader, take func([]float32) error) error {
 	piece := make([]float32, pieceFrames*c.HopLength())
 	for {
 		n, err := readFull(r, piece)
 		if n > 0 {
 			if err := ctx.Err(); err != nil {
-				return audio.Info{}, err
+				return err
 			}
 			if err := take(piece[:n]); err != nil {
-				return audio.Info{}, err
+				return err
 			}
 		}
 		if err == io.EOF {
-			return r.Info(), nil
+			return nil
 		}
 		if err != nil {
-			return audio.Info{}, err
+			return err
 		}
 	}
 }

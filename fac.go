@@ -1,0 +1,193 @@
+package facodec
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math/bits"
+
+	"github.com/facodec-go/facodec/audio"
+)
+
+// Errors of compressed files, .fac, beside ErrTokens for those of another codec.
+var (
+	// ErrNotFac: the file is something else.
+	ErrNotFac = errors.New("not a .fac file")
+	// ErrFacVersion: a version of the format, or an option of it, that came later.
+	ErrFacVersion = errors.New("a .fac file of a later version")
+	// ErrFacTruncated: the file ends before its trailer does.
+	ErrFacTruncated = errors.New("cut short")
+	// ErrFacCorrupt: the file contradicts its checksums, or itself.
+	ErrFacCorrupt = errors.New("corrupt")
+)
+
+// FacVersion is the version of the format that is written and read; see
+// docs/fac.md, which defines it.
+const FacVersion = 1
+
+// The sizes of the format in bytes, and its limits. The limits keep what a
+// damaged header can claim small.
+const (
+	facMagic       = "\x89FAC\r\n\x1a\n" // as PNG's: shows a transfer that was not binary
+	facHeaderSize  = 68
+	facBlockFrames = 64 // in the blocks that are written, but for the last
+	facMostFrames  = 1024
+	facMostBooks   = 32 // of each part
+	facMostEntries = 1 << 16
+	facMostTimbre  = 1 << 16
+	facMostHop     = 1 << 16
+)
+
+// facTable makes the checksums CRC-32C, for which processors have an instruction.
+var facTable = crc32.MakeTable(crc32.Castagnoli)
+
+// A FacHeader says what a compressed file holds and which codec it is for.
+type FacHeader struct {
+	SampleRate   int // Hz
+	HopLength    int // samples in a frame
+	CodebookSize int // entries, codes are 0 to CodebookSize-1
+
+	// Books of each part that are stored.
+	ProsodyBooks, ContentBooks, ResidualBooks int
+
+	TimbreLen int // values of the timbre vector
+
+	Quantizer Fingerprint // of the tensors that give codes their meaning
+	Decoder   Fingerprint // of those that turn them and the timbre into sound
+}
+
+// FacHeader returns the header of compressed files of this codec that hold
+// residualBooks of its residual books, the first ones. A number that the codec
+// does not have is ErrTokens.
+func (c *Codec) FacHeader(residualBooks int) (FacHeader, error) {
+	prosody, content, residual := c.Books()
+	if residualBooks < 0 || residualBooks > residual {
+		return FacHeader{}, fmt.Errorf("%d residual books, the codec has 0 to %d: %w", residualBooks, residual, ErrTokens)
+	}
+	h := FacHeader{
+		SampleRate: c.SampleRate(), HopLength: c.HopLength(), CodebookSize: c.CodebookSize(),
+		ProsodyBooks: prosody, ContentBooks: content, ResidualBooks: residualBooks,
+		TimbreLen: c.LatentDim(),
+	}
+	h.Quantizer, h.Decoder = c.Fingerprints()
+	return h, h.check()
+}
+
+// Fingerprints returns those of the codec: of the quantizer, which gives codes
+// their meaning, and of the decoder, which may be trained on while codes stay what
+// they are. Equal weights in other containers have equal fingerprints.
+func (c *Codec) Fingerprints() (quantizer, decoder Fingerprint) {
+	q, d := c.model.Fingerprints()
+	return Fingerprint(q), Fingerprint(d)
+}
+
+// CheckFac says whether the codec can decode a file: ErrTokens if its codes mean
+// something else, or nothing, to this one. sameDecoder is false for a codec with
+// the same quantizer and another decoder, a fine-tuned one say, from which the
+// file sounds otherwise than it did to whom encoded it.
+func (c *Codec) CheckFac(h FacHeader) (sameDecoder bool, err error) {
+	own, err := c.FacHeader(min(h.ResidualBooks, c.config.Model.NResidual))
+	if err != nil {
+		return false, err
+	}
+	same := own
+	same.Quantizer, same.Decoder = h.Quantizer, h.Decoder
+	if same != h {
+		return false, fmt.Errorf("for a codec of %s, and this one is of %s: %w", h.shape(), own.shape(), ErrTokens)
+	}
+	if own.Quantizer != h.Quantizer {
+		return false, fmt.Errorf("encoded with another quantizer (fingerprint %s, this codec's is %s): %w",
+			h.Quantizer, own.Quantizer, ErrTokens)
+	}
+	return own.Decoder == h.Decoder, nil
+}
+
+func (h FacHeader) shape() string {
+	return fmt.Sprintf("%d Hz, hop %d, %d+%d+%d books of %d entries and a timbre of %d", h.SampleRate, h.HopLength,
+		h.ProsodyBooks, h.ContentBooks, h.ResidualBooks, h.CodebookSize, h.TimbreLen)
+}
+
+// Books returns the number of books stored, of all parts.
+func (h FacHeader) Books() int { return h.ProsodyBooks + h.ContentBooks + h.ResidualBooks }
+
+// Bitrate returns the bits that a second of codes takes, 4800 for the six books of
+// the standard configuration; blocks add 1.25 % to it, and a file 4 KB.
+func (h FacHeader) Bitrate() float64 {
+	return float64(h.frameBits()) * float64(h.SampleRate) / float64(h.HopLength)
+}
+
+func (h FacHeader) codeBits() int { return bits.Len(uint(h.CodebookSize - 1)) }
+
+func (h FacHeader) frameBits() int { return h.Books() * h.codeBits() }
+
+// blockBytes is the length of the codes of some frames.
+func (h FacHeader) blockBytes(frames int) int { return (frames*h.frameBits() + 7) / 8 }
+
+// check refuses what the format cannot hold.
+func (h FacHeader) check() error {
+	for _, f := range []struct {
+		what            string
+		value, min, max int
+	}{
+		{"sample rate", h.SampleRate, audio.MinRate, audio.MaxRate},
+		{"hop", h.HopLength, 1, facMostHop},
+		{"codebook size", h.CodebookSize, 2, facMostEntries},
+		{"prosody books", h.ProsodyBooks, 0, facMostBooks},
+		{"content books", h.ContentBooks, 0, facMostBooks},
+		{"residual books", h.ResidualBooks, 0, facMostBooks},
+		{"books", h.Books(), 1, 3 * facMostBooks},
+		{"timbre length", h.TimbreLen, 1, facMostTimbre},
+	} {
+		if f.value < f.min || f.value > f.max {
+			return fmt.Errorf("%s of %d, outside %d to %d", f.what, f.value, f.min, f.max)
+		}
+	}
+	return nil
+}
+
+// bytes returns the header as it is stored, without its checksum.
+func (h FacHeader) bytes() []byte {
+	le := binary.LittleEndian
+	b := append(make([]byte, 0, facHeaderSize), facMagic...)
+	b = le.AppendUint16(b, FacVersion)
+	b = le.AppendUint16(b, 0) // flags
+	b = le.AppendUint32(b, uint32(h.SampleRate))
+	b = le.AppendUint32(b, uint32(h.HopLength))
+	b = le.AppendUint32(b, uint32(h.CodebookSize))
+	b = append(b, byte(h.ProsodyBooks), byte(h.ContentBooks), byte(h.ResidualBooks), 0)
+	b = le.AppendUint32(b, uint32(h.TimbreLen))
+	b = append(b, h.Quantizer[:]...)
+	return append(b, h.Decoder[:]...)
+}
+
+// parseFacHeader reads what bytes returned; the checksum has not been looked at.
+func parseFacHeader(b []byte) (FacHeader, error) {
+	le := binary.LittleEndian
+	if flags := le.Uint16(b[10:]); flags != 0 {
+		return FacHeader{}, fmt.Errorf("flags %#x: %w", flags, ErrFacVersion)
+	}
+	u32 := func(at int) int { return int(min(le.Uint32(b[at:]), 1<<30)) } // past every limit, on 32-bit machines too
+	h := FacHeader{
+		SampleRate: u32(12), HopLength: u32(16), CodebookSize: u32(20),
+		ProsodyBooks: int(b[24]), ContentBooks: int(b[25]), ResidualBooks: int(b[26]),
+		TimbreLen: u32(28), Quantizer: Fingerprint(b[32:48]), Decoder: Fingerprint(b[48:64]),
+	}
+	err := h.check()
+	if err == nil && b[27] != 0 {
+		err = fmt.Errorf("a reserved byte is %d", b[27])
+	}
+	if err != nil {
+		return FacHeader{}, fmt.Errorf("%w: %w", ErrFacCorrupt, err)
+	}
+	return h, nil
+}
+
+// checkLength says whether an utterance of so many samples has so many frames.
+func (h FacHeader) checkLength(frames, samples int64) error {
+	hop := int64(h.HopLength)
+	if samples < 1 || frames < 1 || samples <= (frames-1)*hop || samples > frames*hop {
+		return fmt.Errorf("%d samples in %d frames of %d", samples, frames, hop)
+	}
+	return nil
+}

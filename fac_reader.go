@@ -1,0 +1,185 @@
+package facodec
+
+import (
+	"bufio"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math"
+)
+
+// A FacReader reads a compressed file as it comes. Its errors do not name the
+// file; each says where in it the fault is. It serves one goroutine at a time.
+type FacReader struct {
+	r       *bufio.Reader
+	header  FacHeader
+	buf     []byte
+	sum     uint32 // of all bytes so far but checksums
+	blocks  int64
+	frames  int64
+	samples int64
+	timbre  []float32
+	err     error // the first error, io.EOF included; it stays
+}
+
+// NewFacReader reads a header: ErrNotFac, ErrFacVersion, ErrFacTruncated or
+// ErrFacCorrupt if it cannot, or what r returned. Memory stays small whatever the
+// header claims.
+func NewFacReader(r io.Reader) (*FacReader, error) {
+	f := &FacReader{r: bufio.NewReader(r)}
+	magic, err := f.r.Peek(len(facMagic))
+	if string(magic) != facMagic[:len(magic)] {
+		return nil, ErrNotFac
+	}
+	if err != nil {
+		return nil, cut(err, "header")
+	}
+	// Before the checksum: another version may have its header in another form.
+	start, err := f.r.Peek(len(facMagic) + 2)
+	if err != nil {
+		return nil, cut(err, "header")
+	}
+	if v := binary.LittleEndian.Uint16(start[len(facMagic):]); v != FacVersion {
+		return nil, fmt.Errorf("%w: %d, this program reads %d", ErrFacVersion, v, FacVersion)
+	}
+	b, err := f.sealed(nil, facHeaderSize-4, "header")
+	if err != nil {
+		return nil, err
+	}
+	if f.header, err = parseFacHeader(b); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// sealed reads n bytes and the checksum of them and all before; head are bytes
+// before them that are read already.
+func (f *FacReader) sealed(head []byte, n int, what string) ([]byte, error) {
+	if cap(f.buf) < n+4 {
+		f.buf = make([]byte, n+4)
+	}
+	b := f.buf[:n+4]
+	if _, err := io.ReadFull(f.r, b); err != nil {
+		return nil, cut(err, what)
+	}
+	f.sum = crc32.Update(crc32.Update(f.sum, facTable, head), facTable, b[:n])
+	if f.sum != binary.LittleEndian.Uint32(b[n:]) {
+		return nil, fmt.Errorf("%w: checksum of the %s", ErrFacCorrupt, what)
+	}
+	return b[:n], nil
+}
+
+// cut makes an early end the error that it is.
+func cut(err error, what string) error {
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		return fmt.Errorf("%w: ends in the %s", ErrFacTruncated, what)
+	}
+	return err
+}
+
+// Header returns what the file holds.
+func (f *FacReader) Header() FacHeader { return f.header }
+
+// Next returns the next frames: those of a block, at most 1024. It is io.EOF once
+// the trailer has been read too and the file is known to be whole and sound; then
+// Timbre and Samples are known.
+func (f *FacReader) Next() (Codes, error) {
+	if f.err != nil {
+		return Codes{}, f.err
+	}
+	codes, err := f.next()
+	f.err = err
+	return codes, err
+}
+
+func (f *FacReader) next() (Codes, error) {
+	var head [2]byte
+	if _, err := io.ReadFull(f.r, head[:]); err != nil {
+		return Codes{}, cut(err, fmt.Sprintf("head of block %d", f.blocks))
+	}
+	frames := int(binary.LittleEndian.Uint16(head[:]))
+	if frames == 0 {
+		return Codes{}, f.trailer(head[:])
+	}
+	what := fmt.Sprintf("block %d", f.blocks)
+	if frames > facMostFrames {
+		return Codes{}, fmt.Errorf("%w: %d frames in %s, at most %d are", ErrFacCorrupt, frames, what, facMostFrames)
+	}
+	b, err := f.sealed(head[:], f.header.blockBytes(frames), what)
+	if err != nil {
+		return Codes{}, err
+	}
+	codes, err := f.header.unpack(b, frames)
+	if err != nil {
+		return Codes{}, fmt.Errorf("%s: %w", what, err)
+	}
+	f.blocks++
+	f.frames += int64(frames)
+	return codes, nil
+}
+
+// trailer returns io.EOF if all is well.
+func (f *FacReader) trailer(head []byte) error {
+	b, err := f.sealed(head, 8+4*f.header.TimbreLen, "trailer")
+	if err != nil {
+		return err
+	}
+	le := binary.LittleEndian
+	f.samples = int64(le.Uint64(b))
+	if err := f.header.checkLength(f.frames, f.samples); err != nil {
+		return fmt.Errorf("%w: %w", ErrFacCorrupt, err)
+	}
+	timbre := make([]float32, f.header.TimbreLen)
+	for i := range timbre {
+		timbre[i] = math.Float32frombits(le.Uint32(b[8+4*i:]))
+	}
+	if err := checkTimbre(timbre, len(timbre)); err != nil {
+		return fmt.Errorf("%w: %w", ErrFacCorrupt, err)
+	}
+	switch _, err := f.r.ReadByte(); err {
+	case nil:
+		return fmt.Errorf("%w: bytes after the trailer", ErrFacCorrupt)
+	case io.EOF:
+		f.timbre = timbre
+	default:
+		return err
+	}
+	return io.EOF
+}
+
+// Frames returns how many frames were read so far.
+func (f *FacReader) Frames() int64 { return f.frames }
+
+// Timbre returns the utterance's timbre, TimbreLen values; nil before Next has
+// returned io.EOF.
+func (f *FacReader) Timbre() []float32 { return f.timbre }
+
+// Samples returns the utterance's length; 0 before Next has returned io.EOF.
+func (f *FacReader) Samples() int64 {
+	if f.timbre == nil {
+		return 0
+	}
+	return f.samples
+}
+
+// ReadTokens reads a compressed file whole. No codec is needed for it; whether one
+// can decode the tokens, CheckFac tells. Errors are those of NewFacReader and Next.
+func ReadTokens(r io.Reader) (*Tokens, FacHeader, error) {
+	f, err := NewFacReader(r)
+	if err != nil {
+		return nil, FacHeader{}, err
+	}
+	t := &Tokens{}
+	for {
+		codes, err := f.Next()
+		if err == io.EOF {
+			t.Timbre, t.Samples = f.Timbre(), int(f.Samples())
+			return t, f.Header(), nil
+		}
+		if err != nil {
+			return nil, FacHeader{}, err
+		}
+		t.Codes.Append(codes)
+	}
+}

@@ -1,0 +1,135 @@
+package facodec
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math"
+)
+
+// A FacWriter writes a compressed file as its codes come: header, blocks, and in
+// the end a trailer with what is known only then. What it writes does not depend
+// on how the codes are cut into pieces. It serves one goroutine at a time.
+type FacWriter struct {
+	w       io.Writer
+	header  FacHeader
+	buf     []byte // what the next write to w begins with
+	pending Codes  // less than a block
+	sum     uint32 // of all bytes so far but checksums
+	frames  int64
+	bytes   int64
+	err     error // the first error; it stays
+}
+
+// NewFacWriter begins a compressed file. Nothing is written to w before the first
+// block is full; then every block is one Write. A header that the format cannot
+// hold is ErrTokens.
+func NewFacWriter(w io.Writer, h FacHeader) (*FacWriter, error) {
+	if err := h.check(); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrTokens, err)
+	}
+	f := &FacWriter{w: w, header: h, buf: h.bytes()}
+	f.seal(0)
+	return f, nil
+}
+
+// seal appends the checksum to buf, of which the bytes before from are sealed.
+func (f *FacWriter) seal(from int) {
+	f.sum = crc32.Update(f.sum, facTable, f.buf[from:])
+	f.buf = binary.LittleEndian.AppendUint32(f.buf, f.sum)
+}
+
+func (f *FacWriter) flush() error {
+	n, err := f.w.Write(f.buf)
+	f.bytes += int64(n)
+	f.buf, f.err = f.buf[:0], err
+	return err
+}
+
+// Bytes returns how many bytes were written.
+func (f *FacWriter) Bytes() int64 { return f.bytes }
+
+// Write adds frames. Books of codes beyond those of the header are left out;
+// missing ones, and codes out of range, are ErrTokens.
+func (f *FacWriter) Write(codes Codes) error {
+	if f.err != nil {
+		return f.err
+	}
+	if codes.Frames() == 0 {
+		return nil
+	}
+	stored, err := f.header.stored(codes)
+	if err != nil {
+		return err
+	}
+	f.pending.Append(stored)
+	frames, from := f.pending.Frames(), 0
+	for ; frames-from >= facBlockFrames; from += facBlockFrames {
+		if err := f.block(f.pending.Slice(from, from+facBlockFrames)); err != nil {
+			return err
+		}
+	}
+	if from > 0 {
+		var rest Codes
+		if from < frames {
+			rest.Append(f.pending.Slice(from, frames)) // a copy: it does not hold on to the rest
+		}
+		f.pending = rest
+	}
+	return nil
+}
+
+// block writes up to facBlockFrames frames.
+func (f *FacWriter) block(codes Codes) error {
+	from := len(f.buf)
+	f.buf = binary.LittleEndian.AppendUint16(f.buf, uint16(codes.Frames()))
+	f.buf = f.header.pack(f.buf, codes)
+	f.seal(from)
+	f.frames += int64(codes.Frames())
+	return f.flush()
+}
+
+// Finish completes the file: the utterance's timbre, TimbreLen values, and its
+// length in samples, which the last frame may reach past.
+func (f *FacWriter) Finish(timbre []float32, samples int64) error {
+	if f.err != nil {
+		return f.err
+	}
+	if err := checkTimbre(timbre, f.header.TimbreLen); err != nil {
+		return err
+	}
+	if err := f.header.checkLength(f.frames+int64(f.pending.Frames()), samples); err != nil {
+		return fmt.Errorf("%w: %w", err, ErrTokens)
+	}
+	if f.pending.Frames() > 0 {
+		if err := f.block(f.pending); err != nil {
+			return err
+		}
+		f.pending = Codes{}
+	}
+	le := binary.LittleEndian
+	f.buf = le.AppendUint16(f.buf, 0)
+	f.buf = le.AppendUint64(f.buf, uint64(samples))
+	for _, v := range timbre {
+		f.buf = le.AppendUint32(f.buf, math.Float32bits(v))
+	}
+	f.seal(0)
+	if err := f.flush(); err != nil {
+		return err
+	}
+	f.err = fmt.Errorf("the file is complete: %w", io.ErrClosedPipe)
+	return nil
+}
+
+// WriteTokens writes an utterance as a compressed file.
+func WriteTokens(w io.Writer, h FacHeader, t *Tokens) error {
+	f, err := NewFacWriter(w, h)
+	if err != nil {
+		return err
+	}
+	if err := f.Write(t.Codes); err != nil {
+		return err
+	}
+	return f.Finish(t.Timbre, int64(t.Samples))
+}
