@@ -59,8 +59,12 @@ type FacHeader struct {
 
 // FacHeader returns the header of compressed files of this codec that hold
 // residualBooks of its residual books, the first ones. A number that the codec
-// does not have is ErrTokens.
+// does not have is ErrTokens; a codec without its decoder, whose fingerprint is in
+// the header, ErrNotLoaded.
 func (c *Codec) FacHeader(residualBooks int) (FacHeader, error) {
+	if err := c.need(networkDecoder); err != nil {
+		return FacHeader{}, fmt.Errorf("for its fingerprint: %w", err)
+	}
 	prosody, content, residual := c.Books()
 	if residualBooks < 0 || residualBooks > residual {
 		return FacHeader{}, fmt.Errorf("%d residual books, the codec has 0 to %d: %w", residualBooks, residual, ErrTokens)
@@ -76,7 +80,8 @@ func (c *Codec) FacHeader(residualBooks int) (FacHeader, error) {
 
 // Fingerprints returns those of the codec: of the quantizer, which gives codes
 // their meaning, and of the decoder, which may be trained on while codes stay what
-// they are. Equal weights in other containers have equal fingerprints.
+// they are. Equal weights in other containers have equal fingerprints. That of a
+// decoder that was not loaded means nothing.
 func (c *Codec) Fingerprints() (quantizer, decoder Fingerprint) {
 	q, d := c.model.Fingerprints()
 	return Fingerprint(q), Fingerprint(d)

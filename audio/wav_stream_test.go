@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-func readAll(t *testing.T, stream io.Reader, rate int) []float32 {
+func readSamplesOf(t *testing.T, stream io.Reader, rate int) []float32 {
 	t.Helper()
 	r, err := NewReaderAt(stream, "stream", rate)
 	if err != nil {
@@ -74,7 +74,7 @@ func TestStreamWriter(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := readAll(t, &b, 12000); !slices.Equal(got, want) {
+			if got := readSamplesOf(t, &b, 12000); !slices.Equal(got, want) {
 				t.Errorf("%v, promised %d: %d other samples", format, promised, len(got))
 			}
 		}

@@ -1,0 +1,391 @@
+package facodec
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/facodec-go/facodec/audio"
+	"github.com/facodec-go/facodec/internal/weights"
+)
+
+// wavOf writes samples as a float WAV of the codec's rate.
+func wavOf(t testing.TB, samples []float32) (path string, data []byte) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "x.wav")
+	w, err := audio.Create(path, 24000, audio.F32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Write(samples); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	data, err = os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path, data
+}
+
+func heard(t testing.TB, wav []byte) []float32 {
+	t.Helper()
+	r, err := audio.NewReader(bytes.NewReader(wav), "output")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	samples := make([]float32, len(wav)/4+1)
+	n, err := readFull(r, samples)
+	if err != io.EOF {
+		t.Fatal(err)
+	}
+	return samples[:n]
+}
+
+var float32s = FileOptions{SampleFormat: audio.F32}
+
+// TestFacFiles: decode(encode(x)) is reconstruct(x) for any length, through files
+// and through pipes that give a byte at a time.
+func TestFacFiles(t *testing.T) {
+	c := smallCodec(t)
+	ctx := context.Background()
+	for _, n := range []int{1, 299, 300, 301, 3000, 19200, 45001} {
+		x := vowel(n, 24000)
+		source, wav := wavOf(t, x)
+		dir := t.TempDir()
+		fac, out, want := filepath.Join(dir, "x.fac"), filepath.Join(dir, "y.wav"), filepath.Join(dir, "want.wav")
+		report, err := c.EncodeFile(ctx, source, fac, EncodeOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		file, _ := os.ReadFile(fac)
+		if report.Samples != int64(n) || report.Frames != (n+299)/300 || report.Bytes != int64(len(file)) || report.Output != fac || report.Info.Encoding != "pcm_f32" {
+			t.Errorf("encoded: %+v", report)
+		}
+		var pipe bytes.Buffer
+		if _, err := c.EncodeFile(ctx, "in", "out", EncodeOptions{In: iotest.OneByteReader(bytes.NewReader(wav)), Out: &pipe}); err != nil || !bytes.Equal(pipe.Bytes(), file) {
+			t.Fatalf("%d samples through a pipe: error %v, or another file", n, err)
+		}
+
+		if _, err := c.ReconstructFile(ctx, source, want, float32s); err != nil {
+			t.Fatal(err)
+		}
+		wanted, _ := os.ReadFile(want)
+		report, err = c.DecodeFile(ctx, fac, out, DecodeOptions{FileOptions: float32s})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, _ := os.ReadFile(out); !bytes.Equal(got, wanted) {
+			t.Errorf("%d samples: decoded to another file than reconstructed", n)
+		}
+		if report.Samples != int64(n) || report.Frames != (n+299)/300 || report.Source != fac || report.Output != out || report.Warnings != nil {
+			t.Errorf("decoded: %+v", report)
+		}
+		var decoded bytes.Buffer
+		_, err = c.DecodeFile(ctx, "in", "out", DecodeOptions{FileOptions: float32s, In: iotest.OneByteReader(&pipe), Out: &decoded})
+		if err != nil || !bytes.Equal(decoded.Bytes(), wanted) {
+			t.Errorf("%d samples through a pipe: error %v, or another file than reconstructed", n, err)
+		}
+	}
+}
+
+// TestFacChoices: fewer books, some parts, another voice are what the library
+// makes of the tokens.
+func TestFacChoices(t *testing.T) {
+	c := smallCodec(t)
+	ctx := context.Background()
+	x := vowel(25000, 24000)
+	source, _ := wavOf(t, x)
+	voice, err := c.Timbre(vowel(3000, 24000), x[:5000])
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens, _ := c.Encode(x)
+	with := func(timbre []float32, prosody, content bool, residual int) []float32 {
+		codes := Parts{prosody, content, residual > 0}.of(tokens.Codes)
+		if residual > 0 {
+			codes.Residual = codes.Residual[:residual]
+		}
+		y, err := c.Decode(&Tokens{codes, timbre, len(x)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return y
+	}
+	own := tokens.Timbre
+	converted, _ := c.Convert(x, voice)
+	var seen [][]float32
+	sizes := map[int]int{}
+	for _, k := range []struct {
+		drop   int
+		timbre []float32
+		parts  string
+		want   []float32
+	}{
+		{0, nil, "prosody,content,residual", with(own, true, true, 3)},
+		{1, nil, "", with(own, true, true, 2)},
+		{2, nil, "", with(own, true, true, 1)},
+		{3, nil, "", with(own, true, true, 0)},
+		{0, nil, "prosody", with(own, true, false, 0)},
+		{0, nil, "content", with(own, false, true, 0)},
+		{0, nil, "residual", with(own, false, false, 3)},
+		{1, nil, "residual,prosody", with(own, true, false, 2)},
+		{0, voice, "", converted},
+		{0, voice, "prosody,content,residual", with(voice, true, true, 3)},
+	} {
+		var fac, wav bytes.Buffer
+		report, err := c.EncodeFile(ctx, source, "out", EncodeOptions{DropResidual: k.drop, Out: &fac})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sizes[k.drop] = int(report.Bytes)
+		o := DecodeOptions{FileOptions: float32s, Timbre: k.timbre, In: &fac, Out: &wav}
+		if k.parts != "" {
+			if o.Parts, err = ParseParts(k.parts); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := c.DecodeFile(ctx, "in", "out", o); err != nil {
+			t.Fatal(err)
+		}
+		got := heard(t, wav.Bytes())
+		if !slices.Equal(got, k.want) {
+			t.Errorf("%d books fewer, %q, other voice %v: %d other samples", k.drop, k.parts, k.timbre != nil, len(got))
+		}
+		for _, other := range seen {
+			if slices.Equal(got, other) {
+				t.Errorf("%d books fewer, %q, other voice %v: nothing changes", k.drop, k.parts, k.timbre != nil)
+			}
+		}
+		seen = append(seen, got)
+	}
+	// 84 frames in two blocks, 5 bits for each of 3 to 6 books.
+	for drop := range 4 {
+		if want := sizes[3] + (3-drop)*(40+12) + (3-drop)/2 + (3-drop)%2; sizes[drop] > want || sizes[drop] < want-2 {
+			t.Errorf("%d books fewer: %d bytes, about %d wanted", drop, sizes[drop], want)
+		}
+	}
+
+	var fac bytes.Buffer
+	c.EncodeFile(ctx, source, "out", EncodeOptions{DropResidual: 3, Out: &fac})
+	_, err = c.DecodeFile(ctx, "in", "out", DecodeOptions{Parts: Parts{Residual: true}, In: &fac, Out: io.Discard})
+	if !errors.Is(err, ErrTokens) || !strings.Contains(err.Error(), "in: holds no residual codes") {
+		t.Errorf("a part that is not there: %v", err)
+	}
+	for _, drop := range []int{-1, 4} {
+		if _, err := c.EncodeFile(ctx, source, "out", EncodeOptions{DropResidual: drop, Out: io.Discard}); !errors.Is(err, ErrTokens) {
+			t.Errorf("%d books fewer: %v", drop, err)
+		}
+	}
+	if _, err := ParseParts("prosody,noise"); err == nil {
+		t.Error("noise is a part")
+	}
+}
+
+// TestFacArrives: codes leave while the utterance goes on, and with a voice given
+// so do samples.
+func TestFacArrives(t *testing.T) {
+	c := smallCodec(t)
+	ctx := context.Background()
+	x := vowel(60000, 24000)
+	_, wav := wavOf(t, x)
+	voice, _ := c.Timbre(x)
+	facIn, facOut := io.Pipe()
+	wavIn, wavOut := io.Pipe()
+	soundIn, soundOut := io.Pipe()
+	errs := make(chan error, 2)
+	go func() {
+		_, err := c.EncodeFile(ctx, "in", "fac", EncodeOptions{In: wavIn, Out: facOut})
+		facOut.CloseWithError(err)
+		errs <- err
+	}()
+	go func() {
+		_, err := c.DecodeFile(ctx, "fac", "out", DecodeOptions{FileOptions: float32s, Timbre: voice, In: facIn, Out: soundOut})
+		soundOut.CloseWithError(err)
+		errs <- err
+	}()
+	go func() {
+		wavOut.Write(wav[:len(wav)-4000]) // and then waits
+	}()
+	// More than a second must come out before the end goes in.
+	head := make([]byte, 58+4*24000)
+	if _, err := io.ReadFull(soundIn, head); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		wavOut.Write(wav[len(wav)-4000:])
+		wavOut.Close()
+	}()
+	rest, err := io.ReadAll(soundIn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, _ := c.Convert(x, voice)
+	if got := heard(t, append(head, rest...)); !slices.Equal(got, want) {
+		t.Errorf("%d other samples than Convert gives", len(got))
+	}
+	for range 2 {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestFacFileFaults: the error names the file, and nothing is left.
+func TestFacFileFaults(t *testing.T) {
+	c := smallCodec(t)
+	ctx := context.Background()
+	source, _ := wavOf(t, vowel(20000, 24000))
+	var fac bytes.Buffer
+	if _, err := c.EncodeFile(ctx, source, "fac", EncodeOptions{Out: &fac}); err != nil {
+		t.Fatal(err)
+	}
+	file := fac.Bytes()
+	flipped := bytes.Clone(file)
+	flipped[len(file)-1] ^= 1 // the very last byte
+	dir := t.TempDir()
+	out := filepath.Join(dir, "y.wav")
+	voice, _ := c.Timbre(vowel(3000, 24000))
+	for what, k := range map[string]struct {
+		data []byte
+		want error
+	}{"cut": {file[:len(file)-1], ErrFacTruncated}, "flipped": {flipped, ErrFacCorrupt}, "empty": {nil, ErrFacTruncated}, "text": {[]byte("hello"), ErrNotFac}} {
+		path := writeFile(t, "bad.fac", string(k.data))
+		_, err := c.DecodeFile(ctx, path, out, DecodeOptions{})
+		if !errors.Is(err, k.want) || !strings.Contains(err.Error(), "read "+path+": ") {
+			t.Errorf("%s: %v", what, err)
+		}
+		var wav bytes.Buffer
+		if _, err = c.DecodeFile(ctx, "in", "out", DecodeOptions{In: bytes.NewReader(k.data), Out: &wav}); !errors.Is(err, k.want) || wav.Len() > 0 {
+			t.Errorf("%s from a pipe: %v, %d bytes out", what, err, wav.Len())
+		}
+		if _, err = c.DecodeFile(ctx, "in", out, DecodeOptions{In: bytes.NewReader(k.data), Timbre: voice}); !errors.Is(err, k.want) {
+			t.Errorf("%s as it comes: %v", what, err)
+		}
+	}
+	if _, err := c.DecodeFile(ctx, filepath.Join(dir, "missing.fac"), out, DecodeOptions{}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a missing file: %v", err)
+	}
+	if _, err := c.DecodeFile(ctx, dir, out, DecodeOptions{}); err == nil || strings.Count(err.Error(), dir) != 1 {
+		t.Errorf("a folder: %v", err)
+	}
+	cancelled, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := c.DecodeFile(cancelled, "in", out, DecodeOptions{In: bytes.NewReader(file)}); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+	// An interrupt that ends the pipe: what came is no whole utterance.
+	ctx2, cancel2 := context.WithCancel(ctx)
+	var late bytes.Buffer
+	_, wav := wavOf(t, vowel(20000, 24000))
+	_, err := c.EncodeFile(ctx2, "in", "out", EncodeOptions{FileOptions: FileOptions{Progress: func(float64) { cancel2() }}, In: bytes.NewReader(wav), Out: &late})
+	if _, _, readErr := ReadTokens(&late); !errors.Is(err, context.Canceled) || !errors.Is(readErr, ErrFacTruncated) {
+		t.Errorf("interrupted: %v, and what is left reads as %v", err, readErr)
+	}
+	text := writeFile(t, "notes.wav", "no sound")
+	if _, err := c.EncodeFile(ctx, text, filepath.Join(dir, "x.fac"), EncodeOptions{}); err == nil || !strings.Contains(err.Error(), text) {
+		t.Errorf("no sound: %v", err)
+	}
+	failing := io.MultiWriter(iotest.TruncateWriter(io.Discard, 0), failWriter{})
+	if _, err := c.EncodeFile(ctx, source, "standard output", EncodeOptions{Out: failing}); !errors.Is(err, io.ErrClosedPipe) || !strings.Contains(err.Error(), "write standard output: ") {
+		t.Errorf("a closed pipe: %v", err)
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) != 0 {
+		t.Errorf("left behind: %v", entries)
+	}
+}
+
+type failWriter struct{}
+
+func (failWriter) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+// TestFacOfOtherCodecs: another quantizer is an error, another decoder a warning.
+func TestFacOfOtherCodecs(t *testing.T) {
+	c := smallCodec(t)
+	ctx := context.Background()
+	tokens, own, _ := smallTokens(t, c, 5000)
+	decode := func(change func(*FacHeader)) (FileReport, error) {
+		h := own
+		change(&h)
+		short := *tokens
+		short.Timbre = slices.Repeat(tokens.Timbre, 2)[:h.TimbreLen]
+		return c.DecodeFile(ctx, "x.fac", "out", DecodeOptions{In: bytes.NewReader(facBytes(t, h, &short)), Out: io.Discard})
+	}
+	report, err := decode(func(h *FacHeader) { h.Decoder[3] ^= 1 })
+	if err != nil || len(report.Warnings) != 1 || !strings.HasPrefix(report.Warnings[0], "x.fac: encoded with another decoder") {
+		t.Errorf("another decoder: %v, warnings %q", err, report.Warnings)
+	}
+	for what, k := range map[string]struct {
+		change func(*FacHeader)
+		want   string
+	}{
+		"quantizer": {func(h *FacHeader) { h.Quantizer[3] ^= 1 }, "another quantizer (fingerprint "},
+		"rate":      {func(h *FacHeader) { h.SampleRate = 16000 }, "16000 Hz, hop 300"},
+		"entries":   {func(h *FacHeader) { h.CodebookSize = 64 }, "of 64 entries"},
+		"books":     {func(h *FacHeader) { h.ContentBooks = 1 }, "1+1+3 books"},
+		"timbre":    {func(h *FacHeader) { h.TimbreLen = 25 }, "a timbre of 25"},
+	} {
+		_, err := decode(k.change)
+		if !errors.Is(err, ErrTokens) || !strings.Contains(err.Error(), k.want) || !strings.Contains(err.Error(), "read x.fac: ") {
+			t.Errorf("another %s: %v", what, err)
+		}
+	}
+
+	// With real weights: a tensor of each kind changed.
+	for tensor, fails := range map[string]bool{
+		"quantizer.content_quantizer.quantizers.1.codebook.weight": true,
+		"quantizer.residual_quantizer.quantizers.0.out_proj.bias":  true,
+		"decoder.model.0.conv.conv.bias":                           false,
+	} {
+		q, d := own.Quantizer, own.Decoder
+		otherQ, otherD := fingerprintsWith(t, tensor)
+		if (q != otherQ) != fails || (d != otherD) == fails {
+			t.Errorf("%s changed: the quantizer's fingerprint changes: %v, the decoder's: %v", tensor, q != otherQ, d != otherD)
+		}
+	}
+}
+
+// fingerprintsWith returns those of the small codec with one value of a tensor
+// changed in its last bit.
+func fingerprintsWith(t *testing.T, tensor string) (quantizer, decoder Fingerprint) {
+	t.Helper()
+	f, err := weights.Open(smallCheckpoint(t, "small.safetensors", smallConfig, false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	arrays := weights.ArraysOf(f)
+	i := slices.IndexFunc(arrays, func(a weights.Array) bool { return a.Name == tensor })
+	if i < 0 {
+		t.Fatalf("no tensor %s", tensor)
+	}
+	values := arrays[i].Values
+	arrays[i].Values = func() ([]float32, error) {
+		v, err := values()
+		v = slices.Clone(v)
+		last := &v[len(v)-1]
+		*last = math.Float32frombits(math.Float32bits(*last) ^ 1)
+		return v, err
+	}
+	path := filepath.Join(t.TempDir(), "changed.safetensors")
+	if err := weights.WriteSafetensors(path, arrays, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Open(path, WithConfig(writeFile(t, "c.json", smallConfig)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	return c.Fingerprints()
+}
