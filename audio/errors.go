@@ -25,7 +25,7 @@ var (
 	ErrNotFinite = errors.New("not a finite number")
 	// ErrRate: a sample rate outside MinRate to MaxRate.
 	ErrRate = errors.New("sample rate out of range")
-	// ErrNoFFmpeg: the file is neither WAV nor FLAC and ffmpeg is not installed.
+	// ErrNoFFmpeg: the file is of a kind that ffmpeg decodes, which is not installed.
 	ErrNoFFmpeg = errors.New("ffmpeg is not installed")
 	// ErrFFmpeg: ffmpeg could not decode the file; the message has its reason.
 	ErrFFmpeg = errors.New("ffmpeg cannot decode it")

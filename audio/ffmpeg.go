@@ -24,10 +24,15 @@ type ffmpegDecoder struct {
 	waited bool
 }
 
-func newFFmpeg(src *source) (decoder, error) {
+// newFFmpeg starts ffmpeg on a file of the kind given, which is for the error where
+// ffmpeg is missing; "" is none that is known.
+func newFFmpeg(src *source, kind string) (decoder, error) {
 	program, err := exec.LookPath("ffmpeg")
 	if err != nil {
-		return nil, faultf(ErrNoFFmpeg, "only WAV (PCM, float, µ-law, A-law) and FLAC are read without it, and this is neither")
+		if kind == "" {
+			kind = "none of them"
+		}
+		return nil, faultf(ErrNoFFmpeg, "only WAV (PCM, float, µ-law, A-law), FLAC and MP3 are read without it, and this is %s", kind)
 	}
 	d := &ffmpegDecoder{src: src, input: "pipe:0"}
 	if src.seekable() {

@@ -45,8 +45,11 @@ func openSource(path string) (*source, error) {
 }
 
 func newSource(r io.Reader, name string) *source {
-	return &source{name: name, br: bufio.NewReaderSize(r, 64<<10), size: -1}
+	return &source{name: name, br: newBuffer(r), size: -1}
 }
+
+// newBuffer returns a buffer in which the largest frame of any format can be seen.
+func newBuffer(r io.Reader) *bufio.Reader { return bufio.NewReaderSize(r, 64<<10) }
 
 func (s *source) close() error {
 	if s.file != nil {
@@ -57,6 +60,12 @@ func (s *source) close() error {
 
 // seekable tells whether the source can be read again from its start.
 func (s *source) seekable() bool { return s.size >= 0 }
+
+// offset returns where in a seekable source the next byte is.
+func (s *source) offset() (int64, error) {
+	at, err := s.file.Seek(0, io.SeekCurrent)
+	return at - int64(s.br.Buffered()), err
+}
 
 // rewind makes a seekable source read from an offset.
 func (s *source) rewind(offset int64) error {
@@ -84,7 +93,7 @@ func (s *source) decoder() (decoder, error) {
 		dec, err := newWAV(s)
 		// ADPCM and other codecs in a WAV: ffmpeg may know them.
 		if errors.Is(err, ErrUnsupported) && s.seekable() {
-			if other, ffErr := newFFmpeg(s); !errors.Is(ffErr, ErrNoFFmpeg) {
+			if other, ffErr := newFFmpeg(s, ""); !errors.Is(ffErr, ErrNoFFmpeg) {
 				return other, ffErr
 			}
 		}
@@ -93,31 +102,43 @@ func (s *source) decoder() (decoder, error) {
 		}
 		return dec, nil
 	}
-	if bytes.HasPrefix(head, []byte("fLaC")) {
-		return newFLAC(s)
-	}
-	if skipped, err := s.skipID3(head); err != nil {
+	tagged, err := s.skipID3()
+	if err != nil {
 		return nil, err
-	} else if skipped {
-		return newFLAC(s)
 	}
-	return newFFmpeg(s)
+	head, _ = s.br.Peek(12)
+	switch {
+	case bytes.HasPrefix(head, []byte("fLaC")):
+		return newFLAC(s)
+	case looksLikeMP3(s.br):
+		return s.attempt(newMP3)
+	case tagged && len(head) == 0:
+		return nil, faultf(ErrEmpty, "the file has an ID3 tag but no samples")
+	}
+	return newFFmpeg(s, kindOf(head))
 }
 
-// skipID3 skips an ID3v2 tag if FLAC follows it; taggers put it there although
-// FLAC has tags of its own. Before MP3 it is usual, and then ffmpeg gets it all.
-func (s *source) skipID3(head []byte) (bool, error) {
-	if len(head) < 10 || !bytes.HasPrefix(head, []byte("ID3")) || !s.seekable() {
-		return false, nil
+// kindOf names a format that only ffmpeg decodes, where it is a usual one.
+func kindOf(head []byte) string {
+	if len(head) == 12 && string(head[4:8]) == "ftyp" {
+		return "MP4 or M4A"
 	}
-	// Ten bytes of header, then the length in four times seven bits.
-	length := int64(10)
-	for i, b := range head[6:10] {
-		length += int64(b&0x7f) << (21 - 7*i)
+	return ""
+}
+
+// skipID3 skips ID3v2 tags, which may stand before MP3, and which some taggers put
+// before FLAC although that has tags of its own. ffmpeg misses nothing in them.
+func (s *source) skipID3() (skipped bool, err error) {
+	for {
+		head, _ := s.br.Peek(10)
+		if len(head) < 10 || !bytes.HasPrefix(head, []byte("ID3")) {
+			return skipped, nil
+		}
+		skipped = true
+		if _, err := s.br.Discard(id3Length(head)); err == io.EOF {
+			return true, faultf(ErrTruncated, "the file ends in its ID3 tag")
+		} else if err != nil {
+			return true, err
+		}
 	}
-	magic := make([]byte, 4)
-	if _, err := s.file.ReadAt(magic, length); err != nil || string(magic) != "fLaC" {
-		return false, nil
-	}
-	return true, s.rewind(length)
 }
