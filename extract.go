@@ -2,32 +2,28 @@ package facodec
 
 import (
 	"context"
-	"encoding/binary"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/facodec-go/facodec/internal/atomicfile"
-	"github.com/facodec-go/facodec/internal/model"
-	"github.com/facodec-go/facodec/internal/npz"
-	"github.com/facodec-go/facodec/internal/op"
-	"github.com/facodec-go/facodec/internal/tensor"
 )
 
-// What says which arrays ExtractFile writes.
+// What says which arrays of a recording are written.
 type What struct {
 	Codes     bool // int32 codes_prosody, codes_content, codes_residual [books, T]
 	Timbre    bool // float32 timbre [latent]
 	Quantized bool // float32 quantized_prosody, quantized_content, quantized_residual [latent, T]
+	Float16   bool // timbre and quantized in half precision, rounded to nearest
 }
 
-// ParseWhat reads a list such as "codes,timbre,quantized".
+// ParseWhat reads a list such as "codes,timbre,quantized,float16".
 func ParseWhat(s string) (What, error) {
 	var w What
 	for _, word := range strings.Split(s, ",") {
@@ -38,27 +34,55 @@ func ParseWhat(s string) (What, error) {
 			w.Timbre = true
 		case "quantized":
 			w.Quantized = true
+		case "float16":
+			w.Float16 = true
 		default:
-			return What{}, fmt.Errorf("%q is not one of codes, timbre, quantized", word)
+			return What{}, fmt.Errorf("%q is not one of codes, timbre, quantized, float16", word)
 		}
 	}
+	if w.Float16 && !w.Timbre && !w.Quantized {
+		return What{}, errors.New("float16 says how timbre and quantized are written, and neither is asked for")
+	}
 	return w, nil
+}
+
+// String returns the list that ParseWhat reads, in one order.
+func (w What) String() string {
+	var words []string
+	for _, word := range []struct {
+		is   bool
+		name string
+	}{{w.Codes, "codes"}, {w.Timbre, "timbre"}, {w.Quantized, "quantized"}, {w.Float16, "float16"}} {
+		if word.is {
+			words = append(words, word.name)
+		}
+	}
+	return strings.Join(words, ",")
 }
 
 // partNames are the parts in the order of DecodeParts, as arrays are named.
 var partNames = [3]string{"prosody", "content", "residual"}
 
-// ExtractFile encodes an audio file and writes the arrays that w names to a
-// .npz file: T = ceil(samples/HopLength) frames. Memory holds the codes but not
-// the quantized frames, which wait on disk beside the output. After an error
-// nothing is left of the output.
+// ExtractFile encodes an audio file and writes the arrays that w names, in the
+// format that the ending of output says: .npz, which numpy.load opens, or
+// .safetensors, whose metadata have the samples, the rates and the model too.
+// T = ceil(samples/HopLength) frames. Memory holds the codes but not the quantized
+// frames, which wait on disk beside the output. After an error nothing is left of
+// the output.
 func (c *Codec) ExtractFile(ctx context.Context, source, output string, w What, o FileOptions) (FileReport, error) {
 	start := time.Now()
-	samples, timbre, err := c.measureFile(ctx, source)
+	write := writeNPZ
+	switch ext := strings.ToLower(filepath.Ext(output)); ext {
+	case ".npz":
+	case ".safetensors":
+		write = c.writeSafetensors
+	default:
+		return FileReport{}, fmt.Errorf("%s: the ending says the format: .npz or .safetensors", output)
+	}
+	clip, err := c.measureFile(ctx, source, o)
 	if err != nil {
 		return FileReport{}, err
 	}
-	frames := int((samples + int64(c.HopLength()) - 1) / int64(c.HopLength()))
 	f, err := atomicfile.Create(output)
 	if err != nil {
 		return FileReport{}, err
@@ -66,18 +90,13 @@ func (c *Codec) ExtractFile(ctx context.Context, source, output string, w What, 
 	defer f.Discard()
 	var quantized *spool
 	if w.Quantized {
-		if quantized, err = c.newSpool(filepath.Dir(output), frames); err != nil {
+		if quantized, err = c.newSpool(filepath.Dir(output), clip.frames, w.Float16); err != nil {
 			return FileReport{}, writeFault(output, err)
 		}
 		defer quantized.Close()
 	}
-	var all Codes
-	report, err := c.encodeFile(ctx, source, o.Progress, func(codes Codes, _ int64) error {
-		all.Append(codes)
-		if all.Frames() > frames {
-			return fmt.Errorf("%s: grew while it was read", source)
-		}
-		if quantized == nil || codes.Frames() == 0 {
+	codes, report, err := c.codesOfFile(ctx, source, clip, o, func(codes Codes) error {
+		if quantized == nil {
 			return nil
 		}
 		if err := quantized.add(codes); err != nil {
@@ -88,18 +107,25 @@ func (c *Codec) ExtractFile(ctx context.Context, source, output string, w What, 
 	if err != nil {
 		return FileReport{}, err
 	}
-	if all.Frames() != frames {
-		return FileReport{}, fmt.Errorf("%s: shrank while it was read", source)
+	hash := sha256.New()
+	if err := write(io.MultiWriter(f, hash), arraysOf(w, codes, clip.timbre, quantized), report); err != nil {
+		return FileReport{}, writeFault(output, err)
 	}
-	if err := writeArrays(f, w, all, timbre, quantized); err != nil {
+	if report.Bytes, err = f.Seek(0, io.SeekCurrent); err != nil {
 		return FileReport{}, writeFault(output, err)
 	}
 	if err := f.Commit(); err != nil {
 		return FileReport{}, err
 	}
 	report.Output, report.Elapsed = output, time.Since(start)
+	report.SHA256 = hex.EncodeToString(hash.Sum(nil))
 	return report, nil
 }
+
+// TokensFingerprint returns that of all tensors that turn a recording into codes
+// and a timbre: recordings extracted by two codecs go together if theirs are
+// equal. A decoder that was trained further, or left out, does not change it.
+func (c *Codec) TokensFingerprint() Fingerprint { return c.model.TokensFingerprint() }
 
 // writeFault names the output, and not the files that help to make it.
 func writeFault(output string, err error) error {
@@ -110,115 +136,44 @@ func writeFault(output string, err error) error {
 	return fmt.Errorf("write %s: %w", output, err)
 }
 
+// A measure is what a first reading of a file tells.
+type measure struct {
+	frames int
+	timbre []float32
+	gain   float32
+}
+
 // measureFile returns the length and the timbre of a file.
-func (c *Codec) measureFile(ctx context.Context, source string) (int64, []float32, error) {
+func (c *Codec) measureFile(ctx context.Context, source string, o FileOptions) (measure, error) {
+	gain, err := c.gainOf(ctx, source, o)
+	if err != nil {
+		return measure{}, err
+	}
 	v := c.NewVoiceEncoder()
-	if _, err := c.readFile(ctx, source, v.Push); err != nil {
-		return 0, nil, err
+	if _, err := c.readFile(ctx, source, scaled(gain, v.Push)); err != nil {
+		return measure{}, err
 	}
 	v.EndClip()
 	timbre, err := v.Timbre()
-	return int64(v.total), timbre, err
+	return measure{frames: (v.total + c.HopLength() - 1) / c.HopLength(), timbre: timbre, gain: gain}, err
 }
 
-func writeArrays(f io.Writer, w What, codes Codes, timbre []float32, quantized *spool) error {
-	z := npz.NewWriter(f)
-	if w.Codes {
-		for i, books := range [3][][]int32{codes.Prosody, codes.Content, codes.Residual} {
-			var flat []int32
-			for _, book := range books {
-				flat = append(flat, book...)
-			}
-			if err := z.Write("codes_"+partNames[i], []int{len(books), codes.Frames()}, flat); err != nil {
-				return err
-			}
+// codesOfFile returns the codes of a file that was measured. It calls add, too,
+// with pieces of at least a frame as they come.
+func (c *Codec) codesOfFile(ctx context.Context, source string, clip measure, o FileOptions, add func(Codes) error) (Codes, FileReport, error) {
+	var all Codes
+	report, err := c.encodeFile(ctx, source, clip.gain, o.Progress, func(codes Codes, _ int64) error {
+		all.Append(codes)
+		if all.Frames() > clip.frames {
+			return fmt.Errorf("%s: grew while it was read", source)
 		}
+		if codes.Frames() == 0 {
+			return nil
+		}
+		return add(codes)
+	})
+	if err == nil && all.Frames() != clip.frames {
+		err = fmt.Errorf("%s: shrank while it was read", source)
 	}
-	if w.Timbre {
-		if err := z.Write("timbre", []int{len(timbre)}, timbre); err != nil {
-			return err
-		}
-	}
-	if w.Quantized {
-		if err := quantized.write(z); err != nil {
-			return err
-		}
-	}
-	return z.Close()
-}
-
-// A spool keeps the quantized frames of a file on disk: NumPy's arrays are
-// channel by channel, while frames come one after the other.
-type spool struct {
-	codec  *Codec
-	run    *op.Run
-	files  [3]*os.File
-	frames int // in all
-	done   int
-	row    []byte
-}
-
-func (c *Codec) newSpool(dir string, frames int) (*spool, error) {
-	s := &spool{codec: c, run: op.NewRun(c.pool), frames: frames}
-	s.run.Last = true // each piece stands for itself: looking up codes has no memory
-	for i := range s.files {
-		f, err := os.CreateTemp(dir, ".facodec-quantized-*")
-		if err != nil {
-			s.Close()
-			return nil, err
-		}
-		s.files[i] = f
-	}
-	return s, nil
-}
-
-// Close removes the files.
-func (s *spool) Close() {
-	for _, f := range s.files {
-		if f != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}
-}
-
-// add appends the frames that codes stand for.
-func (s *spool) add(codes Codes) error {
-	for i, part := range s.codec.model.Quantizer.DecodeParts(s.run, model.Codes(codes)) {
-		if err := s.addPart(s.files[i], part); err != nil {
-			return err
-		}
-		s.run.Free(part)
-	}
-	s.done += codes.Frames()
-	return nil
-}
-
-func (s *spool) addPart(f *os.File, x tensor.Tensor) error {
-	for channel := range x.C {
-		s.row = s.row[:0]
-		for t := range x.T {
-			s.row = binary.LittleEndian.AppendUint32(s.row, math.Float32bits(x.Row(0, t)[channel]))
-		}
-		if _, err := f.WriteAt(s.row, 4*(int64(channel)*int64(s.frames)+int64(s.done))); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (s *spool) write(z *npz.Writer) error {
-	for i, f := range s.files {
-		if _, err := f.Seek(0, io.SeekStart); err != nil {
-			return err
-		}
-		err := z.WriteFunc("quantized_"+partNames[i], []int{s.codec.LatentDim(), s.frames}, npz.Float32, func(w io.Writer) error {
-			_, err := io.Copy(w, f)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return all, report, err
 }

@@ -13,6 +13,10 @@ import (
 type FileOptions struct {
 	// SampleFormat is that of the WAV files written, audio.S16 by default.
 	SampleFormat audio.SampleFormat
+	// Normalize brings each file to peak 1, the level of the recordings that the
+	// model was trained on, and what is spoken back to the file's own. It takes
+	// another reading of the file. Silence stays what it is.
+	Normalize bool
 	// Progress, if not nil, is told now and then how many seconds of the source
 	// are done.
 	Progress func(seconds float64)
@@ -27,7 +31,9 @@ type FileReport struct {
 	Seconds float64    `json:"seconds"`
 	Frames  int        `json:"frames"`
 	Clipped int64      `json:"clipped"` // samples of the output beyond full scale
-	Bytes   int64      `json:"bytes"`   // of a compressed file that was written
+	Bytes   int64      `json:"bytes"`   // of a compressed or extracted file, or line, that was written
+	// SHA256 is that of what was extracted, in hexadecimal; "" for other outputs.
+	SHA256 string `json:"sha256,omitempty"`
 	// Warnings say what is likely not as it was meant.
 	Warnings []string      `json:"warnings,omitempty"`
 	Elapsed  time.Duration `json:"-"`
@@ -39,31 +45,39 @@ func (r FileReport) RealTimeFactor() float64 { return r.Elapsed.Seconds() / r.Se
 // ReconstructFile encodes and decodes an audio file of any rate, kind and length
 // in flat memory, and writes a mono WAV file of the codec's rate: n samples at
 // rate r give exactly ceil(n·SampleRate/r). The file is read twice, first for its
-// timbre. After an error nothing is left of the output.
+// timbre; with Normalize three times. After an error nothing is left of the output.
 func (c *Codec) ReconstructFile(ctx context.Context, source, output string, o FileOptions) (FileReport, error) {
 	start := time.Now()
-	timbre, err := c.TimbreOfFiles(ctx, source)
+	if err := c.need(networkDecoder); err != nil {
+		return FileReport{}, err
+	}
+	clip, err := c.measureFile(ctx, source, o)
 	if err != nil {
 		return FileReport{}, err
 	}
-	d, err := c.NewDecoder(timbre)
+	d, err := c.NewDecoder(clip.timbre)
 	if err != nil {
 		return FileReport{}, fmt.Errorf("%s: %w", source, err)
 	}
-	return c.speakFile(ctx, start, source, output, d, func(codes Codes) Codes { return codes }, o)
+	return c.speakFile(ctx, start, source, output, clip.gain, d, func(codes Codes) Codes { return codes }, o)
 }
 
 // ConvertFile speaks an audio file in the voice of d, which NewDecoder of the
 // codec or of a redecoder gave, as ReconstructFile does but without the
 // residual. d is left ready for another utterance.
 func (c *Codec) ConvertFile(ctx context.Context, source, output string, d *Decoder, o FileOptions) (FileReport, error) {
-	return c.speakFile(ctx, time.Now(), source, output, d, func(codes Codes) Codes {
+	start := time.Now()
+	gain, err := c.gainOf(ctx, source, o)
+	if err != nil {
+		return FileReport{}, err
+	}
+	return c.speakFile(ctx, start, source, output, gain, d, func(codes Codes) Codes {
 		codes.Residual = nil
 		return codes
 	}, o)
 }
 
-func (c *Codec) speakFile(ctx context.Context, start time.Time, source, output string, d *Decoder,
+func (c *Codec) speakFile(ctx context.Context, start time.Time, source, output string, gain float32, d *Decoder,
 	parts func(Codes) Codes, o FileOptions) (FileReport, error) {
 	defer d.Reset()
 	var w *audio.Writer // made when there is something to write: bad input leaves no trace
@@ -86,9 +100,12 @@ func (c *Codec) speakFile(ctx context.Context, start time.Time, source, output s
 		if left := total - w.Samples(); total >= 0 && int64(len(samples)) > left {
 			samples = samples[:left]
 		}
+		if gain != 1 {
+			scale(samples, 1/gain)
+		}
 		return w.Write(samples)
 	}
-	report, err := c.encodeFile(ctx, source, o.Progress, func(codes Codes, total int64) error {
+	report, err := c.encodeFile(ctx, source, gain, o.Progress, func(codes Codes, total int64) error {
 		samples, err := d.Push(parts(codes))
 		if err != nil {
 			return err
@@ -112,21 +129,33 @@ func (c *Codec) speakFile(ctx context.Context, start time.Time, source, output s
 func (c *Codec) TimbreOfFiles(ctx context.Context, sources ...string) ([]float32, error) {
 	v := c.NewVoiceEncoder()
 	for _, source := range sources {
-		if _, err := c.readFile(ctx, source, v.Push); err != nil {
+		if err := c.pushClip(ctx, v, source, FileOptions{}); err != nil {
 			return nil, err
 		}
-		v.EndClip()
 	}
 	return v.Timbre()
 }
 
-// encodeFile calls frames with the codes of a file as they come, and with the
-// number of its samples, which is -1 until the last.
-func (c *Codec) encodeFile(ctx context.Context, source string, progress func(float64),
+// pushClip adds a file to a voice.
+func (c *Codec) pushClip(ctx context.Context, v *VoiceEncoder, source string, o FileOptions) error {
+	gain, err := c.gainOf(ctx, source, o)
+	if err != nil {
+		return err
+	}
+	if _, err := c.readFile(ctx, source, scaled(gain, v.Push)); err != nil {
+		return err
+	}
+	v.EndClip()
+	return nil
+}
+
+// encodeFile calls frames with the codes of a file, scaled by gain, as they come,
+// and with the number of its samples, which is -1 until the last.
+func (c *Codec) encodeFile(ctx context.Context, source string, gain float32, progress func(float64),
 	frames func(codes Codes, total int64) error) (FileReport, error) {
 	e := c.NewEncoder()
 	report := FileReport{Source: source}
-	info, err := c.readFile(ctx, source, func(samples []float32) error {
+	info, err := c.readFile(ctx, source, scaled(gain, func(samples []float32) error {
 		codes, err := e.Push(samples)
 		if err != nil {
 			return err
@@ -136,7 +165,7 @@ func (c *Codec) encodeFile(ctx context.Context, source string, progress func(flo
 		}
 		report.Frames += codes.Frames()
 		return frames(codes, -1)
-	})
+	}))
 	if err != nil {
 		return FileReport{}, err
 	}

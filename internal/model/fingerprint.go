@@ -19,6 +19,9 @@ var (
 // timbreTensors turn a voice into its timbre.
 var timbreTensors = []string{"quantizer.timbre_encoder."}
 
+// tokenTensors are all but the decoder and what brings it the timbre.
+var tokenTensors = slices.Concat([]string{"encoder.", "quantizer.melspec_"}, quantizerTensors, timbreTensors)
+
 // Fingerprints returns what stands for the values of a loaded codec's tensors,
 // whatever file they came from.
 func (c *Codec) Fingerprints() (quantizer, decoder [16]byte) {
@@ -27,6 +30,10 @@ func (c *Codec) Fingerprints() (quantizer, decoder [16]byte) {
 
 // TimbreFingerprint is Fingerprints' for what turns a voice into its timbre.
 func (c *Codec) TimbreFingerprint() [16]byte { return c.networks.fingerprint(timbreTensors) }
+
+// TokensFingerprint is that of all tensors that turn a recording into codes and a
+// timbre.
+func (c *Codec) TokensFingerprint() [16]byte { return c.networks.fingerprint(tokenTensors) }
 
 // fingerprint is SHA-256, cut to its first 16 bytes, over the tensors whose names
 // begin with one of prefixes, in the byte order of their names. For each: the

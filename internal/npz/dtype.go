@@ -102,8 +102,8 @@ func parseDescr(s string) (d DType, bigEndian bool, err error) {
 	return 0, false, fmt.Errorf("element type %q is not supported", s)
 }
 
-// fromHalf widens an IEEE half-precision number.
-func fromHalf(h uint16) float32 {
+// FromHalf widens an IEEE half-precision number, exactly.
+func FromHalf(h uint16) float32 {
 	sign := uint32(h>>15) << 31
 	exp, frac := uint32(h>>10&0x1f), uint32(h&0x3ff)
 	switch exp {
@@ -115,8 +115,8 @@ func fromHalf(h uint16) float32 {
 	return math.Float32frombits(sign | (exp+127-15)<<23 | frac<<13)
 }
 
-// toHalf narrows to half precision, ties to even, too large to infinity.
-func toHalf(f float32) uint16 {
+// ToHalf narrows to half precision, ties to even, too large to infinity.
+func ToHalf(f float32) uint16 {
 	b := math.Float32bits(f)
 	sign := uint16(b >> 16 & 0x8000)
 	b &= 0x7fffffff

@@ -149,26 +149,26 @@ func TestReadTypes(t *testing.T) {
 // Every half-precision number survives; what lies between two goes to the nearer.
 func TestHalf(t *testing.T) {
 	for h := range 1 << 16 {
-		f := fromHalf(uint16(h))
+		f := FromHalf(uint16(h))
 		if f != f {
-			if back := toHalf(f); back&0x7fff <= 0x7c00 {
+			if back := ToHalf(f); back&0x7fff <= 0x7c00 {
 				t.Fatalf("NaN %#x comes back as %#x", h, back)
 			}
 			continue
 		}
-		if back := toHalf(f); back != uint16(h) {
+		if back := ToHalf(f); back != uint16(h) {
 			t.Fatalf("%#x = %v comes back as %#x", h, f, back)
 		}
 		if h&0x7fff >= 0x7bff {
 			continue // no finite number above
 		}
-		up := fromHalf(uint16(h + 1))
+		up := FromHalf(uint16(h + 1))
 		mid := (f + up) / 2 // exact in float32
 		even := uint16(h + h&1)
-		if got := toHalf(mid); got != even {
+		if got := ToHalf(mid); got != even {
 			t.Fatalf("%v, between %v and %v, becomes %#x, want the even %#x", mid, f, up, got, even)
 		}
-		if got := toHalf(math.Nextafter32(mid, f)); got != uint16(h) {
+		if got := ToHalf(math.Nextafter32(mid, f)); got != uint16(h) {
 			t.Fatalf("just below %v becomes %#x, want %#x", mid, got, h)
 		}
 	}
@@ -176,8 +176,8 @@ func TestHalf(t *testing.T) {
 		f    float32
 		want uint16
 	}{{65519, 0x7bff}, {65520, 0x7c00}, {-1e9, 0xfc00}, {float32(math.Inf(-1)), 0xfc00}, {1e-30, 0}} {
-		if got := toHalf(tc.f); got != tc.want {
-			t.Errorf("toHalf(%v) = %#x, want %#x", tc.f, got, tc.want)
+		if got := ToHalf(tc.f); got != tc.want {
+			t.Errorf("ToHalf(%v) = %#x, want %#x", tc.f, got, tc.want)
 		}
 	}
 	f := write(t, func(w *Writer) error { return w.WriteFloat16("h", []int{2}, []float32{0.1, -3}) })

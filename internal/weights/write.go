@@ -19,10 +19,14 @@ import (
 type Array struct {
 	Name  string
 	Shape []int
-	// DType is F32, or I64 for the counters that some networks keep.
+	// DType is F32, or I64 for the counters that some networks keep; anything with
+	// Fill.
 	DType DType
 	// Values returns the elements in row-major order. It is called once.
 	Values func() ([]float32, error)
+	// Fill, if not nil, writes the elements instead: row-major, little-endian, in
+	// pieces of any size. Only safetensors can be written so.
+	Fill func(w io.Writer) error
 	// Release is called once the values are written; nil for nothing.
 	Release func()
 }
@@ -57,7 +61,7 @@ func check(arrays []Array) (total int64, err error) {
 			return 0, fmt.Errorf("%s occurs twice", a.Name)
 		case !utf8.ValidString(a.Name) || a.Name == "" || a.Name == "__metadata__":
 			return 0, fmt.Errorf("%q cannot be the name of a tensor", a.Name)
-		case a.DType != F32 && a.DType != I64:
+		case a.Fill == nil && a.DType != F32 && a.DType != I64:
 			return 0, fmt.Errorf("%s: writing %s is not supported", a.Name, a.DType)
 		}
 		seen[a.Name] = true
@@ -97,6 +101,9 @@ type writer struct {
 const block = 1 << 20
 
 func (w *writer) array(out io.Writer, a Array) error {
+	if a.Fill != nil {
+		return w.fill(out, a)
+	}
 	values, err := a.Values()
 	if err != nil {
 		return fmt.Errorf("%s: %w", a.Name, err)
@@ -118,6 +125,32 @@ func (w *writer) array(out io.Writer, a Array) error {
 		a.Release()
 	}
 	return nil
+}
+
+func (w *writer) fill(out io.Writer, a Array) error {
+	n, err := elements(a.Shape, a.DType.Size())
+	if err != nil {
+		return err
+	}
+	before := w.done
+	if err := a.Fill(io.MultiWriter(out, (*counter)(w))); err != nil {
+		return fmt.Errorf("%s: %w", a.Name, err)
+	}
+	if got, want := w.done-before, int64(n)*int64(a.DType.Size()); got != want {
+		return fmt.Errorf("%s: %d bytes for %s %v, which takes %d", a.Name, got, a.DType, a.Shape, want)
+	}
+	return nil
+}
+
+// A counter counts what has been written.
+type counter writer
+
+func (c *counter) Write(p []byte) (int, error) {
+	c.done += int64(len(p))
+	if c.progress != nil {
+		c.progress(c.done, c.total)
+	}
+	return len(p), nil
 }
 
 // littleEndianBytes returns values as a file holds them; a view where this

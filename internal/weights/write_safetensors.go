@@ -12,30 +12,33 @@ import (
 // WriteSafetensors writes a safetensors file, tensor by tensor. The metadata may
 // be nil, and so may progress, which is told the bytes written and to write.
 func WriteSafetensors(path string, arrays []Array, metadata map[string]string, progress func(done, total int64)) error {
-	return write(path, func(out io.Writer) error {
-		total, err := check(arrays)
-		if err != nil {
+	return write(path, func(out io.Writer) error { return EncodeSafetensors(out, arrays, metadata, progress) })
+}
+
+// EncodeSafetensors is WriteSafetensors to a writer, front to back.
+func EncodeSafetensors(out io.Writer, arrays []Array, metadata map[string]string, progress func(done, total int64)) error {
+	total, err := check(arrays)
+	if err != nil {
+		return err
+	}
+	// Wider types first, as the format's own writer does: every tensor is then
+	// aligned, without holes.
+	arrays = slices.Clone(arrays)
+	slices.SortStableFunc(arrays, func(a, b Array) int { return b.DType.Size() - a.DType.Size() })
+	header, err := safetensorsHeader(arrays, metadata)
+	if err != nil {
+		return err
+	}
+	if _, err := out.Write(header); err != nil {
+		return err
+	}
+	w := &writer{progress: progress, total: total}
+	for _, a := range arrays {
+		if err := w.array(out, a); err != nil {
 			return err
 		}
-		// Wider types first, as the format's own writer does: every tensor is
-		// then aligned, without holes.
-		arrays := slices.Clone(arrays)
-		slices.SortStableFunc(arrays, func(a, b Array) int { return b.DType.Size() - a.DType.Size() })
-		header, err := safetensorsHeader(arrays, metadata)
-		if err != nil {
-			return err
-		}
-		if _, err := out.Write(header); err != nil {
-			return err
-		}
-		w := &writer{progress: progress, total: total}
-		for _, a := range arrays {
-			if err := w.array(out, a); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // safetensorsHeader returns the length and the JSON object, padded so that the

@@ -2,6 +2,7 @@ package weights
 
 import (
 	"errors"
+	"io"
 	"maps"
 	"math"
 	"os"
@@ -204,5 +205,48 @@ func TestWriteFaults(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing", "out")
 	if err := WriteTorch(missing, nil, Layout{}, nil); err == nil || strings.Contains(err.Error(), ".tmp-") {
 		t.Error(err)
+	}
+}
+
+// TestFill: elements of any type are written in pieces, and as many as the shape
+// says.
+func TestFill(t *testing.T) {
+	filled := func(dtype DType, shape []int, pieces ...string) Array {
+		return Array{Name: "x", Shape: shape, DType: dtype, Fill: func(w io.Writer) error {
+			for _, piece := range pieces {
+				if _, err := io.WriteString(w, piece); err != nil {
+					return err
+				}
+			}
+			return nil
+		}}
+	}
+	path := filepath.Join(t.TempDir(), "x.safetensors")
+	wide := filled(I32, []int{2}, "\x01\x00\x00\x00\xff", "\xff\xff\xff")
+	wide.Name = "y"
+	if err := WriteSafetensors(path, []Array{filled(F16, []int{1, 3}, "\x00\x3c", "\x00\xc0\x00\x00"), wide}, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	f, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for name, want := range map[string][]float32{"x": {1, -2, 0}, "y": {1, -1}} {
+		x, _ := f.Lookup(name)
+		if got, err := x.Float32(); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s is %v, %v", name, got, err)
+		}
+	}
+	for _, pieces := range [][]string{{"\x00"}, {"\x00\x00\x00"}, nil} {
+		err := WriteSafetensors(path, []Array{filled(F16, []int{1}, pieces...)}, nil, nil)
+		if err == nil || !strings.Contains(err.Error(), "bytes for F16 [1], which takes 2") {
+			t.Errorf("%q: %v", pieces, err)
+		}
+	}
+	broken := errors.New("broken")
+	a := Array{Name: "x", DType: U8, Fill: func(io.Writer) error { return broken }}
+	if err := WriteSafetensors(path, []Array{a}, nil, nil); !errors.Is(err, broken) {
+		t.Errorf("error %v", err)
 	}
 }

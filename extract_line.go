@@ -1,0 +1,92 @@
+package facodec
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/facodec-go/facodec/internal/npz"
+)
+
+// 3·1024 numbers, 80 times a second.
+var errQuantizedLine = errors.New("quantized frames have no place in a line of text: 3 MB for each second; take npz or safetensors")
+
+// ExtractLine encodes an audio file and returns the arrays that w names as one
+// line of JSON, a newline at its end:
+//
+//	{"path":"a/en.wav","samples":49884,"sample_rate":24000,"frames":167,
+//	"codes_prosody":[[…]],"codes_content":[[…],[…]],"codes_residual":[[…],[…],[…]],"timbre":[…]}
+//
+// path is what the line calls the file. Numbers have the digits that bring back
+// the same float32, or float16. Quantized frames are refused.
+func (c *Codec) ExtractLine(ctx context.Context, source, path string, w What, o FileOptions) ([]byte, FileReport, error) {
+	if w.Quantized {
+		return nil, FileReport{}, errQuantizedLine
+	}
+	start := time.Now()
+	clip, err := c.measureFile(ctx, source, o)
+	if err != nil {
+		return nil, FileReport{}, err
+	}
+	codes, report, err := c.codesOfFile(ctx, source, clip, o, func(Codes) error { return nil })
+	if err != nil {
+		return nil, FileReport{}, err
+	}
+	name, err := json.Marshal(path)
+	if err != nil {
+		return nil, FileReport{}, err
+	}
+	b := append([]byte(`{"path":`), name...)
+	b = appendInt(append(b, `,"samples":`...), report.Samples)
+	b = appendInt(append(b, `,"sample_rate":`...), int64(c.SampleRate()))
+	b = appendInt(append(b, `,"frames":`...), int64(report.Frames))
+	if w.Codes {
+		for i, books := range [3][][]int32{codes.Prosody, codes.Content, codes.Residual} {
+			b = append(b, `,"codes_`+partNames[i]+`":`...)
+			b = appendList(b, books, func(b []byte, book []int32) []byte {
+				return appendList(b, book, func(b []byte, code int32) []byte { return appendInt(b, int64(code)) })
+			})
+		}
+	}
+	if w.Timbre {
+		number := appendFloat32
+		if w.Float16 {
+			number = appendFloat16
+		}
+		b = appendList(append(b, `,"timbre":`...), clip.timbre, number)
+	}
+	b = append(b, "}\n"...)
+	sum := sha256.Sum256(b)
+	report.Bytes, report.SHA256, report.Elapsed = int64(len(b)), hex.EncodeToString(sum[:]), time.Since(start)
+	return b, report, nil
+}
+
+func appendInt(b []byte, v int64) []byte { return strconv.AppendInt(b, v, 10) }
+
+func appendFloat32(b []byte, v float32) []byte {
+	return strconv.AppendFloat(b, float64(v), 'g', -1, 32)
+}
+
+// appendFloat16 writes the nearest half with five digits, which are enough to tell
+// any two apart. One too large for a half becomes the largest: JSON has no infinity.
+func appendFloat16(b []byte, v float32) []byte {
+	half := npz.FromHalf(npz.ToHalf(max(-65504, min(65504, v))))
+	text := strconv.FormatFloat(float64(half), 'g', 5, 32)
+	short, _ := strconv.ParseFloat(text, 64) // drops zeros at the end
+	return strconv.AppendFloat(b, short, 'g', -1, 64)
+}
+
+func appendList[T any](b []byte, list []T, element func([]byte, T) []byte) []byte {
+	b = append(b, '[')
+	for i, v := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = element(b, v)
+	}
+	return append(b, ']')
+}
