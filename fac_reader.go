@@ -33,17 +33,17 @@ func NewFacReader(r io.Reader) (*FacReader, error) {
 		return nil, ErrNotFac
 	}
 	if err != nil {
-		return nil, cut(err, "header")
+		return nil, cut(err, "the header")
 	}
 	// Before the checksum: another version may have its header in another form.
 	start, err := f.r.Peek(len(facMagic) + 2)
 	if err != nil {
-		return nil, cut(err, "header")
+		return nil, cut(err, "the header")
 	}
 	if v := binary.LittleEndian.Uint16(start[len(facMagic):]); v != FacVersion {
 		return nil, fmt.Errorf("%w: %d, this program reads %d", ErrFacVersion, v, FacVersion)
 	}
-	b, err := f.sealed(nil, facHeaderSize-4, "header")
+	b, err := f.sealed(nil, facHeaderSize-4, "the header")
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (f *FacReader) sealed(head []byte, n int, what string) ([]byte, error) {
 	}
 	f.sum = crc32.Update(crc32.Update(f.sum, facTable, head), facTable, b[:n])
 	if f.sum != binary.LittleEndian.Uint32(b[n:]) {
-		return nil, fmt.Errorf("%w: checksum of the %s", ErrFacCorrupt, what)
+		return nil, fmt.Errorf("%w: wrong checksum of %s", ErrFacCorrupt, what)
 	}
 	return b[:n], nil
 }
@@ -73,7 +73,7 @@ func (f *FacReader) sealed(head []byte, n int, what string) ([]byte, error) {
 // cut makes an early end the error that it is.
 func cut(err error, what string) error {
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
-		return fmt.Errorf("%w: ends in the %s", ErrFacTruncated, what)
+		return fmt.Errorf("%w: ends in %s", ErrFacTruncated, what)
 	}
 	return err
 }
@@ -96,7 +96,7 @@ func (f *FacReader) Next() (Codes, error) {
 func (f *FacReader) next() (Codes, error) {
 	var head [2]byte
 	if _, err := io.ReadFull(f.r, head[:]); err != nil {
-		return Codes{}, cut(err, fmt.Sprintf("head of block %d", f.blocks))
+		return Codes{}, cut(err, fmt.Sprintf("the head of block %d", f.blocks))
 	}
 	frames := int(binary.LittleEndian.Uint16(head[:]))
 	if frames == 0 {
@@ -121,7 +121,7 @@ func (f *FacReader) next() (Codes, error) {
 
 // trailer returns io.EOF if all is well.
 func (f *FacReader) trailer(head []byte) error {
-	b, err := f.sealed(head, 8+4*f.header.TimbreLen, "trailer")
+	b, err := f.sealed(head, 8+4*f.header.TimbreLen, "the trailer")
 	if err != nil {
 		return err
 	}

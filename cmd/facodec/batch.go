@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"runtime"
 	"time"
@@ -25,8 +26,11 @@ type batch struct {
 
 	// What follows is for a command that does it in its own way; nil for the usual.
 
+	find func(fail func(source string, err error)) []source
 	plan func(sources []source) ([]job, error)
 	keep func(jobs []job) (todo, kept []job, err error)
+	// piped says that standard input or output is part of the work.
+	piped bool
 	// failed is the error of a command that has reported sources that failed.
 	failed error
 }
@@ -52,8 +56,10 @@ func (b *batch) run(cmd *cobra.Command) error {
 		r.fail(source, err)
 		show.failure(err)
 	}
-	sources := findSources(b.sources, b.outputDir, fail)
-	jobs, err := b.jobs(sources)
+	if b.piped {
+		show.width = 0 // the other side of the pipe may draw there too
+	}
+	jobs, err := b.jobs(fail)
 	if err != nil {
 		return err
 	}
@@ -91,7 +97,13 @@ func (b *batch) run(cmd *cobra.Command) error {
 	return err
 }
 
-func (b *batch) jobs(sources []source) ([]job, error) {
+func (b *batch) jobs(fail func(string, error)) ([]job, error) {
+	var sources []source
+	if b.find != nil {
+		sources = b.find(fail)
+	} else {
+		sources = findSources(b.sources, b.outputDir, fail)
+	}
 	if b.plan != nil {
 		return b.plan(sources)
 	}
@@ -174,7 +186,14 @@ func (b *batch) work(cmd *cobra.Command, jobs []job, show *display, r *report, f
 // wrong with it.
 func (b *batch) show(show *display, jobs int, r facodec.FileReport) {
 	if !show.terminal() || jobs == 1 {
-		show.info("%s: %.2f s of audio in %.2f s (real-time factor %.2f)", r.Output, r.Seconds, r.Elapsed.Seconds(), r.RealTimeFactor())
+		size := ""
+		if r.Bytes > 0 {
+			size = fmt.Sprintf(", %s bytes", grouped(r.Bytes))
+		}
+		show.info("%s: %.2f s of audio in %.2f s (real-time factor %.2f)%s", r.Output, r.Seconds, r.Elapsed.Seconds(), r.RealTimeFactor(), size)
+	}
+	for _, text := range r.Warnings {
+		show.warning("%s", text)
 	}
 	if r.Clipped > 0 {
 		show.warning("%s: %d of %d samples were beyond full scale and are clipped; --sample-format f32 keeps them",

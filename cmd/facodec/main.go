@@ -30,13 +30,19 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second Ctrl-C ends the program at once.
 	context.AfterFunc(ctx, stop)
-	os.Exit(execute(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	os.Exit(executeWith(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// execute runs the command that args name and returns the exit code.
+// execute runs the command that args name, with nothing on stdin, and returns the
+// exit code.
 func execute(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	return executeWith(ctx, args, strings.NewReader(""), stdout, stderr)
+}
+
+func executeWith(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	root := newRoot()
 	root.SetArgs(expandLists(args))
+	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
@@ -75,8 +81,8 @@ func newRoot() *cobra.Command {
 		Short: "Neural speech codec that splits a voice into prosody, content, timbre and residual",
 		Long: `facodec is FAcodec, a neural speech codec that splits a voice into prosody,
 content, timbre and residual (NaturalSpeech 3, arXiv 2403.03100). It reconstructs
-speech from 4.8 kbit/s, converts one voice into another from a single clip, and
-extracts the codes that language and speech models feed on.
+speech from 4.8 kbit/s, compresses it to files of that rate, converts one voice
+into another from a single clip, and extracts the codes that language and speech models feed on.
 
 A checkpoint is needed: pytorch_model.bin and config.yml, side by side, from
 https://huggingface.co/Plachta/FAcodec. To try the program without one, say
@@ -84,6 +90,8 @@ synthetic: weights that are made up, take the same time, and speak noise.`,
 		Example: `  facodec reconstruct --source testdata/speech --output-dir out --checkpoint-path synthetic
   facodec reconstruct --source clip.wav --output-dir out --checkpoint-path pytorch_model.bin
   facodec convert --source clip.wav --reference voice.wav --output-dir out --checkpoint-path pytorch_model.bin
+  facodec encode clip.wav -o clip.fac --checkpoint-path pytorch_model.bin
+  facodec decode clip.fac -o again.wav --checkpoint-path pytorch_model.bin
   facodec extract --source recordings --output-dir codes --checkpoint-path pytorch_model.bin
   facodec info pytorch_model.bin`,
 		SilenceUsage:  true,
@@ -99,7 +107,7 @@ synthetic: weights that are made up, take the same time, and speak noise.`,
 	root.SetGlobalNormalizationFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))
 	})
-	root.AddCommand(newReconstruct(), newConvert(), newExtract(), newVoice(), newWeights(), newInfo(), newBench(), newVersion())
+	root.AddCommand(newReconstruct(), newConvert(), newEncode(), newDecode(), newExtract(), newVoice(), newWeights(), newInfo(), newBench(), newVersion())
 	return root
 }
 

@@ -31,8 +31,11 @@ type fileReport struct {
 	Samples    int64   `json:"samples"` // at the codec's rate
 	Frames     int     `json:"frames"`
 	Clipped    int64   `json:"clipped"`
+	Bytes      int64   `json:"bytes,omitempty"` // of a compressed file that was written
 	Elapsed    float64 `json:"elapsed_seconds"`
 	RealTime   float64 `json:"real_time_factor"` // seconds of work for a second of sound
+
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 type skipped struct {
@@ -63,6 +66,7 @@ func (r *report) add(f facodec.FileReport) {
 		Format:     strings.TrimSpace(f.Info.Format + " " + f.Info.Encoding),
 		SampleRate: f.Info.SampleRate, Channels: f.Info.Channels,
 		Seconds: f.Seconds, Samples: f.Samples, Frames: f.Frames, Clipped: f.Clipped,
+		Bytes: f.Bytes, Warnings: f.Warnings,
 		Elapsed: round(elapsed), RealTime: round(factor(elapsed, f.Seconds)),
 	})
 	t := &r.Totals

@@ -41,10 +41,24 @@ func nameOf(path string) string {
 	return base
 }
 
-// findSources lists the files that args name: files, and the audio files of
-// folders. What cannot be used goes to fail, and the rest goes on. A folder that
-// is skip is passed over: outputs of an earlier run are no sources.
+// A sourceKind is what a command works on.
+type sourceKind struct {
+	what    string   // "audio"
+	endings []string // of the files that are taken from a folder
+	once    bool     // sources are read once, so that they may be pipes
+}
+
+var audioFiles = sourceKind{what: "audio", endings: audioEndings}
+
+// findSources lists the audio files that args name, see find.
 func findSources(args []string, skip string, fail func(path string, err error)) []source {
+	return audioFiles.find(args, skip, fail)
+}
+
+// find lists the files that args name: files, and those of folders that are of
+// the kind. What cannot be used goes to fail, and the rest goes on. A folder that
+// is skip is passed over: outputs of an earlier run are no sources.
+func (k sourceKind) find(args []string, skip string, fail func(path string, err error)) []source {
 	var sources []source
 	skipInfo, _ := os.Stat(skip)
 	for _, arg := range args {
@@ -55,15 +69,15 @@ func findSources(args []string, skip string, fail func(path string, err error)) 
 		case info.IsDir():
 			before := len(sources)
 			failed := false
-			walk(arg, ".", skipInfo, func(s source) { sources = append(sources, s) }, func(path string, err error) {
+			k.walk(arg, ".", skipInfo, func(s source) { sources = append(sources, s) }, func(path string, err error) {
 				failed = true
 				fail(path, err)
 			})
 			if len(sources) == before && !failed {
-				fail(arg, fmt.Errorf("%s: no audio files in this folder; looked for %s", arg, strings.Join(audioEndings, " ")))
+				fail(arg, fmt.Errorf("%s: no %s files in this folder; looked for %s", arg, k.what, strings.Join(k.endings, " ")))
 			}
 		default:
-			if err := checkRegular(arg, info); err != nil {
+			if err := checkRegular(arg, info); err != nil && !k.once {
 				fail(arg, err)
 				continue
 			}
@@ -73,7 +87,7 @@ func findSources(args []string, skip string, fail func(path string, err error)) 
 	return sources
 }
 
-// checkRegular refuses pipes and devices: sources are read twice.
+// checkRegular refuses pipes and devices, for sources that are read twice.
 func checkRegular(path string, info fs.FileInfo) error {
 	if info.Mode().IsRegular() {
 		return nil
@@ -81,10 +95,10 @@ func checkRegular(path string, info fs.FileInfo) error {
 	return fmt.Errorf("%s: is a pipe or a device, and sources are read twice; write it to a file first", path)
 }
 
-// walk finds the audio files below root/dir in order of their names. Hidden ones
+// walk finds the files of the kind below root/dir in order of their names. Hidden ones
 // are left alone, links to files followed, links to folders not: they may lead
 // back.
-func walk(root, dir string, skip fs.FileInfo, found func(source), fail func(string, error)) {
+func (k sourceKind) walk(root, dir string, skip fs.FileInfo, found func(source), fail func(string, error)) {
 	folder := filepath.Join(root, dir)
 	entries, err := os.ReadDir(folder)
 	if err != nil {
@@ -98,11 +112,11 @@ func walk(root, dir string, skip fs.FileInfo, found func(source), fail func(stri
 		}
 		if entry.IsDir() {
 			if info, err := entry.Info(); err != nil || skip == nil || !os.SameFile(info, skip) {
-				walk(root, filepath.Join(dir, entry.Name()), skip, found, fail)
+				k.walk(root, filepath.Join(dir, entry.Name()), skip, found, fail)
 			}
 			continue
 		}
-		if !slices.Contains(audioEndings, strings.ToLower(filepath.Ext(path))) {
+		if !slices.Contains(k.endings, strings.ToLower(filepath.Ext(path))) {
 			continue
 		}
 		info, err := os.Stat(path)

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	facodec "github.com/facodec-go/facodec"
+)
+
+// decodeFlags are a batch's and what is to be heard.
+type decodeFlags struct {
+	pipeFlags
+	references []string
+	parts      string
+	format     string
+}
+
+func newDecode() *cobra.Command {
+	flags := decodeFlags{pipeFlags: pipeFlags{kind: compressedFiles}}
+	cmd := &cobra.Command{
+		Use:   "decode FILE... {-o FILE | --output-dir DIR} --checkpoint-path CHECKPOINT",
+		Short: "Make recordings of .fac files again",
+		Long: `Decode makes recordings of compressed files: mono WAV at the codec's sample rate
+(24 kHz), exactly as long as what was encoded, and sample for sample what reconstruct
+makes of it. The checkpoint must have the quantizer that the file was encoded with;
+another decoder, a fine-tuned one say, is warned of.
+
+Output is DIR/<name>.wav, or for a single source the file that -o names. A source
+called - is standard input, and -o - is standard output. For a folder, all .fac
+files in it are taken, and its tree is kept below DIR. A file is checked whole
+before it is decoded. From standard input it is kept in memory until its end, 600
+bytes for a second, because the timbre stands there.
+
+--reference speaks in another voice, as convert does: prosody and content of the
+file, without the residual, timbre of the reference. From standard input sound then
+comes while codes still arrive.
+
+--parts decodes some of the parts alone, to hear what each carries: a list of
+prosody, content, residual. With --reference it may name the residual too.
+
+Outputs that exist are kept; --force makes them anew. A source that fails is
+reported, the others go on, and the exit code is 1 in the end.`,
+		Example: `  facodec weights synthesize try.safetensors
+  facodec encode testdata/speech/en.flac -o en.fac --checkpoint-path try.safetensors
+  facodec decode en.fac -o en.wav --checkpoint-path try.safetensors
+  facodec decode en.fac -o en-as-it.wav --reference testdata/speech/it.flac --checkpoint-path try.safetensors
+  facodec decode en.fac -o en-prosody.wav --parts prosody --checkpoint-path try.safetensors`,
+		RunE: func(cmd *cobra.Command, args []string) error { return flags.run(cmd, args) },
+	}
+	flags.add(cmd)
+	f := cmd.Flags()
+	f.StringArrayVar(&flags.references, "reference", nil, "audio `file`s of another voice, a folder of them, or an enrolled voice; may be repeated")
+	f.StringVar(&flags.parts, "parts", "", "`list` of the parts to decode: prosody, content, residual (default: all, and with --reference all but the residual)")
+	addFormat(cmd, &flags.format)
+	return cmd
+}
+
+func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
+	if err := f.check(cmd, args); err != nil {
+		return err
+	}
+	format, err := parseFormat(cmd, f.format)
+	if err != nil {
+		return err
+	}
+	var parts facodec.Parts
+	if cmd.Flags().Changed("parts") {
+		if parts, err = facodec.ParseParts(f.parts); err != nil {
+			return &usageError{cmd.CommandPath(), fmt.Errorf("--parts: %w", err)}
+		}
+	}
+	var voice references
+	if len(f.references) > 0 {
+		if voice, err = findReferences(f.references, f.outputDir); err != nil {
+			return err
+		}
+	}
+	b := f.batch(cmd, func(name string) string { return name + ".wav" }, func(ctx context.Context) (worker, error) {
+		codec, notices, err := f.open(cmd, facodec.WithoutEncoder())
+		if err != nil {
+			return worker{}, err
+		}
+		var timbre []float32
+		if len(voice.files) > 0 {
+			if timbre, err = voice.timbre(ctx, codec); err != nil {
+				codec.Close()
+				return worker{}, err
+			}
+		}
+		return worker{
+			do: func(ctx context.Context, j job, progress func(float64)) (facodec.FileReport, error) {
+				e := endsOf(ctx, cmd, j)
+				return codec.DecodeFile(ctx, e.source, e.output, facodec.DecodeOptions{
+					FileOptions: facodec.FileOptions{SampleFormat: format, Progress: progress},
+					Parts:       parts, Timbre: timbre, In: e.in, Out: e.out,
+				})
+			},
+			close:   func() { codec.Close() },
+			notices: notices,
+		}, nil
+	})
+	return b.run(cmd)
+}

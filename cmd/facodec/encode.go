@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	facodec "github.com/facodec-go/facodec"
+)
+
+func newEncode() *cobra.Command {
+	flags := pipeFlags{kind: sourceKind{what: "audio", endings: audioEndings, once: true}}
+	var residualBooks int
+	cmd := &cobra.Command{
+		Use:   "encode FILE... {-o FILE | --output-dir DIR} --checkpoint-path CHECKPOINT",
+		Short: "Compress recordings to .fac files of 4.8 kbit/s",
+		Long: `Encode compresses recordings to their codes: 600 bytes for a second, and 4 KB for
+the timbre of each. Decode makes of a compressed file, sample for sample, what
+reconstruct makes of the recording.
+
+Output is DIR/<name>.fac, or for a single source the file that -o names. A source
+called - is standard input, and -o - is standard output: codes are written while
+the recording still comes in, 0.8 seconds at a time, in flat memory.
+
+--residual-books takes fewer of the three books that carry the detail, 0.8 kbit/s
+each: 0 leaves 2.4 kbit/s.
+
+A compressed file can be decoded by a codec with the same quantizer, that is by
+the same checkpoint or one whose decoder was fine-tuned; docs/fac.md describes the
+format. Outputs that exist are kept; --force makes them anew. A source that fails
+is reported, the others go on, and the exit code is 1 in the end.`,
+		Example: `  facodec weights synthesize try.safetensors
+  facodec encode testdata/speech/en.flac -o en.fac --checkpoint-path try.safetensors
+  facodec encode testdata/speech --output-dir compressed --checkpoint-path try.safetensors --residual-books 1
+  cat testdata/speech/en.flac | facodec encode - -o - --checkpoint-path try.safetensors | facodec decode - -o out.wav --checkpoint-path try.safetensors`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := flags.check(cmd, args); err != nil {
+				return err
+			}
+			b := flags.batch(cmd, func(name string) string { return name + ".fac" }, func(context.Context) (worker, error) {
+				codec, notices, err := flags.open(cmd)
+				if err != nil {
+					return worker{}, err
+				}
+				drop := 0
+				if cmd.Flags().Changed("residual-books") {
+					_, _, all := codec.Books()
+					drop = all - residualBooks
+					if residualBooks < 0 || drop < 0 {
+						codec.Close()
+						return worker{}, &usageError{cmd.CommandPath(), fmt.Errorf("--residual-books %d: the codec has 0 to %d", residualBooks, all)}
+					}
+				}
+				return worker{
+					do: func(ctx context.Context, j job, progress func(float64)) (facodec.FileReport, error) {
+						e := endsOf(ctx, cmd, j)
+						return codec.EncodeFile(ctx, e.source, e.output, facodec.EncodeOptions{
+							FileOptions: facodec.FileOptions{Progress: progress}, DropResidual: drop, In: e.in, Out: e.out,
+						})
+					},
+					close:   func() { codec.Close() },
+					notices: notices,
+				}, nil
+			})
+			return b.run(cmd)
+		},
+	}
+	flags.add(cmd)
+	cmd.Flags().IntVar(&residualBooks, "residual-books", 3, "how many of the residual books to store, 0 to 3: each takes 0.8 kbit/s")
+	return cmd
+}
