@@ -1,0 +1,37 @@
+package hub
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// lock keeps other processes, the Python library's too, from downloading the
+// same blob. waiting is called once if one does. Where the system knows no locks,
+// the hash still keeps what two processes wrote into each other out of the cache.
+func (c *Client) lock(ctx context.Context, repo, etag string, waiting func()) (unlock func(), err error) {
+	path := filepath.Join(c.Cache, ".locks", filepath.Base(c.repoDir(repo)), etag+".lock")
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o664)
+	if err != nil {
+		return nil, err
+	}
+	for first := true; ; first = false {
+		taken, err := tryLock(f)
+		if taken || err != nil {
+			return func() { f.Close() }, nil
+		}
+		if first {
+			waiting()
+		}
+		select {
+		case <-ctx.Done():
+			f.Close()
+			return nil, ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
