@@ -110,6 +110,8 @@ func (s *source) decoder() (decoder, error) {
 	switch {
 	case bytes.HasPrefix(head, []byte("fLaC")):
 		return newFLAC(s)
+	case bytes.HasPrefix(head, []byte("OggS")):
+		return s.attempt(newOgg)
 	case looksLikeMP3(s.br):
 		return s.attempt(newMP3)
 	case tagged && len(head) == 0:
