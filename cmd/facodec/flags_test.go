@@ -83,20 +83,22 @@ func TestExamples(t *testing.T) {
 	var visit func(cmd *cobra.Command)
 	visit = func(cmd *cobra.Command) {
 		for _, line := range strings.Split(cmd.Example, "\n") {
-			words := strings.Fields(line)
-			if len(words) == 0 {
-				continue
-			}
-			n++
-			found, rest, err := newRoot().Find(expandLists(words[1:]))
-			if err == nil {
-				err = found.ParseFlags(rest)
-			}
-			if err == nil {
-				err = found.ValidateArgs(found.Flags().Args())
-			}
-			if words[0] != "facodec" || err != nil || found.CommandPath() == "facodec" {
-				t.Errorf("%s: %v", line, err)
+			for _, command := range strings.Split(line, " | ") {
+				words := strings.Fields(command)
+				if len(words) == 0 || words[0] == "cat" {
+					continue
+				}
+				n++
+				found, rest, err := newRoot().Find(expandLists(words[1:]))
+				if err == nil {
+					err = found.ParseFlags(rest)
+				}
+				if err == nil {
+					err = found.ValidateArgs(found.Flags().Args())
+				}
+				if words[0] != "facodec" || err != nil || found.CommandPath() == "facodec" {
+					t.Errorf("%s: %v", command, err)
+				}
 			}
 		}
 		for _, sub := range cmd.Commands() {
