@@ -50,7 +50,7 @@ reported, the others go on, and the exit code is 1 in the end.`,
 	flags.add(cmd)
 	f := cmd.Flags()
 	f.StringArrayVar(&flags.references, "reference", nil, "audio `file`s of one voice, a folder of them, or a .voice (facodec voice enroll); may be repeated")
-	f.StringVar(&flags.redecoder, "redecoder-checkpoint", "", "`file` with a redecoder's weights, to decode with instead of the codec's decoder")
+	f.StringVar(&flags.redecoder, "redecoder-checkpoint", "", "`file` with a redecoder's weights, to decode with instead of the codec's decoder; hf://Plachta/FAcodec-redecoder: the published one")
 	f.StringVar(&flags.redecoderConfig, "redecoder-config", "", "the redecoder's experiment `file`, as --config is the codec's")
 	addFormat(cmd, &flags.format)
 	return cmd
@@ -94,7 +94,7 @@ func (f *convertFlags) open(ctx context.Context, cmd *cobra.Command, voice refer
 		return worker{}, err
 	}
 	w := worker{close: func() { codec.Close() }, notices: notices}
-	decoder, err := f.decoder(ctx, codec, &w, voice)
+	decoder, err := f.decoder(ctx, cmd, codec, &w, voice)
 	if err != nil {
 		w.close()
 		return worker{}, err
@@ -106,15 +106,18 @@ func (f *convertFlags) open(ctx context.Context, cmd *cobra.Command, voice refer
 }
 
 // decoder returns what speaks in the voice; w closes it.
-func (f *convertFlags) decoder(ctx context.Context, codec *facodec.Codec, w *worker, voice references) (*facodec.Decoder, error) {
+func (f *convertFlags) decoder(ctx context.Context, cmd *cobra.Command, codec *facodec.Codec, w *worker, voice references) (*facodec.Decoder, error) {
 	var redecoder *facodec.Redecoder
 	if f.redecoder != "" {
 		var options []facodec.Option
 		if f.redecoderConfig != "" {
 			options = append(options, facodec.WithConfig(f.redecoderConfig))
 		}
-		var err error
-		if redecoder, err = codec.OpenRedecoder(f.redecoder, options...); err != nil {
+		path, err := localCheckpoint(cmd, f.redecoder)
+		if err != nil {
+			return nil, err
+		}
+		if redecoder, err = codec.OpenRedecoder(path, options...); err != nil {
 			return nil, err
 		}
 		w.close = func() {

@@ -57,15 +57,14 @@ type modelFlags struct {
 
 func (f *modelFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.checkpoint, "checkpoint-path", "", "`file` with the codec's weights: safetensors or PyTorch; synthetic: made-up weights, for trying")
+	flags.StringVar(&f.checkpoint, "checkpoint-path", "", "`file` with the codec's weights: safetensors or PyTorch; hf://Plachta/FAcodec: the published one, downloaded; synthetic: made-up weights, for trying")
 	flags.StringVar(&f.config, "config", "", "experiment `file`; needed only if the checkpoint carries none and no config.yml lies beside it")
 	flags.IntVar(&f.threads, "threads", 0, "how many threads to compute on (default: one for each CPU); results do not depend on it")
 }
 
 // errNoCheckpoint tells a new user where codecs come from.
-var errNoCheckpoint = errors.New("no --checkpoint-path: get pytorch_model.bin and config.yml from " +
-	"https://huggingface.co/Plachta/FAcodec into one folder and name the first, " +
-	"or say synthetic to try the program with weights that are made up")
+var errNoCheckpoint = errors.New("no --checkpoint-path: name a file, say hf://Plachta/FAcodec " +
+	"to have the published codec downloaded, or say synthetic to try the program with weights that are made up")
 
 // synthetic stands for a codec without a file.
 const synthetic = "synthetic"
@@ -99,7 +98,10 @@ func (f *modelFlags) open(cmd *cobra.Command, more ...facodec.Option) (codec *fa
 	if f.checkpoint == synthetic {
 		codec, err = facodec.OpenSynthetic(0, options...)
 	} else {
-		codec, err = facodec.Open(f.checkpoint, options...)
+		var path string
+		if path, err = localCheckpoint(cmd, f.checkpoint); err == nil {
+			codec, err = facodec.Open(path, options...)
+		}
 	}
 	if err != nil {
 		return nil, nil, err
@@ -156,4 +158,9 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	return &usageError{cmd.CommandPath(), fmt.Errorf("%q follows no flag that takes it; say --source %[1]s or --reference %[1]s", args[0])}
+}
+
+// addNormalize adds the flag of the commands that hear recordings.
+func addNormalize(cmd *cobra.Command, normalize *bool) {
+	cmd.Flags().BoolVar(normalize, "normalize", false, "bring recordings to peak 1, as the model was trained on, and what is spoken back to their own level")
 }

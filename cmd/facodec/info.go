@@ -22,7 +22,8 @@ func newInfo() *cobra.Command {
 		Long: `Info says what a checkpoint (safetensors, PyTorch) or an experiment file (JSON,
 YAML) holds: its networks with their tensors and parameters, sample rate, frame
 rate, code books and bitrate, how far it was trained, and which keys of the
-configuration have no effect. Checkpoints of other networks are listed, too.`,
+configuration have no effect. Checkpoints of other networks are listed, too. One
+on the Hugging Face hub, hf://ORG/NAME or hf://ORG/NAME/FILE, is downloaded.`,
 		Example: `  facodec weights synthesize try.safetensors
   facodec info try.safetensors
   facodec info --tensors try.safetensors
@@ -33,7 +34,11 @@ configuration have no effect. Checkpoints of other networks are listed, too.`,
 			if config != "" {
 				options = append(options, facodec.WithConfig(config))
 			}
-			d, err := facodec.Describe(args[0], options...)
+			path, err := localCheckpoint(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			d, err := facodec.Describe(path, options...)
 			if err != nil {
 				return err
 			}

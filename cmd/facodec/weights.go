@@ -92,7 +92,8 @@ func newWeightsConvert() *cobra.Command {
 		Short: "Convert a checkpoint between safetensors and PyTorch",
 		Long: `Convert writes the checkpoint IN in the format that the ending of OUT says:
 .safetensors, or .pth, .pt or .bin for a PyTorch file that the originals load.
-IN may be safetensors or a PyTorch file of either container format.
+IN may be safetensors, a PyTorch file of either container format, or a name on the
+Hugging Face hub, hf://ORG/NAME or hf://ORG/NAME/FILE.
 
 All networks go along, those of training too (predictors, discriminators), with
 the configuration, the training step and the epoch. A configuration that lies
@@ -104,7 +105,11 @@ become float32. Optimizers and schedulers are left out, and named.`,
 		Args: wantArgs("IN", "OUT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return flags.write(cmd, args[1], func(o facodec.WeightsOptions) (facodec.WeightsReport, error) {
-				return facodec.ConvertWeights(cmd.Context(), args[0], args[1], o)
+				input, err := localCheckpoint(cmd, args[0])
+				if err != nil {
+					return facodec.WeightsReport{}, err
+				}
+				return facodec.ConvertWeights(cmd.Context(), input, args[1], o)
 			})
 		},
 	}

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path"
+
+	"github.com/spf13/cobra"
+
+	facodec "github.com/facodec-go/facodec"
+)
+
+func newDownload() *cobra.Command {
+	var quiet, asJSON bool
+	cmd := &cobra.Command{
+		Use:   "download [facodec | redecoder | ORG/NAME[@REVISION][/FILE]]",
+		Short: "Get a published model from the Hugging Face hub",
+		Long: `Download brings a model and its configuration from the Hugging Face hub into the
+cache that the hub's Python library uses, and prints the path of the checkpoint.
+What is there already, from Python too, is not fetched again.
+
+  facodec     Plachta/FAcodec, the published codec; this one if nothing is said
+  redecoder   Plachta/FAcodec-redecoder, the conversion model
+  ORG/NAME    any repository: its pytorch_model.bin or model.safetensors, or FILE
+
+A download that was stopped goes on where it was; hashes are checked; a busy
+server is asked again. The commands do the same by themselves for a checkpoint
+that is named hf://ORG/NAME, but do not look for a newer one.
+
+These variables of the environment hold, as in Python:
+  HF_HOME, HF_HUB_CACHE   where the cache is (~/.cache/huggingface/hub)
+  HF_ENDPOINT             another server, a mirror say (https://huggingface.co)
+  HF_TOKEN                for private models and those with a licence to accept
+  HF_HUB_OFFLINE          1: use the cache, never the network`,
+		Example: `  facodec download
+  facodec download redecoder
+  facodec reconstruct --source testdata/speech --output-dir out --checkpoint-path hf://Plachta/FAcodec`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return &usageError{cmd.CommandPath(), fmt.Errorf("%d models named, want one", len(args))}
+			}
+			return nil
+		},
+		ValidArgs: []string{"facodec", "redecoder"},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name := "facodec"
+			if len(args) == 1 {
+				name = args[0]
+			}
+			show := newDisplay(cmd.ErrOrStderr(), quiet)
+			r, err := download(cmd.Context(), show, name, true)
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), r)
+			}
+			if _, err := fmt.Fprintln(cmd.OutOrStdout(), r.Checkpoint); err != nil {
+				return fmt.Errorf("write stdout: %w", plain(err))
+			}
+			return nil
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.BoolVar(&quiet, "quiet", false, "print nothing but the path, errors and warnings")
+	flags.BoolVar(&asJSON, "json", false, "print a report to stdout")
+	return cmd
+}
+
+// download gets a model of the hub, with a bar.
+func download(ctx context.Context, show *display, name string, update bool) (*facodec.DownloadReport, error) {
+	defer show.stopBar()
+	current := ""
+	r, err := facodec.Download(ctx, name, facodec.DownloadOptions{
+		Update: update,
+		Progress: func(file string, done, total int64) {
+			if file != current {
+				current = file
+				show.stopBar()
+				show.startBar(1, megabytesOf)
+			}
+			show.progress(float64(done), float64(max(total, done)), path.Base(file))
+		},
+		Notice: func(text string) { show.notice("%s", text) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	show.stopBar()
+	switch {
+	case r.Downloaded:
+		show.info("%s: downloaded, %s, commit %.12s", r.Repo, megabytes(r.Bytes), r.Commit)
+	case update:
+		show.info("%s: there already, %s, commit %.12s", r.Repo, megabytes(r.Bytes), r.Commit)
+	}
+	return r, nil
+}
+
+func megabytesOf(done, total float64) string { return fmt.Sprintf("%.0f of %.0f MB", done/1e6, total/1e6) }
+
+// localCheckpoint returns the path of a checkpoint: the one given, or, for a name
+// that begins with hf://, where it lies in the cache once it is downloaded.
+func localCheckpoint(cmd *cobra.Command, name string) (string, error) {
+	if !facodec.IsHubName(name) {
+		return name, nil
+	}
+	quiet, _ := cmd.Flags().GetBool("quiet") // false for commands without the flag
+	r, err := download(cmd.Context(), newDisplay(cmd.ErrOrStderr(), quiet), name, false)
+	if err != nil {
+		return "", err
+	}
+	return r.Checkpoint, nil
+}

@@ -1,0 +1,168 @@
+package facodec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/facodec-go/facodec/internal/hub"
+)
+
+// published are the names that stand for the originals' models
+// (Plachtaa/FAcodec, reconstruct.py and reconstruct_redecoder.py).
+var published = map[string]string{
+	"facodec":   "Plachta/FAcodec",
+	"redecoder": "Plachta/FAcodec-redecoder",
+}
+
+// checkpointNames are what a checkpoint is called in a repository that does not
+// say: as the originals publish theirs, then as others do.
+var checkpointNames = []string{"pytorch_model.bin", "model.safetensors", "facodec.safetensors"}
+
+// DownloadOptions say how Download goes about it, and who is told.
+type DownloadOptions struct {
+	// Update asks the hub whether a branch has moved on. Without it, what is in
+	// the cache is used as it is, and the network only for what is not.
+	Update bool
+	// Progress, if not nil, is told how much of a file has come; total is -1 where
+	// the server does not say.
+	Progress func(file string, done, total int64)
+	// Notice, if not nil, is told what may surprise: why nothing comes, say.
+	Notice func(text string)
+}
+
+// A DownloadReport says where a model of the hub lies on this machine.
+type DownloadReport struct {
+	Repo       string `json:"repo"`
+	Revision   string `json:"revision"`
+	Commit     string `json:"commit"`
+	Checkpoint string `json:"checkpoint"` // the path to open
+	Config     string `json:"config"`     // the path of the configuration beside it; "" if there is none
+	Bytes      int64  `json:"bytes"`      // of both
+	Downloaded bool   `json:"downloaded"` // false: all of it was there
+}
+
+// IsHubName says whether a path is a name on the hub: it begins with hf://.
+func IsHubName(name string) bool { return strings.HasPrefix(name, hub.Scheme) }
+
+// Download brings a model from the Hugging Face hub into the cache that its
+// Python library uses, and returns the paths to give to Open. name is "facodec",
+// "redecoder", ORG/NAME or ORG/NAME/FILE, with @REVISION behind NAME for another
+// than main, with or without hf:// in front. The configuration that lies beside
+// the checkpoint comes along. A download that was stopped goes on where it was,
+// and hashes are checked. The environment variables of the Python library hold:
+// HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE.
+//
+// Open itself reads files alone, so that nothing goes to the network unasked.
+func Download(ctx context.Context, name string, o DownloadOptions) (*DownloadReport, error) {
+	client, err := hub.FromEnv()
+	if err != nil {
+		return nil, err
+	}
+	full := name
+	if repo, ok := published[strings.TrimPrefix(name, hub.Scheme)]; ok {
+		full = repo
+	}
+	ref, err := hub.Parse(full)
+	if err != nil {
+		return nil, fmt.Errorf("%w; or say facodec or redecoder", err)
+	}
+	d := downloader{client: client, options: o}
+	return d.model(ctx, ref)
+}
+
+// A downloader gets the files of one model.
+type downloader struct {
+	client  *hub.Client
+	options DownloadOptions
+	report  DownloadReport
+}
+
+func (d *downloader) model(ctx context.Context, ref hub.Ref) (*DownloadReport, error) {
+	d.report = DownloadReport{Repo: ref.Repo, Revision: ref.Revision}
+	checkpoint, err := d.checkpoint(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	d.report.Checkpoint, d.report.Commit = checkpoint.Path, checkpoint.Commit
+	at := ref.In(checkpoint.name)
+	if slices.Contains(besideNames, path.Base(at.File)) {
+		return &d.report, nil // was a configuration itself
+	}
+	// Of the same commit, even if the branch moves on between the two.
+	at.Revision = checkpoint.Commit
+	for _, name := range besideNames {
+		f, err := d.file(ctx, at.In(path.Join(path.Dir(at.File), name)))
+		if errors.Is(err, hub.ErrNoFile) {
+			continue
+		}
+		if errors.Is(err, hub.ErrOffline) {
+			break // the checkpoint may carry its own; Open says if not
+		}
+		if err != nil {
+			return nil, err
+		}
+		d.report.Config = f.Path
+		break
+	}
+	return &d.report, nil
+}
+
+// namedFile is a file with the name that it has in its repository.
+type namedFile struct {
+	hub.File
+	name string
+}
+
+// checkpoint gets the file that is named, or the first that a repository has of
+// those that checkpoints are called.
+func (d *downloader) checkpoint(ctx context.Context, ref hub.Ref) (namedFile, error) {
+	if ref.File != "" {
+		f, err := d.file(ctx, ref)
+		return namedFile{f, ref.File}, err
+	}
+	var firstErr error
+	for _, name := range checkpointNames {
+		f, err := d.file(ctx, ref.In(name))
+		if err == nil {
+			return namedFile{f, name}, nil
+		}
+		if !errors.Is(err, hub.ErrNoFile) && !errors.Is(err, hub.ErrOffline) {
+			return namedFile{}, err
+		}
+		if firstErr == nil {
+			firstErr = err
+		}
+	}
+	if errors.Is(firstErr, hub.ErrNoFile) {
+		return namedFile{}, fmt.Errorf("%s: holds no %s; name its checkpoint, %s/FILE: %w", ref, strings.Join(checkpointNames, ", "), ref, hub.ErrNoFile)
+	}
+	return namedFile{}, firstErr
+}
+
+// file gets one file, without the network if that will do: a commit does not
+// move on.
+func (d *downloader) file(ctx context.Context, ref hub.Ref) (hub.File, error) {
+	if !d.options.Update || ref.Revision == d.report.Commit {
+		if f, ok := d.client.Cached(ref); ok {
+			d.report.Bytes += f.Size
+			return f, nil
+		}
+		if d.client.Missing(ref) {
+			return hub.File{}, fmt.Errorf("%s: %w", ref, hub.ErrNoFile)
+		}
+	}
+	f, err := d.client.Download(ctx, ref, hub.Options{Progress: d.options.Progress, Notice: d.options.Notice})
+	if err != nil {
+		return hub.File{}, err
+	}
+	if f.Came && !f.Verified && d.options.Notice != nil {
+		d.options.Notice(fmt.Sprintf("%s: the server gave no hash, so that what came could not be checked", ref))
+	}
+	d.report.Bytes += f.Size
+	d.report.Downloaded = d.report.Downloaded || f.Came
+	return f, nil
+}
