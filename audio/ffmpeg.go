@@ -32,7 +32,7 @@ func newFFmpeg(src *source, kind string) (decoder, error) {
 		if kind == "" {
 			kind = "none of them"
 		}
-		return nil, faultf(ErrNoFFmpeg, "only WAV (PCM, float, µ-law, A-law), FLAC, MP3, Ogg Vorbis and Ogg Opus are read without it, and this is %s", kind)
+		return nil, faultf(ErrNoFFmpeg, "only WAV (PCM, float, µ-law, A-law), FLAC, MP3, Vorbis and Opus (Ogg, WebM) are read without it, and this is %s", kind)
 	}
 	d := &ffmpegDecoder{src: src, input: "pipe:0"}
 	if src.seekable() {

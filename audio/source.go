@@ -112,6 +112,8 @@ func (s *source) decoder() (decoder, error) {
 		return newFLAC(s)
 	case bytes.HasPrefix(head, []byte("OggS")):
 		return s.attempt(newOgg)
+	case isEBML(head):
+		return s.attempt(newWebM)
 	case looksLikeMP3(s.br):
 		return s.attempt(newMP3)
 	case tagged && len(head) == 0:

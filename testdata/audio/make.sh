@@ -28,6 +28,10 @@ oggenc -Q -q 2 -o stereo44k.ogg "$tmp/en44100.wav"
 opusenc --quiet --speech --bitrate 14 "$tmp/fr.wav" speech.opus
 opusenc --quiet --speech --bitrate 28 "$tmp/es48000.wav" hybrid.opus
 opusenc --quiet --music --bitrate 64 --framesize 10 "$tmp/fr48000.wav" stereo.opus
+# As a browser records: to a pipe, so that no size is known. And beside a picture.
+ffmpeg -v error -i "$tmp/es48000.wav" -c:a libopus -b:a 24k -live 1 -f webm - | cat >recording.webm
+ffmpeg -v error -y -f lavfi -i testsrc=d=0.6:s=32x32:r=5 -i "$tmp/fr48000.wav" -c:v libvpx -b:v 20k \
+	-c:a libopus -b:a 48k -cluster_time_limit 200 video.webm
 
 reference() { # FILE DECODER...: the mean over two channels, or the one
 	f=$1
@@ -44,5 +48,6 @@ reference mono16k.ogg
 sox -D mono16k.ogg.flac "$tmp/y.flac" trim 0 9600s
 mv "$tmp/y.flac" mono16k.ogg.flac
 for f in speech hybrid stereo; do reference $f.opus -c:a libopus -request_sample_fmt flt; done
+for f in recording video; do reference $f.webm -c:a libopus -request_sample_fmt flt; done
 lame --quiet --decode mono24k.mp3 "$tmp/lame.wav"
 ffmpeg -v error -y -i "$tmp/lame.wav" -map_metadata -1 -fflags +bitexact -c:a flac mono24k.mp3.flac
