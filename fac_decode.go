@@ -68,7 +68,7 @@ func (p Parts) resolve(h FacHeader, converted bool) (Parts, error) {
 	return p, nil
 }
 
-// DecodeOptions are those of DecodeFile.
+// DecodeOptions are those of DecodeFile; Normalize has no effect.
 type DecodeOptions struct {
 	FileOptions
 	// Parts are those to decode; each goes through the norm and the timbre as all

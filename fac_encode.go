@@ -10,7 +10,8 @@ import (
 	"github.com/facodec-go/facodec/internal/atomicfile"
 )
 
-// EncodeOptions are those of EncodeFile. SampleFormat has no effect.
+// EncodeOptions are those of EncodeFile. Of the FileOptions only Progress has an
+// effect.
 type EncodeOptions struct {
 	FileOptions
 	// DropResidual is how many of the last residual books are left out; each takes

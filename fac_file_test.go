@@ -188,6 +188,10 @@ func TestFacChoices(t *testing.T) {
 			t.Errorf("%d books fewer: %v", drop, err)
 		}
 	}
+	without := smallCodec(t, WithoutDecoder())
+	if _, err := without.EncodeFile(ctx, source, "out", EncodeOptions{Out: io.Discard}); !errors.Is(err, ErrNotLoaded) {
+		t.Errorf("without the decoder and its fingerprint: %v", err)
+	}
 	if _, err := ParseParts("prosody,noise"); err == nil {
 		t.Error("noise is a part")
 	}
