@@ -129,24 +129,12 @@ func (c *Codec) speakFile(ctx context.Context, start time.Time, source, output s
 func (c *Codec) TimbreOfFiles(ctx context.Context, sources ...string) ([]float32, error) {
 	v := c.NewVoiceEncoder()
 	for _, source := range sources {
-		if err := c.pushClip(ctx, v, source, FileOptions{}); err != nil {
+		if _, err := c.readFile(ctx, source, v.Push); err != nil {
 			return nil, err
 		}
+		v.EndClip()
 	}
 	return v.Timbre()
-}
-
-// pushClip adds a file to a voice.
-func (c *Codec) pushClip(ctx context.Context, v *VoiceEncoder, source string, o FileOptions) error {
-	gain, err := c.gainOf(ctx, source, o)
-	if err != nil {
-		return err
-	}
-	if _, err := c.readFile(ctx, source, scaled(gain, v.Push)); err != nil {
-		return err
-	}
-	v.EndClip()
-	return nil
 }
 
 // encodeFile calls frames with the codes of a file, scaled by gain, as they come,

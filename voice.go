@@ -33,20 +33,30 @@ func (v *VoiceEncoder) Voice() (*Voice, error) {
 // Voice.Save) or both, in flat memory. The audio is one voice as TimbreOfFiles
 // makes it; with enrolled ones it is mixed by MixVoices.
 func (c *Codec) VoiceOfFiles(ctx context.Context, paths ...string) (*Voice, error) {
-	return c.EnrollFiles(ctx, paths, nil)
+	return c.enroll(ctx, paths, FileOptions{})
+}
+
+// NormalizedVoiceOfFiles is VoiceOfFiles with each audio file brought to peak 1, as
+// Normalize of FileOptions does with sources.
+func (c *Codec) NormalizedVoiceOfFiles(ctx context.Context, paths ...string) (*Voice, error) {
+	return c.enroll(ctx, paths, FileOptions{Normalize: true})
 }
 
 // EnrollFiles is VoiceOfFiles with a progress, if not nil, that is told how many
 // seconds of all the audio have been heard.
 func (c *Codec) EnrollFiles(ctx context.Context, paths []string, progress func(seconds float64)) (*Voice, error) {
+	return c.enroll(ctx, paths, FileOptions{Progress: progress})
+}
+
+func (c *Codec) enroll(ctx context.Context, paths []string, o FileOptions) (*Voice, error) {
 	var voices []*Voice
 	clips := c.NewVoiceEncoder()
 	hear := func(samples []float32) error {
 		if err := clips.Push(samples); err != nil {
 			return err
 		}
-		if progress != nil {
-			progress(float64(clips.total) / float64(c.SampleRate()))
+		if o.Progress != nil {
+			o.Progress(float64(clips.total) / float64(c.SampleRate()))
 		}
 		return nil
 	}
@@ -62,7 +72,11 @@ func (c *Codec) EnrollFiles(ctx context.Context, paths []string, progress func(s
 			voices = append(voices, v)
 			continue
 		}
-		if _, err := c.readFile(ctx, path, hear); err != nil {
+		gain, err := c.gainOf(ctx, path, o)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := c.readFile(ctx, path, scaled(gain, hear)); err != nil {
 			return nil, err
 		}
 		clips.EndClip()

@@ -23,6 +23,9 @@ type batch struct {
 	// together says that do may run for several files at a time, a thread each:
 	// with many files this is quicker than all threads on one after the other.
 	together bool
+	// oneOutput says that all sources go into one, so that a line about a source
+	// names the source.
+	oneOutput bool
 
 	// What follows is for a command that does it in its own way; nil for the usual.
 
@@ -38,9 +41,10 @@ type batch struct {
 // A worker makes outputs.
 type worker struct {
 	do func(ctx context.Context, j job, progress func(seconds float64)) (facodec.FileReport, error)
-	// record is called for each output that was made, in the order of the sources;
-	// nil for nothing. Its error ends the command.
+	// record is called for each output that was made, in the order of the sources,
+	// and end after the last; nil for nothing. Their errors end the command.
 	record func(j job, r facodec.FileReport) error
+	end    func() error
 	close  func()
 	// notices are printed with the first output: where nothing comes out, the
 	// error is what matters.
@@ -176,6 +180,11 @@ func (b *batch) work(cmd *cobra.Command, jobs []job, show *display, r *report, f
 		w.notices = nil
 		b.show(show, len(jobs), o.report)
 	}
+	if w.end != nil {
+		if err := w.end(); err != nil {
+			return err
+		}
+	}
 	if files > 1 {
 		r.Totals.Elapsed = time.Since(start).Seconds()
 	}
@@ -190,7 +199,11 @@ func (b *batch) show(show *display, jobs int, r facodec.FileReport) {
 		if r.Bytes > 0 {
 			size = fmt.Sprintf(", %s bytes", grouped(r.Bytes))
 		}
-		show.info("%s: %.2f s of audio in %.2f s (real-time factor %.2f)%s", r.Output, r.Seconds, r.Elapsed.Seconds(), r.RealTimeFactor(), size)
+		name := r.Output
+		if b.oneOutput {
+			name = r.Source
+		}
+		show.info("%s: %.2f s of audio in %.2f s (real-time factor %.2f)%s", name, r.Seconds, r.Elapsed.Seconds(), r.RealTimeFactor(), size)
 	}
 	for _, text := range r.Warnings {
 		show.warning("%s", text)

@@ -27,7 +27,7 @@ func TestFolder(t *testing.T) {
 	}
 	out := filepath.Join(in, "out")
 	r := reported(t, 0, "extract", "--source", in, "--output-dir", out, "--checkpoint-path", fixture("small.safetensors"))
-	checkFiles(t, out, "a/c.npz", "a/d.npz", "a/deep/d.npz", "b.npz", "old.wav")
+	checkFiles(t, out, "a/c.npz", "a/d.npz", "a/deep/d.npz", "b.npz", "manifest.jsonl", "old.wav")
 	var order []string
 	for _, f := range r.Files {
 		rel, _ := filepath.Rel(in, f.Source)

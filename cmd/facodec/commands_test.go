@@ -179,7 +179,7 @@ func TestExtract(t *testing.T) {
 				args = append(args, "--what", what)
 			}
 			succeed(t, args...)
-			checkFiles(t, out, "fr.npz")
+			checkFiles(t, out, "fr.npz", "manifest.jsonl")
 			f, err := npz.Open(filepath.Join(out, "fr.npz"))
 			if err != nil {
 				t.Fatal(err)

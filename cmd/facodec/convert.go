@@ -18,6 +18,7 @@ type convertFlags struct {
 	redecoder       string
 	redecoderConfig string
 	format          string
+	normalize       bool
 }
 
 func newConvert() *cobra.Command {
@@ -37,6 +38,9 @@ for its clips, by itself or among others.
 With --redecoder-checkpoint a redecoder speaks, a model trained for conversion
 alone, from the content of the source, instead of the codec's own decoder.
 
+The model was trained on recordings with peak 1. --normalize brings sources and
+reference clips to that, and outputs to the level of their source.
+
 Every value must follow its flag: --source a.wav b.wav --reference r.wav.
 Outputs that exist are kept; --force makes them anew. A source that fails is
 reported, the others go on, and the exit code is 1 in the end.`,
@@ -53,6 +57,7 @@ reported, the others go on, and the exit code is 1 in the end.`,
 	f.StringVar(&flags.redecoder, "redecoder-checkpoint", "", "`file` with a redecoder's weights, to decode with instead of the codec's decoder; hf://Plachta/FAcodec-redecoder: the published one")
 	f.StringVar(&flags.redecoderConfig, "redecoder-config", "", "the redecoder's experiment `file`, as --config is the codec's")
 	addFormat(cmd, &flags.format)
+	addNormalize(cmd, &flags.normalize)
 	return cmd
 }
 
@@ -100,7 +105,7 @@ func (f *convertFlags) open(ctx context.Context, cmd *cobra.Command, voice refer
 		return worker{}, err
 	}
 	w.do = func(ctx context.Context, j job, progress func(float64)) (facodec.FileReport, error) {
-		return codec.ConvertFile(ctx, j.source, j.output, decoder, facodec.FileOptions{SampleFormat: format, Progress: progress})
+		return codec.ConvertFile(ctx, j.source, j.output, decoder, facodec.FileOptions{SampleFormat: format, Normalize: f.normalize, Progress: progress})
 	}
 	return w, nil
 }
@@ -125,7 +130,7 @@ func (f *convertFlags) decoder(ctx context.Context, cmd *cobra.Command, codec *f
 			codec.Close()
 		}
 	}
-	timbre, err := voice.timbre(ctx, codec)
+	timbre, err := voice.timbre(ctx, codec, f.normalize)
 	if err != nil {
 		return nil, err
 	}

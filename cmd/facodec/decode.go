@@ -84,7 +84,7 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 		}
 		var timbre []float32
 		if len(voice.files) > 0 {
-			if timbre, err = voice.timbre(ctx, codec); err != nil {
+			if timbre, err = voice.timbre(ctx, codec, false); err != nil {
 				codec.Close()
 				return worker{}, err
 			}

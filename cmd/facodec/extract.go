@@ -2,23 +2,35 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	facodec "github.com/facodec-go/facodec"
 )
 
+// extractFlags are a batch's and those of what is written.
+type extractFlags struct {
+	batchFlags
+	what      string
+	format    string
+	shard     string
+	normalize bool
+}
+
+// formats are the endings of outputs by their names.
+var formats = []string{"npz", "jsonl", "safetensors"}
+
 func newExtract() *cobra.Command {
-	var flags batchFlags
-	var what string
+	var flags extractFlags
 	cmd := &cobra.Command{
 		Use:   "extract --source FILE... --output-dir DIR --checkpoint-path CHECKPOINT",
-		Short: "Write the codes of recordings as NumPy arrays",
-		Long: `Extract encodes recordings and writes what language and speech models feed on.
-
-Output is DIR/<name>.npz, which numpy.load opens, with T frames for every second
-times 80 (in the standard configuration), the last one padded:
+		Short: "Write the codes of recordings for those who train on them",
+		Long: `Extract encodes recordings and writes what language and speech models feed on:
+arrays of T frames for every second times 80 (in the standard configuration), the
+last one padded.
 
   codes      codes_prosody   int32 [1, T]
              codes_content   int32 [2, T]
@@ -26,44 +38,72 @@ times 80 (in the standard configuration), the last one padded:
   timbre     timbre          float32 [1024]      one vector for the whole recording
   quantized  quantized_prosody, quantized_content, quantized_residual
                              float32 [1024, T]   what the codes stand for
+  float16    timbre and quantized are float16 instead
 
---what names those wanted. For a folder, all audio files in it are taken, and its
-tree is kept below DIR. Outputs that exist are kept; --force makes them anew. A
-source that fails is reported, the others go on, and the exit code is 1 in the
-end.`,
-		Example: `  facodec weights synthesize try.safetensors
-  facodec extract --source testdata/speech --output-dir codes --checkpoint-path try.safetensors
-  facodec extract --source testdata/speech/en.flac --output-dir all --checkpoint-path try.safetensors --what codes,timbre,quantized`,
+--what names those wanted. --format says where they go:
+
+  npz          DIR/<name>.npz for each recording: numpy.load
+  safetensors  DIR/<name>.safetensors, with samples, rates and model in its metadata
+  jsonl        DIR/codes.jsonl, a line of JSON for each recording (no quantized)
+
+DIR/manifest.jsonl has a line for each output: path, output, offset, bytes, sha256,
+samples, seconds, frames, and what it was made with. A run that was stopped, however
+hard, continues after what the manifest vouches for; all else is made. --force makes
+everything anew. Outputs of other settings or another model are not mixed in.
+
+--shard I/N takes the recordings whose path hashes to part I of N, counted from 0,
+so that N machines share a corpus; adding recordings moves none of the others.
+Kubernetes Indexed Jobs (JOB_COMPLETION_INDEX of JOB_COMPLETIONS) and Slurm arrays
+(SLURM_ARRAY_TASK_ID) need no flag. Each shard has a manifest-00003-of-00016.jsonl
+and codes-00003-of-00016.jsonl of its own.
+
+With many recordings each thread takes one. One that fails is reported, the others
+go on, and the exit code is 2 in the end; it is 1 where nothing could be done.`,
+		Example: `  facodec extract --source testdata/speech --output-dir codes --checkpoint-path synthetic
+  facodec extract --source testdata/speech --output-dir lines --checkpoint-path synthetic --format jsonl --what codes
+  facodec extract --source testdata/speech/en.flac --output-dir all --checkpoint-path synthetic --format safetensors --what codes,timbre,quantized,float16
+  facodec extract --source testdata/speech --output-dir codes --checkpoint-path synthetic --shard 0/4`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			flags.sources = append(flags.sources, args...)
-			if err := flags.check(cmd); err != nil {
-				return err
-			}
-			arrays, err := facodec.ParseWhat(what)
-			if err != nil {
-				return &usageError{cmd.CommandPath(), fmt.Errorf("--what: %w", err)}
-			}
-			b := batch{
-				batchFlags: &flags,
-				rename:     func(name string) string { return name + ".npz" },
-				open: func(context.Context) (worker, error) {
-					codec, notices, err := flags.open(cmd, facodec.WithoutDecoder())
-					if err != nil {
-						return worker{}, err
-					}
-					return worker{
-						do: func(ctx context.Context, j job, progress func(float64)) (facodec.FileReport, error) {
-							return codec.ExtractFile(ctx, j.source, j.output, arrays, facodec.FileOptions{Progress: progress})
-						},
-						close:   func() { codec.Close() },
-						notices: notices,
-					}, nil
-				},
-			}
-			return b.run(cmd)
+			return flags.run(cmd)
 		},
 	}
 	flags.add(cmd)
-	cmd.Flags().StringVar(&what, "what", "codes,timbre", "arrays to write: `list` of codes, timbre, quantized")
+	f := cmd.Flags()
+	f.StringVar(&flags.format, "format", "npz", "npz, safetensors: a `file` for each recording; jsonl: a line for each")
+	f.StringVar(&flags.what, "what", "codes,timbre", "arrays to write: `list` of codes, timbre, quantized, and float16")
+	f.StringVar(&flags.shard, "shard", "", "`I/N`: do part I of N of the recordings, counted from 0 (default: what Kubernetes or Slurm say, or all)")
+	addNormalize(cmd, &flags.normalize)
 	return cmd
+}
+
+func (f *extractFlags) run(cmd *cobra.Command) error {
+	if err := f.check(cmd); err != nil {
+		return err
+	}
+	usage := func(err error) error { return &usageError{cmd.CommandPath(), err} }
+	if !slices.Contains(formats, f.format) {
+		return usage(fmt.Errorf("--format: %q is not one of npz, jsonl, safetensors", f.format))
+	}
+	arrays, err := facodec.ParseWhat(f.what)
+	if err != nil {
+		return usage(fmt.Errorf("--what: %w", err))
+	}
+	if arrays.Quantized && f.format == "jsonl" {
+		return usage(errors.New("--what: quantized frames are 1 MB for each second of sound, too much for lines of text; say --format npz or safetensors"))
+	}
+	x := &extraction{extractFlags: f, arrays: arrays}
+	if err := x.chooseShard(cmd); err != nil {
+		return usage(err)
+	}
+	b := batch{
+		batchFlags: &f.batchFlags,
+		plan:       x.plan,
+		keep:       x.keep,
+		open:       func(context.Context) (worker, error) { return x.open(cmd) },
+		together:   true,
+		oneOutput:  f.format == "jsonl",
+		failed:     errPassedOver,
+	}
+	return b.run(cmd)
 }

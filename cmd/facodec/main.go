@@ -22,6 +22,7 @@ import (
 // The exit codes.
 const (
 	exitFailed      = 1
+	exitSkipped     = 2   // of extract: some sources failed, all others are done
 	exitInterrupted = 130 // as shells report SIGINT
 )
 
@@ -55,6 +56,8 @@ func executeWith(ctx context.Context, args []string, stdin io.Reader, stdout, st
 		return exitInterrupted
 	case errors.Is(err, errReported):
 		return exitFailed
+	case errors.Is(err, errPassedOver):
+		return exitSkipped
 	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "facodec: %s (see %s --help)\n", oneLine(err.Error()), usage.command)
 	default:
@@ -65,6 +68,9 @@ func executeWith(ctx context.Context, args []string, stdin io.Reader, stdout, st
 
 // errReported ends a command whose errors have been printed one by one.
 var errReported = errors.New("some sources failed")
+
+// errPassedOver is errReported for a command whose callers go on without them.
+var errPassedOver = errors.New("some sources were skipped")
 
 // A usageError is a mistake in the command line, answered with where to read.
 type usageError struct {

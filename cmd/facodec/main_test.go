@@ -109,9 +109,14 @@ func succeed(t *testing.T, args ...string) result {
 // nothing on stdout.
 func fail(t *testing.T, want string, args ...string) {
 	t.Helper()
+	failWith(t, exitFailed, want, args...)
+}
+
+func failWith(t *testing.T, code int, want string, args ...string) {
+	t.Helper()
 	r := run(t, args...)
-	if r.code != 1 {
-		t.Fatalf("facodec %s: exit code %d, want 1; stderr: %s", strings.Join(args, " "), r.code, r.stderr)
+	if r.code != code {
+		t.Fatalf("facodec %s: exit code %d, want %d; stderr: %s", strings.Join(args, " "), r.code, code, r.stderr)
 	}
 	checkLine(t, r.stderr, want)
 	if r.stdout != "" {

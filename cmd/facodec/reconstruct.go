@@ -13,6 +13,7 @@ import (
 func newReconstruct() *cobra.Command {
 	var flags batchFlags
 	var format string
+	var normalize bool
 	cmd := &cobra.Command{
 		Use:   "reconstruct --source FILE... --output-dir DIR --checkpoint-path CHECKPOINT",
 		Short: "Encode and decode recordings: hear what the codec keeps of them",
@@ -24,6 +25,10 @@ exactly as long as the source. Sources may have any sample rate from 8 to 192 kH
 and any number of channels, which are mixed; WAV and FLAC are read directly, other
 kinds by ffmpeg where it is installed. For a folder, all audio files in it are
 taken, and its tree is kept below DIR. Length costs no memory.
+
+The model was trained on recordings with peak 1. --normalize brings each one to
+that before it is encoded, and the output back to the recording's own level: a
+whisper from afar is then treated as the same voice nearby.
 
 Outputs that exist are kept, so that a run that was stopped continues where it
 was; --force makes them anew. A source that fails is reported, the others go on,
@@ -51,7 +56,7 @@ and the exit code is 1 in the end.`,
 					return worker{
 						do: func(ctx context.Context, j job, progress func(float64)) (facodec.FileReport, error) {
 							return codec.ReconstructFile(ctx, j.source, j.output,
-								facodec.FileOptions{SampleFormat: sampleFormat, Progress: progress})
+								facodec.FileOptions{SampleFormat: sampleFormat, Normalize: normalize, Progress: progress})
 						},
 						close:   func() { codec.Close() },
 						notices: notices,
@@ -63,6 +68,7 @@ and the exit code is 1 in the end.`,
 	}
 	flags.add(cmd)
 	addFormat(cmd, &format)
+	addNormalize(cmd, &normalize)
 	return cmd
 }
 

@@ -44,9 +44,14 @@ func voiceName(args, files []string) string {
 	return nameOf(files[0])
 }
 
-// timbre returns the voice's timbre as the codec hears it.
-func (r references) timbre(ctx context.Context, codec *facodec.Codec) ([]float32, error) {
-	voice, err := codec.VoiceOfFiles(ctx, r.files...)
+// timbre returns the voice's timbre as the codec hears it, clips at peak 1 if
+// normalize says so.
+func (r references) timbre(ctx context.Context, codec *facodec.Codec, normalize bool) ([]float32, error) {
+	find := codec.VoiceOfFiles
+	if normalize {
+		find = codec.NormalizedVoiceOfFiles
+	}
+	voice, err := find(ctx, r.files...)
 	if err != nil {
 		return nil, err
 	}
@@ -60,6 +65,6 @@ func resolveVoice(ctx context.Context, codec *facodec.Codec, args []string) (tim
 	if err != nil {
 		return nil, "", err
 	}
-	timbre, err = r.timbre(ctx, codec)
+	timbre, err = r.timbre(ctx, codec, false)
 	return timbre, r.name, err
 }

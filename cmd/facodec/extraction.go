@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/internal/corpus"
+)
+
+// An extraction is one run of extract: the part of the corpus that is its own, and
+// the manifest of what is done.
+type extraction struct {
+	*extractFlags
+	arrays   facodec.What
+	part     corpus.Shard
+	manifest *corpus.Manifest
+	todo     []string          // paths
+	settings corpus.Settings   // of this run
+	kept     []corpus.Entry    // of earlier ones
+	lines    map[string][]byte // by path, until they are written in order
+	mu       sync.Mutex
+}
+
+// chooseShard reads --shard, or the environment.
+func (x *extraction) chooseShard(cmd *cobra.Command) (err error) {
+	if x.shard != "" {
+		if x.part, err = corpus.ParseShard(x.shard); err != nil {
+			err = fmt.Errorf("--shard: %w", err)
+		}
+		return err
+	}
+	variable := ""
+	if x.part, variable, err = corpus.ShardOf(os.Getenv); err == nil && variable != "" {
+		newDisplay(cmd.ErrOrStderr(), x.quiet).info("shard %s, says %s", x.part, variable)
+	}
+	return err
+}
+
+// plan names the outputs of all sources, so that what collides does so in every
+// shard, and returns the jobs of this one.
+func (x *extraction) plan(sources []source) (jobs []job, err error) {
+	if x.format == "jsonl" {
+		jobs, err = planLines(sources, filepath.Join(x.outputDir, x.part.Name("codes", ".jsonl")))
+	} else {
+		jobs, err = plan(sources, x.outputDir, func(name string) string { return name + "." + x.format })
+	}
+	var ours []job
+	for _, j := range jobs {
+		if x.part.Holds(j.path) {
+			ours = append(ours, j)
+		}
+	}
+	return ours, err
+}
+
+// planLines has all sources share an output, in which they are told apart by
+// their paths.
+func planLines(sources []source, output string) ([]job, error) {
+	var jobs []job
+	byPath := map[string]string{}
+	for _, s := range sources {
+		j := job{s.path, output, s.relative()}
+		other, taken := byPath[j.path]
+		if taken && location(other) == location(s.path) {
+			continue // named twice
+		}
+		if taken {
+			return nil, fmt.Errorf("%s and %s would both be called %s; take the folder above them, or two runs with another --output-dir", other, s.path, j.path)
+		}
+		byPath[j.path] = s.path
+		jobs = append(jobs, j)
+	}
+	return jobs, nil
+}
+
+// keep splits off the jobs that a manifest vouches for.
+func (x *extraction) keep(jobs []job) (todo, kept []job, err error) {
+	lines := ""
+	if x.format == "jsonl" {
+		lines = "codes"
+	}
+	if x.manifest, err = corpus.Load(x.outputDir, x.part, lines, x.force); err != nil {
+		return nil, nil, err
+	}
+	x.settings = corpus.Settings{What: x.arrays.String(), Normalize: x.normalize}
+	var paths []string
+	for _, j := range jobs {
+		paths = append(paths, j.path)
+	}
+	if x.force {
+		x.todo = paths
+		return jobs, nil, x.manifest.Replaceable(paths, "."+x.format)
+	}
+	done, err := x.manifest.Find(paths, "."+x.format)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, j := range jobs {
+		if e, ok := done[j.path]; ok {
+			kept = append(kept, j)
+			x.kept = append(x.kept, e)
+		} else {
+			todo = append(todo, j)
+			x.todo = append(x.todo, j.path)
+		}
+	}
+	return todo, kept, x.checkKept()
+}
+
+// checkKept refuses outputs that do not go with what this run makes. The model is
+// compared once it is open.
+func (x *extraction) checkKept() error {
+	for _, e := range x.kept {
+		was := e.Settings
+		if x.settings.Model == "" {
+			was.Model = ""
+		}
+		output := filepath.Join(x.outputDir, filepath.FromSlash(e.Output))
+		switch {
+		case was.Model != x.settings.Model:
+			return fmt.Errorf("%s: %s was extracted by another model (fingerprint %s, this one's is %s); give another --output-dir, or --force to make all anew",
+				output, e.Path, was.Model, x.settings.Model)
+		case was != x.settings:
+			return fmt.Errorf("%s: %s was extracted with --what %s%s; say the same, give another --output-dir, or --force to make all anew",
+				output, e.Path, was.What, map[bool]string{true: " --normalize"}[was.Normalize])
+		}
+	}
+	return nil
+}
+
+func (x *extraction) open(cmd *cobra.Command) (worker, error) {
+	codec, notices, err := x.modelFlags.open(cmd, facodec.WithoutDecoder())
+	if err != nil {
+		return worker{}, err
+	}
+	x.settings.Model = codec.TokensFingerprint().String()
+	if err = x.checkKept(); err == nil {
+		err = x.manifest.Start(x.todo, "."+x.format)
+	}
+	if err != nil {
+		codec.Close()
+		return worker{}, err
+	}
+	x.lines = map[string][]byte{}
+	return worker{
+		do: func(ctx context.Context, j job, progress func(float64)) (facodec.FileReport, error) {
+			o := facodec.FileOptions{Normalize: x.normalize, Progress: progress}
+			if x.format != "jsonl" {
+				return codec.ExtractFile(ctx, j.source, j.output, x.arrays, o)
+			}
+			line, r, err := codec.ExtractLine(ctx, j.source, j.path, x.arrays, o)
+			r.Output = j.output
+			x.mu.Lock()
+			x.lines[j.path] = line
+			x.mu.Unlock()
+			return r, err
+		},
+		record: x.record,
+		end:    x.manifest.Close,
+		close: func() {
+			x.manifest.Close() // after a failed write, which says enough
+			codec.Close()
+		},
+		notices: notices,
+	}, nil
+}
+
+// record writes what the manifest says of an output, and the line if it is one.
+func (x *extraction) record(j job, r facodec.FileReport) error {
+	e := corpus.Entry{
+		Path: j.path, Bytes: r.Bytes, SHA256: r.SHA256,
+		Samples: r.Samples, Seconds: r.Seconds, Frames: r.Frames, Settings: x.settings,
+	}
+	if x.format == "jsonl" {
+		x.mu.Lock()
+		line := x.lines[j.path]
+		delete(x.lines, j.path)
+		x.mu.Unlock()
+		return x.manifest.AddLine(line, e)
+	}
+	output, err := filepath.Rel(x.outputDir, j.output)
+	if err != nil {
+		return err
+	}
+	e.Output = filepath.ToSlash(output)
+	return x.manifest.Add(e)
+}

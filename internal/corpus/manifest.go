@@ -1,0 +1,190 @@
+package corpus
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// A Manifest is a file in the folder of the outputs that says, in a line of JSON
+// for each, what is there. A line is written when its output is whole, so that
+// what a manifest vouches for is. Each shard has its own, and reads those of the
+// others: dividing a corpus anew does nothing twice.
+//
+// Outputs are files of their own, or lines of one file, which is called after the
+// shard as the manifest is. It is for one process at a time.
+type Manifest struct {
+	dir, name string
+	lines     string // the output of lines, "" without
+	own       []Entry
+	torn      bool
+	others    map[key]foreign
+
+	file     *os.File // open when something was added
+	lineFile *os.File
+	at       int64 // the end of lineFile
+}
+
+// A foreign entry is one of another shard's manifest.
+type foreign struct {
+	Entry
+	manifest string
+}
+
+// Load reads the manifests in dir; nothing is changed yet. lines, if not "", is
+// what the output of lines is called in front of the shard and its ending. force
+// says that what an earlier run has left may go.
+func Load(dir string, s Shard, lines string, force bool) (*Manifest, error) {
+	m := &Manifest{dir: dir, name: s.Name("manifest", ".jsonl"), others: map[key]foreign{}}
+	if lines != "" {
+		m.lines = s.Name(lines, ".jsonl")
+	}
+	var err error
+	if m.own, m.torn, err = readEntries(m.path(m.name)); err != nil {
+		return nil, err
+	}
+	if m.lines != "" {
+		if err := m.verifyLines(force); err != nil {
+			return nil, err
+		}
+	}
+	found, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	for _, entry := range found {
+		name := entry.Name()
+		ok, _ := filepath.Match("manifest*.jsonl", name)
+		if !ok || name == m.name || entry.IsDir() {
+			continue
+		}
+		entries, _, err := readEntries(m.path(name))
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			m.others[e.key()] = foreign{e, name}
+		}
+	}
+	return m, nil
+}
+
+func (m *Manifest) path(output string) string {
+	return filepath.Join(m.dir, filepath.FromSlash(output))
+}
+
+// Find returns, for each path, the entry that vouches for what is there, in the
+// format that the ending says: the output has the size that it should have.
+func (m *Manifest) Find(paths []string, ext string) (map[string]Entry, error) {
+	all := map[key]Entry{}
+	for k, e := range m.others {
+		all[k] = e.Entry
+	}
+	for _, e := range m.own {
+		all[e.key()] = e
+	}
+	found := map[string]Entry{}
+	for _, p := range paths {
+		e, ok := all[key{p, ext}]
+		if !ok {
+			continue
+		}
+		info, err := os.Stat(m.path(e.Output))
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			continue
+		case err != nil:
+			return nil, err
+		}
+		if info.Size() == e.Bytes || ext == ".jsonl" && info.Size() >= e.Offset+e.Bytes {
+			found[p] = e
+		}
+	}
+	return found, nil
+}
+
+// Replaceable returns an error if another shard's manifest vouches for one of
+// paths: what this one did anew would be there twice.
+func (m *Manifest) Replaceable(paths []string, ext string) error {
+	for _, p := range paths {
+		if e, ok := m.others[key{p, ext}]; ok {
+			return fmt.Errorf("%s: %s of another division of the corpus has it; remove the files of that one, or give another --output-dir", p, m.path(e.manifest))
+		}
+	}
+	return nil
+}
+
+// Start makes ready to add what is made of paths: what the manifest says of them
+// is dropped, and what a kill has left is repaired.
+func (m *Manifest) Start(paths []string, ext string) error {
+	redo := map[key]bool{}
+	for _, p := range paths {
+		redo[key{p, ext}] = true
+	}
+	var kept []Entry
+	for _, e := range m.own {
+		if !redo[e.key()] {
+			kept = append(kept, e)
+		}
+	}
+	changed := m.torn || len(kept) < len(m.own)
+	if m.lines != "" {
+		moved, err := m.repairLines(kept)
+		if err != nil {
+			return err
+		}
+		changed = changed || moved
+	}
+	if m.own = kept; !changed {
+		return nil
+	}
+	return m.rewrite(m.name, func(out *os.File) error {
+		for _, e := range m.own {
+			line, err := e.line()
+			if err != nil {
+				return err
+			}
+			if _, err := out.Write(line); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Add vouches for an output that is a file of its own.
+func (m *Manifest) Add(e Entry) error {
+	line, err := e.line()
+	if err != nil {
+		return err
+	}
+	if m.file == nil {
+		if m.file, err = m.open(m.name); err != nil {
+			return err
+		}
+	}
+	return m.append(m.file, line)
+}
+
+func (m *Manifest) open(name string) (*os.File, error) {
+	return os.OpenFile(m.path(name), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+}
+
+// append writes a line at once: a kill leaves all of it, or a part that has no end.
+func (m *Manifest) append(f *os.File, line []byte) error {
+	_, err := f.Write(line)
+	return err
+}
+
+// Close makes what was added last. Once it is closed it does nothing.
+func (m *Manifest) Close() error {
+	var errs []error
+	for _, f := range []*os.File{m.lineFile, m.file} {
+		if f != nil {
+			errs = append(errs, f.Sync(), f.Close())
+		}
+	}
+	m.lineFile, m.file = nil, nil
+	return errors.Join(errs...)
+}
