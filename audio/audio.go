@@ -20,8 +20,8 @@ const blockFrames = 4096
 // Info describes an audio file as it is stored, before the mean over channels
 // and before resampling.
 type Info struct {
-	Format     string // "wav", "flac", or "ffmpeg" for what ffmpeg decodes
-	Encoding   string // "pcm_u8", "pcm_s16", "pcm_s24", "pcm_f32", "pcm_mulaw", ...; "" where ffmpeg decodes
+	Format     string // "wav", "flac", "mp3", "ogg", "webm", or "ffmpeg" for what ffmpeg decodes
+	Encoding   string // "pcm_u8", "pcm_s16", "pcm_f32", "pcm_mulaw", ..., "layer3", "vorbis", "opus"; "" where ffmpeg decodes
 	SampleRate int    // Hz
 	Channels   int
 	Frames     int64 // samples per channel; -1 where only reading to the end can tell
@@ -95,7 +95,8 @@ func ReadFile(path string, rate int) ([]float32, error) {
 	defer r.Close()
 	info := r.Info()
 	// A WAV's frame count was checked against the length of the file; that of a
-	// FLAC is only its word, and its file may be a few bytes long.
+	// FLAC is only its word, and its file may be a few bytes long. The others may
+	// not tell it.
 	most := int64(1 << 20)
 	if info.Format == "wav" {
 		most = 1 << 28 // of what an address space of 32 bits can hold, half

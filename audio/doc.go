@@ -43,10 +43,21 @@
 // # What is read
 //
 // WAV (RIFF, RIFX, RF64) with 8 to 32-bit integers, 32 and 64-bit floats, µ-law
-// and A-law, and FLAC (4 to 32 bit) are read by this package itself. What a file
-// is, is seen from its first bytes, never from its name. Everything else is
-// handed to the ffmpeg program where that is installed; where it is not, the
-// error is [ErrNoFFmpeg] and says so.
+// and A-law, and FLAC (4 to 32 bit) are read by this package itself. So are, with
+// the decoders of others inside, MP3, Ogg Vorbis, Ogg Opus, and WebM or Matroska
+// with Opus. What a file is, is seen from its first bytes, never from its name.
+// Everything else is handed to the ffmpeg program where that is installed; where it
+// is not, the error is [ErrNoFFmpeg] and says what the file is, if that is known.
+//
+// What encoders add at both ends is cut off: a recording comes back as long as it
+// was, to the sample, if its file tells (LAME's tag in MP3, which its smallest
+// bitrates lack; in Ogg and WebM always). Opus is decoded at 48 kHz.
+//
+// To ffmpeg go, of these formats: MP3 at 22.05 kHz, MPEG-2.5 (8 to 12 kHz), MP3
+// with intensity stereo, of free bitrate, or with a change of rate; Opus and Vorbis
+// of more channels than 2 and 8; Speex and FLAC in Ogg; all but Opus in WebM. In
+// Ogg and WebM the first track with sound is the one. Several Ogg recordings in one
+// file are read one after the other if codec and rate are the same.
 //
 // # What is refused
 //
@@ -63,4 +74,9 @@
 // and a few more), is read to its end, and a part of a frame there is a cut. What
 // ffmpeg decodes is as sound as ffmpeg says: if it ends well, its complaints about
 // single damaged blocks are not heard.
+//
+// MP3 has no checksums to speak of: a flipped bit may be heard and not seen. What
+// is seen is a frame that is missing, cut, or none. A first frame that needs earlier
+// ones, in a recording cut out of another, is silent. An Ogg stream without a last
+// page is cut short, even if it ends between pages.
 package audio
