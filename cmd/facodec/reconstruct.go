@@ -22,9 +22,10 @@ the way to hear what the codec keeps of a voice.
 
 Output is DIR/reconstructed_<name>.wav: mono, at the codec's sample rate (24 kHz),
 exactly as long as the source. Sources may have any sample rate from 8 to 192 kHz
-and any number of channels, which are mixed; WAV and FLAC are read directly, other
-kinds by ffmpeg where it is installed. For a folder, all audio files in it are
-taken, and its tree is kept below DIR. Length costs no memory.
+and any number of channels, which are mixed; WAV, FLAC, MP3, Ogg (Vorbis, Opus)
+and WebM (Opus) are read directly, other kinds by ffmpeg where it is installed.
+For a folder, all audio files in it are taken, and its tree is kept below DIR.
+Length costs no memory.
 
 The model was trained on recordings with peak 1. --normalize brings each one to
 that before it is encoded, and the output back to the recording's own level: a
