@@ -42,14 +42,14 @@ type PitchFrame struct {
 // It is read-only; every signal has a PitchStream.
 type Pitch struct {
 	PitchConfig
-	decimate       int
-	taps           []float64 // of the low-pass, centred
-	window         int       // samples compared with their shifted selves
-	minLag, maxLag int       // in decimated samples
-	size           int       // of the FFT
-	lead           int       // decimated samples of a frame before its centre
-	thresholds     []float64
-	prior          []float64 // of each threshold
+	decimate   int
+	taps       []float64 // of the low-pass, centred
+	window     int       // samples compared with their shifted selves
+	maxLag     int       // in decimated samples
+	size       int       // of the FFT
+	lead       int       // decimated samples of a frame before its centre
+	thresholds []float64
+	prior      []float64 // of each threshold
 }
 
 const (
@@ -77,7 +77,6 @@ func NewPitch(c PitchConfig) *Pitch {
 	p := &Pitch{PitchConfig: c, decimate: max(1, c.SampleRate/12000)}
 	rate := float64(c.SampleRate) / float64(p.decimate)
 	p.window = int(pitchWindow * rate)
-	p.minLag = max(2, int(rate/c.Max))
 	p.maxLag = int(math.Ceil(rate / c.Min))
 	p.size = fastLength(p.window + p.maxLag + 2)
 	// A lag τ compares around window/2 + τ/2; that of a middle voice is centred.
@@ -186,10 +185,12 @@ func (a *pitchAnalyzer) difference(x []float64) (power float64) {
 	return energy / float64(a.window)
 }
 
-// troughs collects the local minima of diff with their parabolic refinement.
+// troughs collects the local minima of diff with their parabolic refinement. Those
+// at lags below the range are among them: a whistle's period is its shortest lag,
+// and the multiples of it that lie in the range are nobody's pitch.
 func (a *pitchAnalyzer) troughs() {
 	a.lags, a.heights = a.lags[:0], a.heights[:0]
-	for lag := a.minLag; lag <= a.maxLag; lag++ {
+	for lag := 2; lag <= a.maxLag; lag++ {
 		l, m, r := a.diff[lag-1], a.diff[lag], a.diff[lag+1]
 		if m > pitchTrough || m >= l || m > r {
 			continue

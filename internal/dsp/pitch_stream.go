@@ -112,18 +112,26 @@ func (s *PitchStream) analyse(frames int, emit func(PitchFrame)) {
 func (s *PitchStream) frame(x []float64) {
 	level := math.Sqrt(s.difference(x))
 	s.loudest = max(s.loudest, level)
-	s.troughs()
-	voiced := 0.0
-	if level > max(pitchFloor, pitchSilence*s.loudest) {
-		voiced = 1 / (1 + math.Exp((s.weigh()-pitchHalfway)/pitchSlope))
+	if level <= max(pitchFloor, pitchSilence*s.loudest) {
+		s.path.begin(0)
+		s.path.extend()
+		return
 	}
+	s.troughs()
+	voiced := 1 / (1 + math.Exp((s.weigh()-pitchHalfway)/pitchSlope))
+	rate := float64(s.SampleRate) / float64(s.decimate)
+	shortest := 0.99 * rate / s.Max // the refinement may step over the edge of the range
+	within := 1.0
+	for i, w := range s.weights {
+		if s.lags[i] < shortest {
+			within -= w
+		}
+	}
+	voiced *= max(0, within)
 	s.path.begin(voiced)
-	if voiced > 0 {
-		rate := float64(s.SampleRate) / float64(s.decimate)
-		for i, w := range s.weights {
-			// The refinement may step over the edge of the range by part of a lag.
-			f0 := min(max(rate/s.lags[i], s.Min), s.Max)
-			s.path.candidate(f0, w*voiced)
+	for i, w := range s.weights {
+		if s.lags[i] >= shortest {
+			s.path.candidate(min(max(rate/s.lags[i], s.Min), s.Max), w*voiced)
 		}
 	}
 	s.path.extend()

@@ -171,8 +171,12 @@ func TestPitchOfNoVoice(t *testing.T) {
 	for i := range hum {
 		hum[i] = 2e-6 * float32(math.Sin(2*math.Pi*100*float64(i)/24000))
 	}
+	whistle := make([]float32, 48000) // its 4th and 5th periods are in the range of voices
+	for i := range whistle {
+		whistle[i] = 0.3 * float32(math.Sin(2*math.Pi*1800*float64(i)/24000))
+	}
 	constant := slices.Repeat([]float32{0.3}, 48000)
-	for name, x := range map[string][]float32{"zeros": make([]float32, 48000), "noise": noise(48000), "faint hum": hum, "constant": constant} {
+	for name, x := range map[string][]float32{"zeros": make([]float32, 48000), "noise": noise(48000), "faint hum": hum, "constant": constant, "whistle": whistle} {
 		voiced := 0
 		for i, f := range p.Track(x) {
 			if f.F0 != 0 {
