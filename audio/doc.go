@@ -55,7 +55,7 @@
 //
 // To ffmpeg go, of these formats: MP3 at 22.05 kHz, MPEG-2.5 (8 to 12 kHz), MP3
 // with intensity stereo, of free bitrate, or with a change of rate; Opus and Vorbis
-// of more channels than 2 and 8; Speex and FLAC in Ogg; all but Opus in WebM. In
+// of more than two channels; Speex and FLAC in Ogg; all but Opus in WebM. In
 // Ogg and WebM the first track with sound is the one. Several Ogg recordings in one
 // file are read one after the other if codec and rate are the same.
 //

@@ -6,8 +6,9 @@ import (
 	"github.com/jfreymuth/vorbis"
 )
 
-// maxVorbisChannels is as far as Vorbis says which channel is what.
-const maxVorbisChannels = 8
+// maxVorbisChannels is what the decoder gets right: it cannot read the headers of
+// 5.1, whose bass has a mapping of its own.
+const maxVorbisChannels = 2
 
 // vorbisDecoder decodes Vorbis I. The decoder in it is the one of oggvorbis v1.0.5.
 type vorbisDecoder struct {
