@@ -97,7 +97,9 @@ func download(ctx context.Context, show *display, name string, update bool) (*fa
 	return r, nil
 }
 
-func megabytesOf(done, total float64) string { return fmt.Sprintf("%.0f of %.0f MB", done/1e6, total/1e6) }
+func megabytesOf(done, total float64) string {
+	return fmt.Sprintf("%.0f of %.0f MB", done/1e6, total/1e6)
+}
 
 // localCheckpoint returns the path of a checkpoint: the one given, or, for a name
 // that begins with hf://, where it lies in the cache once it is downloaded.

@@ -19,6 +19,7 @@ func (c *Client) lock(ctx context.Context, repo, etag string, waiting func()) (u
 	if err != nil {
 		return nil, err
 	}
+	_ = f.Chmod(0o664) // as the Python library's: a cache may be shared by a group
 	for first := true; ; first = false {
 		taken, err := tryLock(f)
 		if taken || err != nil {
