@@ -113,7 +113,7 @@ synthetic: weights that are made up, take the same time, and speak noise.`,
 	root.SetGlobalNormalizationFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))
 	})
-	root.AddCommand(newReconstruct(), newConvert(), newEncode(), newDecode(), newExtract(), newVoice(), newWeights(), newInfo(), newDownload(), newBench(), newVersion())
+	root.AddCommand(newReconstruct(), newConvert(), newEncode(), newDecode(), newExtract(), newVoice(), newWeights(), newInfo(), newPlot(), newDownload(), newBench(), newVersion())
 	return root
 }
 

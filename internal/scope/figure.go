@@ -40,10 +40,9 @@ type figure struct {
 	*plot.Canvas
 	left, right int // of the panels
 	time        plot.Axis
-	ticks       []plot.Tick // of time
-	loudest     float64     // amplitude
-	top         float64     // power in dB
-	low, high   float64     // pitch in Hz
+	loudest     float64 // amplitude
+	top         float64 // power in dB
+	low, high   float64 // pitch in Hz
 }
 
 // A panel is a part of a recording's group.

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/internal/plot"
+	"github.com/facodec-go/facodec/internal/scope"
+)
+
+// plotFlags are those of plot.
+type plotFlags struct {
+	modelFlags
+	output   string
+	codes    []string
+	title    string
+	width    int
+	height   int
+	from, to float64
+	force    bool
+	quiet    bool
+}
+
+func newPlot() *cobra.Command {
+	var f plotFlags
+	cmd := &cobra.Command{
+		Use:   "plot FILE... -o PICTURE",
+		Short: "Draw waveform, mel spectrogram, pitch and codes",
+		Long: `Plot draws recordings as a picture, PNG or SVG by its ending: the waveform, the
+mel spectrogram, the pitch (pYIN, 50 to 600 Hz), and the codes where there are
+any, a row for each book, a colour for each code. Several recordings are drawn
+below each other on the same scales, to compare them.
+
+Codes come from --codes, a .npz of facodec extract or a .fac of facodec encode
+for each recording, in the same order; or from a codec, --checkpoint-path, that
+encodes the recordings now. Without a recording, the codes alone are drawn. Files
+of any length take the same memory, but for their codes. A picture that exists is
+kept; --force replaces it.`,
+		Example: `  facodec plot testdata/speech/en.flac -o en.png
+  facodec plot testdata/speech/en.flac testdata/speech/it.flac -o two.svg --checkpoint-path synthetic
+  facodec plot testdata/speech/en.flac -o half.png --from 0.5 --to 1 --title "Half a second"`,
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVarP(&f.output, "output", "o", "", "`file` for the picture: .png or .svg")
+	flags.StringArrayVar(&f.codes, "codes", nil, ".npz or .fac `file` with a recording's codes; may be repeated")
+	f.add(cmd)
+	flags.StringVar(&f.title, "title", "", "`text` above the picture")
+	flags.Float64Var(&f.from, "from", 0, "`seconds` at which the picture begins")
+	flags.Float64Var(&f.to, "to", 0, "`seconds` at which it ends (default: the end)")
+	flags.IntVar(&f.width, "width", 1200, "width in `pixels`")
+	flags.IntVar(&f.height, "height", 0, "height in `pixels` (default: what the panels like)")
+	flags.BoolVar(&f.force, "force", false, "replace a picture that exists; otherwise it is kept")
+	flags.BoolVar(&f.quiet, "quiet", false, "print nothing but errors and warnings")
+	return cmd
+}
+
+// check refuses what needs no file to be seen wrong.
+func (f *plotFlags) check(args []string) (format plot.Format, err error) {
+	const most = 1e7 // seconds, four months: far from what overflows
+	switch {
+	case len(args) == 0 && len(f.codes) == 0:
+		return "", errors.New("nothing to draw: name an audio file, or --codes")
+	case f.output == "":
+		return "", errors.New("no --output: name the picture, -o picture.png say")
+	case len(f.codes) > 0 && f.checkpoint != "":
+		return "", errors.New("--codes and --checkpoint-path both give the codes; leave one out")
+	case !(f.from >= 0 && f.from <= most):
+		return "", fmt.Errorf("--from %g: not a time in a recording", f.from)
+	case f.to != 0 && !(f.to > f.from && f.to <= most):
+		return "", fmt.Errorf("--to %g: not a time after --from %g", f.to, f.from)
+	case f.width < 2*plot.MinSize || f.width > plot.MaxSize:
+		return "", fmt.Errorf("--width %d: not %d to %d", f.width, 2*plot.MinSize, plot.MaxSize)
+	case f.height != 0 && (f.height < plot.MinSize || f.height > plot.MaxSize):
+		return "", fmt.Errorf("--height %d: not %d to %d", f.height, plot.MinSize, plot.MaxSize)
+	}
+	return plot.FormatOf(f.output)
+}
+
+func (f *plotFlags) run(cmd *cobra.Command, args []string) error {
+	format, err := f.check(args)
+	if err != nil {
+		return &usageError{cmd.CommandPath(), err}
+	}
+	show := newDisplay(cmd.ErrOrStderr(), f.quiet)
+	if info, err := os.Stat(f.output); err == nil && !info.IsDir() && !f.force {
+		show.info("%s: exists and is kept; --force replaces it", f.output)
+		return nil
+	}
+	var failed error
+	sources := findSources(args, "", func(_ string, err error) {
+		if failed == nil {
+			failed = err
+		}
+	})
+	switch {
+	case failed != nil:
+		return failed
+	case len(args) > 0 && len(f.codes) > 0 && len(f.codes) != len(sources):
+		return &usageError{cmd.CommandPath(), fmt.Errorf("%s and %s of codes; give one for each, in the same order",
+			count(len(sources), "recording"), count(len(f.codes), "file"))}
+	}
+	for _, path := range append(paths(sources), f.codes...) {
+		if location(path) == location(f.output) {
+			return fmt.Errorf("%s: is a source, and the picture would replace it", path)
+		}
+	}
+	recordings, err := f.recordings(cmd, show, sources)
+	if err != nil {
+		return err
+	}
+	canvas, err := scope.Draw(recordings, scope.Layout{Format: format, Width: f.width, Height: f.height, Title: f.title})
+	if err != nil {
+		return err
+	}
+	if err := canvas.Save(f.output); err != nil {
+		return err
+	}
+	show.info("%s: %d x %d pixels", f.output, canvas.Width, canvas.Height)
+	return nil
+}
+
+func paths(sources []source) (paths []string) {
+	for _, s := range sources {
+		paths = append(paths, s.path)
+	}
+	return paths
+}
+
+// recordings measures all that is drawn.
+func (f *plotFlags) recordings(cmd *cobra.Command, show *display, sources []source) ([]*scope.Recording, error) {
+	ctx := cmd.Context()
+	options := scope.Options{Width: f.width, From: f.from, To: f.to}
+	var codes []*scope.Codes
+	for _, path := range f.codes {
+		c, err := readCodes(path)
+		if err != nil {
+			return nil, err
+		}
+		codes = append(codes, c)
+	}
+	var recordings []*scope.Recording
+	if len(sources) == 0 {
+		for i, c := range codes {
+			r, err := scope.Silent(filepath.Base(f.codes[i]), c, options)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", f.codes[i], err)
+			}
+			recordings = append(recordings, r)
+		}
+		return recordings, nil
+	}
+	var codec *facodec.Codec
+	if f.checkpoint != "" {
+		c, notices, err := f.open(cmd, facodec.WithoutDecoder())
+		if err != nil {
+			return nil, err
+		}
+		defer c.Close()
+		for _, text := range notices {
+			show.notice("%s", text)
+		}
+		codec = c
+	}
+	total, before := 0.0, 0.0
+	for _, s := range sources {
+		total += secondsOf(s.path)
+	}
+	show.startBar(total, func(done, total float64) string { return clock(done) + " of " + clock(total) })
+	defer show.stopBar()
+	for i, s := range sources {
+		base := filepath.Base(s.path)
+		options.Progress = func(seconds float64) { show.progress(before+seconds, total, base) }
+		r, err := scope.Measure(ctx, s.path, base, options)
+		if err != nil {
+			return nil, err
+		}
+		before += r.Seconds()
+		switch {
+		case codec != nil:
+			if r.Codes, err = encodeForPlot(ctx, codec, s.path, f.to); err != nil {
+				return nil, err
+			}
+		case codes != nil:
+			r.Codes = codes[i]
+			f.compare(show, r, f.codes[i])
+		}
+		recordings = append(recordings, r)
+	}
+	return recordings, nil
+}
+
+// compare warns of codes that are another recording's, as far as lengths tell.
+func (f *plotFlags) compare(show *display, r *scope.Recording, path string) {
+	seconds := float64(r.Codes.Frames()) / r.Codes.Rate
+	late := r.Seconds() - seconds
+	early := -late
+	if f.to > 0 { // not all was read
+		early = 0
+	}
+	if max(late, early) > 2/r.Codes.Rate {
+		show.warning("%s: %.2f s of codes, for %s with %.2f s: those of another recording?", path, seconds, r.Name, r.Seconds())
+	}
+}
+
+// encodeForPlot encodes a recording up to a time, 0 for the end.
+func encodeForPlot(ctx context.Context, codec *facodec.Codec, path string, to float64) (*scope.Codes, error) {
+	encoder := codec.NewEncoder()
+	var codes facodec.Codes
+	err := readAudio(ctx, path, codec.SampleRate(), to, func(samples []float32) error {
+		more, err := encoder.Push(samples)
+		if err == nil {
+			codes.Append(more)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	codes.Append(encoder.Flush())
+	return codeRows(codes, codec.FrameRate()), nil
+}

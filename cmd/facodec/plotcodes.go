@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+
+	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/audio"
+	"github.com/facodec-go/facodec/internal/npz"
+	"github.com/facodec-go/facodec/internal/scope"
+)
+
+// standardFrameRate is that of codes whose file does not tell.
+const standardFrameRate = 80
+
+// readCodes reads the codes of a recording from what extract or encode wrote.
+func readCodes(path string) (*scope.Codes, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, plain(err))
+	}
+	if err := checkRegular(path, info); err != nil {
+		return nil, err
+	}
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".npz":
+		return readNPZCodes(path)
+	case ".fac":
+		return readFacCodes(path)
+	}
+	return nil, fmt.Errorf("%s: the ending says no file of codes; facodec extract writes .npz, facodec encode .fac", path)
+}
+
+func readNPZCodes(path string) (*scope.Codes, error) {
+	file, err := npz.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	var codes facodec.Codes
+	for _, part := range []struct {
+		name string
+		rows *[][]int32
+	}{{"codes_prosody", &codes.Prosody}, {"codes_content", &codes.Content}, {"codes_residual", &codes.Residual}} {
+		if !file.Has(part.name) {
+			continue
+		}
+		array, err := file.Read(part.name)
+		if err != nil {
+			return nil, err
+		}
+		if *part.rows, err = rowsOf(array); err != nil {
+			return nil, fmt.Errorf("%s: array %s: %w", path, part.name, err)
+		}
+	}
+	rows := codeRows(codes, standardFrameRate)
+	for _, row := range rows.Rows {
+		if len(row) != rows.Frames() {
+			return nil, fmt.Errorf("%s: parts of %d and of %d frames", path, rows.Frames(), len(row))
+		}
+	}
+	if rows.Frames() == 0 {
+		return nil, fmt.Errorf("%s: no codes in this file; facodec extract --what codes writes them", path)
+	}
+	return rows, nil
+}
+
+// rowsOf returns the books [books, frames] of an array.
+func rowsOf(a *npz.Array) ([][]int32, error) {
+	if len(a.Shape) != 2 || a.DType.IsFloat() || a.DType == npz.Bool {
+		return nil, fmt.Errorf("%s %s, want integers [books, frames]", a.DType, shapeText(a.Shape))
+	}
+	const mostBooks = 64
+	books, frames := a.Shape[0], a.Shape[1]
+	if books > mostBooks {
+		return nil, fmt.Errorf("%d books", books)
+	}
+	rows := make([][]int32, books)
+	for i := range rows {
+		rows[i] = make([]int32, frames)
+		for t, code := range a.Int[i*frames : (i+1)*frames] {
+			if code < 0 || code > math.MaxInt32 {
+				return nil, fmt.Errorf("%d is no code", code)
+			}
+			rows[i][t] = int32(code)
+		}
+	}
+	return rows, nil
+}
+
+func readFacCodes(path string) (*scope.Codes, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, plain(err))
+	}
+	defer file.Close()
+	tokens, header, err := facodec.ReadTokens(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, plain(err))
+	}
+	rows := codeRows(tokens.Codes, float64(header.SampleRate)/float64(header.HopLength))
+	if rows.Frames() == 0 {
+		return nil, fmt.Errorf("%s: no codes in this file", path)
+	}
+	return rows, nil
+}
+
+// codeRows names the books of all parts.
+func codeRows(codes facodec.Codes, rate float64) *scope.Codes {
+	c := &scope.Codes{Rate: rate}
+	for _, part := range []struct {
+		name string
+		rows [][]int32
+	}{{"prosody", codes.Prosody}, {"content", codes.Content}, {"residual", codes.Residual}} {
+		for i, row := range part.rows {
+			name := part.name
+			if len(part.rows) > 1 {
+				name = fmt.Sprintf("%s %d", part.name, i+1)
+			}
+			c.Names, c.Rows = append(c.Names, name), append(c.Rows, row)
+		}
+	}
+	return c
+}
+
+// readAudio hands the samples of a file to do in pieces, up to a time in seconds,
+// 0 for the end.
+func readAudio(ctx context.Context, path string, rate int, to float64, do func([]float32) error) error {
+	in, err := audio.OpenAt(path, rate)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	left := int64(math.MaxInt64)
+	if to > 0 {
+		left = int64(math.Ceil(to * float64(rate)))
+	}
+	buf := make([]float32, 1<<15)
+	for left > 0 {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n, err := in.Read(buf[:min(left, int64(len(buf)))])
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		left -= int64(n)
+		if err := do(buf[:n]); err != nil {
+			return fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return nil
+}
