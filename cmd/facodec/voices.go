@@ -57,14 +57,3 @@ func (r references) timbre(ctx context.Context, codec *facodec.Codec, normalize 
 	}
 	return voice.Timbre, nil
 }
-
-// resolveVoice is findReferences and timbre for commands that have a codec open
-// already: what --reference names, whatever it is, becomes a timbre and a name.
-func resolveVoice(ctx context.Context, codec *facodec.Codec, args []string) (timbre []float32, name string, err error) {
-	r, err := findReferences(args, "")
-	if err != nil {
-		return nil, "", err
-	}
-	timbre, err = r.timbre(ctx, codec, false)
-	return timbre, r.name, err
-}

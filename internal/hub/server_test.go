@@ -116,15 +116,6 @@ func gitOf(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func ref(t *testing.T, s string) Ref {
-	t.Helper()
-	r, err := Parse(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r
-}
-
 var (
 	model  = Ref{"Plachta/FAcodec", "main", "pytorch_model.bin"}
 	config = Ref{"Plachta/FAcodec", "main", "config.yml"}
