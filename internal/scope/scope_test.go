@@ -17,7 +17,7 @@ import (
 	"github.com/facodec-go/facodec/internal/plot"
 )
 
-const testWidth = 600
+const testWidth = 450
 
 // record writes a signal of t in seconds to a file.
 func record(t *testing.T, seconds float64, signal func(t float64) float64) string {
@@ -114,7 +114,7 @@ func rows(img image.Image, r image.Rectangle, x int, c color.RGBA) (first, last 
 // frequency, the waveform as high as its amplitude, the pitch at its height.
 func TestToneInPicture(t *testing.T) {
 	for _, f := range []float64{300, 450, 3000} {
-		r := measure(t, record(t, 2, tone(f, 0.5)), Options{})
+		r := measure(t, record(t, 1, tone(f, 0.5)), Options{})
 		img, panels := draw(t, r)
 		if len(panels) != 3 {
 			t.Fatalf("%v Hz: panels %v", f, panels)
@@ -227,7 +227,7 @@ func TestFlatMemory(t *testing.T) {
 	m := newMeter(Options{Width: 50}, -1)
 	x := make([]float32, Rate)
 	x[100] = 1
-	for range 100 {
+	for range 40 {
 		m.push(x)
 	}
 	m.flush()
@@ -241,8 +241,8 @@ func TestFlatMemory(t *testing.T) {
 	for _, s := range m.mel.all {
 		frames += s.frames
 	}
-	if frames != 8000 {
-		t.Errorf("%d frames of the spectrogram, want 8000", frames)
+	if frames != 3200 {
+		t.Errorf("%d frames of the spectrogram, want 3200", frames)
 	}
 }
 
@@ -330,7 +330,7 @@ func TestTooLow(t *testing.T) {
 	if _, err := Draw([]*Recording{r, r, r}, Layout{Format: plot.PNG, Width: testWidth, Height: least - 1}); err == nil {
 		t.Errorf("%d pixels are enough", least-1)
 	}
-	canvas, err := Draw(slices.Repeat([]*Recording{r}, 40), Layout{Format: plot.PNG, Width: testWidth})
+	canvas, err := Draw(slices.Repeat([]*Recording{r}, 30), Layout{Format: plot.PNG, Width: testWidth})
 	if err == nil && canvas.Height > plot.MaxSize {
 		t.Errorf("%d pixels high", canvas.Height)
 	}
