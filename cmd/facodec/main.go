@@ -90,12 +90,12 @@ content, timbre and residual (NaturalSpeech 3, arXiv 2403.03100). It reconstruct
 speech from 4.8 kbit/s, compresses it to files of that rate, converts one voice
 into another from a single clip, and extracts the codes that language and speech models feed on.
 
-A checkpoint is needed: pytorch_model.bin and config.yml, side by side, from
-https://huggingface.co/Plachta/FAcodec. To try the program without one, say
-synthetic: weights that are made up, take the same time, and speak noise.`,
+A checkpoint is needed: hf://Plachta/FAcodec is the published one, downloaded the
+first time. To try the program without one, say synthetic: weights that are made
+up, take the same time, and speak noise.`,
 		Example: `  facodec reconstruct --source testdata/speech --output-dir out --checkpoint-path synthetic
   facodec reconstruct --source clip.wav --output-dir out --checkpoint-path pytorch_model.bin
-  facodec convert --source clip.wav --reference voice.wav --output-dir out --checkpoint-path pytorch_model.bin
+  facodec convert --source clip.wav --reference voice.wav --output-dir out --checkpoint-path hf://Plachta/FAcodec
   facodec encode clip.wav -o clip.fac --checkpoint-path pytorch_model.bin
   facodec decode clip.fac -o again.wav --checkpoint-path pytorch_model.bin
   facodec extract --source recordings --output-dir codes --checkpoint-path pytorch_model.bin
