@@ -113,7 +113,11 @@ func (d *oggDecoder) info() Info { return d.first }
 
 func (d *oggDecoder) read(dst []float32) (int, error) {
 	for len(d.out) == 0 {
-		if err := d.advance(); err != nil {
+		err := d.advance()
+		if other, ok := err.(forFFmpeg); ok {
+			err = faultf(ErrUnsupported, "a second recording in the file is %s", other.kind)
+		}
+		if err != nil {
 			return 0, err
 		}
 	}
@@ -188,9 +192,6 @@ func (d *oggDecoder) trim() {
 // nextRecording begins a recording that is appended to the one that ended.
 func (d *oggDecoder) nextRecording() error {
 	if err := d.startStream(); err != nil {
-		if other, ok := err.(forFFmpeg); ok {
-			return faultf(ErrUnsupported, "a second recording in the file is %s", other.kind)
-		}
 		return err
 	}
 	encoding, rate, _ := d.codec.format()

@@ -161,6 +161,7 @@ func TestOggFaults(t *testing.T) {
 		"a page missing":        {append(bytes.Clone(opus[:len(oggPages(t, opus)[0])]), bytes.Join(oggPages(t, opus)[2:], nil)...), ErrCorrupt, "missing"},
 		"checksum":              {append(bytes.Clone(vorbis[:len(vorbis)-1]), vorbis[len(vorbis)-1]^1), ErrCorrupt, "checksum"},
 		"junk behind":           {append(bytes.Clone(opus), strings.Repeat("junk ", 10)...), ErrCorrupt, "Ogg page"},
+		"speex behind":          {append(bytes.Clone(opus), append(onePage(1, oggFirst, "Speex   1.2"), onePage(1, 0, "x")...)...), ErrUnsupported, "second recording in the file is Ogg Speex"},
 		"another codec behind":  {append(bytes.Clone(opus), vorbis...), ErrUnsupported, "second recording"},
 		"speex":                 {onePage(1, oggFirst, "Speex   1.2"), ErrNoFFmpeg, "Speex"},
 		"flac":                  {onePage(1, oggFirst, "\x7fFLAC"), ErrNoFFmpeg, "FLAC"},
@@ -194,4 +195,30 @@ func editSetup(t *testing.T, with string) []byte {
 			copy(page[at+7+1+3:], with)
 		}
 	})
+}
+
+// Floor 0, of the first encoders only, goes to ffmpeg.
+func TestVorbisFloor0(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	content := editPages(t, "mono16k.ogg", func(i int, page []byte) {
+		at := bytes.Index(page, []byte("\x05vorbis"))
+		if i == 0 || at < 0 {
+			return
+		}
+		r := lsbReader{b: page[at+7:]}
+		for range r.bits(8) + 1 {
+			r.codebook()
+		}
+		r.skip(16 * int(r.bits(6)+1))
+		r.bits(6)
+		if r.b[r.pos/8]>>(r.pos%8)&1 != 1 {
+			t.Fatal("no floor 1 here")
+		}
+		r.b[r.pos/8] ^= 1 << (r.pos % 8)
+	})
+	_, _, err := readPath(writeFile(t, "x.ogg", content))
+	if !errors.Is(err, ErrNoFFmpeg) {
+		t.Fatal(err)
+	}
+	checkMessage(t, err, "floor 0")
 }
