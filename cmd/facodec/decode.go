@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -58,6 +59,9 @@ reported, the others go on, and the exit code is 1 in the end.`,
 }
 
 func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
+	if len(f.sources)+len(args) == 0 && len(f.references) > 0 {
+		return &usageError{cmd.CommandPath(), errors.New("no source: all names after --reference are references; name compressed files before it, or with --source")}
+	}
 	if err := f.check(cmd, args); err != nil {
 		return err
 	}

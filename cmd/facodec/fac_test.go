@@ -144,6 +144,7 @@ func TestFacUsage(t *testing.T) {
 	for want, args := range map[string][]string{
 		"no source: name audio files":                     {"encode", "-o", out},
 		"no source: name compressed files":                {"decode", "-o", out},
+		"all names after --reference are references":      {"decode", "-o", out, "--reference", x, fac},
 		"no output: name a file with -o":                  {"encode", x},
 		"both -o and --output-dir":                        {"encode", x, "-o", out, "--output-dir", out},
 		"-o - and --json":                                 {"encode", x, "-o", "-", "--json"},
