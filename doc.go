@@ -37,4 +37,12 @@
 //
 // A Codec is read-only once it is open and serves any number of goroutines. A
 // stream belongs to one goroutine at a time.
+//
+// # Compressed files
+//
+// [Codec.EncodeFile] and [Codec.DecodeFile] go between recordings and .fac files,
+// which hold the codes, the timbre and the exact length of an utterance:
+// decoded, they are what [Codec.ReconstructFile] gives, sample for sample.
+// [FacWriter] and [FacReader] write and read them as streams, [WriteTokens] and
+// [ReadTokens] whole, without a codec. docs/fac.md defines the format.
 package facodec
