@@ -155,6 +155,7 @@ func (b *batch) work(cmd *cobra.Command, jobs []job, show *display, r *report, f
 	m := newMeter(show, jobs)
 	defer m.close()
 	start := time.Now()
+	notices := w.notices
 	var interrupted error
 	for i, o := range ordered(files, len(jobs), func(i int) outcome { return b.one(ctx, w, jobs[i], &made, m.begin(i)) }) {
 		j := jobs[i]
@@ -174,10 +175,10 @@ func (b *batch) work(cmd *cobra.Command, jobs []job, show *display, r *report, f
 			}
 		}
 		r.add(o.report)
-		for _, text := range w.notices {
+		for _, text := range notices {
 			show.notice("%s", text)
 		}
-		w.notices = nil
+		notices = nil
 		b.show(show, len(jobs), o.report)
 	}
 	if w.end != nil {
