@@ -234,6 +234,33 @@ func checkArrays(t *testing.T, c *Codec, path string, x []float32) {
 	}
 }
 
+// TestExtractIsWhatTheDecoderSees adds the parts up.
+func TestExtractIsWhatTheDecoderSees(t *testing.T) {
+	c := smallCodec(t)
+	x := vowel(2000, 24000)
+	f, err := c.Extract(x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens, _ := c.Encode(x)
+	if !reflect.DeepEqual(f.Tokens, *tokens) {
+		t.Error("other tokens than Encode's")
+	}
+	r := op.NewRun(c.pool)
+	for i, want := range c.model.Quantizer.Decode(r, model.Codes(tokens.Codes)).ToBCT() {
+		if got := f.QuantizedProsody[i] + f.QuantizedContent[i] + f.QuantizedResidual[i]; got != want {
+			t.Fatalf("value %d is %v, want %v", i, got, want)
+		}
+	}
+	q, err := c.Quantized(Codes{Content: tokens.Content[:1]})
+	if err != nil || q[0] != nil || q[2] != nil || len(q[1]) != c.LatentDim()*tokens.Frames() {
+		t.Errorf("the first content book alone: %d, %d and %d values, error %v", len(q[0]), len(q[1]), len(q[2]), err)
+	}
+	if _, err := c.Quantized(Codes{}); !errors.Is(err, ErrEmpty) {
+		t.Errorf("no codes: %v", err)
+	}
+}
+
 func TestRedecoderConverts(t *testing.T) {
 	c := smallCodec(t)
 	r, err := c.OpenRedecoder(smallCheckpoint(t, "re.safetensors", smallRedecoder, true))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -56,7 +57,9 @@ type worker struct {
 func (b *batch) run(cmd *cobra.Command) error {
 	show := newDisplay(cmd.ErrOrStderr(), b.quiet)
 	r := &report{Command: cmd.Name()}
+	unwritten := false
 	fail := func(source string, err error) {
+		unwritten = unwritten || noRoom(err)
 		r.fail(source, err)
 		show.failure(err)
 	}
@@ -94,11 +97,22 @@ func (b *batch) run(cmd *cobra.Command) error {
 	}
 	if err == nil && len(r.Failed) > 0 {
 		err = errReported
-		if b.failed != nil {
+		if b.failed != nil && !unwritten {
 			err = b.failed
 		}
 	}
 	return err
+}
+
+// noRoom says whether an error is of the place that outputs go to: another try
+// may well succeed, which it would not with a bad source.
+func noRoom(err error) bool {
+	for _, fault := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG, syscall.EROFS} {
+		if errors.Is(err, fault) {
+			return true
+		}
+	}
+	return false
 }
 
 func (b *batch) jobs(fail func(string, error)) ([]job, error) {

@@ -58,7 +58,8 @@ Kubernetes Indexed Jobs (JOB_COMPLETION_INDEX of JOB_COMPLETIONS) and Slurm arra
 and codes-00003-of-00016.jsonl of its own.
 
 With many recordings each thread takes one. One that fails is reported, the others
-go on, and the exit code is 2 in the end; it is 1 where nothing could be done.`,
+go on, and the exit code is 2 in the end; it is 1 where nothing could be done, or
+where the disk is full.`,
 		Example: `  facodec extract --source testdata/speech --output-dir codes --checkpoint-path synthetic
   facodec extract --source testdata/speech --output-dir lines --checkpoint-path synthetic --format jsonl --what codes
   facodec extract --source testdata/speech/en.flac --output-dir all --checkpoint-path synthetic --format safetensors --what codes,timbre,quantized,float16
