@@ -133,6 +133,17 @@ func (m *module) layers(pattern string) int {
 	return n
 }
 
+// length returns the length of a parameter of one dimension, of which the file
+// holds the gradient's first 64 values; otherwise where it is longer, or holds none.
+func (m *module) length(param string, otherwise int) int {
+	if name := "grad." + param; m.Has(name) {
+		if n := m.Shape(name)[0]; n < 64 {
+			return n
+		}
+	}
+	return otherwise
+}
+
 func (m *module) snake([]string) {
 	c, _ := m.channels("x")
 	l := nn.NewSnake(m.b, c)
@@ -182,8 +193,9 @@ func (m *module) residualUnit([]string) {
 
 func (m *module) rvq([]string) {
 	c, _ := m.channels("z")
-	const size, dim = 64, 8
-	l := nn.NewResidualVQ(m.b, c, m.Shape("output.1")[1], size, dim)
+	const size = 64
+	books := m.Shape("output.1")[1]
+	l := nn.NewResidualVQ(m.b, c, books, size, m.Shape("output.2")[1]/books)
 	r := m.load()
 	q := l.Forward(r, m.input("z"))
 	m.expect(0, q.Z)
@@ -232,7 +244,7 @@ func (m *module) wn(args []string) {
 
 func (m *module) styleEncoder([]string) {
 	mels, out := m.channels("x")
-	hidden := 32
+	hidden := m.length("spectral.0.bias", 32)
 	l := NewTimbreEncoder(m.b, TimbreConfig{Mels: mels, Hidden: hidden, Out: out})
 	frames := l.Forward(m.load(), m.input("x"))
 	var got []float64
@@ -246,7 +258,7 @@ func (m *module) styleEncoder([]string) {
 func (m *module) encoder([]string) {
 	_, latent := m.channels("x")
 	l := NewEncoder(m.b, EncoderConfig{
-		Dim: 8, Rates: []int{2, 5, 5, 6}, Latent: latent,
+		Dim: m.length("block.0.conv.conv.bias", 8), Rates: []int{2, 5, 5, 6}, Latent: latent,
 		LSTM: m.layers(`block\.5\.lstm\.weight_hh_l\d+`), Causal: true})
 	m.expect(0, l.Forward(m.load(), m.input("x")))
 }
