@@ -31,9 +31,10 @@
 // # Streams
 //
 // [Encoder] and [Decoder] take an utterance in pieces of any size and give what
-// is complete so far; [Stream] is both, and speaks while it hears. Codes and samples are the same, bit for bit, however the
-// utterance is cut and on however many threads it is computed: whole is a stream
-// of one piece. Memory does not grow with the length.
+// is complete so far; [Stream] is both, and speaks while it hears. Codes and
+// samples are the same, bit for bit, however the utterance is cut and on however
+// many threads it is computed: whole is a stream of one piece. Memory does not
+// grow with the length.
 //
 // A Codec is read-only once it is open and serves any number of goroutines. A
 // stream belongs to one goroutine at a time.
