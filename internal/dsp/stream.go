@@ -26,13 +26,13 @@ func (s *MelStream) Push(samples []float32, last bool, emit func(frame []float32
 	s.total += len(samples)
 	pad := s.mel.FFT / 2
 	if !s.started {
-		if s.total <= pad && !last {
-			return // the reflection is not known yet
+		if s.total <= s.mel.lead() && !last {
+			return // what is reflected before the first sample is not known yet
 		}
 		if s.total == 0 {
 			return
 		}
-		s.start(pad)
+		s.start()
 	}
 	frames := s.ready(last)
 	if last {
@@ -48,10 +48,10 @@ func (s *MelStream) Push(samples []float32, last bool, emit func(frame []float32
 	s.drop(s.next*s.mel.Hop - max(half, pad+1))
 }
 
-// start puts the reflected samples before the signal. A signal of at most pad
-// samples, for which reflection is not defined, is first extended by zeros to
-// pad+1, by the rule of the codec's convolutions (dac/model/encodec.py, pad1d).
-func (s *MelStream) start(pad int) {
+// start puts the reflected samples before the signal. A signal of at most half an
+// FFT, for which reflection is not defined, is extended by zeros first, by the
+// rule of the codec's convolutions (dac/model/encodec.py, pad1d).
+func (s *MelStream) start() {
 	at := func(i int) float32 {
 		if i < s.total {
 			return s.buf[i]
