@@ -73,3 +73,19 @@ func TestVectorAtPageEnd(t *testing.T) {
 		LSTMCell(atPageEnd(t, make([]float32, n)), atPageEnd(t, random(r, n)), atPageEnd(t, random(r, 4*n)))
 	})
 }
+
+func TestTrainAtPageEnd(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(1, 2))
+		for n := range 40 {
+			v := func(n int) []float32 { return atPageEnd(t, random(r, n)) }
+			Dot(v(n), v(n))
+			AdamW(v(n), v(n), v(n), v(n), AdamWStep{})
+			if n > 0 {
+				m := 2*(n+3) + n
+				SnakeGradRows(v(m), v(m), v(m), n+3, 3, n, v(n), v(n), v(n), v(n))
+				SnakeRows(v(m), v(m), n+3, 3, v(n), v(n))
+			}
+		}
+	})
+}

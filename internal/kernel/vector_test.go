@@ -32,6 +32,20 @@ var vectorCases = []vectorCase{
 		func(d []float32, in [][]float32) { gluGeneric(d, in[0], in[1]) }},
 	{"Add", 2, func(d []float32, in [][]float32) { Add(d, in[0], in[1]) },
 		func(d []float32, in [][]float32) { addGeneric(d, in[0], in[1]) }},
+	{"Sub", 2, func(d []float32, in [][]float32) { Sub(d, in[0], in[1]) },
+		func(d []float32, in [][]float32) { subGeneric(d, in[0], in[1]) }},
+	{"Mul", 2, func(d []float32, in [][]float32) { Mul(d, in[0], in[1]) },
+		func(d []float32, in [][]float32) { mulGeneric(d, in[0], in[1]) }},
+	{"Scale", 1, func(d []float32, in [][]float32) { Scale(d, in[0], -0.7) },
+		func(d []float32, in [][]float32) { scaledGeneric(d, in[0], -0.7) }},
+	{"AddScaled", 2, func(d []float32, in [][]float32) { copy(d, in[0]); AddScaled(d, in[1], 0.7) },
+		func(d []float32, in [][]float32) { copy(d, in[0]); addScaledGeneric(d, in[1], 0.7) }},
+	{"Lerp", 2, func(d []float32, in [][]float32) { copy(d, in[0]); Lerp(d, in[1], 0.1) },
+		func(d []float32, in [][]float32) { copy(d, in[0]); lerpGeneric(d, in[1], 0.1) }},
+	{"LeakyReLU", 1, func(d []float32, in [][]float32) { LeakyReLU(d, in[0], 0.1) },
+		func(d []float32, in [][]float32) { leakyReLUGeneric(d, in[0], 0.1) }},
+	{"LeakyReLUGrad", 2, func(d []float32, in [][]float32) { LeakyReLUGrad(d, in[0], in[1], 0.1) },
+		func(d []float32, in [][]float32) { leakyReLUGradGeneric(d, in[0], in[1], 0.1) }},
 }
 
 // TestVectorAgainstGeneric runs every length and offset, and compares elements

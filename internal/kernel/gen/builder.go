@@ -89,6 +89,33 @@ func (f *vectors) add(a, b vec) vec {
 	return r
 }
 
+// scalar returns a parameter in every element of a new register.
+func (f *vectors) scalar(name string) vec {
+	address, err := f.Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	r := f.vec()
+	f.VBROADCASTSS(address.Addr, r)
+	return r
+}
+
+// greater returns yes in the elements where a > b, and no where it is not or
+// either is NaN. It takes no for itself.
+func (f *vectors) greater(a vec, b operand.Op, yes, no vec) vec {
+	const greater = 30
+	if f.wide {
+		k := f.K()
+		f.VCMPPS(imm(greater), b, a, k)
+		f.VMOVAPS(yes, k, no)
+		return no
+	}
+	k := f.vec()
+	f.VCMPPS(imm(greater), b, a, k)
+	f.VBLENDVPS(k, yes, no, no)
+	return no
+}
+
 // constants makes ready the constants that a piece of code uses. AVX-512 has
 // registers for all of them, AVX2 takes them from memory where they are used.
 func (f *vectors) constants(code func(f *vectors)) {

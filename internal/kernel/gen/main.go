@@ -24,6 +24,7 @@ func main() {
 	}
 	write(os.Args[1], "product", products)
 	write(os.Args[1], "vector", vectorFunctions)
+	write(os.Args[1], "train", trainFunctions)
 }
 
 // write assembles one pair of files, name_amd64.s and its declarations

@@ -5,6 +5,7 @@ import "math"
 // The polynomials are minimax fits, their coefficients rounded to float32 one
 // after the other and the rest fitted again.
 var (
+	zero        = float(0)
 	one         = float(1)
 	two         = float(2)
 	negativeInf = float(float32(math.Inf(-1)))
@@ -24,6 +25,16 @@ var (
 	sin5 = float(0x1.110ecep-7)
 	sin7 = float(-0x1.9f6ce8p-13)
 	sin9 = float(0x1.5d7a32p-19)
+
+	// cos(r) = 1 - r²/2 + r⁴·(cos4 + cos6·r² + ...) to 6e-10 for |r| <= 1.604.
+	cos2  = float(-0.5)
+	cos4  = float(0x1.55554ep-5)
+	cos6  = float(-0x1.6c1436p-10)
+	cos8  = float(0x1.9f7ea6p-16)
+	cos10 = float(-0x1.1866dcp-22)
+	// beyond is more than any remainder of a quotient that is of use.
+	beyond      = float(1.625)
+	minusBeyond = float(-1.625)
 
 	log2e   = float(math.Log2E)
 	ln2High = float(math.Ln2)
@@ -55,12 +66,7 @@ var (
 // is its second operand.
 func snake(f *vectors, in []vec) vec {
 	x, alpha, inv := in[0], in[1], in[2]
-	r := f.mul(alpha, x)
-	n := f.copy(f.use(inversePi))
-	f.VFMADD213PS(f.use(magic), r, n)
-	f.VSUBPS(f.use(magic), n, n)
-	f.VFNMADD231PS(f.use(piHigh), n, r)
-	f.VFNMADD231PS(f.use(piLow), n, r)
+	r := f.modPi(f.mul(alpha, x))
 	s := f.mul(r, r)
 	p := f.polynomial(s, sin9, sin7, sin5, sin3)
 	f.VMULPS(s, p, p)
@@ -69,6 +75,44 @@ func snake(f *vectors, in []vec) vec {
 	f.VMINPS(p, f.held(one), p)
 	f.VFMADD213PS(x, inv, p)
 	return p
+}
+
+// modPi takes the nearest multiple of π from r, in place.
+func (f *vectors) modPi(r vec) vec {
+	n := f.copy(f.use(inversePi))
+	f.VFMADD213PS(f.use(magic), r, n)
+	f.VSUBPS(f.use(magic), n, n)
+	f.VFNMADD231PS(f.use(piHigh), n, r)
+	f.VFNMADD231PS(f.use(piLow), n, r)
+	return r
+}
+
+// snakeGrad returns the gradient of snake for x and what is added to those of
+// alpha and inv, where s = sin(alpha·x) and c = cos(alpha·x):
+//
+//	dx = dy·(1 + 2·s·c·alpha·inv);  a += dy·2·s·c·x;  b += dy·s²
+//
+// 2·s·c and s² have the period π as well. Remainders of quotients that are of
+// no use are kept within bounds, a NaN as in snake.
+func (f *vectors) snakeGrad(x, dy, alpha, inv, a, b vec) (dx vec) {
+	r := f.modPi(f.mul(alpha, x))
+	f.VMINPS(r, f.held(beyond), r)
+	f.VMAXPS(r, f.held(minusBeyond), r)
+	u := f.mul(r, r)
+	s := f.polynomial(u, sin9, sin7, sin5, sin3)
+	f.VMULPS(u, s, s)
+	f.VFMADD213PS(r, r, s)
+	c := f.polynomial(u, cos10, cos8, cos6, cos4, cos2, one)
+	f.VMULPS(s, c, c)
+	f.VADDPS(c, c, c)
+	dx = f.mul(alpha, inv)
+	f.VFMADD213PS(f.use(one), c, dx)
+	f.VMULPS(dy, dx, dx)
+	f.VMULPS(dy, c, c)
+	f.VFMADD231PS(x, c, a)
+	f.VMULPS(s, s, s)
+	f.VFMADD231PS(s, dy, b)
+	return dx
 }
 
 // exp1 returns n, t and p with exp(x) = 2ⁿ·(1+p), where n is also the low bits

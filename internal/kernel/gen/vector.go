@@ -116,12 +116,7 @@ func (f *vectors) expSum() {
 		"change nothing.")
 	f.constants(func(f *vectors) { f.exp(f.vec(), expHighest); f.use(negativeInf) })
 	x := f.Load(f.Param("x").Base(), f.GP64())
-	top, sum := f.vec(), f.vec()
-	address, err := f.Param("top").Resolve()
-	if err != nil {
-		panic(err)
-	}
-	f.VBROADCASTSS(address.Addr, top)
+	top, sum := f.scalar("top"), f.vec()
 	f.VXORPS(sum, sum, sum)
 	f.loop(f.Param("x").Len(), []reg.Register{x}, func(m mask) {
 		v := m.loadElse(x, negativeInf)
@@ -140,12 +135,7 @@ func (f *vectors) scale() {
 	f.begin("scale", "func(x []float32, by float32)", "computes", "",
 		"\tfor i := range x {", "\t\tx[i] *= by", "\t}")
 	x := f.Load(f.Param("x").Base(), f.GP64())
-	by := f.vec()
-	address, err := f.Param("by").Resolve()
-	if err != nil {
-		panic(err)
-	}
-	f.VBROADCASTSS(address.Addr, by)
+	by := f.scalar("by")
 	f.loop(f.Param("x").Len(), []reg.Register{x}, func(m mask) {
 		m.store(f.mul(m.load(x), by), x)
 	})
