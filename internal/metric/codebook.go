@@ -1,0 +1,78 @@
+package metric
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+)
+
+// A CodebookUse counts the codes of one book.
+type CodebookUse struct {
+	counts []int64
+	total  int64
+}
+
+// NewCodebookUse starts a count for a book of that many entries, at least one.
+func NewCodebookUse(entries int) *CodebookUse {
+	return &CodebookUse{counts: make([]int64, entries)}
+}
+
+// Add counts codes. A code outside the book is an error, and none of the codes
+// is counted then.
+func (u *CodebookUse) Add(codes []int32) error {
+	for i, c := range codes {
+		if c < 0 || int(c) >= len(u.counts) {
+			return fmt.Errorf("code %d is %d, the codebook has %d entries", i, c, len(u.counts))
+		}
+	}
+	for _, c := range codes {
+		u.counts[c]++
+	}
+	u.total += int64(len(codes))
+	return nil
+}
+
+// Reset forgets what was counted.
+func (u *CodebookUse) Reset() {
+	clear(u.counts)
+	u.total = 0
+}
+
+// Usage says how much of a codebook is used.
+type Usage struct {
+	Codes      int64   // how many were counted
+	Entries    int     // of the book
+	Distinct   int     // entries that occurred
+	Share      float64 // Distinct / Entries; NaN without codes
+	Perplexity float64 // exp of the codes' entropy, 1 to Distinct; NaN without codes
+}
+
+// Usage returns what the codes counted so far use.
+func (u *CodebookUse) Usage() Usage {
+	r := Usage{Codes: u.total, Entries: len(u.counts), Share: math.NaN(), Perplexity: math.NaN()}
+	if u.total == 0 {
+		return r
+	}
+	var entropy float64
+	for _, n := range u.counts {
+		if n > 0 {
+			r.Distinct++
+			p := float64(n) / float64(u.total)
+			entropy -= p * math.Log(p)
+		}
+	}
+	r.Share = float64(r.Distinct) / float64(r.Entries)
+	r.Perplexity = math.Exp(entropy)
+	return r
+}
+
+// MarshalJSON writes NaN as null.
+func (r Usage) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Codes      int64  `json:"codes"`
+		Entries    int    `json:"entries"`
+		Distinct   int    `json:"distinct"`
+		Share      number `json:"share"`
+		Perplexity number `json:"perplexity"`
+	}{r.Codes, r.Entries, r.Distinct, number(r.Share), number(r.Perplexity)})
+}
