@@ -81,6 +81,9 @@ func TestTrainAtPageEnd(t *testing.T) {
 			v := func(n int) []float32 { return atPageEnd(t, random(r, n)) }
 			Dot(v(n), v(n))
 			AdamW(v(n), v(n), v(n), v(n), AdamWStep{})
+			for _, m := range []int{1, 7, 19} {
+				Transpose(v(m*n), m, v(m*n), n, m, n)
+			}
 			if n > 0 {
 				m := 2*(n+3) + n
 				SnakeGradRows(v(m), v(m), v(m), n+3, 3, n, v(n), v(n), v(n), v(n))

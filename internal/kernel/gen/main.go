@@ -25,6 +25,7 @@ func main() {
 	write(os.Args[1], "product", products)
 	write(os.Args[1], "vector", vectorFunctions)
 	write(os.Args[1], "train", trainFunctions)
+	write(os.Args[1], "transpose", transposeFunctions)
 }
 
 // write assembles one pair of files, name_amd64.s and its declarations

@@ -1,0 +1,36 @@
+package kernel
+
+import "fmt"
+
+// Transpose computes dst[c·ldDst+r] = src[r·ldSrc+c] for r in rows and c in
+// cols. Only these elements are read and written; dst and src do not overlap.
+func Transpose(dst []float32, ldDst int, src []float32, ldSrc, rows, cols int) {
+	if rows <= 0 || cols <= 0 {
+		return
+	}
+	switch {
+	case rows > 1 && ldSrc < cols || len(src) < (rows-1)*ldSrc+cols:
+		panic(fmt.Sprintf("kernel: %d values to transpose for %d rows of %d at a stride of %d", len(src), rows, cols, ldSrc))
+	case cols > 1 && ldDst < rows || len(dst) < (cols-1)*ldDst+rows:
+		panic(fmt.Sprintf("kernel: %d values for the transpose, %d rows of %d at a stride of %d", len(dst), cols, rows, ldDst))
+	}
+	transpose(dst, ldDst, src, ldSrc, rows, cols)
+}
+
+// transposeGeneric goes in blocks whose cache lines stay in the first-level
+// cache on both sides.
+func transposeGeneric(dst []float32, ldDst int, src []float32, ldSrc, rows, cols int) {
+	const block = 16
+	for c0 := 0; c0 < cols; c0 += block {
+		c1 := min(c0+block, cols)
+		for r0 := 0; r0 < rows; r0 += block {
+			r1 := min(r0+block, rows)
+			for c := c0; c < c1; c++ {
+				to, from := dst[c*ldDst+r0:][:r1-r0], src[r0*ldSrc+c:]
+				for r := range to {
+					to[r] = from[r*ldSrc]
+				}
+			}
+		}
+	}
+}
