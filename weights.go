@@ -143,7 +143,7 @@ func hasNetworks(src weights.Source, networks ...string) bool {
 }
 
 // paramsOf lists the parameters of the model that c describes.
-func paramsOf(c *config.Config) []nn.Param {
+func paramsOf(c *config.Config) []*nn.Param {
 	if c.IsRedecoder() {
 		return model.NewRedecoder(model.RedecoderConfigOf(c)).Params()
 	}

@@ -25,6 +25,9 @@ const Width = 16
 type Panels struct {
 	Taps, K, N int
 	Data       []float32
+	// Stride is the distance between panels, 0 for Taps*K*Width: a product may
+	// read a part of longer panels.
+	Stride int
 }
 
 // PanelsLen returns the number of values that panels of this shape occupy.
@@ -39,12 +42,20 @@ func NewPanels(data []float32, taps, k, n int) *Panels {
 	return &Panels{Taps: taps, K: k, N: n, Data: data[:PanelsLen(taps, k, n)]}
 }
 
+// stride returns the distance between panels.
+func (p *Panels) stride() int {
+	if p.Stride != 0 {
+		return p.Stride
+	}
+	return p.Taps * p.K * Width
+}
+
 // Count returns the number of panels.
 func (p *Panels) Count() int { return (p.N + Width - 1) / Width }
 
 // Index returns the position in Data of the weight of (tap, k, n).
 func (p *Panels) Index(tap, k, n int) int {
-	return ((n/Width*p.Taps+tap)*p.K+k)*Width + n%Width
+	return n/Width*p.stride() + (tap*p.K+k)*Width + n%Width
 }
 
 // A Product computes
@@ -87,8 +98,8 @@ func (p *Product) check(row0, row1, panel0, panel1 int) {
 	switch {
 	case row0 < 0 || panel0 < 0 || panel1 > w.Count():
 		panic(fmt.Sprintf("kernel: rows %d to %d, panels %d to %d of %d", row0, row1, panel0, panel1, w.Count()))
-	case len(w.Data) < PanelsLen(w.Taps, w.K, w.N):
-		panic(fmt.Sprintf("kernel: %d weights for panels of %dx%dx%d", len(w.Data), w.Taps, w.K, w.N))
+	case len(w.Data) < (panel1-1)*w.stride()+w.Taps*w.K*Width:
+		panic(fmt.Sprintf("kernel: %d weights for panels of %dx%dx%d at a stride of %d", len(w.Data), w.Taps, w.K, w.N, w.stride()))
 	case w.Taps*w.K > 0 && len(p.A) < (row1-1)*p.LdA+(w.Taps-1)*p.LdTap+w.K:
 		panic(fmt.Sprintf("kernel: input of %d values, row %d of %d taps of %d at strides %d and %d asked for",
 			len(p.A), row1-1, w.Taps, w.K, p.LdA, p.LdTap))

@@ -60,7 +60,7 @@ func productTiled(p *Product, row0, row1, panel0, panel1 int) {
 
 func productTile(p *Product, t, rows, panel, panels int) {
 	w := p.W
-	col, ldW := panel*Width, w.Taps*w.K*Width
+	col, ldW := panel*Width, w.stride()
 	bias, dst := &noBias[0], &p.Dst[t*p.LdDst+col]
 	var init, a, b *float32
 	if p.Bias != nil {
@@ -70,7 +70,7 @@ func productTile(p *Product, t, rows, panel, panels int) {
 		init = &p.Init[t*p.LdInit+col]
 	}
 	taps := 0
-	if ldW > 0 {
+	if w.Taps*w.K > 0 {
 		taps, a, b = w.Taps, &p.A[t*p.LdA], &w.Data[panel*ldW]
 	}
 	if current == levelAVX512 {

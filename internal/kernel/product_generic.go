@@ -7,7 +7,7 @@ func productGeneric(p *Product, row0, row1, panel0, panel1 int) {
 	w := p.W
 	for panel := panel0; panel < panel1; panel++ {
 		col := panel * Width
-		packed := w.Data[panel*w.Taps*w.K*Width:][:w.Taps*w.K*Width]
+		packed := w.Data[panel*w.stride():][:w.Taps*w.K*Width]
 		for t := row0; t < row1; t++ {
 			var acc [Width]float32
 			if p.Bias != nil {

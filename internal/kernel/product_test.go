@@ -187,3 +187,26 @@ func aligned(n int) []float32 {
 	}
 	return v[:n]
 }
+
+// TestProductOfPartOfPanels has panels that are longer than what is read of
+// them.
+func TestProductOfPartOfPanels(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(11, 12))
+		const rows, whole, part, first, n = 7, 40, 13, 9, 75
+		long := fill(r, NewPanels(nil, 1, whole, n))
+		short := NewPanels(nil, 1, part, n)
+		for k := range part {
+			for i := range n {
+				short.Data[short.Index(0, k, i)] = long.Data[long.Index(0, first+k, i)]
+			}
+		}
+		want := &Product{Dst: make([]float32, rows*80), LdDst: 80, A: random(r, rows*part), LdA: part, W: short}
+		got := *want
+		got.Dst = make([]float32, rows*80)
+		got.W = &Panels{Taps: 1, K: part, N: n, Data: long.Data[first*Width:], Stride: whole * Width}
+		want.Run(0, rows, 0, short.Count())
+		got.Run(0, rows, 0, got.W.Count())
+		same(t, "part", got.Dst, want.Dst)
+	})
+}

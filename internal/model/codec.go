@@ -55,7 +55,7 @@ func (c *Codec) LeaveOut(network string) {
 }
 
 // Params returns every parameter of the codec.
-func (c *Codec) Params() []nn.Param { return c.networks.params() }
+func (c *Codec) Params() []*nn.Param { return c.networks.params() }
 
 // Load derives the weights from src into region.
 func (c *Codec) Load(src weights.Source, region *tensor.Region, pool *parallel.Pool) error {
@@ -65,8 +65,8 @@ func (c *Codec) Load(src weights.Source, region *tensor.Region, pool *parallel.P
 // networks are loaded together, and faults of all of them reported together.
 type networks []*nn.Network
 
-func (n networks) params() []nn.Param {
-	var params []nn.Param
+func (n networks) params() []*nn.Param {
+	var params []*nn.Param
 	for _, net := range n {
 		params = append(params, net.Params...)
 	}

@@ -41,7 +41,7 @@ func (c *Codec) TokensFingerprint() [16]byte { return c.networks.fingerprint(tok
 // of its values as little-endian float32; numbers as little-endian uint32.
 func (n networks) fingerprint(prefixes []string) (f [16]byte) {
 	type tensor struct {
-		nn.Param
+		*nn.Param
 		sum uint32
 	}
 	var tensors []tensor

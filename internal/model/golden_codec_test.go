@@ -49,7 +49,7 @@ func loadSynthetic(t testing.TB, c CodecConfig, seed uint64, pool *parallel.Pool
 }
 
 // loadParams makes the weights of names under prefix, which may be empty.
-func loadParams(t testing.TB, params []nn.Param, prefix string, seed uint64, load func(weights.Source, *tensor.Region) error) {
+func loadParams(t testing.TB, params []*nn.Param, prefix string, seed uint64, load func(weights.Source, *tensor.Region) error) {
 	t.Helper()
 	var specs []weights.Spec
 	for _, p := range params {
@@ -98,7 +98,7 @@ func compareInference(t *testing.T, codec *Codec, pool *parallel.Pool, g *golden
 	for i, name := range []string{"quantized_prosody", "quantized_content", "quantized_residual"} {
 		compareChannels(t, g, name, quantized[i], frames)
 	}
-	loss := q.prosody.Loss(parts.Prosody) + q.content.Loss(parts.Content) + q.residual.Loss(parts.Residual)
+	loss := q.prosody.Loss(r, parts.Prosody, 0, 0) + q.content.Loss(r, parts.Content, 0, 0) + q.residual.Loss(r, parts.Residual, 0, 0)
 	golden.Close(t, "commitment_loss", []float64{loss}, []float64{g.Scalar("commitment_loss")}, lossTolerance)
 	golden.Close(t, "codebook_loss", []float64{loss}, []float64{g.Scalar("codebook_loss")}, lossTolerance)
 

@@ -20,7 +20,7 @@ func TestGoldenKeys(t *testing.T) {
 	redecoder := NewRedecoder(RedecoderConfigOf(config.DefaultRedecoder()))
 	for file, c := range map[string]struct {
 		networks []string
-		params   []nn.Param
+		params   []*nn.Param
 		buffers  []string
 	}{
 		"state_dict.json": {[]string{"encoder", "quantizer", "decoder"}, codec.Params(),

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"math"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -22,29 +23,30 @@ const moduleTolerance = 2e-5
 
 // moduleCase compares one form of module_*.npz.
 type moduleCase struct {
-	name *regexp.Regexp
-	run  func(m *module, args []string)
+	name     *regexp.Regexp
+	run      func(m *module, args []string)
+	training bool // of no use to inference
 }
 
 var moduleCases = []moduleCase{
-	{regexp.MustCompile(`^snake$`), (*module).snake},
-	{regexp.MustCompile(`^sconv_(?:k(\d+)_(?:d(\d+)|s(\d+))|short)_(causal|noncausal)$`), (*module).sconv},
-	{regexp.MustCompile(`^sconvtr_k(\d+)_s(\d+)_(causal|noncausal)$`), (*module).sconvTranspose},
-	{regexp.MustCompile(`^slstm$`), (*module).slstm},
-	{regexp.MustCompile(`^residual_unit$`), (*module).residualUnit},
-	{regexp.MustCompile(`^rvq$`), (*module).rvq},
-	{regexp.MustCompile(`^wn(_conditioned)?$`), (*module).wn},
-	{regexp.MustCompile(`^style_encoder$`), (*module).styleEncoder},
-	{regexp.MustCompile(`^encoder_small$`), (*module).encoder},
-	{regexp.MustCompile(`^decoder_small$`), (*module).decoder},
+	{regexp.MustCompile(`^snake$`), (*module).snake, false},
+	{regexp.MustCompile(`^sconv_(?:k(\d+)_(?:d(\d+)|s(\d+))|short)_(causal|noncausal)$`), (*module).sconv, false},
+	{regexp.MustCompile(`^sconvtr_k(\d+)_s(\d+)_(causal|noncausal)$`), (*module).sconvTranspose, false},
+	{regexp.MustCompile(`^slstm$`), (*module).slstm, false},
+	{regexp.MustCompile(`^residual_unit$`), (*module).residualUnit, false},
+	{regexp.MustCompile(`^rvq$`), (*module).rvq, false},
+	{regexp.MustCompile(`^wn(_conditioned)?$`), (*module).wn, false},
+	{regexp.MustCompile(`^style_encoder$`), (*module).styleEncoder, false},
+	{regexp.MustCompile(`^encoder_small$`), (*module).encoder, false},
+	{regexp.MustCompile(`^decoder_small$`), (*module).decoder, false},
 	// What only training runs is compared there.
-	{regexp.MustCompile(`^(cnnlstm(_global)?|mpd_\d+|mrd_\d+|loss_(mel|stft|focal)|gradient_reversal)$`), nil},
+	{regexp.MustCompile(`^(cnnlstm(_global)?|mpd_\d+|mrd_\d+|loss_(mel|stft|focal)|gradient_reversal)$`), nil, true},
 }
 
-// TestGoldenModules compares the forward output of every module that inference
-// uses, and the names of its parameters, with the originals'.
+// TestGoldenModules compares the output of every module, and the names of its
+// parameters, with the originals', as inference runs it where it does, and as
+// training does, with the gradients.
 func TestGoldenModules(t *testing.T) {
-	ran := 0
 	for _, path := range golden.Files(t, "module_*.npz") {
 		name := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), "module_"), ".npz")
 		i := slices.IndexFunc(moduleCases, func(c moduleCase) bool { return c.name.MatchString(name) })
@@ -55,30 +57,39 @@ func TestGoldenModules(t *testing.T) {
 		if moduleCases[i].run == nil {
 			continue
 		}
-		ran++
-		t.Run(name, func(t *testing.T) {
-			m := &module{T: t, Case: golden.Load(t, path), name: name, b: nn.NewBuilder(name)}
-			moduleCases[i].run(m, moduleCases[i].name.FindStringSubmatch(name)[1:])
-			m.Done(func(array string) bool {
-				return strings.HasPrefix(array, "grad.") || strings.HasPrefix(array, "gradnorm.") // training's
+		for _, training := range []bool{false, true} {
+			if moduleCases[i].training && !training {
+				continue
+			}
+			mode := map[bool]string{false: "inference", true: "training"}[training]
+			t.Run(name+"/"+mode, func(t *testing.T) {
+				m := &module{T: t, Case: golden.Load(t, path), name: name, b: nn.NewBuilder(name), training: training,
+					inputs: map[string]tensor.Tensor{}}
+				moduleCases[i].run(m, moduleCases[i].name.FindStringSubmatch(name)[1:])
+				if training {
+					m.gradients()
+				}
+				m.Done(func(array string) bool {
+					return !training && (strings.HasPrefix(array, "grad.") || strings.HasPrefix(array, "gradnorm."))
+				})
 			})
-		})
-	}
-	if ran == 0 {
-		t.Error("the folder holds no case of inference")
+		}
 	}
 }
 
 type module struct {
 	*testing.T
 	*golden.Case
-	name string
-	b    *nn.Builder
-	pool *parallel.Pool
+	name     string
+	b        *nn.Builder
+	pool     *parallel.Pool
+	training bool
+	run      *op.Run
+	inputs   map[string]tensor.Tensor // of a recording
 }
 
 // load gives the built network the recipe's weights and returns a run of a whole
-// utterance.
+// utterance, in training one that records.
 func (m *module) load() *op.Run {
 	m.Helper()
 	net := m.b.Network()
@@ -95,25 +106,108 @@ func (m *module) load() *op.Run {
 	}
 	m.pool = parallel.New(2)
 	m.Cleanup(m.pool.Close)
-	if err := net.Load(weights.NewSynthetic(golden.Seed(m.T), specs), &tensor.Region{}, m.pool); err != nil {
+	load := net.Load
+	if m.training {
+		load = net.Train
+	}
+	if err := load(weights.NewSynthetic(golden.Seed(m.T), specs), &tensor.Region{}, m.pool); err != nil {
 		m.Fatal(err)
 	}
-	r := op.NewRun(m.pool)
-	r.Last = true
-	return r
+	m.run = op.NewRun(m.pool)
+	m.run.Last = true
+	if m.training {
+		m.run.Record(op.Random{Off: true})
+	}
+	return m.run
 }
 
 func (m *module) input(name string) tensor.Tensor {
 	v, shape := m.F32("input." + name)
-	return tensor.FromBCT(v, shape[0], shape[1], shape[2])
+	for len(shape) < 3 { // [B, C] is one row of each sequence
+		shape = append(shape, 1)
+	}
+	x := tensor.FromBCT(v, shape[0], shape[1], shape[2])
+	if m.training {
+		x = m.run.Input(x)
+		m.inputs[name] = x
+	}
+	return x
 }
 
 func (m *module) expect(i int, got tensor.Tensor) {
 	m.Helper()
 	name := "output." + strconv.Itoa(i)
 	want, shape := m.F32(name)
+	for len(shape) < 3 {
+		shape = append(shape, 1)
+	}
 	golden.SameShape(m.T, name, []int{got.B, got.C, got.T}, shape)
 	golden.Close(m.T, name, got.ToBCT(), want, moduleTolerance)
+	if m.training {
+		m.run.Probe(got, tensor.FromBCT(m.probe(i, len(want)), got.B, got.C, got.T))
+	}
+}
+
+// probe returns what output i is multiplied by in the loss.
+func (m *module) probe(i, n int) []float32 {
+	u := weights.Uniform(golden.Seed(m.T), "probe."+m.name+"."+strconv.Itoa(i), n)
+	probe := make([]float32, n)
+	for i, v := range u {
+		probe[i] = float32(v)
+	}
+	return probe
+}
+
+// gradients goes back from the probes and compares the gradients of inputs and
+// parameters: of these the file has the norm and the first 64 values.
+func (m *module) gradients() {
+	m.run.Backward()
+	largest := 0.0
+	for _, p := range m.b.Network().Params {
+		for _, v := range p.Grad {
+			largest = max(largest, math.Abs(float64(v)))
+		}
+	}
+	for name, x := range m.inputs {
+		if !m.Has("grad.input." + name) { // a target
+			continue
+		}
+		want, _ := m.F32("grad.input." + name)
+		m.closeGradient("input "+name, m.run.Grad(x).ToBCT(), want, largest)
+	}
+	for _, p := range m.b.Network().Params {
+		name := strings.TrimPrefix(p.Name, m.name+".")
+		if !m.Has("gradnorm." + name) {
+			m.Errorf("the original has no gradient of %s", name)
+			continue
+		}
+		var square float64
+		for _, v := range p.Grad {
+			square += float64(v) * float64(v)
+		}
+		m.closeGradient("norm "+name, []float32{float32(math.Sqrt(square))}, []float32{float32(m.Scalar("gradnorm." + name))}, largest)
+		want, _ := m.F32("grad." + name)
+		m.closeGradient(name, p.Grad[:min(64, len(p.Grad))], want, largest)
+	}
+}
+
+// closeGradient compares with the tolerance of the golden README: relative, or
+// 1e-6 of the case's largest gradient for one that is zero in exact arithmetic.
+func (m *module) closeGradient(what string, got, want []float32, largest float64) {
+	m.Helper()
+	if len(got) != len(want) {
+		m.Errorf("gradient of %s: %d values, want %d", what, len(got), len(want))
+		return
+	}
+	if rel := golden.RelRMS(got, want); rel <= moduleTolerance {
+		return
+	}
+	for i, v := range want {
+		if !(math.Abs(float64(got[i]-v)) <= 1e-6*largest) {
+			golden.Close(m.T, "gradient of "+what, got, want, moduleTolerance)
+			return
+		}
+	}
 }
 
 // channels returns the channels of the input and of output 0.
@@ -219,8 +313,17 @@ func (m *module) rvq([]string) {
 		}
 	}
 	golden.Close(m.T, "latents", latents, wantLatents, moduleTolerance)
+	var weights [2]float64
+	if m.training {
+		weights = [2]float64{float64(m.probe(3, 1)[0]), float64(m.probe(4, 1)[0])}
+		probe := tensor.FromBCT(m.probe(2, len(wantLatents)), q.Z.B, len(wantLatents)/q.Z.B/q.Z.T, q.Z.T)
+		for i, e := range q.Latents {
+			r.Probe(e, r.Channels(probe, i*e.C, (i+1)*e.C))
+		}
+	}
+	loss := l.Loss(r, q, weights[0], weights[1])
 	for _, name := range []string{"output.3", "output.4"} {
-		golden.Close(m.T, name, []float64{l.Loss(q)}, []float64{m.Scalar(name)}, moduleTolerance)
+		golden.Close(m.T, name, []float64{loss}, []float64{m.Scalar(name)}, moduleTolerance)
 	}
 
 	// What the codes are decoded to is the same sum, bit for bit.
@@ -246,13 +349,8 @@ func (m *module) styleEncoder([]string) {
 	mels, out := m.channels("x")
 	hidden := m.length("spectral.0.bias", 32)
 	l := NewTimbreEncoder(m.b, TimbreConfig{Mels: mels, Hidden: hidden, Out: out})
-	frames := l.Forward(m.load(), m.input("x"))
-	var got []float64
-	for _, mean := range op.Mean(frames) {
-		got = append(got, mean...)
-	}
-	want, _ := m.F32("output.0")
-	golden.Close(m.T, "timbre", got, want, moduleTolerance)
+	r := m.load()
+	m.expect(0, r.Mean(l.Forward(r, m.input("x"))))
 }
 
 func (m *module) encoder([]string) {

@@ -91,20 +91,23 @@ func (q *Quantizer) Split(r *op.Run, features, z tensor.Tensor) Parts {
 // Join returns the decoder's input for quantized frames x, which it takes:
 // LayerNorm(x)·gamma + beta of the timbre [latent]. [B, T, latent] → the same.
 func (q *Quantizer) Join(r *op.Run, x tensor.Tensor, s Style) tensor.Tensor {
-	return replace(r, x, r.Modulate(x, s.gamma, s.beta))
+	return replace(r, x, r.Modulate(x, tensor.Tensor(s)))
 }
 
-// A Style is what the decoder's input norm takes from a timbre vector.
-type Style struct{ gamma, beta []float32 }
+// A Style is what the decoder's input norm takes from timbre vectors: gamma, then
+// beta, [B, 1, 2·latent].
+type Style tensor.Tensor
 
 // Style projects a timbre vector [latent].
 func (q *Quantizer) Style(r *op.Run, timbre []float32) Style {
 	x := tensor.New(1, 1, q.latent)
 	copy(x.Data, timbre)
-	y := q.modulate.Forward(r, nil, x)
-	both := append([]float32(nil), y.Row(0, 0)...)
-	r.Free(y)
-	return Style{gamma: both[:q.latent], beta: both[q.latent:]}
+	return q.Styles(r, x)
+}
+
+// Styles projects timbre vectors [B, 1, latent], which it takes.
+func (q *Quantizer) Styles(r *op.Run, timbres tensor.Tensor) Style {
+	return Style(q.modulate.Forward(r, nil, timbres))
 }
 
 // Decode returns the sum of what the parts of codes stand for: [1, T, latent].

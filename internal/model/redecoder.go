@@ -49,7 +49,7 @@ func NewRedecoder(c RedecoderConfig) *Redecoder {
 }
 
 // Params returns every parameter of the redecoder.
-func (l *Redecoder) Params() []nn.Param { return l.networks.params() }
+func (l *Redecoder) Params() []*nn.Param { return l.networks.params() }
 
 // Load derives the weights from src into region.
 func (l *Redecoder) Load(src weights.Source, region *tensor.Region, pool *parallel.Pool) error {
@@ -69,10 +69,10 @@ func (l *Redecoder) Condition(r *op.Run, timbre []float32) []tensor.Tensor {
 func (l *Redecoder) Latents(r *op.Run, prosody, content [][]int32, frames int, condition []tensor.Tensor) tensor.Tensor {
 	x := r.Zeros(1, frames, l.hidden)
 	for i, codes := range prosody {
-		l.prosody[i].Add(r, x, codes)
+		x = l.prosody[i].Add(r, x, [][]int32{codes})
 	}
 	for i, codes := range content {
-		l.content[i].Add(r, x, codes)
+		x = l.content[i].Add(r, x, [][]int32{codes})
 	}
 	x = l.stack.Forward(r, x, condition)
 	return l.out.Forward(r, nil, x)

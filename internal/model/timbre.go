@@ -20,6 +20,9 @@ type TimbreEncoder struct {
 	fc         *nn.Conv
 }
 
+// timbreDropout is the dropout in training.
+const timbreDropout = 0.1
+
 // timbreHeads is the number of attention heads.
 const timbreHeads = 2
 
@@ -50,21 +53,24 @@ func NewTimbreEncoder(b *nn.Builder, c TimbreConfig) *TimbreEncoder {
 // last.
 func (l *TimbreEncoder) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
 	x = l.spectral[0].Forward(r, nil, x) // [B, T, hidden]
-	x = l.spectral[1].Forward(r, op.Mish, x)
-	x = replace(r, x, r.Activate(op.Mish, x))
+	x = r.Dropout(replace(r, x, r.Activate(op.Mish, x)), timbreDropout)
+	x = l.spectral[1].Forward(r, nil, x)
+	x = r.Dropout(replace(r, x, r.Activate(op.Mish, x)), timbreDropout)
 	for _, conv := range l.temporal {
 		h := conv.Forward(r, nil, r.Keep(x)) // [B, T, 2·hidden]
-		h = replace(r, h, r.GLU(h))
-		sum := r.Add(h, x)
-		r.Free(h, x)
-		x = sum
+		h = r.Dropout(replace(r, h, r.GLU(h)), timbreDropout)
+		x = replace(r, h, sum(r, x, h))
 	}
 	q, k, v := l.q.Forward(r, nil, r.Keep(x)), l.k.Forward(r, nil, r.Keep(x)), l.v.Forward(r, nil, r.Keep(x))
 	h := r.Attention(q, k, v, timbreHeads)
 	r.Free(q, k, v)
-	x = l.o.ForwardAdd(r, nil, h, x)
+	h = r.Dropout(l.o.Forward(r, nil, h), timbreDropout)
+	x = replace(r, h, sum(r, x, h))
 	return l.fc.Forward(r, nil, x)
 }
+
+// sum frees x and returns x + y.
+func sum(r *op.Run, x, y tensor.Tensor) tensor.Tensor { return replace(r, x, r.Add(y, x)) }
 
 // replace frees x and returns y, which was made from it.
 func replace(r *op.Run, x, y tensor.Tensor) tensor.Tensor {

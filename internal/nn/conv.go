@@ -45,7 +45,12 @@ func newConv(b *Builder, c ConvConfig, a affine) *Conv {
 		if err != nil {
 			return err
 		}
-		l.filter = op.Filter{Panels: packConv(load.region, v, scale, c.Out, c.In, c.K), Bias: padded(bias)}
+		l.filter.Bias = padded(bias)
+		if load.training {
+			l.filter.Learned = &learnedConv{affine: a, net: b.net, scale: scale, out: c.Out, in: c.In, k: c.K}
+			return nil
+		}
+		l.filter.Panels = packConv(load.region, v, scale, c.Out, c.In, c.K)
 		load.release(a.v)
 		return nil
 	})
@@ -75,8 +80,8 @@ func (l *Conv) ForwardAdd(r *op.Run, act op.Activation, x, init tensor.Tensor) t
 // over all axes but the first; a plain one is v itself.
 type affine struct {
 	plain bool
-	v, g  Param
-	bias  Param
+	v, g  *Param
+	bias  *Param
 	rows  int // length of the first axis
 }
 
@@ -132,7 +137,11 @@ func NewConvTranspose(b *Builder, in, out, stride int, causal bool) *ConvTranspo
 		if err != nil {
 			return err
 		}
-		l.filter = op.TransposedFilter{Bias: padded(bias), Causal: causal}
+		l.filter = op.TransposedFilter{Bias: padded(bias), Causal: causal, Channels: out, Stride: stride}
+		if load.training {
+			l.filter.Learned = &learnedConv{affine: a, net: b.net, scale: scale, out: in, in: out, k: 2 * stride}
+			return nil
+		}
 		for phase := range stride {
 			l.filter.Phases = append(l.filter.Phases, packPhase(load.region, v, scale, in, out, stride, phase))
 		}

@@ -6,7 +6,7 @@ import (
 )
 
 // An Embedding is a table of vectors; key weight [size, dim].
-type Embedding struct{ table []float32 }
+type Embedding struct{ table op.Table }
 
 // NewEmbedding declares a table.
 func NewEmbedding(b *Builder, size, dim int) *Embedding {
@@ -14,11 +14,17 @@ func NewEmbedding(b *Builder, size, dim int) *Embedding {
 	table := b.param("weight", size, dim)
 	b.onLoad(func(load *Loader) error {
 		v, err := load.Values(table)
-		l.table = append([]float32(nil), v...)
+		l.table = op.Table{Entries: v, Learned: table.Grad}
+		if !load.training {
+			l.table.Entries = append([]float32(nil), v...)
+		}
 		return err
 	})
 	return l
 }
 
-// Add adds the vectors of codes to the rows of y [1, T, dim].
-func (l *Embedding) Add(r *op.Run, y tensor.Tensor, codes []int32) { r.Lookup(y, l.table, codes) }
+// Add returns y [B, T, dim], which it takes, with the vectors of codes [B][T]
+// added to its rows.
+func (l *Embedding) Add(r *op.Run, y tensor.Tensor, codes [][]int32) tensor.Tensor {
+	return r.Lookup(y, l.table, codes)
+}

@@ -27,14 +27,20 @@ func NewSLSTM(b *Builder, dim, layers int) *SLSTM {
 		bih := b.param(fmt.Sprintf("bias_ih_l%d", i), 4*dim)
 		bhh := b.param(fmt.Sprintf("bias_hh_l%d", i), 4*dim)
 		l.layers[i].Hidden = dim
-		b.onLoad(func(load *Loader) (err error) {
-			l.layers[i].Input, err = packGates(load, ih, dim)
-			return err
-		})
-		b.onLoad(func(load *Loader) (err error) {
-			l.layers[i].Recurrent, err = packGates(load, hh, dim)
-			return err
-		})
+		for _, side := range []struct {
+			filter *op.Filter
+			weight *Param
+			biases []*Param
+		}{{&l.layers[i].Input, ih, []*Param{bih, bhh}}, {&l.layers[i].Recurrent, hh, nil}} {
+			b.onLoad(func(load *Loader) (err error) {
+				if load.training {
+					side.filter.Learned = &learnedGates{net: b.net, weight: side.weight, biases: side.biases, dim: dim}
+					return nil
+				}
+				side.filter.Panels, err = packGates(load, side.weight, dim)
+				return err
+			})
+		}
 		b.onLoad(func(load *Loader) error {
 			x, err := load.Values(bih)
 			if err != nil {
@@ -50,7 +56,7 @@ func NewSLSTM(b *Builder, dim, layers int) *SLSTM {
 					bias[o] = x[row] + h[row]
 				}
 			}
-			l.layers[i].Bias = bias
+			l.layers[i].Input.Bias = bias
 			return nil
 		})
 	}
@@ -65,7 +71,7 @@ func gateRow(o, dim int) (int, bool) {
 	return gate*dim + unit, unit < dim
 }
 
-func packGates(load *Loader, p Param, dim int) (*kernel.Panels, error) {
+func packGates(load *Loader, p *Param, dim int) (*kernel.Panels, error) {
 	v, err := load.Values(p)
 	if err != nil {
 		return nil, err

@@ -25,13 +25,27 @@ import (
 type Param struct {
 	Name  string
 	Shape []int
+	// Value and Grad are there in training: row-major, in the checkpoint's shape.
+	Value, Grad []float32
+}
+
+// Len returns the number of values.
+func (p *Param) Len() int {
+	n := 1
+	for _, d := range p.Shape {
+		n *= d
+	}
+	return n
 }
 
 // A Network is a list of layers that are built and loaded together: the
 // parameters they declared and how each derives its packed form.
 type Network struct {
-	Prefix  string // of every parameter's name, without the dot
-	Params  []Param
+	Prefix string // of every parameter's name, without the dot
+	Params []*Param
+	// Frozen keeps the parameters of a network in training from collecting
+	// gradients, while what stands before it does.
+	Frozen  bool
 	buffers []string
 	derive  []func(*Loader) error
 	sums    checksums
@@ -64,8 +78,8 @@ func (b *Builder) In(name any) *Builder {
 	return &Builder{net: b.net, prefix: fmt.Sprintf("%s.%v", b.prefix, name)}
 }
 
-func (b *Builder) param(name string, shape ...int) Param {
-	p := Param{Name: b.prefix + "." + name, Shape: shape}
+func (b *Builder) param(name string, shape ...int) *Param {
+	p := &Param{Name: b.prefix + "." + name, Shape: shape}
 	b.net.Params = append(b.net.Params, p)
 	return p
 }
@@ -85,11 +99,17 @@ type Loader struct {
 	src    weights.Source
 	region *tensor.Region
 	sums   *checksums
+	// training says that what is large is packed by the operations that use it, and
+	// that layers learn.
+	training bool
 }
 
 // Values returns the values of p, row-major in the checkpoint's shape. They may
 // lie in the mapped file: read-only, and only until the parameter is released.
-func (l *Loader) Values(p Param) ([]float32, error) {
+func (l *Loader) Values(p *Param) ([]float32, error) {
+	if l.training {
+		return p.Value, nil
+	}
 	t, ok := l.src.Lookup(p.Name)
 	if !ok {
 		return nil, fmt.Errorf("missing tensor %s", p.Name)
@@ -108,7 +128,10 @@ func (l *Loader) Values(p Param) ([]float32, error) {
 }
 
 // release says that p's values have been used.
-func (l *Loader) release(p Param) {
+func (l *Loader) release(p *Param) {
+	if l.training {
+		return
+	}
 	if t, ok := l.src.Lookup(p.Name); ok {
 		t.Release()
 	}
@@ -118,7 +141,35 @@ func (l *Loader) release(p Param) {
 // layers at a time. Check comes first.
 func (n *Network) Load(src weights.Source, region *tensor.Region, pool *parallel.Pool) error {
 	n.sums.of = make(map[string]uint32, len(n.Params))
-	l := &Loader{src: src, region: region, sums: &n.sums}
+	return n.deriveAll(&Loader{src: src, region: region, sums: &n.sums}, pool)
+}
+
+// Train makes the network one that learns: its parameters get memory of region
+// for their values, which are those of src, and for their gradients. Check comes
+// first. Refresh must follow every change of the values.
+func (n *Network) Train(src weights.Source, region *tensor.Region, pool *parallel.Pool) error {
+	for _, p := range n.Params {
+		t, ok := src.Lookup(p.Name)
+		if !ok {
+			return fmt.Errorf("missing tensor %s", p.Name)
+		}
+		v, err := t.Float32()
+		if err != nil {
+			return err
+		}
+		p.Value, p.Grad = region.Alloc(p.Len()), region.Alloc(p.Len())
+		copy(p.Value, v)
+		t.Release()
+	}
+	return n.Refresh(pool)
+}
+
+// Refresh derives anew what layers derive from the values of their parameters.
+func (n *Network) Refresh(pool *parallel.Pool) error {
+	return n.deriveAll(&Loader{training: true}, pool)
+}
+
+func (n *Network) deriveAll(l *Loader, pool *parallel.Pool) error {
 	var mu sync.Mutex
 	var errs []error
 	pool.For(len(n.derive), func(i int) {
@@ -132,7 +183,7 @@ func (n *Network) Load(src weights.Source, region *tensor.Region, pool *parallel
 }
 
 // Checksum returns the checksum of a loaded parameter (see weights.Checksum).
-func (n *Network) Checksum(p Param) uint32 { return n.sums.of[p.Name] }
+func (n *Network) Checksum(p *Param) uint32 { return n.sums.of[p.Name] }
 
 // ErrTensors is wrapped by the error for a checkpoint whose tensors are not
 // those of the network.

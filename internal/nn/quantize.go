@@ -27,17 +27,19 @@ func NewVectorQuantize(b *Builder, c, size, dim int) *VectorQuantize {
 			return err
 		}
 		l.book = op.NewCodebook(append([]float32(nil), v...), size, dim)
+		l.book.Learned = entries.Grad
 		return nil
 	})
 	return l
 }
 
 // Forward returns codes [B][T], the projected input [B, T, dim] and what Decode
-// makes of the codes. It leaves x to the caller.
+// makes of the codes. It leaves x to the caller. In training the gradient passes
+// from the entries straight to the projected input.
 func (l *VectorQuantize) Forward(r *op.Run, x tensor.Tensor) (codes [][]int32, latent, z tensor.Tensor) {
 	latent = l.in.Forward(r, nil, r.Keep(x))
 	codes = r.Quantize(l.book, latent)
-	return codes, latent, l.Decode(r, codes)
+	return codes, latent, l.out.Forward(r, nil, r.StraightThrough(l.book, codes, latent))
 }
 
 // Decode returns the out-projected entries that codes [B][T] name: [B, T, c].
@@ -62,10 +64,14 @@ func NewResidualVQ(b *Builder, c, n, size, dim int) *ResidualVQ {
 }
 
 // Quantized is what a ResidualVQ makes of its input.
+//
+// In training, Masks, if not nil, has for each book the weight of each sequence:
+// 0 for a book that quantizer dropout leaves out.
 type Quantized struct {
 	Z       tensor.Tensor   // the sum of the books' outputs, [B, T, c]
 	Codes   [][][]int32     // [book][B][T]
 	Latents []tensor.Tensor // each book's projected input, [B, T, dim]
+	Masks   [][]float32
 }
 
 // Free gives back the memory of the latents and of Z.
@@ -76,7 +82,14 @@ func (q Quantized) Free(r *op.Run) {
 
 // Forward quantizes x, which it takes.
 func (l *ResidualVQ) Forward(r *op.Run, x tensor.Tensor) Quantized {
-	var q Quantized
+	return l.ForwardMasked(r, x, nil)
+}
+
+// ForwardMasked quantizes x, which it takes. Masks [book][B], if not nil, weigh
+// what each book adds to Z; what is left for the next book does not depend on
+// them (dac/nn/quantize.py, quantizer dropout).
+func (l *ResidualVQ) ForwardMasked(r *op.Run, x tensor.Tensor, masks [][]float32) Quantized {
+	q := Quantized{Masks: masks}
 	residual := x
 	for i, book := range l.Books {
 		codes, latent, z := book.Forward(r, residual)
@@ -84,6 +97,11 @@ func (l *ResidualVQ) Forward(r *op.Run, x tensor.Tensor) Quantized {
 		rest := r.Sub(residual, z)
 		r.Free(residual)
 		residual = rest
+		if masks != nil {
+			masked := r.Weigh(z, masks[i])
+			r.Free(z)
+			z = masked
+		}
 		if i == 0 {
 			q.Z = z
 			continue
@@ -110,23 +128,16 @@ func (l *ResidualVQ) Decode(r *op.Run, codes [][][]int32) tensor.Tensor {
 }
 
 // Loss returns the mean squared distance between latents and the entries chosen
-// for them, summed over the books: the commitment loss and, in value, the
-// codebook loss.
-func (l *ResidualVQ) Loss(q Quantized) float64 {
+// for them, summed over the books: the commitment loss and, in value, the codebook
+// loss. In training they are learned from with the weights given.
+func (l *ResidualVQ) Loss(r *op.Run, q Quantized, commitment, codebook float64) float64 {
 	var total float64
 	for i, book := range l.Books {
-		var sum float64
-		e := q.Latents[i]
-		for b := range e.B {
-			for t := range e.T {
-				entry := book.book.Entries[int(q.Codes[i][b][t])*book.book.Dim:]
-				for j, v := range e.Row(b, t) {
-					d := float64(v - entry[j])
-					sum += d * d
-				}
-			}
+		var mask []float32
+		if q.Masks != nil {
+			mask = q.Masks[i]
 		}
-		total += sum / float64(e.B*e.T*e.C)
+		total += r.QuantizationLoss(book.book, q.Codes[i], q.Latents[i], mask, commitment, codebook)
 	}
 	return total
 }

@@ -22,6 +22,16 @@ func NewSnake(b *Builder, c int) *Snake {
 		for i, a := range v {
 			l.Inv[i] = 1 / (a + 1e-9)
 		}
+		if load.training {
+			l.Learned = func(da, dinv []float32) {
+				if b.net.Frozen {
+					return
+				}
+				for i, inv := range l.Inv[:c] {
+					alpha.Grad[i] += inv*da[i] - inv*inv*dinv[i]
+				}
+			}
+		}
 		return nil
 	})
 	return l

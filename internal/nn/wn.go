@@ -15,6 +15,9 @@ type WNConfig struct {
 // wnKernel is the originals' kernel size for every WN.
 const wnKernel = 5
 
+// wnDropout is that of every WN in training.
+const wnDropout = 0.2
+
 // WN is a stack of gated convolutions with residual and skip paths; keys
 // in_layers.<i>, res_skip_layers.<i>, cond_layer (modules/wavenet.py).
 type WN struct {
@@ -52,11 +55,7 @@ func (l *WN) Condition(r *op.Run, g tensor.Tensor) []tensor.Tensor {
 	all := l.cond.Forward(r, nil, g)
 	parts := make([]tensor.Tensor, len(l.in))
 	for i := range parts {
-		// Copied, since a product reads initial values a whole panel at a time.
-		parts[i] = tensor.New(all.B, 1, 2*l.hidden)
-		for b := range all.B {
-			copy(parts[i].Row(b, 0), all.Row(b, 0)[i*2*l.hidden:])
-		}
+		parts[i] = r.Keep(r.Channels(all, i*2*l.hidden, (i+1)*2*l.hidden))
 	}
 	r.Free(all)
 	return parts
@@ -73,7 +72,7 @@ func (l *WN) Forward(r *op.Run, x tensor.Tensor, condition []tensor.Tensor) tens
 		} else {
 			h = in.Forward(r, nil, r.Keep(x))
 		}
-		gated := r.Gate(h)
+		gated := r.Dropout(r.Gate(h), wnDropout)
 		r.Free(h)
 		x, sum = r.Align(l.skips[i], x, gated.T), r.Align(l.sums[i], sum, gated.T)
 		if i == len(l.in)-1 {

@@ -1,6 +1,8 @@
 package op
 
 import (
+	"math"
+
 	"github.com/facodec-go/facodec/internal/kernel"
 	"github.com/facodec-go/facodec/internal/tensor"
 )
@@ -9,28 +11,90 @@ import (
 // applied to the padding behind the channels too.
 type Activation interface {
 	Apply(dst, x []float32)
+	// Gradient writes dx = dy·f'(x) for rows that lie stride apart, c channels
+	// each, and adds to sums, [Sums()][c rounded up], what Learn is handed.
+	Gradient(dx, dy, x []float32, stride, rows, c int, sums []float32)
+	// Sums is the number of sums over time, of a value for each channel, that the
+	// gradient of the activation's own parameters is made of; 0 without any.
+	Sums() int
+	// Learn is handed the sums over a whole batch.
+	Learn(sums []float32)
 }
 
-// Snake is x + sin²(αx)/(α + 1e-9) with an α for each channel; both slices are
-// a multiple of tensor.Lane long.
-type Snake struct{ Alpha, Inv []float32 }
+// Snake is x + sin²(αx)·inv with an α and an inv for each channel, inv being
+// 1/(α + 1e-9), or 1/(e^β + 1e-9) in a SnakeBeta; both slices are a multiple of
+// tensor.Lane long.
+type Snake struct {
+	Alpha, Inv []float32
+	// Learned, if not nil, is handed the gradient with respect to α and to inv:
+	// Σ dy·sin(2αx)·x, which lacks the factor inv, and Σ dy·sin²(αx).
+	Learned func(alpha, inv []float32)
+}
 
 // Apply computes one row.
-func (s Snake) Apply(dst, x []float32) { kernel.Snake(dst, x, s.Alpha, s.Inv) }
+func (s *Snake) Apply(dst, x []float32) { kernel.Snake(dst, x, s.Alpha, s.Inv) }
 
-type tanh struct{}
+// Gradient is Activation's.
+func (s *Snake) Gradient(dx, dy, x []float32, stride, rows, c int, sums []float32) {
+	width := tensor.RoundUp(c)
+	kernel.SnakeGradRows(dx, dy, x, stride, rows, width, s.Alpha, s.Inv, sums[:width], sums[width:])
+}
 
-func (tanh) Apply(dst, x []float32) { kernel.Tanh(dst, x) }
+// Sums is Activation's.
+func (s *Snake) Sums() int { return 2 }
 
-type mish struct{}
+// Learn is Activation's.
+func (s *Snake) Learn(sums []float32) {
+	if s.Learned != nil {
+		s.Learned(sums[:len(sums)/2], sums[len(sums)/2:])
+	}
+}
 
-func (mish) Apply(dst, x []float32) { kernel.Mish(dst, x) }
+// plain is an activation without parameters.
+type plain struct {
+	apply    func(dst, x []float32)
+	gradient func(dx, dy, x []float32)
+}
+
+func (p *plain) Apply(dst, x []float32) { p.apply(dst, x) }
+
+func (p *plain) Gradient(dx, dy, x []float32, stride, rows, c int, _ []float32) {
+	for t := range rows {
+		at := t * stride
+		p.gradient(dx[at:at+c], dy[at:at+c], x[at:at+c])
+	}
+}
+
+func (p *plain) Sums() int       { return 0 }
+func (p *plain) Learn([]float32) {}
 
 // Activations without parameters.
 var (
-	Tanh Activation = tanh{}
-	Mish Activation = mish{}
+	Tanh Activation = &plain{kernel.Tanh, tanhGradient}
+	Mish Activation = &plain{kernel.Mish, mishGradient}
 )
+
+func tanhGradient(dx, dy, x []float32) {
+	for i, v := range x {
+		y := math.Tanh(float64(v))
+		dx[i] = dy[i] * float32(1-y*y)
+	}
+}
+
+// mishGradient: with t = tanh(softplus(x)), f' = t + x·(1-t²)·sigmoid(x).
+func mishGradient(dx, dy, x []float32) {
+	for i, v := range x {
+		e := math.Exp(-math.Abs(float64(v)))
+		sigmoid, softplus := 1/(1+e), math.Log1p(e)
+		if v > 0 {
+			softplus += float64(v)
+		} else {
+			sigmoid = 1 - sigmoid
+		}
+		t := math.Tanh(softplus)
+		dx[i] = dy[i] * float32(t+float64(v)*(1-t*t)*sigmoid)
+	}
+}
 
 // Activate returns act(x).
 func (r *Run) Activate(act Activation, x tensor.Tensor) tensor.Tensor {
@@ -38,7 +102,42 @@ func (r *Run) Activate(act Activation, x tensor.Tensor) tensor.Tensor {
 	for b := range x.B {
 		r.activate(act, y, b, 0, x, b)
 	}
+	if r.Recording() && (r.wants(x) || act.Sums() > 0) {
+		r.save(x)
+		r.record(&y, func(dy tensor.Tensor) {
+			dx := r.New(x.B, x.T, x.C)
+			r.activationGradient(act, dx, dy, 0, x)
+			r.done(x)
+			r.give(x, dx)
+		})
+	}
 	return y
+}
+
+// blockRows is the number of rows over which sums over time are taken at a time,
+// whatever the number of threads, so that the result does not depend on it.
+const blockRows = 512
+
+// activationGradient writes dx for the rows of dy from row at of each sequence
+// on, and lets the activation learn.
+func (r *Run) activationGradient(act Activation, dx, dy tensor.Tensor, at int, x tensor.Tensor) {
+	width := act.Sums() * tensor.RoundUp(x.C)
+	perSample := (x.T + blockRows - 1) / blockRows
+	sums := r.New(1, 1, max(1, x.B*perSample*width))
+	r.pool.For(x.B*perSample, func(i int) {
+		b, from := i/perSample, i%perSample*blockRows
+		to := min(x.T, from+blockRows)
+		sum := sums.Data[i*width : (i+1)*width]
+		clear(sum)
+		act.Gradient(dx.Rows(b, from, to), dy.Rows(b, at+from, at+to), x.Rows(b, from, to), x.Stride, to-from, x.C, sum)
+	})
+	if width > 0 {
+		for i := 1; i < x.B*perSample; i++ {
+			kernel.Add(sums.Data[:width], sums.Data[:width], sums.Data[i*width:(i+1)*width])
+		}
+		act.Learn(sums.Data[:width])
+	}
+	r.Free(sums)
 }
 
 // grainValues is the number of values worth handing to another thread.

@@ -19,7 +19,117 @@ func (r *Run) Attention(q, k, v tensor.Tensor, heads int) tensor.Tensor {
 			r.attend(y.Sample(b), q.Sample(b), k.Sample(b), v.Sample(b), h*d, d, scale)
 		}
 	}
+	if r.Recording() && (r.wants(q) || r.wants(k) || r.wants(v)) {
+		r.save(q, k, v)
+		r.record(&y, func(dy tensor.Tensor) {
+			dq, dk, dv := r.New(q.B, q.T, q.C), r.Zeros(k.B, k.T, k.C), r.Zeros(v.B, v.T, v.C)
+			r.pool.For(q.B*heads, func(i int) {
+				b, at := i/heads, i%heads*d
+				head := func(x tensor.Tensor) tensor.Tensor { return part(x.Sample(b), at, d) }
+				g := attentionGradient{q: head(q), k: head(k), v: head(v), dy: head(dy), scale: scale}
+				g.run()
+				for _, side := range [][2]tensor.Tensor{{dq, g.dq}, {dk, g.dk}, {dv, g.dv}} {
+					for t := range side[1].T {
+						copy(side[0].Row(b, t)[at:at+d], side[1].Row(0, t))
+					}
+				}
+			})
+			r.done(q, k, v)
+			r.give(q, dq)
+			r.give(k, dk)
+			r.give(v, dv)
+		})
+	}
 	return y
+}
+
+// part copies channels at to at+d of one sequence, onto the Go heap.
+func part(x tensor.Tensor, at, d int) tensor.Tensor {
+	y := tensor.New(1, x.T, d)
+	for t := range x.T {
+		copy(y.Row(0, t), x.Row(0, t)[at:at+d])
+	}
+	return y
+}
+
+// attentionGradient is the backward pass of one head; all its tensors are
+// [1, T, d].
+type attentionGradient struct {
+	q, k, v, dy tensor.Tensor
+	dq, dk, dv  tensor.Tensor
+	scale       float32
+}
+
+// run computes the scores again, a block of queries at a time.
+func (g *attentionGradient) run() {
+	const block = 128
+	d, n := g.q.C, g.k.T
+	g.dq, g.dk, g.dv = tensor.New(1, g.q.T, d), tensor.New(1, n, d), tensor.New(1, n, d)
+	keys, values, keyRows := packColumns(g.k), packColumns(g.v), packRows(g.k)
+	for i := range g.q.Data {
+		g.q.Data[i] *= g.scale
+	}
+	for from := 0; from < g.q.T; from += block {
+		to := min(g.q.T, from+block)
+		q, dy := g.q.Slice(from, to), g.dy.Slice(from, to)
+		p, dp := tensor.New(1, to-from, n), tensor.New(1, to-from, n)
+		multiply(p, q, keys, false)
+		multiply(dp, dy, values, false)
+		for t := range p.T {
+			row, drow := p.Row(0, t), dp.Row(0, t)
+			kernel.Softmax(row)
+			var sum float64
+			for i, v := range row {
+				sum += float64(v) * float64(drow[i])
+			}
+			for i, v := range row {
+				drow[i] = v * (drow[i] - float32(sum))
+			}
+		}
+		multiply(g.dv, transposed(p), packRows(dy), true)
+		multiply(g.dk, transposed(dp), packRows(q), true)
+		multiply(g.dq.Slice(from, to), dp, keyRows, false)
+	}
+	for i := range g.dq.Data {
+		g.dq.Data[i] *= g.scale
+	}
+}
+
+// multiply computes y = a·w, or adds it to y.
+func multiply(y, a tensor.Tensor, w *kernel.Panels, add bool) {
+	p := kernel.Product{Dst: y.Data, LdDst: y.Stride, A: a.Data, LdA: a.Stride, W: w}
+	if add {
+		p.Init, p.LdInit = p.Dst, p.LdDst
+	}
+	p.Run(0, a.T, 0, w.Count())
+}
+
+func transposed(x tensor.Tensor) tensor.Tensor {
+	y := tensor.New(1, x.C, x.T)
+	kernel.Transpose(y.Data, y.Stride, x.Data, x.Stride, x.T, x.C)
+	return y
+}
+
+// packRows packs x as the right side of a product that contracts over its rows;
+// packColumns of one that contracts over its channels.
+func packRows(x tensor.Tensor) *kernel.Panels {
+	w := kernel.NewPanels(nil, 1, x.T, x.C)
+	for t := range x.T {
+		for j, v := range x.Row(0, t) {
+			w.Data[w.Index(0, t, j)] = v
+		}
+	}
+	return w
+}
+
+func packColumns(x tensor.Tensor) *kernel.Panels {
+	w := kernel.NewPanels(nil, 1, x.C, x.T)
+	for t := range x.T {
+		for j, v := range x.Row(0, t) {
+			w.Data[w.Index(0, j, t)] = v
+		}
+	}
+	return w
 }
 
 // attend computes one head, channels at to at+d, a block of queries at a time so

@@ -44,6 +44,12 @@ func (r *Run) Add(a, b tensor.Tensor) tensor.Tensor {
 	same(a, b)
 	y := r.New(a.B, a.T, a.C)
 	kernel.Add(y.Data, a.Data, b.Data)
+	if r.Recording() && (r.wants(a) || r.wants(b)) {
+		r.record(&y, func(dy tensor.Tensor) {
+			r.pass(a, dy)
+			r.pass(b, dy)
+		})
+	}
 	return y
 }
 
@@ -53,6 +59,54 @@ func (r *Run) Sub(a, b tensor.Tensor) tensor.Tensor {
 	y := r.New(a.B, a.T, a.C)
 	for i, v := range a.Data[:len(y.Data)] {
 		y.Data[i] = v - b.Data[i]
+	}
+	if r.Recording() && (r.wants(a) || r.wants(b)) {
+		r.record(&y, func(dy tensor.Tensor) {
+			r.pass(a, dy)
+			r.giveScaled(b, dy, -1)
+		})
+	}
+	return y
+}
+
+// giveScaled gives x the gradient s·dy.
+func (r *Run) giveScaled(x, dy tensor.Tensor, s float32) {
+	if !r.wants(x) {
+		return
+	}
+	dx := r.New(dy.B, dy.T, dy.C)
+	for i, v := range dy.Data {
+		dx.Data[i] = s * v
+	}
+	r.give(x, dx)
+}
+
+// Reverse returns x, and turns the gradient that comes back around: what learns
+// behind it works against what stands before it (Ganin et al., arXiv 1505.07818).
+func (r *Run) Reverse(x tensor.Tensor) tensor.Tensor {
+	y := r.New(x.B, x.T, x.C)
+	copy(y.Data, x.Data)
+	if r.Recording() && r.wants(x) {
+		r.record(&y, func(dy tensor.Tensor) { r.giveScaled(x, dy, -1) })
+	}
+	return y
+}
+
+// Weigh returns x with each sequence b multiplied by weights[b].
+func (r *Run) Weigh(x tensor.Tensor, weights []float32) tensor.Tensor {
+	weigh := func(x tensor.Tensor) tensor.Tensor {
+		y := r.New(x.B, x.T, x.C)
+		for b, w := range weights {
+			dst := y.Rows(b, 0, x.T)
+			for i, v := range x.Rows(b, 0, x.T) {
+				dst[i] = w * v
+			}
+		}
+		return y
+	}
+	y := weigh(x)
+	if r.Recording() && r.wants(x) {
+		r.record(&y, func(dy tensor.Tensor) { r.give(x, weigh(dy)) })
 	}
 	return y
 }
@@ -71,6 +125,17 @@ func (r *Run) Channels(x tensor.Tensor, from, to int) tensor.Tensor {
 			copy(y.Row(b, t), x.Row(b, t)[from:to])
 		}
 	}
+	if r.Recording() && r.wants(x) {
+		r.record(&y, func(dy tensor.Tensor) {
+			dx := r.Zeros(x.B, x.T, x.C)
+			for b := range x.B {
+				for t := range x.T {
+					copy(dx.Row(b, t)[from:to], dy.Row(b, t))
+				}
+			}
+			r.give(x, dx)
+		})
+	}
 	return y
 }
 
@@ -78,15 +143,30 @@ func (r *Run) Channels(x tensor.Tensor, from, to int) tensor.Tensor {
 // second half (WaveNet's gate; modules/commons.py,
 // fused_add_tanh_sigmoid_multiply).
 func (r *Run) Gate(x tensor.Tensor) tensor.Tensor {
-	return r.halves(x, kernel.Gate)
+	return r.halves(x, kernel.Gate, func(da, db, dy, a, b []float32) {
+		kernel.Tanh(da, a)
+		kernel.Sigmoid(db, b)
+		for i, d := range dy {
+			t, s := da[i], db[i]
+			da[i] = d * s * (1 - t*t)
+			db[i] = d * t * s * (1 - s)
+		}
+	})
 }
 
 // GLU returns the first half of x's channels times the sigmoid of the second.
 func (r *Run) GLU(x tensor.Tensor) tensor.Tensor {
-	return r.halves(x, kernel.GLU)
+	return r.halves(x, kernel.GLU, func(da, db, dy, a, b []float32) {
+		kernel.Sigmoid(db, b)
+		for i, d := range dy {
+			s := db[i]
+			da[i] = d * s
+			db[i] = d * a[i] * s * (1 - s)
+		}
+	})
 }
 
-func (r *Run) halves(x tensor.Tensor, f func(dst, a, b []float32)) tensor.Tensor {
+func (r *Run) halves(x tensor.Tensor, f func(dst, a, b []float32), gradient func(da, db, dy, a, b []float32)) tensor.Tensor {
 	h := x.C / 2
 	y := r.New(x.B, x.T, h)
 	for b := range x.B {
@@ -95,12 +175,31 @@ func (r *Run) halves(x tensor.Tensor, f func(dst, a, b []float32)) tensor.Tensor
 			f(y.Row(b, t), row[:h], row[h:])
 		}
 	}
+	if r.Recording() && r.wants(x) {
+		r.save(x)
+		r.record(&y, func(dy tensor.Tensor) {
+			dx := r.New(x.B, x.T, x.C)
+			r.pool.Split(x.B*x.T, max(1, grainValues/(8*x.Stride)), func(from, to int) {
+				for i := from; i < to; i++ {
+					row, d := x.Row(i/x.T, i%x.T), dx.Row(i/x.T, i%x.T)
+					gradient(d[:h], d[h:], dy.Row(i/x.T, i%x.T), row[:h], row[h:])
+				}
+			})
+			r.done(x)
+			r.give(x, dx)
+		})
+	}
 	return y
 }
 
 // AddHalves adds the first half of y's channels to a and the second to b, each
 // row by row.
 func (r *Run) AddHalves(a, b, y tensor.Tensor) (tensor.Tensor, tensor.Tensor) {
+	if r.Recording() {
+		first, second := r.Channels(y, 0, a.C), r.Channels(y, a.C, y.C)
+		defer r.Free(first, second)
+		return r.Add(a, first), r.Add(b, second)
+	}
 	p, q := r.New(a.B, a.T, a.C), r.New(b.B, b.T, b.C)
 	for i := range y.B {
 		for t := range y.T {
@@ -119,11 +218,63 @@ func (r *Run) Zeros(b, t, c int) tensor.Tensor {
 	return x
 }
 
-// Lookup adds to y, row by row, the row of table [entries][y.C] that codes
-// names.
-func (r *Run) Lookup(y tensor.Tensor, table []float32, codes []int32) {
-	for t, code := range codes {
-		row := y.Row(0, t)
-		kernel.Add(row, row, table[int(code)*y.C:])
+// A Table is what Lookup reads: entries of one width, one after the other.
+type Table struct {
+	Entries []float32
+	// Learned, if not nil, is where the gradient with respect to the entries is
+	// added to.
+	Learned []float32
+}
+
+// Lookup returns y, which it takes, plus, row by row, the entry of the table that
+// codes [B][T] name.
+func (r *Run) Lookup(y tensor.Tensor, table Table, codes [][]int32) tensor.Tensor {
+	z := r.New(y.B, y.T, y.C)
+	for b := range y.B {
+		for t, code := range codes[b] {
+			kernel.Add(z.Row(b, t), y.Row(b, t), table.Entries[int(code)*y.C:])
+		}
 	}
+	if r.Recording() && (r.wants(y) || table.Learned != nil) {
+		r.record(&z, func(dz tensor.Tensor) {
+			for b := range dz.B {
+				for t, code := range codes[b] {
+					if table.Learned == nil {
+						break
+					}
+					entry := table.Learned[int(code)*dz.C:][:dz.C]
+					kernel.Add(entry, entry, dz.Row(b, t))
+				}
+			}
+			r.pass(y, dz)
+		})
+	}
+	r.Free(y)
+	return z
+}
+
+// Mean returns the mean over the rows of each sequence: [B, 1, C].
+func (r *Run) Mean(x tensor.Tensor) tensor.Tensor {
+	y := r.New(x.B, 1, x.C)
+	for b, mean := range Mean(x) {
+		for i, v := range mean {
+			y.Row(b, 0)[i] = float32(v)
+		}
+	}
+	if r.Recording() && r.wants(x) {
+		r.record(&y, func(dy tensor.Tensor) {
+			dx := r.New(x.B, x.T, x.C)
+			inv := 1 / float32(x.T)
+			for b := range x.B {
+				for t := range x.T {
+					row := dx.Row(b, t)
+					for i, v := range dy.Row(b, 0) {
+						row[i] = v * inv
+					}
+				}
+			}
+			r.give(x, dx)
+		})
+	}
+	return y
 }

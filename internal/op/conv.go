@@ -8,10 +8,25 @@ import (
 )
 
 // Filter is what a convolution reads: packed weights and a bias of a multiple
-// of kernel.Width values.
+// of kernel.Width values. In training it has Learned instead of panels.
 type Filter struct {
-	Panels *kernel.Panels
-	Bias   []float32
+	Panels  *kernel.Panels
+	Bias    []float32
+	Learned Learned
+}
+
+// packed returns f with its panels; unpack gives back those of training.
+func (r *Run) packed(f Filter) Filter {
+	if f.Panels == nil {
+		f.Panels = f.Learned.Pack(r)
+	}
+	return f
+}
+
+func (r *Run) unpack(f Filter) {
+	if f.Learned != nil {
+		r.freePanels(f.Panels)
+	}
 }
 
 // ConvShape says how a convolution moves over time.
@@ -51,12 +66,19 @@ func (s ConvShape) padding() (left, right int) {
 // Reflection at the start needs rows that come later, so a stream emits nothing
 // until it holds them: 54 rows for a dilation of 9.
 func (r *Run) Conv(slot Slot, f Filter, s ConvShape, act Activation, x tensor.Tensor, init *tensor.Tensor) tensor.Tensor {
+	f = r.packed(f)
+	var y tensor.Tensor
 	if s.K == 1 && s.Stride == 1 && act == nil {
-		return r.product(f, s, x, 0, x.T, init)
+		y = r.product(f, s, x, 0, x.T, init)
+	} else {
+		w := r.window(slot, s, act, x)
+		y = r.product(f, s, w.rows, w.start, w.out, init)
+		r.Free(w.rows)
 	}
-	w := r.window(slot, s, act, x)
-	y := r.product(f, s, w.rows, w.start, w.out, init)
-	r.Free(w.rows)
+	r.unpack(f)
+	if r.Recording() {
+		r.recordConv(&y, f, s, act, x, init)
+	}
 	return y
 }
 
@@ -139,11 +161,7 @@ func lookback(s ConvShape, left, right int) int {
 // reflect, zeros are first appended, the result reflected, and as many rows cut
 // off the end (dac/model/encodec.py, pad1d).
 func pad(x tensor.Tensor, b, left, n, right int, zero bool) {
-	longer := max(left, right)
-	extended := n
-	if n <= longer && !zero {
-		extended = longer + 1
-	}
+	extended := extendedLength(left, n, right)
 	fill := func(at, from int) {
 		dst := x.Rows(b, at, at+1)
 		if zero || from >= n {
@@ -163,6 +181,10 @@ func pad(x tensor.Tensor, b, left, n, right int, zero bool) {
 		fill(left+n+i, from)
 	}
 }
+
+// extendedLength returns the rows that are reflected: n, or with the zeros that
+// are appended where those are too few.
+func extendedLength(left, n, right int) int { return max(n, left+1, right+1) }
 
 // hold adds act(x) to the rows that wait for the start of a stream.
 func (r *Run) hold(m *memory, act Activation, x tensor.Tensor) {
@@ -200,7 +222,8 @@ func (r *Run) product(f Filter, s ConvShape, x tensor.Tensor, start, out int, in
 	if out == 0 {
 		return y
 	}
-	for b := range x.B {
+	ps := make([]*kernel.Product, x.B)
+	for b := range ps {
 		p := &kernel.Product{
 			Dst: y.Rows(b, 0, out), LdDst: y.Stride,
 			A: x.Rows(b, start, x.T), LdA: s.Stride * x.Stride, LdTap: s.Dilation * x.Stride,
@@ -209,8 +232,9 @@ func (r *Run) product(f Filter, s ConvShape, x tensor.Tensor, start, out int, in
 		if init != nil {
 			p.Init, p.LdInit = initRows(*init, b, out)
 		}
-		r.runProduct(p, out)
+		ps[b] = p
 	}
+	r.runProducts(ps, out)
 	return y
 }
 
@@ -225,31 +249,38 @@ func initRows(init tensor.Tensor, b, out int) ([]float32, int) {
 	panic(fmt.Sprintf("op: %d initial rows for %d", init.T, out))
 }
 
-// runProduct splits a product over the threads along its larger side, rows or
-// weights, so that what is read twice is the smaller one.
-func (r *Run) runProduct(p *kernel.Product, rows int) {
-	r.Meter.count(int64(rows) * int64(p.W.Taps) * int64(p.W.K) * int64(p.W.N))
+// runProducts splits products of the same weights, one for each sequence, over
+// the threads along their larger side, rows or weights, so that what is read
+// twice is the smaller one.
+func (r *Run) runProducts(ps []*kernel.Product, rows int) {
+	p := ps[0]
+	r.Meter.count(int64(len(ps)) * int64(rows) * int64(p.W.Taps) * int64(p.W.K) * int64(p.W.N))
 	panels := p.W.Count()
 	threads := r.pool.Threads()
-	if threads == 1 {
-		p.Run(0, rows, 0, panels)
-		return
-	}
 	const tile = 48 // a multiple of every kernel's tile height
 	blocks := (rows + tile - 1) / tile
 	pairs := (panels + 1) / 2 // kernels take panels two at a time
 	tasks := 4 * threads      // more than threads, to balance a noisy machine
 	var byRows, byPanels int
-	if len(p.W.Data) > rows*p.LdA {
-		byPanels = min(pairs, tasks)
+	switch weights := len(p.W.Data); {
+	case threads == 1 && (len(ps) == 1 || weights < cacheValues):
+		byRows, byPanels = 1, 1
+	case weights > rows*len(ps)*p.LdA:
+		byPanels = min(pairs, max(tasks, weights/cacheValues))
 		byRows = min(blocks, (tasks+byPanels-1)/byPanels)
-	} else {
+	default:
 		byRows = min(blocks, tasks)
 		byPanels = min(pairs, (tasks+byRows-1)/byRows)
 	}
 	r.pool.For(byRows*byPanels, func(i int) {
 		row, panel := i%byRows, i/byRows
 		row0, row1 := row*blocks/byRows*tile, min(rows, (row+1)*blocks/byRows*tile)
-		p.Run(row0, row1, panel*pairs/byPanels*2, min(panels, (panel+1)*pairs/byPanels*2))
+		for _, p := range ps {
+			p.Run(row0, row1, panel*pairs/byPanels*2, min(panels, (panel+1)*pairs/byPanels*2))
+		}
 	})
 }
+
+// cacheValues is how many weights may pass by several sequences at a time: those
+// that stay in the second-level cache meanwhile.
+const cacheValues = 128 << 10

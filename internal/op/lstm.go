@@ -9,56 +9,185 @@ import (
 // 16j+15 lie together (see kernel.LSTMCell), so that whoever computes the
 // product of a group of units can go on to their state.
 type LSTMFilter struct {
-	Input     *kernel.Panels // [1, in, 4·hidden]
-	Recurrent *kernel.Panels // [1, hidden, 4·hidden]
-	Bias      []float32      // both biases of PyTorch's LSTM, added
+	Input     Filter // [1, in, 4·hidden]; its bias is the sum of PyTorch's two
+	Recurrent Filter // [1, hidden, 4·hidden], without a bias
 	Hidden    int
 }
+
+// pointwise is the shape of a product with every row.
+var pointwise = ConvShape{K: 1, Stride: 1, Dilation: 1}
 
 // LSTM returns the hidden states of one layer over x, from the stream's state,
 // which is zero at the start of an utterance.
 func (r *Run) LSTM(slot Slot, f LSTMFilter, x tensor.Tensor) tensor.Tensor {
-	gates := r.product(Filter{Panels: f.Input, Bias: f.Bias}, ConvShape{K: 1, Stride: 1, Dilation: 1}, x, 0, x.T, nil)
+	f.Input = r.packed(f.Input)
+	gates := r.product(f.Input, pointwise, x, 0, x.T, nil)
+	r.unpack(f.Input)
+	f.Recurrent = r.packed(f.Recurrent)
 	y := r.New(x.B, x.T, f.Hidden)
 	m := r.memory(slot)
 	if x.B != 1 && (!r.Last || m.started) {
 		panic("op: a stream of more than one sequence")
 	}
-	width := tensor.RoundUp(f.Hidden)
-	for b := range x.B {
-		if m.h == nil || b > 0 {
-			m.h, m.c = make([]float32, width), make([]float32, width)
-		}
-		r.recur(f, m, y.Sample(b), gates.Sample(b))
+	if width := tensor.RoundUp(f.Hidden); m.h == nil {
+		m.h, m.c = make([]float32, x.B*width), make([]float32, x.B*width)
 	}
+	var cells tensor.Tensor // the cell states, for the backward pass
+	if r.Recording() {
+		cells = r.New(x.B, x.T, f.Hidden)
+	}
+	r.recur(f, m, y, gates, cells)
 	m.started = true
+	r.unpack(f.Recurrent)
+	if r.Recording() {
+		r.recordLSTM(&y, f, x, gates, cells)
+		return y
+	}
 	r.Free(gates)
 	return y
 }
 
-// recur runs the steps of one sequence. Each step reads every recurrent weight
-// once; the threads share the units between them.
-func (r *Run) recur(f LSTMFilter, m *memory, y, gates tensor.Tensor) {
+// recur runs the steps of all sequences side by side. Each step reads every
+// recurrent weight once; the threads share the units between them.
+func (r *Run) recur(f LSTMFilter, m *memory, y, gates, cells tensor.Tensor) {
 	if y.T == 0 {
 		return
 	}
-	r.Meter.count(int64(y.T) * int64(f.Recurrent.K) * int64(f.Recurrent.N))
-	groups := tensor.RoundUp(f.Hidden) / kernel.Width
+	w := f.Recurrent.Panels
+	r.Meter.count(int64(y.B) * int64(y.T) * int64(w.K) * int64(w.N))
+	width := tensor.RoundUp(f.Hidden)
+	groups := width / kernel.Width
 	parts := min(r.pool.Threads(), groups)
-	p := &kernel.Product{W: f.Recurrent}
-	var g, h []float32
+	p := &kernel.Product{W: w, LdDst: y.T * gates.Stride, LdInit: y.T * gates.Stride}
+	t := 0
 	step := func(i int) {
 		from, to := i*groups/parts, (i+1)*groups/parts
-		p.Run(0, 1, 4*from, 4*to)
-		kernel.LSTMCell(h[from*kernel.Width:to*kernel.Width], m.c[from*kernel.Width:to*kernel.Width],
-			g[4*from*kernel.Width:4*to*kernel.Width])
+		p.Run(0, y.B, 4*from, 4*to)
+		from, to = from*kernel.Width, to*kernel.Width
+		for b := range y.B {
+			c := m.c[b*width:]
+			kernel.LSTMCell(y.Rows(b, t, t+1)[from:to], c[from:to], gates.Rows(b, t, t+1)[4*from:4*to])
+			if cells.Data != nil {
+				copy(cells.Rows(b, t, t+1)[from:to], c[from:to])
+			}
+		}
 	}
-	p.A = m.h
-	for t := range y.T {
-		g, h = gates.Rows(0, t, t+1), y.Rows(0, t, t+1)
-		p.Dst, p.Init = g, g
+	p.A, p.LdA = m.h, width
+	for t = range y.T {
+		p.Dst = gates.Data[t*gates.Stride:]
+		p.Init = p.Dst
 		r.pool.For(parts, step)
-		p.A = h
+		p.A, p.LdA = y.Data[t*y.Stride:], y.T*y.Stride
 	}
-	copy(m.h, h[:len(m.h)])
+	for b := range y.B {
+		copy(m.h[b*width:(b+1)*width], y.Rows(b, y.T-1, y.T))
+	}
+}
+
+// recordLSTM records the hidden states y, with the gates before their activation
+// and the cell states.
+func (r *Run) recordLSTM(y *tensor.Tensor, f LSTMFilter, x, gates, cells tensor.Tensor) {
+	f.Input.Panels, f.Recurrent.Panels = nil, nil
+	h := *y
+	r.save(x, h)
+	r.record(y, func(dy tensor.Tensor) {
+		r.recurBack(f, dy, gates, cells)
+		dgates := gates
+		if !f.Input.Learned.Frozen() {
+			before := r.New(h.B, h.T, h.C) // the hidden state that each step began with
+			for b := range h.B {
+				clear(before.Rows(b, 0, 1))
+				copy(before.Rows(b, 1, h.T), h.Rows(b, 0, h.T-1))
+			}
+			for _, side := range []struct {
+				f    Filter
+				rows tensor.Tensor
+			}{{f.Input, x}, {f.Recurrent, before}} {
+				ld := tensor.RoundUp(side.rows.C)
+				dw, db := r.floats(dgates.C*ld), r.floats(dgates.C)
+				r.outer(dw, db, dgates, side.rows, 1, 1, 1)
+				side.f.Learned.Add(r, dw, ld, db)
+				r.freeFloats(dw)
+				r.freeFloats(db)
+			}
+			r.Free(before)
+		}
+		if r.wants(x) {
+			r.give(x, r.convInputGradient(f.Input, pointwise, dgates, x.T, x.C))
+		}
+		r.Free(gates, cells)
+		r.done(x, h)
+	})
+}
+
+// recurBack goes back through the steps and writes the gradient with respect to
+// the gates over them.
+func (r *Run) recurBack(f LSTMFilter, dy, gates, cells tensor.Tensor) {
+	width := tensor.RoundUp(f.Hidden)
+	groups := width / kernel.Width
+	parts := min(r.pool.Threads(), groups)
+	w := f.Recurrent.Learned.PackGradient(r, 1)[0] // [4·hidden][hidden]
+	r.Meter.count(int64(dy.B) * int64(dy.T) * int64(w.K) * int64(w.N))
+	dh, dc := r.Zeros(1, dy.B, f.Hidden), r.Zeros(1, dy.B, f.Hidden)
+	zero := make([]float32, width)
+	p := &kernel.Product{Dst: dh.Data, LdDst: dh.Stride, LdA: dy.T * gates.Stride, W: w}
+	t := 0
+	step := func(i int) {
+		from, to := i*groups/parts, (i+1)*groups/parts
+		if t < dy.T-1 {
+			p.Run(0, dy.B, from, to)
+		}
+		from, to = from*kernel.Width, to*kernel.Width
+		for b := range dy.B {
+			before := zero
+			if t > 0 {
+				before = cells.Rows(b, t-1, t)
+			}
+			lstmCellGradient(gates.Rows(b, t, t+1)[4*from:4*to], dc.Rows(0, b, b+1)[from:to],
+				dh.Rows(0, b, b+1)[from:to], dy.Rows(b, t, t+1)[from:to], cells.Rows(b, t, t+1)[from:to], before[from:to])
+			if to > f.Hidden { // units that are not there, but that the next product reads
+				clearUnits(gates.Rows(b, t, t+1), dc.Rows(0, b, b+1), f.Hidden, to)
+			}
+		}
+	}
+	for t = dy.T - 1; t >= 0; t-- {
+		r.pool.For(parts, step)
+		p.A = gates.Data[t*gates.Stride:]
+	}
+	r.Free(dh, dc)
+	r.freePanels(w)
+}
+
+func clearUnits(gates, dc []float32, from, to int) {
+	for u := from; u < to; u++ {
+		dc[u] = 0
+		for gate := range 4 {
+			gates[u/kernel.Width*4*kernel.Width+gate*kernel.Width+u%kernel.Width] = 0
+		}
+	}
+}
+
+// lstmCellGradient writes over the gates, laid out as kernel.LSTMCell has them,
+// the gradient with respect to them, from dh + dy with respect to the step's
+// hidden state and dc to its cell state c; dc becomes that to the cell state
+// before.
+func lstmCellGradient(gates, dc, dh, dy, c, before []float32) {
+	const n = kernel.Width
+	var tanhC [n]float32
+	for u := 0; u < len(dc); u += n {
+		g := gates[4*u : 4*u+4*n]
+		in, forget, cell, out := g[:n], g[n:2*n], g[2*n:3*n], g[3*n:]
+		kernel.Sigmoid(g[:2*n], g[:2*n])
+		kernel.Tanh(cell, cell)
+		kernel.Sigmoid(out, out)
+		kernel.Tanh(tanhC[:], c[u:u+n])
+		for i, th := range tanhC {
+			d := dh[u+i] + dy[u+i]
+			k := dc[u+i] + d*out[i]*(1-th*th)
+			dc[u+i] = k * forget[i]
+			di, df := k*cell[i]*in[i]*(1-in[i]), k*before[u+i]*forget[i]*(1-forget[i])
+			dg, do := k*in[i]*(1-cell[i]*cell[i]), d*th*out[i]*(1-out[i])
+			in[i], forget[i], cell[i], out[i] = di, df, dg, do
+		}
+	}
 }

@@ -9,11 +9,13 @@ import (
 // NormEpsilon is PyTorch's default for layer_norm.
 const NormEpsilon = 1e-5
 
-// Modulate returns LayerNorm over the channels of x, without weights of its
-// own, times gamma plus beta, which have one value for each channel.
-func (r *Run) Modulate(x tensor.Tensor, gamma, beta []float32) tensor.Tensor {
+// Modulate returns LayerNorm over the channels of x, without weights of its own,
+// times gamma plus beta: the two halves of style, [B, 1, 2·C], or [1, 1, 2·C] for
+// all sequences.
+func (r *Run) Modulate(x, style tensor.Tensor) tensor.Tensor {
 	y := r.New(x.B, x.T, x.C)
 	for b := range x.B {
+		gamma, beta := halvesOf(style, b)
 		r.pool.Split(x.T, grainValues/x.Stride, func(from, to int) {
 			for t := from; t < to; t++ {
 				row, dst := x.Row(b, t), y.Row(b, t)
@@ -24,7 +26,46 @@ func (r *Run) Modulate(x tensor.Tensor, gamma, beta []float32) tensor.Tensor {
 			}
 		})
 	}
+	if r.Recording() && (r.wants(x) || r.wants(style)) {
+		r.save(x, style)
+		r.record(&y, func(dy tensor.Tensor) {
+			dx, dstyle := r.New(x.B, x.T, x.C), r.Zeros(style.B, 1, style.C)
+			for b := range x.B {
+				gamma, _ := halvesOf(style, b)
+				dgamma, dbeta := halvesOf(dstyle, b)
+				for t := range x.T {
+					modulateGradient(dx.Row(b, t), dgamma, dbeta, dy.Row(b, t), x.Row(b, t), gamma)
+				}
+			}
+			r.done(x, style)
+			r.give(x, dx)
+			r.give(style, dstyle)
+		})
+	}
 	return y
+}
+
+func halvesOf(style tensor.Tensor, b int) (gamma, beta []float32) {
+	row := style.Row(min(b, style.B-1), 0)
+	return row[:len(row)/2], row[len(row)/2:]
+}
+
+// modulateGradient writes dx for one row and adds to dgamma and dbeta. With
+// n = (x-mean)·inv and d = dy·gamma, dx = inv·(d - mean(d) - n·mean(d·n)).
+func modulateGradient(dx, dgamma, dbeta, dy, x, gamma []float32) {
+	mean, inv := moments(x)
+	var sum, sumN float64
+	for i, v := range x {
+		n, d := (v-mean)*inv, dy[i]*gamma[i]
+		dgamma[i] += dy[i] * n
+		dbeta[i] += dy[i]
+		sum += float64(d)
+		sumN += float64(d) * float64(n)
+	}
+	m, mn := float32(sum/float64(len(x))), float32(sumN/float64(len(x)))
+	for i, v := range x {
+		dx[i] = inv * (dy[i]*gamma[i] - m - (v-mean)*inv*mn)
+	}
 }
 
 // moments returns the mean of row and the inverse of its standard deviation.

@@ -13,6 +13,9 @@ type Codebook struct {
 	Normalised *kernel.Panels // [1, dim, size]: the entries at length 1
 	HalfNorms  []float32      // minus half the squared length of each normalised entry, padded to a panel
 	Size, Dim  int
+	// Learned, if not nil, is where the gradient with respect to the entries is
+	// added to.
+	Learned []float32
 }
 
 // normEpsilon is PyTorch's default for normalize.
@@ -82,8 +85,69 @@ func (r *Run) Entries(c Codebook, codes [][]int32) tensor.Tensor {
 	y := r.New(len(codes), len(codes[0]), c.Dim)
 	for b, row := range codes {
 		for t, code := range row {
-			copy(y.Row(b, t), c.Entries[int(code)*c.Dim:][:c.Dim])
+			copy(y.Row(b, t), c.entry(code))
 		}
 	}
 	return y
+}
+
+func (c *Codebook) entry(code int32) []float32 { return c.Entries[int(code)*c.Dim:][:c.Dim] }
+
+// StraightThrough returns the entries that were chosen for e [B, T, dim]. Their
+// gradient is passed on to e, as if nothing had been chosen (dac/nn/quantize.py:
+// z_e + (z_q - z_e).detach()).
+func (r *Run) StraightThrough(c Codebook, codes [][]int32, e tensor.Tensor) tensor.Tensor {
+	y := r.Entries(c, codes)
+	if r.Recording() && r.wants(e) {
+		r.record(&y, func(dy tensor.Tensor) { r.pass(e, dy) })
+	}
+	return y
+}
+
+// QuantizationLoss returns the mean squared distance between e [B, T, dim] and the
+// entries chosen for it, which is both the commitment loss, that e learns from,
+// and the codebook loss, that the entries learn from. Each sequence counts with
+// its weight, all being 1 where weights is nil (dac/nn/quantize.py,
+// VectorQuantize.forward).
+func (r *Run) QuantizationLoss(c Codebook, codes [][]int32, e tensor.Tensor, weights []float32, commitment, codebook float64) float64 {
+	weight := func(b int) float64 {
+		if weights == nil {
+			return 1
+		}
+		return float64(weights[b])
+	}
+	n := float64(e.B * e.T * e.C)
+	var total float64
+	for b := range e.B {
+		var sum float64
+		for t, code := range codes[b] {
+			entry := c.entry(code)
+			for j, v := range e.Row(b, t) {
+				d := float64(v - entry[j])
+				sum += d * d
+			}
+		}
+		total += weight(b) * sum
+	}
+	if r.Recording() {
+		r.save(e)
+		r.loss(func() {
+			de := r.New(e.B, e.T, e.C)
+			for b := range e.B {
+				toE, toEntry := float32(2*weight(b)*commitment/n), float32(2*weight(b)*codebook/n)
+				for t, code := range codes[b] {
+					entry, d := c.entry(code), de.Row(b, t)
+					for j, v := range e.Row(b, t) {
+						d[j] = toE * (v - entry[j])
+						if c.Learned != nil {
+							c.Learned[int(code)*c.Dim+j] += toEntry * (entry[j] - v)
+						}
+					}
+				}
+			}
+			r.done(e)
+			r.give(e, de)
+		})
+	}
+	return total / n
 }

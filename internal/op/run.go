@@ -16,6 +16,7 @@ package op
 
 import (
 	"math/bits"
+	"unsafe"
 
 	"github.com/facodec-go/facodec/internal/parallel"
 	"github.com/facodec-go/facodec/internal/tensor"
@@ -43,7 +44,17 @@ type Run struct {
 	pool  *parallel.Pool
 	state map[Slot]*memory
 	free  map[int][][]float32 // by capacity class
-	taken map[*float32]int    // capacity class of what is in use
+	taken map[*float32]*hold  // what is in use, by its first value
+	holds []*hold             // unused
+	tape  *tape               // of a recording run
+}
+
+// A hold says who still needs a piece of memory. It goes back once its owner has
+// given it back and no backward pass on the tape needs it any more.
+type hold struct {
+	class  int
+	owned  bool
+	needed int
 }
 
 // memory is what one operation of one stream remembers.
@@ -61,15 +72,27 @@ func NewRun(pool *parallel.Pool) *Run {
 		pool:  pool,
 		state: map[Slot]*memory{},
 		free:  map[int][][]float32{},
-		taken: map[*float32]int{},
+		taken: map[*float32]*hold{},
 	}
 }
 
 // Reset forgets the stream, so that the next chunk starts an utterance. Memory
 // is kept for it.
+//
+// Of a recording, everything is forgotten: no tensor that came from the run since
+// Record may be used any more.
 func (r *Run) Reset() {
 	r.Last = false
 	clear(r.state)
+	if r.tape == nil {
+		return
+	}
+	r.tape = nil
+	for first, h := range r.taken {
+		delete(r.taken, first)
+		r.free[h.class] = append(r.free[h.class], unsafe.Slice(first, h.class))
+		r.holds = append(r.holds, h)
+	}
 }
 
 // Pool returns the threads of the run.
@@ -96,14 +119,29 @@ func (r *Run) Free(xs ...tensor.Tensor) {
 		if x.Kept || cap(x.Data) == 0 {
 			continue
 		}
-		base := x.Data[:1]
-		class, ok := r.taken[&base[0]]
-		if !ok {
-			continue
+		if h := r.held(x); h != nil {
+			h.owned = false
+			r.recycle(h, x)
 		}
-		delete(r.taken, &base[0])
-		r.free[class] = append(r.free[class], x.Data[:cap(x.Data)])
 	}
+}
+
+// held returns the hold on x's memory, nil for memory that is not the run's.
+func (r *Run) held(x tensor.Tensor) *hold {
+	if cap(x.Data) == 0 {
+		return nil
+	}
+	return r.taken[&x.Data[:1][0]]
+}
+
+// recycle makes memory that nobody needs any more free.
+func (r *Run) recycle(h *hold, x tensor.Tensor) {
+	if h.owned || h.needed > 0 {
+		return
+	}
+	delete(r.taken, &x.Data[:1][0])
+	r.free[h.class] = append(r.free[h.class], x.Data[:h.class])
+	r.holds = append(r.holds, h)
 }
 
 // Keep returns x as a tensor that Free leaves alone, to hand to a layer while x
@@ -122,8 +160,25 @@ func (r *Run) alloc(n int) []float32 {
 	} else {
 		data = make([]float32, class)
 	}
-	r.taken[&data[0]] = class
+	h := &hold{}
+	if n := len(r.holds); n > 0 {
+		h, r.holds = r.holds[n-1], r.holds[:n-1]
+	}
+	*h = hold{class: class, owned: true}
+	r.taken[&data[0]] = h
 	return data[:n]
+}
+
+// Memory returns the bytes of all that the run has taken from the system.
+func (r *Run) Memory() int64 {
+	var n int64
+	for class, list := range r.free {
+		n += 4 * int64(class) * int64(len(list))
+	}
+	for _, h := range r.taken {
+		n += 4 * int64(h.class)
+	}
+	return n
 }
 
 // classOf rounds a length up to one of four steps in each power of two, so that

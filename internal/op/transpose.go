@@ -11,6 +11,11 @@ type TransposedFilter struct {
 	Phases []*kernel.Panels // Phases[r]: tap 0 is kernel row stride+r, tap 1 row r
 	Bias   []float32
 	Causal bool
+	// Learned, instead of phases, in training: the weights [2·stride][out][in] of
+	// the convolution that this one is the gradient of, its output being our input.
+	// Channels are the output's and Stride is the number of phases.
+	Learned          Learned
+	Channels, Stride int
 }
 
 // ConvTranspose returns the transposed convolution of act(x) with a kernel of
@@ -22,6 +27,10 @@ func (r *Run) ConvTranspose(slot Slot, f TransposedFilter, act Activation, x ten
 	m := r.memory(slot)
 	if x.B != 1 && (!r.Last || m.n > 0) {
 		panic("op: a stream of more than one sequence")
+	}
+	if f.Learned != nil {
+		f.Phases = f.Learned.PackGradient(r, f.Stride)
+		defer r.freePanels(f.Phases...)
 	}
 	s, n := len(f.Phases), f.Phases[0].N
 	steps, cut := x.T, 0
@@ -47,11 +56,11 @@ func (r *Run) ConvTranspose(slot Slot, f TransposedFilter, act Activation, x ten
 			continue
 		}
 		for phase, w := range f.Phases {
-			r.runProduct(&kernel.Product{
+			r.runProducts([]*kernel.Product{{
 				Dst: full.Rows(b, 0, full.T)[phase*full.Stride:], LdDst: s * full.Stride,
 				A: rows.Rows(b, 0, rows.T), LdA: rows.Stride, LdTap: rows.Stride,
 				W: w, Bias: f.Bias,
-			}, steps)
+			}}, steps)
 		}
 	}
 	first, end := 0, full.T
@@ -69,13 +78,74 @@ func (r *Run) ConvTranspose(slot Slot, f TransposedFilter, act Activation, x ten
 		m.n, m.started = 1, true
 	}
 	r.Free(rows)
-	if first == 0 && end == full.T {
-		return full
+	y := full
+	if first != 0 || end != full.T {
+		y = r.New(x.B, end-first, n)
+		for b := range x.B {
+			copy(y.Rows(b, 0, y.T), full.Rows(b, first, end))
+		}
+		r.Free(full)
 	}
-	y := r.New(x.B, end-first, n)
-	for b := range x.B {
-		copy(y.Rows(b, 0, y.T), full.Rows(b, first, end))
+	if r.Recording() {
+		r.recordTranspose(&y, f, act, x, first)
 	}
-	r.Free(full)
 	return y
+}
+
+// recordTranspose records y, whose first row is row first of the full transposed
+// convolution. Row t of x makes rows t·s to t·s+2s-1 of that, so the gradient with
+// respect to x is a convolution of stride s.
+func (r *Run) recordTranspose(y *tensor.Tensor, f TransposedFilter, act Activation, x tensor.Tensor, first int) {
+	learns := f.Learned != nil && !f.Learned.Frozen()
+	if !learns && !r.wants(x) {
+		return
+	}
+	s := f.Stride
+	r.save(x)
+	r.record(y, func(dy tensor.Tensor) {
+		full := r.padRows(dy, first, (x.T+1)*s-first-dy.T)
+		if learns {
+			input := x
+			if act != nil {
+				input = r.New(x.B, x.T, x.C)
+				for b := range x.B {
+					r.activate(act, input, b, 0, x, b)
+				}
+			}
+			ld := tensor.RoundUp(f.Channels)
+			dw, db := r.floats(x.C*2*s*ld), r.floats(f.Channels)
+			r.outer(dw, nil, input, full, 2*s, s, 1)
+			r.sumColumns(db, dy)
+			f.Learned.Add(r, dw, ld, db)
+			r.freeFloats(dw)
+			r.freeFloats(db)
+			if act != nil {
+				r.Free(input)
+			}
+		}
+		w := f.Learned.Pack(r)
+		dx := r.product(Filter{Panels: w}, ConvShape{K: 2 * s, Stride: s, Dilation: 1}, full, 0, x.T, nil)
+		r.freePanels(w)
+		r.Free(full)
+		if act != nil {
+			r.activationGradient(act, dx, dx, 0, x)
+		}
+		r.done(x)
+		r.give(x, dx)
+	})
+}
+
+// sumColumns writes the sum of all rows of x: [C].
+func (r *Run) sumColumns(sums []float32, x tensor.Tensor) {
+	total := make([]float64, x.C)
+	for b := range x.B {
+		for t := range x.T {
+			for i, v := range x.Row(b, t) {
+				total[i] += float64(v)
+			}
+		}
+	}
+	for i, v := range total {
+		sums[i] = float32(v)
+	}
 }

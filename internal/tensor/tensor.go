@@ -20,6 +20,9 @@ type Tensor struct {
 	Data    []float32
 	// Kept marks a view whose memory belongs to someone else.
 	Kept bool
+	// Var is the number that a recording run knows the tensor by; 0 is a constant
+	// (see op.Run.Record).
+	Var int
 }
 
 // Stride returns the row stride for c channels: c rounded up to a Lane, plus

@@ -1,0 +1,266 @@
+package op
+
+import (
+	"github.com/facodec-go/facodec/internal/kernel"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// recordConv records y = init + Conv(act(x)).
+func (r *Run) recordConv(y *tensor.Tensor, f Filter, s ConvShape, act Activation, x tensor.Tensor, init *tensor.Tensor) {
+	learns := f.Learned != nil && !f.Learned.Frozen()
+	deeper := r.wants(x) || act != nil && act.Sums() > 0
+	if !learns && !deeper && (init == nil || !r.wants(*init)) {
+		return
+	}
+	r.save(x) // act(x) and its padding are computed again
+	r.record(y, func(dy tensor.Tensor) {
+		if init != nil {
+			r.giveInit(*init, dy)
+		}
+		pointwise := s.K == 1 && s.Stride == 1 && act == nil
+		padLeft, length := 0, x.T
+		if learns || !pointwise {
+			rows := x
+			if !pointwise {
+				rows = r.window(nil, s, act, x).rows
+			}
+			padLeft, _ = s.padding()
+			length = rows.T
+			if learns {
+				dw := r.floats(dy.C * s.K * tensor.RoundUp(x.C))
+				db := r.floats(dy.C)
+				r.outer(dw, db, dy, rows, s.K, s.Stride, s.Dilation)
+				f.Learned.Add(r, dw, tensor.RoundUp(x.C), db)
+				r.freeFloats(dw)
+				r.freeFloats(db)
+			}
+			if !pointwise {
+				r.Free(rows)
+			}
+		}
+		if deeper {
+			drows := r.convInputGradient(f, s, dy, length, x.C)
+			if pointwise {
+				r.done(x)
+				r.give(x, drows)
+				return
+			}
+			for b := range x.B {
+				unpad(drows, b, padLeft, x.T, length-padLeft-x.T, s.Zero)
+			}
+			dx := r.New(x.B, x.T, x.C)
+			if act == nil {
+				for b := range x.B {
+					copy(dx.Rows(b, 0, x.T), drows.Rows(b, padLeft, padLeft+x.T))
+				}
+			} else {
+				r.activationGradient(act, dx, drows, padLeft, x)
+			}
+			r.Free(drows)
+			r.done(x)
+			r.give(x, dx)
+			return
+		}
+		r.done(x)
+	})
+}
+
+// giveInit gives dy to what a product was added to.
+func (r *Run) giveInit(init, dy tensor.Tensor) {
+	switch {
+	case !r.wants(init):
+	case init.T == dy.T:
+		r.pass(init, dy)
+	default: // one row for all
+		r.give(init, r.sumRows(dy))
+	}
+}
+
+// convInputGradient returns the gradient with respect to the padded input of a
+// convolution, length rows of c channels:
+//
+//	drows[p] = Σ over taps k with p = t·stride + k·dilation of dy[t]·W[k]ᵀ
+//
+// For each phase of the stride it is a convolution of dy with the phase's taps in
+// falling order.
+func (r *Run) convInputGradient(f Filter, s ConvShape, dy tensor.Tensor, length, c int) tensor.Tensor {
+	panels := f.Learned.PackGradient(r, s.Stride)
+	taps := panels[0].Taps // the first phase has the most
+	lead := (taps - 1) * s.Dilation
+	steps := (length + s.Stride - 1) / s.Stride
+	padded := dy
+	if lead > 0 || steps > dy.T {
+		padded = r.padRows(dy, lead, max(0, steps-dy.T))
+	}
+	drows := r.New(dy.B, length, c)
+	for phase, w := range panels {
+		rows := (length - phase + s.Stride - 1) / s.Stride
+		if w.Taps == 0 {
+			for b := range dy.B {
+				for q := range rows {
+					clear(drows.Row(b, q*s.Stride+phase))
+				}
+			}
+			continue
+		}
+		ps := make([]*kernel.Product, dy.B)
+		for b := range ps {
+			ps[b] = &kernel.Product{
+				Dst: drows.Rows(b, 0, length)[phase*drows.Stride:], LdDst: s.Stride * drows.Stride,
+				A: padded.Rows(b, lead-(w.Taps-1)*s.Dilation, padded.T), LdA: padded.Stride, LdTap: s.Dilation * padded.Stride,
+				W: w,
+			}
+		}
+		r.runProducts(ps, rows)
+	}
+	if lead > 0 || steps > dy.T {
+		r.Free(padded)
+	}
+	r.freePanels(panels...)
+	return drows
+}
+
+// padRows returns x with rows of zeros on both sides.
+func (r *Run) padRows(x tensor.Tensor, left, right int) tensor.Tensor {
+	y := r.New(x.B, left+x.T+right, x.C)
+	for b := range x.B {
+		clear(y.Rows(b, 0, left))
+		copy(y.Rows(b, left, left+x.T), x.Rows(b, 0, x.T))
+		clear(y.Rows(b, left+x.T, y.T))
+	}
+	return y
+}
+
+// unpad is the gradient of pad: it adds the rows of padding to those that they
+// were copied from.
+func unpad(dx tensor.Tensor, b, left, n, right int, zero bool) {
+	if zero {
+		return
+	}
+	add := func(at, from int) {
+		if from < n {
+			row := dx.Row(b, left+from)
+			kernel.Add(row, row, dx.Row(b, at))
+		}
+	}
+	extended := extendedLength(left, n, right)
+	for i := range left {
+		add(i, left-i)
+	}
+	for i := range right {
+		if from := n + i; from >= extended {
+			add(left+n+i, 2*(extended-1)-from)
+		}
+	}
+}
+
+// outerBlock is the number of rows that outer contracts over at a time, few
+// enough for a part of both sides to stay in the second-level cache.
+const outerBlock = 512
+
+// outer writes the gradient of a convolution's weights and bias, over all
+// sequences:
+//
+//	dw[m][k][n] = Σ_t a[t][m]·rows[t·stride+k·dilation][n];  db[m] = Σ_t a[t][m]
+//
+// with dw laid out [a.C][taps][rows.C rounded up]. db may be nil.
+func (r *Run) outer(dw, db []float32, a, rows tensor.Tensor, taps, stride, dilation int) {
+	ld := tensor.RoundUp(rows.C)
+	r.Meter.count(int64(a.B) * int64(a.T) * int64(a.C) * int64(taps) * int64(rows.C))
+	at := r.floats(a.C * a.T)
+	steps := (rows.T + stride - 1) / stride
+	phases := r.panels(min(stride, taps), steps, rows.C) // [panel][phase][step]
+	sums := make([]float64, a.C)
+	for b := range a.B {
+		r.pool.Split(a.C, 16, func(from, to int) {
+			kernel.Transpose(at[from*a.T:], a.T, a.Rows(b, 0, a.T)[from:], a.Stride, a.T, to-from)
+			for m := from; m < to && db != nil; m++ {
+				sums[m] += sum(at[m*a.T : (m+1)*a.T])
+			}
+		})
+		r.packPhases(phases, rows, b, stride)
+		r.contract(dw, at, a, phases, taps, stride, dilation, ld, b > 0)
+	}
+	for m, v := range sums {
+		if db != nil {
+			db[m] = float32(v)
+		}
+	}
+	r.freeFloats(at)
+	r.freePanels(phases)
+}
+
+// sum adds in four chains.
+func sum(v []float32) float64 {
+	var a, b, c, d float64
+	for ; len(v) >= 4; v = v[4:] {
+		a += float64(v[0])
+		b += float64(v[1])
+		c += float64(v[2])
+		d += float64(v[3])
+	}
+	for _, x := range v {
+		a += float64(x)
+	}
+	return a + b + c + d
+}
+
+// packPhases packs the rows of sequence b as weights of a product over time: the
+// rows of each phase of the stride together.
+func (r *Run) packPhases(w *kernel.Panels, rows tensor.Tensor, b, stride int) {
+	r.pool.For(w.Count(), func(panel int) {
+		at := panel * kernel.Width
+		for phase := range w.Taps {
+			dst := w.Data[w.Index(phase, 0, at):][:w.K*kernel.Width]
+			for q := range w.K {
+				out := (*[kernel.Width]float32)(dst[q*kernel.Width:])
+				if t := q*stride + phase; t < rows.T {
+					*out = [kernel.Width]float32(rows.Data[(b*rows.T+t)*rows.Stride+at:])
+				} else {
+					*out = [kernel.Width]float32{}
+				}
+			}
+		}
+	})
+}
+
+// contract multiplies the transposed a of one sequence with its packed rows; add
+// says that dw holds the sum over earlier sequences.
+func (r *Run) contract(dw, at []float32, a tensor.Tensor, phases *kernel.Panels, taps, stride, dilation, ld int, add bool) {
+	const height = 96
+	blocks := (a.C + height - 1) / height
+	wide := max(1, min(phases.Count()/2, 8*r.pool.Threads()/(taps*blocks))) // groups of panels
+	r.pool.For(taps*blocks*wide, func(i int) {
+		tap, block, group := i%taps, i/taps%blocks, i/taps/blocks
+		row0, row1 := block*height, min(a.C, (block+1)*height)
+		panel0, panel1 := group*phases.Count()/wide, (group+1)*phases.Count()/wide
+		phase, lead := tap%stride, tap/stride*dilation
+		if stride == 1 {
+			lead = tap * dilation
+		}
+		for t := 0; t < a.T; t += outerBlock {
+			n := min(outerBlock, a.T-t)
+			p := kernel.Product{
+				Dst: dw[tap*ld:], LdDst: taps * ld, A: at[t:], LdA: a.T,
+				W: &kernel.Panels{Taps: 1, K: n, N: phases.N,
+					Data: phases.Data[phases.Index(phase, t+lead, 0):], Stride: phases.Taps * phases.K * kernel.Width},
+			}
+			if add || t > 0 {
+				p.Init, p.LdInit = p.Dst, p.LdDst
+			}
+			p.Run(row0, row1, panel0, panel1)
+		}
+	})
+}
+
+// sumRows returns the sum over the rows of each sequence: [B, 1, C].
+func (r *Run) sumRows(x tensor.Tensor) tensor.Tensor {
+	y := r.Zeros(x.B, 1, x.C)
+	for b := range x.B {
+		row := y.Row(b, 0)
+		for t := range x.T {
+			kernel.Add(row, row, x.Row(b, t))
+		}
+	}
+	return y
+}

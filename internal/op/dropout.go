@@ -1,0 +1,75 @@
+package op
+
+import "github.com/facodec-go/facodec/internal/tensor"
+
+// Random is where the random numbers of a recording come from. They depend on
+// these numbers and on the place in the network alone: neither on the threads,
+// nor on how a batch is cut into pieces.
+type Random struct {
+	Seed, Step uint64
+	Sample     int // the number in the batch of the recording's first sequence
+	Off        bool
+}
+
+// mix is SplitMix64's output function.
+func mix(z uint64) uint64 {
+	z = (z ^ z>>30) * 0xBF58476D1CE4E5B9
+	z = (z ^ z>>27) * 0x94D049BB133111EB
+	return z ^ z>>31
+}
+
+const golden = 0x9E3779B97F4A7C15 // SplitMix64's increment
+
+// Key returns the start of a sequence of random numbers of its own for each
+// sample and site of a step.
+func (n Random) Key(site uint64, sample int) uint64 {
+	z := mix(n.Seed + golden)
+	z = mix(z ^ n.Step*golden)
+	z = mix(z ^ site*0xD1342543DE82EF95)
+	return mix(z ^ uint64(n.Sample+sample)*golden)
+}
+
+// Uniform returns random number i of the sequence of a key, in [0, 1).
+func Uniform(key, i uint64) float64 { return float64(mix(key+i*golden)>>11) / (1 << 53) }
+
+// Dropout zeroes each value with probability p in a recording, and multiplies the
+// rest by 1/(1-p); otherwise it returns x itself. It takes x.
+func (r *Run) Dropout(x tensor.Tensor, p float64) tensor.Tensor {
+	if !r.Recording() || p == 0 || r.tape.random.Off {
+		return x
+	}
+	r.tape.sites++
+	site := r.tape.sites
+	random := r.tape.random
+	drop := func(dst, src tensor.Tensor) {
+		threshold := uint64(p * (1 << 32))
+		scale := float32(1 / (1 - p))
+		for b := range src.B {
+			key := random.Key(site, b)
+			r.pool.Split(src.T, max(1, grainValues/(8*src.Stride)), func(from, to int) {
+				for t := from; t < to; t++ {
+					d := dst.Row(b, t)
+					at := key + uint64(t*src.C)*golden
+					for i, v := range src.Row(b, t) {
+						at += golden
+						if mix(at)>>32 < threshold {
+							v = 0
+						}
+						d[i] = v * scale
+					}
+				}
+			})
+		}
+	}
+	y := r.New(x.B, x.T, x.C)
+	drop(y, x)
+	if r.wants(x) {
+		r.record(&y, func(dy tensor.Tensor) {
+			dx := r.New(dy.B, dy.T, dy.C)
+			drop(dx, dy)
+			r.give(x, dx)
+		})
+	}
+	r.Free(x)
+	return y
+}

@@ -1,0 +1,46 @@
+package op
+
+import (
+	"github.com/facodec-go/facodec/internal/kernel"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// Learned are weights W [taps][in][out] that training changes: what a filter has
+// instead of panels. They are packed anew wherever an operation needs them, and
+// the memory goes back at once: the packed weights of all layers together would
+// be as large as the model.
+type Learned interface {
+	// Pack returns the panels that a convolution reads: tap k is W[k], [in][out].
+	Pack(r *Run) *kernel.Panels
+	// PackGradient returns those that give the gradient with respect to a
+	// convolution's input, for each phase p of the stride: W[p], W[p+stride] … in
+	// falling order, transposed, [out][in].
+	PackGradient(r *Run, stride int) []*kernel.Panels
+	// Frozen says that the weights are not to learn at present.
+	Frozen() bool
+	// Add adds to the gradient of W, of which dw holds [out][taps][ld] with in ≤ ld
+	// values, and of the bias, [out].
+	Add(r *Run, dw []float32, ld int, db []float32)
+}
+
+// panels returns panels of the run's memory, whose values are not defined.
+func (r *Run) panels(taps, k, n int) *kernel.Panels {
+	size := kernel.PanelsLen(taps, k, n)
+	return &kernel.Panels{Taps: taps, K: k, N: n, Data: r.alloc(size)}
+}
+
+// Panels returns panels of the run's memory for what is packed for one operation;
+// all of their values must be written, zeros beyond n included.
+func (r *Run) Panels(taps, k, n int) *kernel.Panels { return r.panels(taps, k, n) }
+
+// freePanels gives back the memory of panels.
+func (r *Run) freePanels(ps ...*kernel.Panels) {
+	for _, p := range ps {
+		r.Free(tensor.Tensor{Data: p.Data})
+	}
+}
+
+// floats returns n values of the run's memory; freeFloats gives them back.
+func (r *Run) floats(n int) []float32 { return r.alloc(n) }
+
+func (r *Run) freeFloats(v []float32) { r.Free(tensor.Tensor{Data: v}) }

@@ -1,0 +1,150 @@
+package op
+
+import (
+	"fmt"
+
+	"github.com/facodec-go/facodec/internal/kernel"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// A tape is what training adds to a run: for every operation that was run, in
+// order, how its gradient is taken (reverse-mode differentiation).
+//
+// A tensor that depends on something learned, or on an Input, carries a number,
+// its Var; constants carry none and no gradient is computed for them. Losses are
+// where gradients begin: an operation such as L1 returns its value and records
+// what its weight times it adds to the gradient.
+type tape struct {
+	steps  []func()
+	grads  []tensor.Tensor // by Var
+	random Random
+	sites  uint64 // calls of Dropout so far
+}
+
+// Record starts a tape: the operations that follow are recorded until Backward
+// or Reset. They see whole utterances. The random numbers of Dropout are those of
+// random.
+func (r *Run) Record(random Random) {
+	r.Reset()
+	r.Last = true
+	r.tape = &tape{grads: make([]tensor.Tensor, 1), random: random}
+}
+
+// Recording says whether the run is one of training.
+func (r *Run) Recording() bool { return r.tape != nil }
+
+// Input returns x as a tensor whose gradient Grad returns after Backward.
+func (r *Run) Input(x tensor.Tensor) tensor.Tensor {
+	r.number(&x)
+	return x
+}
+
+// Detach returns x as a constant, for the memory of x is still its owner's.
+func (r *Run) Detach(x tensor.Tensor) tensor.Tensor {
+	x.Var, x.Kept = 0, true
+	return x
+}
+
+// number makes x a variable of the tape.
+func (r *Run) number(x *tensor.Tensor) {
+	x.Var = len(r.tape.grads)
+	r.tape.grads = append(r.tape.grads, tensor.Tensor{})
+}
+
+// record makes y, the result of an operation, a variable of the tape. back gets
+// the gradient of the losses with respect to y, which it may overwrite, and hands
+// that of each input to give. What else it reads must have been saved.
+func (r *Run) record(y *tensor.Tensor, back func(dy tensor.Tensor)) {
+	r.number(y)
+	id := y.Var
+	r.tape.steps = append(r.tape.steps, func() {
+		dy := r.tape.grads[id]
+		if dy.Data == nil {
+			return // nothing that counts depends on y
+		}
+		back(dy)
+		r.tape.grads[id] = tensor.Tensor{}
+		r.Free(dy)
+	})
+}
+
+// loss records where gradients begin: back gives what a loss adds to them.
+func (r *Run) loss(back func()) { r.tape.steps = append(r.tape.steps, back) }
+
+// save keeps the memory of tensors for a backward pass, which ends with done.
+func (r *Run) save(xs ...tensor.Tensor) {
+	for _, x := range xs {
+		if h := r.held(x); h != nil {
+			h.needed++
+		}
+	}
+}
+
+// done ends what save began.
+func (r *Run) done(xs ...tensor.Tensor) {
+	for _, x := range xs {
+		if h := r.held(x); h != nil {
+			h.needed--
+			r.recycle(h, x)
+		}
+	}
+}
+
+// wants says whether a gradient with respect to x is of use.
+func (r *Run) wants(x tensor.Tensor) bool { return x.Var != 0 }
+
+// give adds dx, which it takes, to the gradient with respect to x.
+func (r *Run) give(x, dx tensor.Tensor) {
+	if x.B != dx.B || x.T != dx.T || x.C != dx.C {
+		panic(fmt.Sprintf("op: a gradient of [%d %d %d] for [%d %d %d]", dx.B, dx.T, dx.C, x.B, x.T, x.C))
+	}
+	if !r.wants(x) {
+		r.Free(dx)
+		return
+	}
+	sum := r.tape.grads[x.Var]
+	if sum.Data == nil {
+		r.tape.grads[x.Var] = dx
+		return
+	}
+	r.addTo(sum, dx)
+	r.Free(dx)
+}
+
+// pass gives dy itself to an input of the same shape: the gradient of a sum.
+func (r *Run) pass(x, dy tensor.Tensor) {
+	if !r.wants(x) {
+		return
+	}
+	dx := r.New(dy.B, dy.T, dy.C)
+	copy(dx.Data, dy.Data)
+	r.give(x, dx)
+}
+
+// addTo adds x to y, on all threads.
+func (r *Run) addTo(y, x tensor.Tensor) {
+	r.pool.Split(len(y.Data), grainValues, func(from, to int) {
+		kernel.Add(y.Data[from:to], y.Data[from:to], x.Data[from:to])
+	})
+}
+
+// Backward goes back through the tape and ends it. Gradients of parameters have
+// then been added to (see Learned); those of Inputs are what Grad returns.
+func (r *Run) Backward() {
+	for i := len(r.tape.steps) - 1; i >= 0; i-- {
+		r.tape.steps[i]()
+		r.tape.steps[i] = nil
+	}
+	r.tape.steps = nil
+}
+
+// Grad returns the gradient with respect to an Input after Backward: zeros where
+// no loss depends on it. It belongs to the run until Record or Reset.
+func (r *Run) Grad(x tensor.Tensor) tensor.Tensor {
+	g := r.tape.grads[x.Var]
+	if g.Data == nil {
+		g = r.Zeros(x.B, x.T, x.C)
+		r.tape.grads[x.Var] = g
+	}
+	return g
+}
