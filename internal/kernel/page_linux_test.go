@@ -92,3 +92,13 @@ func TestTrainAtPageEnd(t *testing.T) {
 		}
 	})
 }
+
+func TestFFTAtPageEnd(t *testing.T) {
+	eachLevel(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(1, 2))
+		for _, c := range fftCases(r) {
+			v := func(n int) []float32 { return atPageEnd(t, random(r, n*Width)) }
+			c.run([2][]float32{v(c.dst), v(c.dst)}, [2][]float32{v(c.src), v(c.src)}, Width, Width)
+		}
+	})
+}

@@ -83,6 +83,12 @@ func (f *vectors) mul(a, b vec) vec {
 	return r
 }
 
+func (f *vectors) sub(a, b vec) vec {
+	r := f.vec()
+	f.VSUBPS(b, a, r)
+	return r
+}
+
 func (f *vectors) add(a, b vec) vec {
 	r := f.vec()
 	f.VADDPS(b, a, r)
@@ -91,13 +97,18 @@ func (f *vectors) add(a, b vec) vec {
 
 // scalar returns a parameter in every element of a new register.
 func (f *vectors) scalar(name string) vec {
-	address, err := f.Param(name).Resolve()
+	r := f.vec()
+	f.VBROADCASTSS(f.address(name), r)
+	return r
+}
+
+// address returns where a parameter lies.
+func (f *vectors) address(name string) operand.Mem {
+	p, err := f.Param(name).Resolve()
 	if err != nil {
 		panic(err)
 	}
-	r := f.vec()
-	f.VBROADCASTSS(address.Addr, r)
-	return r
+	return p.Addr
 }
 
 // greater returns yes in the elements where a > b, and no where it is not or

@@ -26,6 +26,7 @@ func main() {
 	write(os.Args[1], "vector", vectorFunctions)
 	write(os.Args[1], "train", trainFunctions)
 	write(os.Args[1], "transpose", transposeFunctions)
+	write(os.Args[1], "fft", fftFunctions)
 }
 
 // write assembles one pair of files, name_amd64.s and its declarations
