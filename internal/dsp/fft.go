@@ -229,7 +229,7 @@ func (p *fftPasses) start(srcRe, srcIm []float32, ldSrc int) {
 }
 
 // nearRows is the number of complex rows that stay in the first-level cache.
-const nearRows = 128
+const nearRows = 256
 
 // next takes blocks of a level, the rows from row on, to the end: one after the
 // other as long as they do not stay in the first-level cache together.

@@ -241,7 +241,7 @@ func TestFFTRefuses(t *testing.T) {
 			call()
 		}()
 	}
-	if NewFFT(64) != NewFFT(64) {
+	if first, again := NewFFT(64), NewFFT(64); first != again {
 		t.Error("a plan is made twice")
 	}
 	f.Forward(nil, nil, nil, 0)

@@ -12,7 +12,7 @@ const transposeBlock = 64
 // the same.
 func transpose(dst []float32, ldDst int, src []float32, ldSrc, rows, cols int) {
 	strip, width := transposeStripAVX2, 8
-	if current == levelAVX512 {
+	if current == levelAVX512 && rows >= 16 && cols >= 16 {
 		strip, width = transposeStripAVX512, 16
 	}
 	if current == levelGeneric || rows < width || cols < width {
