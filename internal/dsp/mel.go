@@ -24,17 +24,17 @@ type MelConfig struct {
 type Mel struct {
 	MelConfig
 	window  []float64
-	filters []triangle
+	filters []Triangle
 	fft     *fourier.FFT
 	frame   []float64
 	coeff   []complex128
 	power   []float64
 }
 
-// triangle is one filter's weights from bin first on.
-type triangle struct {
-	first   int
-	weights []float64
+// A Triangle is one filter's weights from bin First on.
+type Triangle struct {
+	First   int
+	Weights []float64
 }
 
 // NewMel prepares a spectrogram.
@@ -56,13 +56,13 @@ func NewMel(c MelConfig) *Mel {
 
 // htkFilters builds the filterbank as torchaudio's melscale_fbanks with
 // norm=None and mel_scale="htk".
-func htkFilters(c MelConfig) []triangle {
+func htkFilters(c MelConfig) []Triangle {
 	nyquist := float64(c.FilterRate / 2)
 	top := 2595 * math.Log10(1+nyquist/700)
 	edge := func(i int) float64 {
 		return 700 * (math.Pow(10, top*float64(i)/float64(c.Mels+1)/2595) - 1)
 	}
-	filters := make([]triangle, c.Mels)
+	filters := make([]Triangle, c.Mels)
 	for i := range filters {
 		low, mid, high := edge(i), edge(i+1), edge(i+2)
 		for k := range c.FFT/2 + 1 {
@@ -71,10 +71,10 @@ func htkFilters(c MelConfig) []triangle {
 			if w <= 0 {
 				continue
 			}
-			if filters[i].weights == nil {
-				filters[i].first = k
+			if filters[i].Weights == nil {
+				filters[i].First = k
 			}
-			filters[i].weights = append(filters[i].weights, w)
+			filters[i].Weights = append(filters[i].Weights, w)
 		}
 	}
 	return filters
@@ -95,8 +95,8 @@ func (m *Mel) Frame(dst, samples []float32) {
 	}
 	for i, f := range m.filters {
 		var sum float64
-		for k, w := range f.weights {
-			sum += w * m.power[f.first+k]
+		for k, w := range f.Weights {
+			sum += w * m.power[f.First+k]
 		}
 		dst[i] = float32((math.Log(1e-5+sum) + 4) / 4)
 	}

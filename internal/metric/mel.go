@@ -1,13 +1,10 @@
 package metric
 
-import "math"
+import (
+	"math"
 
-// melScales are the mel bands and the window of each scale of the mel loss
-// (Kumar et al., "High-fidelity audio compression with improved RVQGAN", 2023,
-// and its configuration, which the originals share).
-var melScales = []struct{ mels, window int }{
-	{5, 32}, {10, 64}, {20, 128}, {40, 256}, {80, 512}, {160, 1024}, {320, 2048},
-}
+	"github.com/facodec-go/facodec/internal/dsp"
+)
 
 // MelDistance is the mel loss that the codec is trained on: for seven windows
 // from 32 to 2048 samples with 5 to 320 bands, the mean absolute difference of
@@ -22,13 +19,7 @@ type MelDistance struct {
 
 type melScale struct {
 	*stft
-	filters []triangle
-}
-
-// triangle is one filter's weights from bin first on.
-type triangle struct {
-	first   int
-	weights []float64
+	filters []dsp.Triangle
 }
 
 // NewMelDistance prepares the distance for waves of a rate in Hz, 24000 for
@@ -38,14 +29,14 @@ func NewMelDistance(rate int) *MelDistance {
 	if rate <= 0 {
 		panic("metric: sample rate is not positive")
 	}
-	last := melScales[len(melScales)-1]
+	last := dsp.MelScales[len(dsp.MelScales)-1]
 	d := &MelDistance{
-		magnitude: make([]float64, last.window/2+1),
-		a:         make([]float64, last.mels),
-		b:         make([]float64, last.mels),
+		magnitude: make([]float64, last.Window/2+1),
+		a:         make([]float64, last.Mels),
+		b:         make([]float64, last.Mels),
 	}
-	for _, s := range melScales {
-		d.scales = append(d.scales, melScale{newSTFT(s.window), slaneyFilters(rate, s.window, s.mels)})
+	for _, s := range dsp.MelScales {
+		d.scales = append(d.scales, melScale{newSTFT(s.Window), dsp.SlaneyFilters(rate, s.Window, s.Mels)})
 	}
 	return d
 }
@@ -77,56 +68,9 @@ func (d *MelDistance) bands(dst []float64, s melScale, x []float32, t int) {
 	s.magnitude(d.magnitude, x, t)
 	for i, f := range s.filters {
 		var sum float64
-		for k, w := range f.weights {
-			sum += w * d.magnitude[f.first+k]
+		for k, w := range f.Weights {
+			sum += w * d.magnitude[f.First+k]
 		}
 		dst[i] = max(logFloor, sum)
 	}
-}
-
-// slaneyFilters builds the filterbank as librosa.filters.mel does by default. A
-// filter narrower than a bin may be empty: its band is then equal in all waves.
-func slaneyFilters(rate, window, mels int) []triangle {
-	nyquist := float64(rate) / 2
-	top := slaneyMel(nyquist)
-	edge := func(i int) float64 { return slaneyHz(top * float64(i) / float64(mels+1)) }
-	filters := make([]triangle, mels)
-	for i := range filters {
-		low, mid, high := edge(i), edge(i+1), edge(i+2)
-		for k := range window/2 + 1 {
-			f := nyquist * float64(k) / float64(window/2)
-			w := min((f-low)/(mid-low), (high-f)/(high-mid))
-			if w <= 0 {
-				continue
-			}
-			if filters[i].weights == nil {
-				filters[i].first = k
-			}
-			filters[i].weights = append(filters[i].weights, w*2/(high-low))
-		}
-	}
-	return filters
-}
-
-// Slaney's scale is linear to 1 kHz, 200/3 Hz a mel, and logarithmic above, 27
-// mels for a factor of 6.4.
-const (
-	slaneyHzPerMel = 200.0 / 3
-	slaneyBreak    = 1000.0
-)
-
-var slaneyStep = math.Log(6.4) / 27
-
-func slaneyMel(hz float64) float64 {
-	if hz < slaneyBreak {
-		return hz / slaneyHzPerMel
-	}
-	return slaneyBreak/slaneyHzPerMel + math.Log(hz/slaneyBreak)/slaneyStep
-}
-
-func slaneyHz(mel float64) float64 {
-	if mel < slaneyBreak/slaneyHzPerMel {
-		return mel * slaneyHzPerMel
-	}
-	return slaneyBreak * math.Exp(slaneyStep*(mel-slaneyBreak/slaneyHzPerMel))
 }

@@ -39,8 +39,12 @@ var moduleCases = []moduleCase{
 	{regexp.MustCompile(`^style_encoder$`), (*module).styleEncoder, false},
 	{regexp.MustCompile(`^encoder_small$`), (*module).encoder, false},
 	{regexp.MustCompile(`^decoder_small$`), (*module).decoder, false},
-	// What only training runs is compared there.
-	{regexp.MustCompile(`^(cnnlstm(_global)?|mpd_\d+|mrd_\d+|loss_(mel|stft|focal)|gradient_reversal)$`), nil, true},
+	{regexp.MustCompile(`^cnnlstm(_global)?$`), (*module).predictor, true},
+	{regexp.MustCompile(`^mpd_(\d+)$`), (*module).periods, true},
+	{regexp.MustCompile(`^mrd_(\d+)$`), (*module).resolutions, true},
+	{regexp.MustCompile(`^loss_(mel|stft)$`), (*module).spectralLoss, true},
+	{regexp.MustCompile(`^loss_focal$`), (*module).focalLoss, true},
+	{regexp.MustCompile(`^gradient_reversal$`), (*module).reversal, true},
 }
 
 // TestGoldenModules compares the output of every module, and the names of its
@@ -52,9 +56,6 @@ func TestGoldenModules(t *testing.T) {
 		i := slices.IndexFunc(moduleCases, func(c moduleCase) bool { return c.name.MatchString(name) })
 		if i < 0 {
 			t.Errorf("module_%s.npz: no test knows this case", name)
-			continue
-		}
-		if moduleCases[i].run == nil {
 			continue
 		}
 		for _, training := range []bool{false, true} {
@@ -181,14 +182,25 @@ func (m *module) gradients() {
 			m.Errorf("the original has no gradient of %s", name)
 			continue
 		}
-		var square float64
-		for _, v := range p.Grad {
-			square += float64(v) * float64(v)
-		}
-		m.closeGradient("norm "+name, []float32{float32(math.Sqrt(square))}, []float32{float32(m.Scalar("gradnorm." + name))}, largest)
+		m.closeGradient("norm "+name, []float32{norm(p.Grad)}, []float32{float32(m.Scalar("gradnorm." + name))}, largest)
 		want, _ := m.F32("grad." + name)
 		m.closeGradient(name, p.Grad[:min(64, len(p.Grad))], want, largest)
 	}
+}
+
+// norm sums in eight chains of float32, as the originals' library does: over
+// millions of values it loses some ten-thousandths, which would hide an error of
+// ours of that size.
+func norm(v []float32) float32 {
+	var sums [8]float32
+	for i, x := range v {
+		sums[i%8] += float32(x * x)
+	}
+	var square float32
+	for _, s := range sums {
+		square += s
+	}
+	return float32(math.Sqrt(float64(square)))
 }
 
 // closeGradient compares with the tolerance of the golden README: relative, or
@@ -199,12 +211,19 @@ func (m *module) closeGradient(what string, got, want []float32, largest float64
 		m.Errorf("gradient of %s: %d values, want %d", what, len(got), len(want))
 		return
 	}
-	if rel := golden.RelRMS(got, want); rel <= moduleTolerance {
+	tolerance := moduleTolerance
+	if m.name == "loss_stft" {
+		// Where a bin is nearly empty the direction of its gradient, which 1/|X|
+		// makes large, is what is left of rounding: against float64 the originals are
+		// off by 7e-4.
+		tolerance = 5e-3
+	}
+	if rel := golden.RelRMS(got, want); rel <= tolerance {
 		return
 	}
 	for i, v := range want {
 		if !(math.Abs(float64(got[i]-v)) <= 1e-6*largest) {
-			golden.Close(m.T, "gradient of "+what, got, want, moduleTolerance)
+			golden.Close(m.T, "gradient of "+what, got, want, tolerance)
 			return
 		}
 	}

@@ -165,8 +165,13 @@ const outerBlock = 512
 //
 // with dw laid out [a.C][taps][rows.C rounded up]. db may be nil.
 func (r *Run) outer(dw, db []float32, a, rows tensor.Tensor, taps, stride, dilation int) {
-	ld := tensor.RoundUp(rows.C)
 	r.Meter.count(int64(a.B) * int64(a.T) * int64(a.C) * int64(taps) * int64(rows.C))
+	lead := func(tap int) (phase, at int) {
+		if stride == 1 {
+			return 0, tap * dilation
+		}
+		return tap % stride, tap / stride
+	}
 	at := r.floats(a.C * a.T)
 	steps := (rows.T + stride - 1) / stride
 	phases := r.panels(min(stride, taps), steps, rows.C) // [panel][phase][step]
@@ -179,7 +184,7 @@ func (r *Run) outer(dw, db []float32, a, rows tensor.Tensor, taps, stride, dilat
 			}
 		})
 		r.packPhases(phases, rows, b, stride)
-		r.contract(dw, at, a, phases, taps, stride, dilation, ld, b > 0)
+		r.contract(dw, at, a.C, a.T, phases, taps, lead, b > 0)
 	}
 	for m, v := range sums {
 		if db != nil {
@@ -224,26 +229,24 @@ func (r *Run) packPhases(w *kernel.Panels, rows tensor.Tensor, b, stride int) {
 	})
 }
 
-// contract multiplies the transposed a of one sequence with its packed rows; add
-// says that dw holds the sum over earlier sequences.
-func (r *Run) contract(dw, at []float32, a tensor.Tensor, phases *kernel.Panels, taps, stride, dilation, ld int, add bool) {
+// contract multiplies at, [m][n], with the packed rows of one sequence, those of
+// each tap beginning at the phase and step that lead returns; add says that dw,
+// [m][taps][panels' columns], holds the sum over earlier sequences.
+func (r *Run) contract(dw, at []float32, m, n int, phases *kernel.Panels, taps int, lead func(tap int) (phase, at int), add bool) {
 	const height = 96
-	blocks := (a.C + height - 1) / height
+	ld := phases.Count() * kernel.Width
+	blocks := (m + height - 1) / height
 	wide := max(1, min(phases.Count()/2, 8*r.pool.Threads()/(taps*blocks))) // groups of panels
 	r.pool.For(taps*blocks*wide, func(i int) {
 		tap, block, group := i%taps, i/taps%blocks, i/taps/blocks
-		row0, row1 := block*height, min(a.C, (block+1)*height)
+		row0, row1 := block*height, min(m, (block+1)*height)
 		panel0, panel1 := group*phases.Count()/wide, (group+1)*phases.Count()/wide
-		phase, lead := tap%stride, tap/stride*dilation
-		if stride == 1 {
-			lead = tap * dilation
-		}
-		for t := 0; t < a.T; t += outerBlock {
-			n := min(outerBlock, a.T-t)
+		phase, first := lead(tap)
+		for t := 0; t < n; t += outerBlock {
 			p := kernel.Product{
-				Dst: dw[tap*ld:], LdDst: taps * ld, A: at[t:], LdA: a.T,
-				W: &kernel.Panels{Taps: 1, K: n, N: phases.N,
-					Data: phases.Data[phases.Index(phase, t+lead, 0):], Stride: phases.Taps * phases.K * kernel.Width},
+				Dst: dw[tap*ld:], LdDst: taps * ld, A: at[t:], LdA: n,
+				W: &kernel.Panels{Taps: 1, K: min(outerBlock, n-t), N: phases.N,
+					Data: phases.Data[phases.Index(phase, t+first, 0):], Stride: phases.Taps * phases.K * kernel.Width},
 			}
 			if add || t > 0 {
 				p.Init, p.LdInit = p.Dst, p.LdDst

@@ -1,0 +1,145 @@
+package model
+
+import (
+	"github.com/facodec-go/facodec/internal/nn"
+	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// DiscriminatorConfig describes a Discriminator.
+type DiscriminatorConfig struct {
+	Periods []int // of the multi-period discriminators
+	Windows []int // of the multi-resolution ones
+	// PeriodChannels are those of a multi-period discriminator's layers, Channels
+	// that of every layer of a multi-resolution one.
+	PeriodChannels []int
+	Channels       int
+}
+
+// leaky is the slope of every activation.
+const leaky = 0.1
+
+// A Discriminator tells recordings from reconstructions, by periods and by
+// spectrograms; keys discriminators.<i>.* (modules/discriminator.py).
+type Discriminator struct {
+	periods     []*PeriodDiscriminator
+	resolutions []*ResolutionDiscriminator
+}
+
+// NewDiscriminator declares the discriminators under b's prefix.
+func NewDiscriminator(b *nn.Builder, c DiscriminatorConfig) *Discriminator {
+	l := &Discriminator{}
+	next := numbered(b.In("discriminators"))
+	for _, p := range c.Periods {
+		l.periods = append(l.periods, NewPeriodDiscriminator(next(), p, c.PeriodChannels))
+	}
+	for _, w := range c.Windows {
+		l.resolutions = append(l.resolutions, NewResolutionDiscriminator(next(), w, c.Channels))
+	}
+	return l
+}
+
+// Forward returns, for each discriminator, the outputs of its layers, the last of
+// which is the score. The waveforms [B, N, 1] are left to the caller; the layers'
+// sequences are those of the first waveform, then the second's, and so on.
+func (l *Discriminator) Forward(r *op.Run, x tensor.Tensor) [][]tensor.Tensor {
+	x = r.Level(x)
+	var all [][]tensor.Tensor
+	for _, d := range l.periods {
+		all = append(all, d.Forward(r, x))
+	}
+	for _, d := range l.resolutions {
+		all = append(all, d.Forward(r, x))
+	}
+	r.Free(x)
+	return all
+}
+
+// A PeriodDiscriminator sees every period-th sample together; keys convs.<i>.0.*,
+// conv_post.* (modules/discriminator.py, MPD; HiFi-GAN, arXiv 2010.05646).
+type PeriodDiscriminator struct {
+	period int
+	convs  []*nn.Conv
+	post   *nn.Conv
+}
+
+// NewPeriodDiscriminator declares a discriminator of one period.
+func NewPeriodDiscriminator(b *nn.Builder, period int, channels []int) *PeriodDiscriminator {
+	l := &PeriodDiscriminator{period: period}
+	in := 1
+	for i, out := range channels {
+		stride := 3
+		if i == len(channels)-1 {
+			stride = 1
+		}
+		l.convs = append(l.convs, nn.NewColumnConv(b.In("convs").In(i).In(0), in, out, 5, stride))
+		in = out
+	}
+	l.post = nn.NewColumnConv(b.In("conv_post"), in, 1, 3, 1)
+	return l
+}
+
+// Forward returns the layers' outputs, [B·period, T', channels].
+func (l *PeriodDiscriminator) Forward(r *op.Run, x tensor.Tensor) []tensor.Tensor {
+	var features []tensor.Tensor
+	h := r.Fold(x, l.period)
+	for _, conv := range l.convs {
+		h = r.LeakyReLU(conv.Forward(r, nil, h), leaky)
+		features = append(features, h)
+		h = r.Keep(h)
+	}
+	return append(features, l.post.Forward(r, nil, h))
+}
+
+// A ResolutionDiscriminator sees the complex spectrogram in bands; keys
+// band_convs.<band>.<i>.0.*, conv_post.* (modules/discriminator.py, MRD; DAC,
+// arXiv 2306.06546).
+type ResolutionDiscriminator struct {
+	spectrum *op.Spectrum
+	bands    [][2]int // of bins
+	stacks   [][]*nn.Conv2D
+	post     *nn.Conv2D
+}
+
+// NewResolutionDiscriminator declares a discriminator of one window.
+func NewResolutionDiscriminator(b *nn.Builder, window, channels int) *ResolutionDiscriminator {
+	l := &ResolutionDiscriminator{spectrum: op.NewSpectrum(window, window/4)}
+	edges := []float64{0, 0.1, 0.25, 0.5, 0.75, 1}
+	bins := float64(window/2 + 1)
+	for i := range len(edges) - 1 {
+		l.bands = append(l.bands, [2]int{int(edges[i] * bins), int(edges[i+1] * bins)})
+		next := numbered(b.In("band_convs").In(i))
+		conv := func(in, k, stride int) *nn.Conv2D { return nn.NewConv2D(next().In(0), in, channels, k, stride) }
+		l.stacks = append(l.stacks, []*nn.Conv2D{
+			conv(2, 9, 1), conv(channels, 9, 2), conv(channels, 9, 2), conv(channels, 9, 2), conv(channels, 3, 1),
+		})
+	}
+	l.post = nn.NewConv2D(b.In("conv_post"), channels, 1, 3, 1)
+	return l
+}
+
+// Forward returns the layers' outputs, [B·frames, bins, channels].
+func (l *ResolutionDiscriminator) Forward(r *op.Run, x tensor.Tensor) []tensor.Tensor {
+	spectrogram, frames := l.transform(r, x)
+	var features, ends []tensor.Tensor
+	for i, band := range l.bands {
+		h := r.Slice(spectrogram, band[0], band[1])
+		for _, conv := range l.stacks[i] {
+			h = r.LeakyReLU(conv.Forward(r, h, frames), leaky)
+			features = append(features, h)
+			h = r.Keep(h)
+		}
+		ends = append(ends, h)
+	}
+	r.Free(spectrogram)
+	return append(features, l.post.Forward(r, r.Concat(ends...), frames))
+}
+
+// transform returns the spectrogram, less two frames at each end, which would see
+// the padding most: ceil(N/hop) frames (audiotools, STFT with match_stride).
+func (l *ResolutionDiscriminator) transform(r *op.Run, x tensor.Tensor) (tensor.Tensor, int) {
+	s := l.spectrum
+	side := (s.Window - s.Hop) / 2
+	right := side + (x.T+s.Hop-1)/s.Hop*s.Hop - x.T
+	return r.STFT(s, x, s.Within(x.T, side, right), 2)
+}

@@ -1,0 +1,51 @@
+package model
+
+import (
+	"github.com/facodec-go/facodec/internal/dsp"
+	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// A SpectralLoss is a sum of comparisons of spectra, at several resolutions. It is
+// read-only.
+type SpectralLoss []*op.SpectralLoss
+
+// MelLoss is the loss that reconstruction is trained on, for waveforms of a rate
+// in Hz (dac/nn/loss.py, MelSpectrogramLoss, with its weights as the originals set
+// them): mean |Δ log10(max(1e-5, mel))| of each of dsp.MelScales, summed.
+func MelLoss(rate int) SpectralLoss {
+	var l SpectralLoss
+	for _, s := range dsp.MelScales {
+		scale := &op.SpectralLoss{Spectrum: op.NewSpectrum(s.Window, s.Window/4), Log: 1, Filters: []op.Band{}}
+		for _, f := range dsp.SlaneyFilters(rate, s.Window, s.Mels) {
+			band := op.Band{First: f.First, Weights: make([]float32, len(f.Weights))}
+			for i, w := range f.Weights {
+				band.Weights[i] = float32(w)
+			}
+			scale.Filters = append(scale.Filters, band)
+		}
+		l = append(l, scale)
+	}
+	return l
+}
+
+// STFTLoss is that on magnitudes themselves, for windows of 2048 and 512 samples
+// (dac/nn/loss.py, MultiScaleSTFTLoss): mean |Δ log10(max(1e-5, |X|)²)| plus
+// mean |Δ |X||. It is only logged.
+func STFTLoss(int) SpectralLoss {
+	var l SpectralLoss
+	for _, window := range []int{2048, 512} {
+		l = append(l, &op.SpectralLoss{Spectrum: op.NewSpectrum(window, window/4), Log: 2, Linear: 1})
+	}
+	return l
+}
+
+// Value returns the loss between x and target, [B, N, 1] both, of at least 1025
+// samples.
+func (l SpectralLoss) Value(r *op.Run, x, target tensor.Tensor, weight float64) float64 {
+	var total float64
+	for _, s := range l {
+		total += r.Spectral(s, x, target, weight)
+	}
+	return total
+}

@@ -1,0 +1,134 @@
+package model
+
+import (
+	"fmt"
+
+	"github.com/facodec-go/facodec/internal/nn"
+	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// PredictorsConfig describes the Predictors.
+type PredictorsConfig struct {
+	Latent           int
+	Phones, Speakers int // classes
+	// ContentF0 and ProsodyPhone let the adversaries hear z_c and z_p too.
+	ContentF0, ProsodyPhone bool
+}
+
+// Predictors say in training what each part is to carry, and, behind a gradient
+// reversal, what the others are not to; keys fa_predictors.* (modules/quantize.py,
+// FApredictors).
+type Predictors struct {
+	PredictorsConfig
+	f0         *Predictor // f0_predictor: f0 and energy of z_p
+	phone      *Predictor // phone_predictor: of z_c
+	timbre     *nn.Conv   // timbre_predictor: speaker of the timbre
+	revF0      *Predictor // rev_f0_predictor.1
+	revContent *Predictor // rev_content_predictor.1
+	revTimbre  *Predictor // rev_timbre_predictor.1, on the mean over time
+}
+
+// NewPredictors declares the predictors under b's prefix. Two that take no part
+// in the losses are declared so that checkpoints have their keys.
+func NewPredictors(b *nn.Builder, c PredictorsConfig) *Predictors {
+	l := &Predictors{
+		PredictorsConfig: c,
+		f0:               NewPredictor(b.In("f0_predictor"), c.Latent, 1, 2, false),
+		phone:            NewPredictor(b.In("phone_predictor"), c.Latent, c.Phones, 1, false),
+		timbre:           nn.NewLinear(b.In("timbre_predictor"), c.Latent, c.Speakers),
+		revF0:            NewPredictor(b.In("rev_f0_predictor").In(1), c.Latent, 1, 2, false),
+		revContent:       NewPredictor(b.In("rev_content_predictor").In(1), c.Latent, c.Phones, 1, false),
+		revTimbre:        NewPredictor(b.In("rev_timbre_predictor").In(1), c.Latent, c.Speakers, 1, true),
+	}
+	nn.NewLinear(b.In("global_f0_predictor"), c.Latent, 1)
+	NewPredictor(b.In("rev_global_f0_predictor").In(1), c.Latent, 1, 1, true)
+	return l
+}
+
+// Predicted is what the predictors make of an utterance's parts: f0 and energy
+// [B, T, 1], phones [B, T, classes], speakers [B, 1, classes].
+type Predicted struct {
+	F0, Energy, Phones, Speaker             tensor.Tensor
+	RevF0, RevEnergy, RevPhones, RevSpeaker tensor.Tensor
+}
+
+// Forward predicts from the quantized parts [B, T, latent] and timbres
+// [B, 1, latent], all of which are left to the caller.
+func (l *Predictors) Forward(r *op.Run, prosody, content, residual, timbre tensor.Tensor) Predicted {
+	var p Predicted
+	two := l.f0.Forward(r, r.Keep(prosody))
+	p.F0, p.Energy = two[0], two[1]
+	p.Phones = l.phone.Forward(r, r.Keep(content))[0]
+	p.Speaker = l.timbre.Forward(r, nil, r.Keep(timbre))
+	two = l.revF0.Forward(r, r.Reverse(l.with(r, residual, content, l.ContentF0)))
+	p.RevF0, p.RevEnergy = two[0], two[1]
+	p.RevPhones = l.revContent.Forward(r, r.Reverse(l.with(r, residual, prosody, l.ProsodyPhone)))[0]
+	all := r.Add(prosody, content)
+	all = replace(r, all, r.Add(all, residual))
+	p.RevSpeaker = l.revTimbre.Forward(r, replace(r, all, r.Reverse(all)))[0]
+	return p
+}
+
+// with returns x, or x + y where wanted.
+func (l *Predictors) with(r *op.Run, x, y tensor.Tensor, wanted bool) tensor.Tensor {
+	if wanted {
+		return r.Add(x, y)
+	}
+	return x
+}
+
+// A Predictor is a stack of residual units with anti-aliased activations and
+// linear heads; keys model.<i>.*, heads.<i>.* (modules/layers.py, CNNLSTM, which
+// has no LSTM).
+type Predictor struct {
+	units  [3]predictorUnit
+	last   *nn.AntiAlias // model.3
+	heads  []*nn.Conv
+	global bool
+}
+
+type predictorUnit struct {
+	act1, act2   *nn.AntiAlias // block.0, block.2
+	conv1, conv2 *nn.Conv      // block.1, block.3
+}
+
+// NewPredictor declares a predictor over dim channels of heads with out values
+// each: for every frame or, where it is global, for the mean over time.
+func NewPredictor(b *nn.Builder, dim, out, heads int, global bool) *Predictor {
+	l := &Predictor{global: global}
+	for i := range l.units {
+		u := b.In("model").In(i).In("block")
+		l.units[i] = predictorUnit{
+			act1:  nn.NewAntiAlias(u.In(0), dim),
+			conv1: nn.NewConv(u.In(1), nn.ConvConfig{In: dim, Out: dim, K: 7, Dilation: i + 1, ZeroPad: true}),
+			act2:  nn.NewAntiAlias(u.In(2), dim),
+			conv2: nn.NewConv(u.In(3), nn.ConvConfig{In: dim, Out: dim, K: 1}),
+		}
+	}
+	l.last = nn.NewAntiAlias(b.In("model").In(3), dim)
+	for i := range heads {
+		l.heads = append(l.heads, nn.NewLinear(b.In("heads").In(fmt.Sprint(i)), dim, out))
+	}
+	return l
+}
+
+// Forward returns what the heads make of x, which it takes: [B, T, out] each, or
+// [B, 1, out].
+func (l *Predictor) Forward(r *op.Run, x tensor.Tensor) []tensor.Tensor {
+	for _, u := range l.units {
+		h := u.conv1.Forward(r, nil, u.act1.Forward(r, x))
+		h = replace(r, h, u.act2.Forward(r, h))
+		x = u.conv2.ForwardAdd(r, nil, h, x) // [B, T, dim]
+	}
+	x = replace(r, x, l.last.Forward(r, x))
+	if l.global {
+		x = replace(r, x, r.Mean(x))
+	}
+	var out []tensor.Tensor
+	for _, head := range l.heads {
+		out = append(out, head.Forward(r, nil, r.Keep(x)))
+	}
+	r.Free(x)
+	return out
+}

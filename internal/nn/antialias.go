@@ -1,0 +1,167 @@
+package nn
+
+import (
+	"math"
+	"sync"
+
+	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// An AntiAlias is a SnakeBeta at twice the rate: upsampled before and downsampled
+// behind, by a Kaiser-windowed sinc; keys act.alpha [C], act.beta [C], both
+// logarithms (alias_free_torch/act.py and resample.py, from BigVGAN, arXiv
+// 2206.04658).
+type AntiAlias struct{ snake op.Snake }
+
+// NewAntiAlias declares an activation over c channels.
+func NewAntiAlias(b *Builder, c int) *AntiAlias {
+	l := &AntiAlias{}
+	act := b.In("act")
+	alpha, beta := act.param("alpha", c), act.param("beta", c)
+	b.Buffer("upsample.filter")
+	b.Buffer("downsample.lowpass.filter")
+	b.onLoad(func(load *Loader) error {
+		logA, err := load.Values(alpha)
+		if err != nil {
+			return err
+		}
+		logB, err := load.Values(beta)
+		if err != nil {
+			return err
+		}
+		l.snake.Alpha, l.snake.Inv = make([]float32, tensor.RoundUp(c)), make([]float32, tensor.RoundUp(c))
+		for i := range c {
+			l.snake.Alpha[i] = float32(math.Exp(float64(logA[i])))
+			l.snake.Inv[i] = float32(1 / (math.Exp(float64(logB[i])) + 1e-9))
+		}
+		if load.training {
+			l.snake.Learned = func(da, dinv []float32) {
+				if b.net.Frozen {
+					return
+				}
+				for i, inv := range l.snake.Inv[:c] {
+					alpha.Grad[i] += l.snake.Alpha[i] * inv * da[i]
+					beta.Grad[i] -= float32(math.Exp(float64(logB[i]))) * inv * inv * dinv[i]
+				}
+			}
+		}
+		return nil
+	})
+	return l
+}
+
+// Forward leaves x to the caller: [B, T, C] → [B, T, C].
+func (l *AntiAlias) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
+	up, down := resampling(x.T)
+	h := r.Mix(up, x)
+	act := r.Activate(&l.snake, h)
+	r.Free(h)
+	y := r.Mix(down, act)
+	r.Free(act)
+	return y
+}
+
+// The filter of both directions.
+const (
+	sincTaps      = 12
+	sincCutoff    = 0.25
+	sincHalfWidth = 0.3
+)
+
+// kaiserSinc is the filter, its taps adding up to 1 (alias_free_torch/filter.py,
+// kaiser_sinc_filter1d).
+var kaiserSinc = sync.OnceValue(func() (taps [sincTaps]float64) {
+	const half = sincTaps / 2
+	a := 2.285*(half-1)*math.Pi*4*sincHalfWidth + 7.95
+	var beta float64
+	switch {
+	case a > 50:
+		beta = 0.1102 * (a - 8.7)
+	case a >= 21:
+		beta = 0.5842*math.Pow(a-21, 0.4) + 0.07886*(a-21)
+	}
+	var sum float64
+	for i := range taps {
+		t := float64(i-half) + 0.5
+		x := 2*float64(i)/(sincTaps-1) - 1
+		window := besselI0(beta*math.Sqrt(max(0, 1-x*x))) / besselI0(beta)
+		taps[i] = 2 * sincCutoff * window * sinc(2*sincCutoff*t)
+		sum += taps[i]
+	}
+	for i := range taps {
+		taps[i] /= sum
+	}
+	return taps
+})
+
+func sinc(x float64) float64 {
+	if x == 0 {
+		return 1
+	}
+	return math.Sin(math.Pi*x) / (math.Pi * x)
+}
+
+// besselI0 is the modified Bessel function of order 0, by its series.
+func besselI0(x float64) float64 {
+	sum, term := 1.0, 1.0
+	for k := 1.0; term > 1e-17*sum; k++ {
+		term *= x / (2 * k) * x / (2 * k)
+		sum += term
+	}
+	return sum
+}
+
+var resamplings sync.Map // *[2]op.Mix by the number of rows
+
+// resampling returns what makes 2·n rows of n, and back, with the first and last
+// row standing for those beyond (alias_free_torch/resample.py).
+func resampling(n int) (up, down *op.Mix) {
+	if p, ok := resamplings.Load(n); ok {
+		pair := p.(*[2]op.Mix)
+		return &pair[0], &pair[1]
+	}
+	filter := kaiserSinc()
+	pair := &[2]op.Mix{{In: n, Out: 2 * n}, {In: 2 * n, Out: n}}
+	const crop, pad = 15, 5
+	for t := range 2 * n {
+		var row mixRow
+		for j := range n + 2*pad {
+			if i := t + crop - 2*j; i >= 0 && i < sincTaps {
+				row.add(min(max(j-pad, 0), n-1), 2*filter[i])
+			}
+		}
+		pair[0].Rows = append(pair[0].Rows, row.terms())
+	}
+	for t := range n {
+		var row mixRow
+		for i, w := range filter {
+			row.add(min(max(2*t+i-pad, 0), 2*n-1), w)
+		}
+		pair[1].Rows = append(pair[1].Rows, row.terms())
+	}
+	resamplings.Store(n, pair)
+	return &pair[0], &pair[1]
+}
+
+// mixRow collects terms, those of one row together.
+type mixRow struct {
+	rows    []int
+	weights []float64
+}
+
+func (m *mixRow) add(row int, weight float64) {
+	if n := len(m.rows); n > 0 && m.rows[n-1] == row {
+		m.weights[n-1] += weight
+		return
+	}
+	m.rows, m.weights = append(m.rows, row), append(m.weights, weight)
+}
+
+func (m *mixRow) terms() []op.Term {
+	terms := make([]op.Term, len(m.rows))
+	for i, row := range m.rows {
+		terms[i] = op.Term{Row: row, Weight: float32(m.weights[i])}
+	}
+	return terms
+}

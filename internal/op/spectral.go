@@ -1,0 +1,169 @@
+package op
+
+import (
+	"math"
+
+	"github.com/facodec-go/facodec/internal/kernel"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// A SpectralLoss compares the magnitudes of two waveforms' spectra, or what a
+// filterbank makes of them. It is read-only.
+type SpectralLoss struct {
+	*Spectrum
+	// Filters, if not nil, are applied to the magnitudes.
+	Filters []Band
+	// Log is the factor on log10(max(1e-5, v)); Linear that on v itself. The loss is
+	// the mean absolute difference of each, over all elements.
+	Log, Linear float64
+}
+
+// A Band weighs the bins from First on.
+type Band struct {
+	First   int
+	Weights []float32
+}
+
+// spectralFloor is the least magnitude that the logarithm tells from silence.
+const spectralFloor = 1e-5
+
+// Rows returns the number of values of a frame.
+func (s *SpectralLoss) rows() int {
+	if s.Filters != nil {
+		return len(s.Filters)
+	}
+	return s.Bins()
+}
+
+// Spectral returns the loss between x and target, [B, N, 1] both: frames are
+// centred, with half a window of reflection at both ends.
+func (r *Run) Spectral(s *SpectralLoss, x, target tensor.Tensor, weight float64) float64 {
+	same(x, target)
+	index, frames := s.centred(x.T)
+	blocks := (frames + lanes - 1) / lanes
+	recording := r.Recording() && r.wants(x) && weight != 0
+	bins, rows := s.Bins()*lanes, s.rows()*lanes
+	var scratch []float32 // the gradients of the frames
+	if recording {
+		scratch = r.floats(x.B * blocks * (s.Window*lanes + 2*bins))
+	}
+	waves, targets := make([][]float32, x.B), make([][]float32, x.B)
+	for b := range waves {
+		waves[b], targets[b] = r.waveOf(x, b), r.waveOf(target, b)
+	}
+	n := float64(x.B * frames * s.rows())
+	sums := make([]float64, x.B*blocks)
+	r.pool.For(len(sums), func(i int) {
+		b, first := i/blocks, i%blocks*lanes
+		count := min(lanes, frames-first)
+		own := make([]float32, s.Window*lanes+4*bins+2*rows)
+		cut := func(n int) (v []float32) { v, own = own[:n], own[n:]; return v }
+		frame, re, im, magnitude, spare := cut(s.Window*lanes), cut(bins), cut(bins), cut(bins), cut(bins)
+		got, want := cut(rows), cut(rows)
+		s.gather(frame, targets[b], index, first, count)
+		s.fft.Forward(re, im, frame, lanes)
+		s.values(want, magnitude, re, im)
+		s.gather(frame, waves[b], index, first, count)
+		s.fft.Forward(re, im, frame, lanes)
+		s.values(got, magnitude, re, im)
+		sums[i] = s.compare(got, want, count, float32(weight/n))
+		if recording {
+			s.back(spare, got, magnitude, re, im)
+			frame, _, _ := s.split(scratch, i)
+			s.fft.Adjoint(frame, re, im, lanes)
+		}
+	})
+	for b := range waves {
+		r.freeFloats(waves[b])
+		r.freeFloats(targets[b])
+	}
+	if recording {
+		dx := r.scatterAll(s.Spectrum, scratch, x, index, 0, frames)
+		r.freeFloats(scratch)
+		r.loss(func() { r.give(x, dx) })
+	}
+	var total float64
+	for _, v := range sums {
+		total += v
+	}
+	return total / n
+}
+
+// values writes the magnitudes and what is compared of them.
+func (s *SpectralLoss) values(dst, magnitude, re, im []float32) {
+	for i, v := range re {
+		magnitude[i] = float32(math.Sqrt(float64(v*v + im[i]*im[i])))
+	}
+	if s.Filters == nil {
+		copy(dst, magnitude)
+		return
+	}
+	clear(dst)
+	for m, f := range s.Filters {
+		row := dst[m*lanes : (m+1)*lanes]
+		for k, w := range f.Weights {
+			kernel.AddScaled(row, magnitude[(f.First+k)*lanes:][:lanes], w)
+		}
+	}
+}
+
+// compare returns the sum of the losses of the first count lanes and writes over
+// got their derivative times scale.
+func (s *SpectralLoss) compare(got, want []float32, count int, scale float32) float64 {
+	var total float64
+	for i := 0; i < len(got); i += lanes {
+		for l := range count {
+			g, w := got[i+l], want[i+l]
+			var d float32
+			if s.Log != 0 {
+				a, b := math.Log10(float64(max(g, spectralFloor))), math.Log10(float64(max(w, spectralFloor)))
+				total += s.Log * math.Abs(a-b)
+				if g >= spectralFloor {
+					d += float32(s.Log/math.Ln10) / g * sign(a-b)
+				}
+			}
+			if s.Linear != 0 {
+				e := float64(g) - float64(w)
+				total += s.Linear * math.Abs(e)
+				d += float32(s.Linear) * sign(e)
+			}
+			got[i+l] = d * scale
+		}
+		clear(got[i+count : i+lanes])
+	}
+	return total
+}
+
+func sign(v float64) float32 {
+	switch {
+	case v > 0:
+		return 1
+	case v < 0:
+		return -1
+	}
+	return 0
+}
+
+// back turns the derivative with respect to the values compared into that with
+// respect to the real and imaginary parts, over which it is written.
+func (s *SpectralLoss) back(spare, d, magnitude, re, im []float32) {
+	if s.Filters != nil {
+		clear(spare)
+		for m, f := range s.Filters {
+			row := d[m*lanes : (m+1)*lanes]
+			for k, w := range f.Weights {
+				kernel.AddScaled(spare[(f.First+k)*lanes:][:lanes], row, w)
+			}
+		}
+		d = spare
+	}
+	for i, m := range magnitude {
+		if m == 0 {
+			re[i], im[i] = 0, 0
+			continue
+		}
+		g := d[i] / m
+		re[i] *= g
+		im[i] *= g
+	}
+}

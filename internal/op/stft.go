@@ -1,0 +1,182 @@
+package op
+
+import (
+	"math"
+
+	"github.com/facodec-go/facodec/internal/dsp"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// A Spectrum says how a waveform is cut into frames for a short-time Fourier
+// transform: periodic Hann windows, each an FFT long, hop samples apart. It is
+// read-only.
+type Spectrum struct {
+	Window, Hop int
+	hann        []float32
+	fft         *dsp.FFT
+}
+
+// NewSpectrum prepares a transform; window is a power of two.
+func NewSpectrum(window, hop int) *Spectrum {
+	s := &Spectrum{Window: window, Hop: hop, hann: make([]float32, window), fft: dsp.NewFFT(window)}
+	for i := range s.hann {
+		s.hann[i] = float32(0.5 - 0.5*math.Cos(2*math.Pi*float64(i)/float64(window)))
+	}
+	return s
+}
+
+// Bins returns the number of bins of a frame.
+func (s *Spectrum) Bins() int { return s.Window/2 + 1 }
+
+// lanes is the number of frames that are transformed side by side. A frame's
+// values do not depend on its neighbours.
+const lanes = 32
+
+// reflected returns which of n samples stands at each position of the padded
+// signal: left before it and right behind it, by reflection.
+func reflected(n, left, right int) []int32 {
+	index := make([]int32, left+n+right)
+	for i := range index {
+		at := i - left
+		if at < 0 {
+			at = -at
+		}
+		if at >= n {
+			at = 2*(n-1) - at
+		}
+		index[i] = int32(at)
+	}
+	return index
+}
+
+// centred returns the positions of a signal of n samples with half a window of
+// reflection on both sides, and the number of frames in them.
+func (s *Spectrum) centred(n int) (index []int32, frames int) {
+	return reflected(n, s.Window/2, s.Window/2), n/s.Hop + 1
+}
+
+// gather writes the windowed frames from first on, n of them, into x
+// [window][lanes]; lanes without a frame are zero.
+func (s *Spectrum) gather(x, wave []float32, index []int32, first, n int) {
+	for l := range lanes {
+		if l >= n {
+			for i := range s.Window {
+				x[i*lanes+l] = 0
+			}
+			continue
+		}
+		for i, from := range index[(first+l)*s.Hop:][:s.Window] {
+			x[i*lanes+l] = wave[from] * s.hann[i]
+		}
+	}
+}
+
+// scatter adds the windowed frames in x to the positions that they were taken
+// from, in the order of the frames.
+func (s *Spectrum) scatter(wave, x []float32, index []int32, first, n int) {
+	for l := range n {
+		for i, to := range index[(first+l)*s.Hop:][:s.Window] {
+			wave[to] += x[i*lanes+l] * s.hann[i]
+		}
+	}
+}
+
+// waveOf copies sequence b of x [B, N, 1].
+func (r *Run) waveOf(x tensor.Tensor, b int) []float32 {
+	wave := r.floats(x.T)
+	for t := range wave {
+		wave[t] = x.Row(b, t)[0]
+	}
+	return wave
+}
+
+// STFT returns the frames of x [B, N, 1] at the positions of index, without the
+// skip first and last ones: [B·frames, bins, 2], real and imaginary parts.
+func (r *Run) STFT(s *Spectrum, x tensor.Tensor, index []int32, skip int) (y tensor.Tensor, frames int) {
+	frames = (len(index)-s.Window)/s.Hop + 1 - 2*skip
+	bins := s.Bins()
+	y = r.New(x.B*frames, bins, 2)
+	blocks := (frames + lanes - 1) / lanes
+	waves := make([][]float32, x.B)
+	for b := range waves {
+		waves[b] = r.waveOf(x, b)
+	}
+	scratch := r.floats(x.B * blocks * (s.Window + 2*bins) * lanes)
+	r.pool.For(x.B*blocks, func(i int) {
+		b, first := i/blocks, i%blocks*lanes
+		n := min(lanes, frames-first)
+		frame, re, im := s.split(scratch, i)
+		s.gather(frame, waves[b], index, skip+first, n)
+		s.fft.Forward(re, im, frame, lanes)
+		for l := range n {
+			for k := range bins {
+				row := y.Row(b*frames+first+l, k)
+				row[0], row[1] = re[k*lanes+l], im[k*lanes+l]
+			}
+		}
+	})
+	r.freeFloats(scratch)
+	for _, w := range waves {
+		r.freeFloats(w)
+	}
+	if r.Recording() && r.wants(x) {
+		r.record(&y, func(dy tensor.Tensor) {
+			scratch := r.floats(x.B * blocks * (s.Window + 2*bins) * lanes)
+			r.pool.For(x.B*blocks, func(i int) {
+				b, first := i/blocks, i%blocks*lanes
+				frame, re, im := s.split(scratch, i)
+				clear(re)
+				clear(im)
+				for l := range min(lanes, frames-first) {
+					for k := range bins {
+						row := dy.Row(b*frames+first+l, k)
+						re[k*lanes+l], im[k*lanes+l] = row[0], row[1]
+					}
+				}
+				s.fft.Adjoint(frame, re, im, lanes)
+			})
+			r.give(x, r.scatterAll(s, scratch, x, index, skip, frames))
+			r.freeFloats(scratch)
+		})
+	}
+	return y, frames
+}
+
+// split returns the frames, real and imaginary parts of block i of scratch.
+func (s *Spectrum) split(scratch []float32, i int) (frame, re, im []float32) {
+	bins := s.Bins() * lanes
+	block := scratch[i*(s.Window*lanes+2*bins):]
+	frame, block = block[:s.Window*lanes], block[s.Window*lanes:]
+	return frame, block[:bins], block[bins : 2*bins]
+}
+
+// scatterAll returns the sum of the frames in scratch, one block after the other:
+// the gradient with respect to x.
+func (r *Run) scatterAll(s *Spectrum, scratch []float32, x tensor.Tensor, index []int32, skip, frames int) tensor.Tensor {
+	dx := r.Zeros(x.B, x.T, 1)
+	blocks := (frames + lanes - 1) / lanes
+	r.pool.For(x.B, func(b int) {
+		wave := make([]float32, x.T)
+		for i := range blocks {
+			frame, _, _ := s.split(scratch, b*blocks+i)
+			first := i * lanes
+			s.scatter(wave, frame, index, skip+first, min(lanes, frames-first))
+		}
+		for t, v := range wave {
+			dx.Row(b, t)[0] = v
+		}
+	})
+	return dx
+}
+
+// Within returns the positions of a signal of n samples that is extended by
+// reflection, left and right, and then centred: with half a window of reflection
+// of what that gave.
+func (s *Spectrum) Within(n, left, right int) []int32 {
+	inner := reflected(n, left, right)
+	outer := reflected(len(inner), s.Window/2, s.Window/2)
+	for i, at := range outer {
+		outer[i] = inner[at]
+	}
+	return outer
+}
