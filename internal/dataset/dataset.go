@@ -1,0 +1,291 @@
+package dataset
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+)
+
+// SampleRate is the rate of all samples and of a Clip's numbers, in Hz.
+const SampleRate = 24000
+
+// Endings are the file names that are taken for speech, in upper case too.
+var Endings = []string{".wav", ".mp3", ".opus", ".ogg", ".webm", ".flac", ".m4a"}
+
+// DefaultDuration is what a training clip may last, in seconds.
+var DefaultDuration = [2]float64{1, 25}
+
+// SilenceDB is the peak, in dB of full scale, under which a file or a piece of one
+// is silent: brought to peak 1 it would be noise. It is 33 steps of 16 bits.
+const SilenceDB = -60
+
+// The faults of a folder; they come wrapped, with its name before them. A missing
+// folder is io/fs.ErrNotExist.
+var (
+	// ErrEmpty: the folder has no file with one of Endings.
+	ErrEmpty = errors.New("no speech files")
+	// ErrNothingUsable: no file of the folder can be trained on.
+	ErrNothingUsable = errors.New("no usable speech")
+)
+
+// Options say what a Set is made of.
+type Options struct {
+	// Root is the folder of speech.
+	Root string
+	// Duration is the shortest and the longest clip, in seconds; the zero value is
+	// DefaultDuration.
+	Duration [2]float64
+	// CacheDir is the folder of the index; it is made where it is missing. Without
+	// one every Scan decodes all files.
+	CacheDir string
+	// Workers is how many files are decoded at a time; 0 is one for each CPU.
+	Workers int
+	// CacheBytes is how much memory may keep decoded clips, four bytes a sample.
+	// Small sets are then decoded once and not once an epoch.
+	CacheBytes int64
+	// StoreBytes is how much of CacheDir may hold long files decoded, 345 MB for an
+	// hour. A piece of a file of hours is then read where it lies, and not after
+	// decoding all that lies before it. 0 stores nothing.
+	StoreBytes int64
+	// Report is told once about each file that cannot be used, by its path below
+	// Root with slashes. It is called by one goroutine at a time. Files that are
+	// only too short are counted and not reported.
+	Report func(path, reason string)
+	// Progress is called by Scan's goroutine after each file.
+	Progress func(Progress)
+}
+
+// Progress is how far a Scan is.
+type Progress struct {
+	Done, Total int     // files
+	Seconds     float64 // of usable speech found so far
+}
+
+// A Clip is an utterance to train on: a file, or a piece of a long one. It is
+// comparable, and stays the same when other files come and go.
+type Clip struct {
+	Path    string // below the set's root, with slashes
+	Size    int64  // of the file, in bytes, as it was scanned
+	ModTime int64  // of the file, in nanoseconds since 1970, as it was scanned
+	Start   int64  // first sample, at 24 kHz
+	Samples int    // length, at 24 kHz
+}
+
+// Seconds returns the clip's length.
+func (c Clip) Seconds() float64 { return float64(c.Samples) / SampleRate }
+
+// Key names what the clip's samples depend on: the file's path, size and time, and
+// the place in it. What is computed from the samples can be kept under it.
+func (c Clip) Key() string {
+	return fmt.Sprintf("%s|%d|%d|%d|%d", c.Path, c.Size, c.ModTime, c.Start, c.Samples)
+}
+
+// String names the clip for a message.
+func (c Clip) String() string {
+	if c.Start == 0 {
+		return c.Path
+	}
+	return fmt.Sprintf("%s at %.2f s", c.Path, float64(c.Start)/SampleRate)
+}
+
+// A Set is the clips of a folder, for training and held out. It is safe for
+// concurrent use.
+type Set struct {
+	// Train and Valid are in order of path and place. All clips of a file are in
+	// one of them.
+	Train, Valid []Clip
+	// Note says why Valid is empty, where it is.
+	Note string
+	// Stats counts what was found.
+	Stats Stats
+
+	root   string
+	notify *notifier
+	memory *memory
+	store  *store
+}
+
+// Stats counts what Scan found.
+type Stats struct {
+	Files        int            // with one of Endings
+	Used         int            // with at least one clip
+	Decoded      int            // by this Scan; what the index knew was not
+	Skipped      map[Reason]int // files, by reason
+	SilentPieces int            // of used files, left out
+	Seconds      float64        // of all clips
+	Longest      float64        // of all files that could be decoded, in seconds
+}
+
+// Root returns the folder.
+func (s *Set) Root() string { return s.root }
+
+// Fingerprint names the clips, in their order, whatever the files' times. Runs
+// resume exactly on sets of the same fingerprint.
+func (s *Set) Fingerprint() string {
+	h := sha256.New()
+	for i, clips := range [][]Clip{s.Train, s.Valid} {
+		for _, c := range clips {
+			h.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(c.Path))))
+			h.Write([]byte(c.Path))
+			for _, n := range []int64{int64(i), c.Size, c.Start, int64(c.Samples)} {
+				h.Write(binary.LittleEndian.AppendUint64(nil, uint64(n)))
+			}
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// limits are Options.Duration in samples.
+type limits struct{ min, max int64 }
+
+func (o *Options) limits() (limits, error) {
+	d := o.Duration
+	if d == [2]float64{} {
+		d = DefaultDuration
+	}
+	const most = 3600 // seconds; a clip is held in memory
+	l := limits{int64(math.Round(d[0] * SampleRate)), int64(math.Round(d[1] * SampleRate))}
+	if !(d[0] > 0 && d[0] <= d[1] && d[1] <= most) || l.min < 1 {
+		return l, fmt.Errorf("duration range [%v, %v] s: want 0 < shortest <= longest <= %d", d[0], d[1], most)
+	}
+	return l, nil
+}
+
+// Scan makes a Set of a folder. It decodes each file that the index does not know,
+// on o.Workers goroutines; the set does not depend on their number. What is found
+// before ctx ends is kept in the index.
+func Scan(ctx context.Context, o Options) (*Set, error) {
+	lim, err := o.limits()
+	if err != nil {
+		return nil, fmt.Errorf("dataset %s: %w", o.Root, err)
+	}
+	if o.Workers <= 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	info, err := os.Stat(o.Root)
+	switch {
+	case o.Root == "":
+		return nil, errors.New("dataset: no folder is named")
+	case errors.Is(err, os.ErrNotExist):
+		return nil, fmt.Errorf("dataset %s: no such folder: %w", o.Root, plain(err))
+	case err != nil:
+		return nil, fmt.Errorf("dataset %s: %w", o.Root, plain(err))
+	case !info.IsDir():
+		return nil, fmt.Errorf("dataset %s: is a file; want a folder of speech", o.Root)
+	}
+	notify := &notifier{report: o.Report, told: map[string]bool{}}
+	found, err := walk(ctx, o.Root, notify.tell)
+	if err != nil {
+		return nil, fmt.Errorf("dataset %s: %w", o.Root, err)
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("dataset %s: %w: looked for %s in all its folders", o.Root, ErrEmpty, strings.Join(Endings, " "))
+	}
+	entries, decoded, err := scanAll(ctx, &o, lim, found, notify.tell)
+	if err != nil {
+		return nil, fmt.Errorf("dataset %s: %w", o.Root, err)
+	}
+	set := &Set{root: o.Root, notify: notify, memory: newMemory(o.CacheBytes)}
+	set.store = newStore(o.CacheDir, o.StoreBytes, entries, notify.tell)
+	set.Stats.Decoded = decoded
+	if err := set.gather(entries, lim); err != nil {
+		return nil, fmt.Errorf("dataset %s: %w", o.Root, err)
+	}
+	return set, nil
+}
+
+// gather fills the set with what is usable of the entries, which are in order of
+// path, and reports the rest.
+func (s *Set) gather(entries []entry, lim limits) error {
+	st := &s.Stats
+	st.Files, st.Skipped = len(entries), map[Reason]int{}
+	var usable []string
+	first := "" // what was reported first
+	for _, e := range entries {
+		st.Longest = max(st.Longest, float64(e.Samples)/SampleRate)
+		if e.Skip == "" {
+			usable = append(usable, e.Path)
+			st.SilentPieces += e.SilentPieces
+			continue
+		}
+		st.Skipped[e.Skip]++
+		if e.Skip != TooShort {
+			s.notify.tell(e.Path, e.Fault)
+			if first == "" {
+				first = printable(e.Path) + ": " + e.Fault
+			}
+		}
+	}
+	if len(usable) == 0 {
+		return unusable(st, lim, first)
+	}
+	st.Used = len(usable)
+	out := holdOut(usable)
+	if len(out) == 0 {
+		s.Note = "one file of speech only: none is held out for validation"
+	}
+	for _, e := range entries {
+		for _, p := range e.Pieces {
+			c := Clip{Path: e.Path, Size: e.Size, ModTime: e.ModTime, Start: p.Start, Samples: int(p.Samples)}
+			st.Seconds += c.Seconds()
+			if out[e.Path] {
+				s.Valid = append(s.Valid, c)
+			} else {
+				s.Train = append(s.Train, c)
+			}
+		}
+	}
+	return nil
+}
+
+// unusable says why there is nothing to train on.
+func unusable(st *Stats, lim limits, first string) error {
+	const key = "lower the first number of duration_range"
+	shortest := float64(lim.min) / SampleRate
+	if st.Skipped[TooShort] == st.Files {
+		return fmt.Errorf("%w: all %d files are shorter than %.4g s, the longest lasts %.3g s; %s",
+			ErrNothingUsable, st.Files, shortest, st.Longest, key)
+	}
+	var counts []string
+	for _, r := range reasons {
+		if n := st.Skipped[r]; n > 0 {
+			counts = append(counts, fmt.Sprintf("%d %s", n, r))
+		}
+	}
+	err := fmt.Errorf("%w in %d files: %s", ErrNothingUsable, st.Files, strings.Join(counts, ", "))
+	if st.Skipped[TooShort] > 0 {
+		err = fmt.Errorf("%w (under %.4g s: %s)", err, shortest, key)
+	}
+	if first != "" {
+		err = fmt.Errorf("%w; the first: %s", err, first)
+	}
+	return err
+}
+
+// A notifier reports each path once, to one goroutine at a time.
+type notifier struct {
+	mu     sync.Mutex
+	report func(path, reason string)
+	told   map[string]bool
+}
+
+func (n *notifier) tell(path, reason string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.report != nil && !n.told[path] {
+		n.told[path] = true
+		n.report(path, reason)
+	}
+}
+
+// file returns where the file at a path below the root is.
+func (s *Set) file(path string) string { return filepath.Join(s.root, filepath.FromSlash(path)) }

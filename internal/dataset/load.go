@@ -1,0 +1,162 @@
+package dataset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"sync"
+
+	"github.com/facodec-go/facodec/audio"
+)
+
+// errChanged: the file is not the one that was scanned.
+var errChanged = errors.New("has changed since the folder was scanned")
+
+// Load returns a clip's samples, mono, 24 kHz, scaled to peak 1 as the originals
+// do (Plachtaa/FAcodec, meldataset.py): what validation sees, and training before
+// its gain. The slice is the caller's.
+func (s *Set) Load(ctx context.Context, c Clip) ([]float32, error) {
+	samples, shared, err := s.load(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", printable(c.Path), err)
+	}
+	if shared {
+		samples = slices.Clone(samples)
+	}
+	return samples, nil
+}
+
+// load is Load; shared samples are in memory for others, too, and must not be
+// written to. Its errors do not name the clip.
+func (s *Set) load(ctx context.Context, c Clip) (samples []float32, shared bool, err error) {
+	if samples := s.memory.get(c); samples != nil {
+		return samples, true, nil
+	}
+	samples, err = s.read(ctx, c)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, false, ctx.Err()
+		}
+		return nil, false, err
+	}
+	return samples, s.memory.put(c, samples), nil
+}
+
+func (s *Set) read(ctx context.Context, c Clip) ([]float32, error) {
+	file := s.file(c.Path)
+	// Decoders do not see all changes: what is another file is not even tried.
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, plain(err)
+	}
+	if info.Size() != c.Size || info.ModTime().UnixNano() != c.ModTime {
+		return nil, errChanged
+	}
+	samples, stored, err := s.store.read(ctx, file, c)
+	if err == nil && !stored {
+		samples, err = readRange(ctx, file, c.Start, c.Samples)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var peak float32
+	for _, x := range samples {
+		peak = max(peak, x, -x)
+	}
+	// As at the scan; the same file has the same peak.
+	if peak < silence {
+		return nil, errChanged
+	}
+	for i := range samples {
+		samples[i] /= peak
+	}
+	return samples, nil
+}
+
+// readRange returns n samples of a file at 24 kHz from start on: to the bit those
+// of the whole file, but what lies before them is decoded and not resampled, which
+// is most of the work.
+func readRange(ctx context.Context, file string, start int64, n int) ([]float32, error) {
+	r, err := audio.Open(file)
+	if err != nil {
+		return nil, errors.New(messageOf(err))
+	}
+	defer r.Close()
+	rate := r.Rate()
+	g := gcd(rate, SampleRate)
+	in, out := int64(rate/g), int64(SampleRate/g)
+	// Input sample k·in lies on output sample k·out, so that a resampler begun there
+	// computes the same outputs once its window, 96 crossings of zero, 13 ms at
+	// most, lies behind the beginning.
+	k := max(0, start-SampleRate/10) / out
+	resample, err := audio.NewResampler(rate, SampleRate)
+	if err != nil {
+		return nil, errors.New(messageOf(err))
+	}
+	buf := make([]float32, 4096)
+	skip, drop := k*in, start-k*out
+	want := drop + int64(n)
+	samples := make([]float32, 0, want+int64(len(buf))*SampleRate/int64(rate)+SampleRate/10)
+	for int64(len(samples)) < want {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		got, err := r.Read(buf)
+		switch {
+		case err == io.EOF:
+			if samples = resample.Flush(samples); int64(len(samples)) < want {
+				return nil, errChanged
+			}
+		case err != nil:
+			return nil, errors.New(messageOf(err))
+		case skip >= int64(got):
+			skip -= int64(got)
+		default:
+			samples = resample.Process(samples, buf[skip:got])
+			skip = 0
+		}
+	}
+	return samples[drop:want:want], nil
+}
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}
+
+// memory keeps decoded clips up to a number of bytes. None gives way to another:
+// an epoch sees each clip once, and the one that was not seen for longest is the
+// next to be wanted.
+type memory struct {
+	mu    sync.Mutex
+	left  int64
+	clips map[Clip][]float32
+}
+
+func newMemory(bytes int64) *memory {
+	return &memory{left: bytes, clips: map[Clip][]float32{}}
+}
+
+func (m *memory) get(c Clip) []float32 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.clips[c]
+}
+
+// put keeps samples if there is room and tells whether they are shared now.
+func (m *memory) put(c Clip, samples []float32) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	size := int64(4 * cap(samples))
+	if _, ok := m.clips[c]; ok || size > m.left {
+		return false
+	}
+	m.left -= size
+	m.clips[c] = samples
+	return true
+}
