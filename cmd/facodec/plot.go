@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/internal/eventlog"
 	"github.com/facodec-go/facodec/internal/plot"
 	"github.com/facodec-go/facodec/internal/scope"
 )
@@ -30,8 +31,8 @@ type plotFlags struct {
 func newPlot() *cobra.Command {
 	var f plotFlags
 	cmd := &cobra.Command{
-		Use:   "plot FILE... -o PICTURE",
-		Short: "Draw waveform, mel spectrogram, pitch and codes",
+		Use:   "plot {FILE... -o PICTURE | RUN...}",
+		Short: "Draw recordings and codes, or a training run's curves",
 		Long: `Plot draws recordings as a picture, PNG or SVG by its ending: the waveform, the
 mel spectrogram, the pitch (pYIN, 50 to 600 Hz), and the codes where there are
 any, a row for each book, a colour for each code. Several recordings are drawn
@@ -41,10 +42,18 @@ Codes come from --codes, a .npz of facodec extract or a .fac of facodec encode
 for each recording, in the same order; or from a codec, --checkpoint-path, that
 encodes the recordings now. Without a recording, the codes alone are drawn. Files
 of any length take the same memory, but for their codes. A picture that exists is
-kept; --force replaces it.`,
+kept; --force replaces it.
+
+Of a training run's folder, which has a log.jsonl, plot draws the curves: losses,
+validation, codebooks, gradients, learning rate, smoothed, with what was logged
+faint behind. Crosses mark values that were NaN or infinite. Several runs are
+drawn over each other, a colour for each. Without --output the picture of one run
+is ` + curvesName + ` in its folder, made anew each time.`,
 		Example: `  facodec plot testdata/speech/en.flac -o en.png
   facodec plot testdata/speech/en.flac testdata/speech/it.flac -o two.svg --checkpoint-path synthetic
-  facodec plot testdata/speech/en.flac -o half.png --from 0.5 --to 1 --title "Half a second"`,
+  facodec plot testdata/speech/en.flac -o half.png --from 0.5 --to 1 --title "Half a second"
+  facodec plot runs/x
+  facodec plot runs/x runs/y -o compared.svg --from 10000`,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
 	flags := cmd.Flags()
@@ -53,8 +62,8 @@ kept; --force replaces it.`,
 	flags.StringArrayVar(&f.codes, "codes", nil, ".npz or .fac `file` with a recording's codes; may be repeated")
 	f.add(cmd)
 	flags.StringVar(&f.title, "title", "", "`text` above the picture")
-	flags.Float64Var(&f.from, "from", 0, "`seconds` at which the picture begins")
-	flags.Float64Var(&f.to, "to", 0, "`seconds` at which it ends (default: the end)")
+	flags.Float64Var(&f.from, "from", 0, "`seconds`, or the training step, at which the picture begins")
+	flags.Float64Var(&f.to, "to", 0, "`seconds`, or the training step, at which it ends (default: the end)")
 	flags.IntVar(&f.width, "width", 1200, "width in `pixels`")
 	flags.IntVar(&f.height, "height", 0, "height in `pixels` (default: what the panels like)")
 	flags.BoolVar(&f.force, "force", false, "replace a picture that exists; otherwise it is kept")
@@ -67,7 +76,7 @@ func (f *plotFlags) check(args []string) (format plot.Format, err error) {
 	const most = 1e7 // seconds, four months: far from what overflows
 	switch {
 	case len(args) == 0 && len(f.codes) == 0:
-		return "", errors.New("nothing to draw: name an audio file, or --codes")
+		return "", errors.New("nothing to draw: name an audio file, a training run's folder, or --codes")
 	case f.output == "":
 		return "", errors.New("no --output: name the picture, -o picture.png say")
 	case len(f.codes) > 0 && f.checkpoint != "":
@@ -76,6 +85,13 @@ func (f *plotFlags) check(args []string) (format plot.Format, err error) {
 		return "", fmt.Errorf("--from %g: not a time in a recording", f.from)
 	case f.to != 0 && !(f.to > f.from && f.to <= most):
 		return "", fmt.Errorf("--to %g: not a time after --from %g", f.to, f.from)
+	}
+	return f.checkPicture()
+}
+
+// checkPicture is the part of check that no picture is without.
+func (f *plotFlags) checkPicture() (plot.Format, error) {
+	switch {
 	case f.width < 2*plot.MinSize || f.width > plot.MaxSize:
 		return "", fmt.Errorf("--width %d: not %d to %d", f.width, 2*plot.MinSize, plot.MaxSize)
 	case f.height != 0 && (f.height < plot.MinSize || f.height > plot.MaxSize):
@@ -85,6 +101,9 @@ func (f *plotFlags) check(args []string) (format plot.Format, err error) {
 }
 
 func (f *plotFlags) run(cmd *cobra.Command, args []string) error {
+	if logs := findLogs(args); logs != nil {
+		return f.plotRuns(cmd, args, logs)
+	}
 	format, err := f.check(args)
 	if err != nil {
 		return &usageError{cmd.CommandPath(), err}
@@ -95,7 +114,10 @@ func (f *plotFlags) run(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	var failed error
-	sources := findSources(args, "", func(_ string, err error) {
+	sources := findSources(args, "", func(path string, err error) {
+		if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
+			err = fmt.Errorf("%w; nor is there a %s, which a training run has", err, eventlog.FileName)
+		}
 		if failed == nil {
 			failed = err
 		}
@@ -120,6 +142,10 @@ func (f *plotFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	return f.save(show, canvas)
+}
+
+func (f *plotFlags) save(show *display, canvas *plot.Canvas) error {
 	if err := canvas.Save(f.output); err != nil {
 		return err
 	}

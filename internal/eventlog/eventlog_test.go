@@ -63,18 +63,6 @@ func readLog(t *testing.T, path string) (entries []Entry) {
 	return entries
 }
 
-// steps is what a log says of a tag.
-func steps(entries []Entry, tag string) (steps []int64, values []float64) {
-	for _, e := range entries {
-		for _, s := range e.Scalars {
-			if s.Tag == tag {
-				steps, values = append(steps, e.Step), append(values, s.Value)
-			}
-		}
-	}
-	return steps, values
-}
-
 // eventFiles are a run's, in the order in which TensorBoard reads them.
 func eventFiles(t *testing.T, dir string) (paths []string) {
 	t.Helper()

@@ -120,3 +120,44 @@ func Number(v float64) string {
 	}
 	return strings.Replace(s, "-", "−", 1)
 }
+
+// Decades returns round values at least gap pixels apart on a logarithmic axis:
+// 1, 2 and 5 times the powers of ten, or 1 and 3 times, or powers alone, whatever
+// is the most that there is room for. An axis too short for two of them has round
+// values as a linear one.
+func (a Axis) Decades(gap float64) (ticks []Tick) {
+	if !(a.Min > 0 && a.Max > a.Min) || math.IsInf(a.Max, 0) {
+		return nil
+	}
+	perDecade := math.Abs(a.To-a.From) / math.Log10(a.Max/a.Min)
+	mantissas, stride := []float64{1}, 1.0
+	switch {
+	case perDecade*math.Log10(2) >= gap:
+		mantissas = []float64{1, 2, 5}
+	case perDecade*math.Log10(3) >= gap:
+		mantissas = []float64{1, 3}
+	default:
+		stride = math.Ceil(gap / perDecade)
+	}
+	first := math.Floor(math.Log10(a.Min)/stride) * stride
+	for e := first; e <= math.Log10(a.Max)+1e-9; e += stride {
+		for _, m := range mantissas {
+			v, err := strconv.ParseFloat(fmt.Sprintf("%ge%g", m, e), 64) // exact, unlike m·10^e
+			if err == nil && v >= a.Min*(1-1e-9) && v <= a.Max*(1+1e-9) {
+				ticks = append(ticks, Tick{v, Number(v)})
+			}
+		}
+	}
+	if len(ticks) < 2 {
+		linear := a
+		linear.Scale = nil
+		ticks = nil
+		last := math.Inf(-1)
+		for _, t := range linear.Round(gap) {
+			if at := math.Abs(a.At(t.Value) - a.From); t.Value > 0 && at-last >= gap*0.7 {
+				ticks, last = append(ticks, t), at
+			}
+		}
+	}
+	return ticks
+}

@@ -16,6 +16,32 @@ var (
 	Red   = color.RGBA{0xd0, 0x3f, 0x4f, 0xff}
 )
 
+// categories are colours for things without an order, told apart also by those who
+// see red and green alike, and when printed in grey, the first ones best.
+var categories = []color.RGBA{
+	Blue,
+	Red,
+	{0x2f, 0x94, 0x68, 0xff}, // green
+	{0xd9, 0x8a, 0x1e, 0xff}, // amber
+	{0x7b, 0x5f, 0xb0, 0xff}, // violet
+	{0x2a, 0xa0, 0xb4, 0xff}, // teal
+	{0x8a, 0x5a, 0x3c, 0xff}, // brown
+	Gray,
+}
+
+// Category returns the colour of the i-th of several things, runs say.
+func Category(i int) color.RGBA {
+	if i < len(categories) {
+		return categories[i]
+	}
+	return Code(i)
+}
+
+// Faint returns a colour so transparent that what it is the ground for stands out.
+func Faint(c color.RGBA, share float64) color.Color {
+	return color.NRGBA{c.R, c.G, c.B, uint8(share*255 + 0.5)}
+}
+
 // magma is every 16th colour, or nearly, of matplotlib's map of that name (by
 // Smith and van der Walt, CC0): equal steps look equal, in grey, too.
 var magma = []uint32{

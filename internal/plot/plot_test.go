@@ -197,6 +197,12 @@ func TestAxis(t *testing.T) {
 		"chosen":        {a.Ticks([]float64{50, 100, 110, 200, 400, 600}, 20), []string{"100", "200", "400"}},
 		"both signs":    {Axis{Min: -1.08, Max: 1.08, To: 100}.Round(20), []string{"−1.0", "−0.5", "0", "0.5", "1.0"}},
 		"fine":          {Axis{Min: 0.52, Max: 0.55, To: 300}.Round(80), []string{"0.52", "0.53", "0.54", "0.55"}},
+		"octaves":       {Axis{Min: 0.9, Max: 60, To: 300, Scale: math.Log10}.Decades(40), []string{"1", "2", "5", "10", "20", "50"}},
+		"halves":        {Axis{Min: 0.02, Max: 4, To: 120, Scale: math.Log10}.Decades(24), []string{"0.03", "0.1", "0.3", "1", "3"}},
+		"decades":       {Axis{Min: 1e-5, Max: 2, To: 120, Scale: math.Log10}.Decades(22), []string{"1e−05", "0.0001", "0.001", "0.01", "0.1", "1"}},
+		"far decades":   {Axis{Min: 1e-5, Max: 1e4, To: 120, Scale: math.Log10}.Decades(30), []string{"0.001", "1", "1000"}},
+		"one decade":    {Axis{Min: 2.1, Max: 4.5, To: 120, Scale: math.Log10}.Decades(40), []string{"3", "4"}},
+		"no logarithm":  {Axis{Min: 0, Max: 1, To: 120, Scale: math.Log10}.Decades(40), nil},
 		"empty":         {Axis{Min: 1, Max: 1, To: 300}.Round(80), nil},
 		"seconds":       {first(Axis{Max: 2.1, To: 1000}.Time(200)), []string{"0", "0.5", "1.0", "1.5", "2.0"}},
 		"minutes":       {first(Axis{Max: 200, To: 500}.Time(100)), []string{"0:00", "1:00", "2:00", "3:00"}},
@@ -245,5 +251,23 @@ func TestCodeColors(t *testing.T) {
 	}
 	if len(seen) < 1000 {
 		t.Errorf("%d colours for 1024 codes", len(seen))
+	}
+}
+
+// TestCategories: no two of the colours that may meet in a picture are alike.
+func TestCategories(t *testing.T) {
+	for i := range 16 {
+		for j := range i {
+			a, b := Category(i), Category(j)
+			r, g, u := float64(a.R)-float64(b.R), float64(a.G)-float64(b.G), float64(a.B)-float64(b.B)
+			if d := math.Sqrt(r*r + g*g + u*u); d < 20 {
+				t.Errorf("%d and %d: %v and %v", i, j, a, b)
+			}
+		}
+	}
+	c := NewCanvas(PNG, 200, 200)
+	c.Rect(0, 0, 200, 200, Faint(Blue, 0.5))
+	if got := rgba(pixels(t, c).At(100, 100)); got.B <= Blue.B || got.R <= Blue.R || got.R > 200 {
+		t.Errorf("half as faint is %v", got)
 	}
 }
