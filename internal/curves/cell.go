@@ -66,7 +66,7 @@ func newCell(f *figure, p panel) *cell {
 	pixel := (f.steps.Max - f.steps.Min) / (f.steps.To - f.steps.From)
 	width := smoothing * (f.steps.Max - f.steps.Min)
 	if p.kind == exact {
-		pixel, width = 0, 0
+		width = 0
 	}
 	for i, curve := range curves {
 		s := &c.series[i]

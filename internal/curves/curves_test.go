@@ -187,7 +187,8 @@ func TestTrace(t *testing.T) {
 	if trace := newTrace(points[:few], same, 7, 20); len(trace.raw) != few || trace.smooth != nil || !trace.dots {
 		t.Errorf("%d bins of a few points", len(trace.raw))
 	}
-	if trace := newTrace(points, same, 0, 0); len(trace.raw) != 1000 || trace.smooth != nil || trace.dots {
+	if trace := newTrace(points, same, 7, 0); len(trace.raw) != 143 || trace.smooth != nil || trace.dots ||
+		trace.raw[0].mean != points[6].value || trace.raw[142].step != 999 {
 		t.Errorf("%d bins without smoothing", len(trace.raw))
 	}
 	if got := newTrace([]point{{1, 100}}, math.Log10, 7, 20).raw[0].mean; got != 2 {

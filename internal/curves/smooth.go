@@ -24,9 +24,8 @@ type bin struct {
 const few = 40
 
 // newTrace returns what is drawn of points: one bin for each pixel of step, at
-// most, and if there are more than a few a line through them that is smoothed
-// over `width` steps.
-// With width 0 there is none: what is drawn is the points.
+// most, and if there are more than a few a line through them that is smoothed over
+// width steps. With width 0 there is none, and a bin is the last of its points.
 func newTrace(points []point, scale func(float64) float64, step, width float64) trace {
 	var t trace
 	for _, p := range points {
@@ -34,6 +33,10 @@ func newTrace(points []point, scale func(float64) float64, step, width float64) 
 		n := len(t.raw) - 1
 		if n >= 0 && step > 0 && len(points) > few && math.Floor(p.step/step) == math.Floor(t.raw[n].step/step) {
 			b := &t.raw[n]
+			if width == 0 {
+				*b = bin{step: p.step, mean: v, low: v, high: v, weight: 1}
+				continue
+			}
 			b.weight++
 			b.step += (p.step - b.step) / b.weight
 			b.mean += (v - b.mean) / b.weight

@@ -310,8 +310,8 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// TestNoRoomToOpen: the event file of a run that cannot start is not left behind.
-func TestNoRoomToOpen(t *testing.T) {
+// TestFileInPlace: what is no folder stays.
+func TestFileInPlace(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, EventsName), nil, 0o644); err != nil {
 		t.Fatal(err)
