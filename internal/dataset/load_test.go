@@ -18,12 +18,13 @@ import (
 // format.
 func TestReadRangeIsAPartOfTheWhole(t *testing.T) {
 	root := realSpeech(t)
-	for _, rate := range []int{8000, 11025, 22051, 24000, 96000, 192000} {
+	random := rand.New(rand.NewPCG(1, 2))
+	for _, rate := range []int{8000, 11025, 22051, 24000, 192000} {
 		w, err := audio.Create(filepath.Join(root, "x"), rate, audio.S16)
 		must(t, err)
-		noise := make([]float32, rate*3/4)
+		noise := make([]float32, rate/2)
 		for i := range noise {
-			noise[i] = rand.Float32()*2 - 1
+			noise[i] = random.Float32()*2 - 1
 		}
 		must(t, w.Write(noise))
 		must(t, w.Commit())
@@ -31,16 +32,16 @@ func TestReadRangeIsAPartOfTheWhole(t *testing.T) {
 	}
 	files, err := walk(context.Background(), root, func(path, reason string) { t.Error(path, reason) })
 	must(t, err)
-	if len(files) != 19 {
+	if len(files) != 18 {
 		t.Fatalf("%d files", len(files))
 	}
 	for _, f := range files {
 		whole, err := audio.ReadFile(f.file, SampleRate)
 		must(t, err)
-		for range 12 {
-			start := rand.IntN(len(whole) - 1)
-			n := 1 + rand.IntN(len(whole)-start)
-			if rand.IntN(3) == 0 {
+		for range 4 {
+			start := random.IntN(len(whole) - 1)
+			n := 1 + random.IntN(len(whole)-start)
+			if random.IntN(3) == 0 {
 				n = len(whole) - start
 			}
 			got, err := readRange(context.Background(), f.file, int64(start), n)

@@ -24,7 +24,7 @@ const storeName = "decoded-speech"
 
 // storeFrom is the length of a file from which on it is stored: below it, decoding
 // up to a piece costs little.
-const storeFrom = 120 * SampleRate
+const storeFrom = 60 * SampleRate
 
 // storeBlock is how many samples a checksum covers.
 const storeBlock = SampleRate
