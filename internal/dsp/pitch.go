@@ -3,9 +3,7 @@ package dsp
 import (
 	"fmt"
 	"math"
-	"math/bits"
-
-	"gonum.org/v1/gonum/dsp/fourier"
+	"slices"
 )
 
 // PitchConfig describes a pitch tracker.
@@ -15,8 +13,9 @@ type PitchConfig struct {
 	Min, Max   float64 // the range of f0 in Hz
 }
 
-// StandardPitch gives 80 frames a second over the range of human voices, each
-// centred like that of the standard mel spectrogram.
+// StandardPitch gives 80 frames a second over the range of human voices. Frame t
+// is centred on sample 300·t, and there are ceil(n/300) frames of n samples: the
+// same frames as those of a log-mel spectrogram with that hop.
 var StandardPitch = PitchConfig{SampleRate: 24000, Hop: 300, Min: 50, Max: 600}
 
 // A PitchFrame is what is known of the voice at one time.
@@ -27,13 +26,18 @@ type PitchFrame struct {
 
 // Pitch tracks the fundamental frequency of a voice after pYIN (Mauch and Dixon,
 // "pYIN: a fundamental frequency estimator using probabilistic threshold
-// distributions", ICASSP 2014), whose difference function is that of YIN (de
-// Cheveigné and Kawahara, JASA 111, 2002). It differs from the paper in three
-// things, each for robustness or speed:
+// distributions", ICASSP 2014). It differs from the paper in four things, each
+// for robustness or speed:
 //
 //   - the signal is low-passed and decimated before, since a voice's upper
 //     harmonics wander (jitter, glides) and say nothing that the lower do not;
-//   - how likely a voice is, is taken from the depth of the deepest trough and
+//   - in place of YIN's difference function over one window stands one minus the
+//     normalised cross-correlation (Talkin, "A robust algorithm for pitch
+//     tracking", 1995) over a window that is as long as the lag asks for: what a
+//     low voice needs is more than the glide of a high one allows. Each lag's two
+//     windows lie evenly around the frame's centre, so that a glide is neither
+//     ahead nor behind;
+//   - how likely a voice is, is taken from the height of the highest peak and
 //     from the level, and not from the prior of the thresholds, whose scale fits
 //     clean recordings only;
 //   - the hidden Markov model's states are the candidates themselves and not 20
@@ -43,21 +47,29 @@ type PitchFrame struct {
 type Pitch struct {
 	PitchConfig
 	decimate   int
+	rate       float64   // of the decimated signal, Hz
 	taps       []float64 // of the low-pass, centred
-	window     int       // samples compared with their shifted selves
+	highPass   float64   // the pole of the high-pass
+	shortest   float64   // decimated samples: the shortest lag that is a voice's
 	maxLag     int       // in decimated samples
-	size       int       // of the FFT
+	windows    []int     // decimated samples compared with their shifted selves, by lag
 	lead       int       // decimated samples of a frame before its centre
 	thresholds []float64
 	prior      []float64 // of each threshold
 }
 
 const (
-	pitchWindow  = 0.0427 // seconds: two periods of the lowest voices, little of a glide
-	pitchCutoff  = 2200.0 // Hz
-	pitchTrough  = 0.9    // troughs higher than this are no candidates
-	pitchHalfway = 0.42   // depth at which voice and no voice are equally likely
+	pitchRate    = 8000   // Hz, at least, after decimation where there is one
+	pitchLow     = 30.0   // Hz; what is below is offset, wind and steps
+	pitchCutoff  = 2000.0 // Hz
+	pitchPeriods = 1.5    // that a lag's window has
+	pitchWindow  = 0.015  // seconds that it has at least: less is alike by chance
+	pitchWeakest = 0.3    // correlations below this are no candidates
+	pitchHalfway = 0.44   // one minus that at which voice and no voice are equally likely
 	pitchSlope   = 0.06   // over which that turns
+	// A frame whose multiples of a shorter lag are this little better than that
+	// lag itself is a whistle, and the multiples are nobody's pitch.
+	pitchWhistle = 0.03
 	// A frame this far below the loudest one so far is silence, however periodic:
 	// hum, or the room's echo.
 	pitchSilence = 0.004
@@ -65,7 +77,7 @@ const (
 	pitchFloor = 1e-5
 )
 
-// maxCandidates bounds the states of a frame: the unvoiced one and the troughs.
+// maxCandidates bounds the states of a frame: the unvoiced one and the peaks.
 const maxCandidates = 16
 
 // NewPitch prepares a tracker. It panics for a configuration that makes no
@@ -74,26 +86,19 @@ func NewPitch(c PitchConfig) *Pitch {
 	if c.SampleRate <= 0 || c.Hop <= 0 || c.Min <= 0 || c.Max <= c.Min || c.Max > float64(c.SampleRate)/8 {
 		panic(fmt.Sprintf("dsp: no pitch tracker for %+v", c))
 	}
-	p := &Pitch{PitchConfig: c, decimate: max(1, c.SampleRate/12000)}
-	rate := float64(c.SampleRate) / float64(p.decimate)
-	p.window = int(pitchWindow * rate)
-	p.maxLag = int(math.Ceil(rate / c.Min))
-	p.size = fastLength(p.window + p.maxLag + 2)
-	// A lag τ compares around window/2 + τ/2; that of a middle voice is centred.
-	middle := rate / math.Sqrt(c.Min*c.Max)
-	p.lead = int(float64(p.window)/2 + middle/2)
-	p.taps = lowPass(pitchCutoff/float64(c.SampleRate), 32*p.decimate)
+	p := &Pitch{PitchConfig: c, decimate: max(1, c.SampleRate/pitchRate)}
+	p.rate = float64(c.SampleRate) / float64(p.decimate)
+	p.taps = lowPass(pitchCutoff/float64(c.SampleRate), 20*p.decimate)
+	p.highPass = math.Exp(-2 * math.Pi * pitchLow / p.rate)
+	p.shortest = 0.99 * p.rate / c.Max // the refinement may step over the edge of the range
+	p.maxLag = int(math.Ceil(p.rate / c.Min))
+	p.windows = make([]int, p.maxLag+2)
+	for lag := range p.windows {
+		p.windows[lag] = int(max(pitchWindow*p.rate, pitchPeriods*float64(lag)))
+	}
+	p.lead = (p.windows[p.maxLag+1] + p.maxLag + 2) / 2
 	p.thresholds, p.prior = thresholdPrior()
 	return p
-}
-
-// fastLength returns the next length of 2^a or 3·2^a.
-func fastLength(n int) int {
-	power := 1 << bits.Len(uint(n-1))
-	if n <= power/4*3 {
-		return power / 4 * 3
-	}
-	return power
 }
 
 // lowPass is a sinc under a Hann window, with unit gain at 0 Hz. The cutoff is
@@ -132,85 +137,106 @@ func thresholdPrior() (thresholds, prior []float64) {
 // A pitchAnalyzer finds the candidates of a frame. It holds what is reused.
 type pitchAnalyzer struct {
 	*Pitch
-	fft           *fourier.FFT
-	padded, corr  []float64
-	whole, first  []complex128
-	diff          []float64 // the difference function, then normalised, by lag
-	lags, heights []float64 // of the troughs, shortest lag first
-	weights       []float64
+	energy []float64 // of the frame's samples before each one
+	corr   []float64 // normalised cross-correlation, by lag
+	// The peaks of corr, shortest lag first: where they are, and what they lack to
+	// one.
+	lags, lacks []float64
+	weights     []float64
 }
 
 func newPitchAnalyzer(p *Pitch) *pitchAnalyzer {
 	return &pitchAnalyzer{
-		Pitch: p, fft: fourier.NewFFT(p.size),
-		padded: make([]float64, p.size), corr: make([]float64, p.size),
-		whole: make([]complex128, p.size/2+1), first: make([]complex128, p.size/2+1),
-		diff: make([]float64, p.maxLag+2),
-		lags: make([]float64, 0, p.maxLag), heights: make([]float64, 0, p.maxLag), weights: make([]float64, 0, p.maxLag),
+		Pitch: p, energy: make([]float64, p.span()+1), corr: make([]float64, p.maxLag+2),
+		lags: make([]float64, 0, p.maxLag), lacks: make([]float64, 0, p.maxLag), weights: make([]float64, 0, p.maxLag),
 	}
 }
 
 // span is how many samples a frame needs.
-func (p *Pitch) span() int { return p.window + p.maxLag + 1 }
+func (p *Pitch) span() int { return 2 * (p.lead + 1) }
 
-// difference fills diff with YIN's cumulative mean normalised difference (its
-// equations 6 and 8) of a frame of span samples, and returns their mean square.
-func (a *pitchAnalyzer) difference(x []float64) (power float64) {
-	n := copy(a.padded, x[:a.span()])
-	clear(a.padded[n:])
-	a.fft.Coefficients(a.whole, a.padded)
-	clear(a.padded[a.window:])
-	a.fft.Coefficients(a.first, a.padded)
-	for i, f := range a.first {
-		a.first[i] = complex(real(f), -imag(f)) * a.whole[i]
+// correlate fills corr for a frame of span samples, and returns the root mean
+// square of the longest window.
+func (a *pitchAnalyzer) correlate(x []float64) (level float64) {
+	for i, v := range x[:a.span()] {
+		a.energy[i+1] = a.energy[i] + v*v
 	}
-	a.fft.Sequence(a.corr, a.first) // the products summed over the window, by lag, times size
-	var energy float64
-	for _, v := range x[:a.window] {
-		energy += v * v
+	sum := func(at, n int) float64 { return a.energy[at+n] - a.energy[at] }
+	for lag := 1; lag < len(a.corr); lag++ {
+		n := a.windows[lag]
+		at := a.lead - (n+lag)/2
+		// The floor keeps what is silent from being like anything.
+		norm := math.Sqrt(sum(at, n)*sum(at+lag, n)) + pitchFloor*pitchFloor*float64(n)
+		a.corr[lag] = dot(x[at:at+n], x[at+lag:at+lag+n]) / norm
 	}
-	shifted, scale, sum := energy, 2/float64(a.size), 0.0
-	a.diff[0] = 1
-	for lag := 1; lag < len(a.diff); lag++ {
-		in, out := x[lag+a.window-1], x[lag-1]
-		shifted += in*in - out*out
-		d := max(0, energy+shifted-scale*a.corr[lag])
-		sum += d
-		if sum > 0 {
-			a.diff[lag] = d * float64(lag) / sum
-		} else {
-			a.diff[lag] = 1
-		}
-	}
-	return energy / float64(a.window)
+	n := a.windows[a.maxLag]
+	return math.Sqrt(sum(a.lead-n/2, n) / float64(n))
 }
 
-// troughs collects the local minima of diff with their parabolic refinement. Those
-// at lags below the range are among them: a whistle's period is its shortest lag,
-// and the multiples of it that lie in the range are nobody's pitch.
-func (a *pitchAnalyzer) troughs() {
-	a.lags, a.heights = a.lags[:0], a.heights[:0]
+// dot returns the product of two slices of one length, in four sums that do not
+// wait for each other.
+func dot(x, y []float64) float64 {
+	var a, b, c, d float64
+	for len(x) >= 4 && len(y) >= 4 {
+		a += x[0] * y[0]
+		b += x[1] * y[1]
+		c += x[2] * y[2]
+		d += x[3] * y[3]
+		x, y = x[4:], y[4:]
+	}
+	for i, v := range x {
+		a += v * y[i]
+	}
+	return (a + b) + (c + d)
+}
+
+// peaks collects the local maxima of corr, refined by the cosine through the three
+// highest values: a correlation is a sum of cosines, and at a few samples a period
+// a parabola is off. Those at lags below the range are among them.
+func (a *pitchAnalyzer) peaks() {
+	a.lags, a.lacks = a.lags[:0], a.lacks[:0]
 	for lag := 2; lag <= a.maxLag; lag++ {
-		l, m, r := a.diff[lag-1], a.diff[lag], a.diff[lag+1]
-		if m > pitchTrough || m >= l || m > r {
+		l, m, r := a.corr[lag-1], a.corr[lag], a.corr[lag+1]
+		if m < pitchWeakest || m <= l || m < r {
 			continue
 		}
-		shift := 0.5 * (l - r) / (l - 2*m + r)
+		height, shift := m, 0.0
+		if turn := math.Acos((l + r) / (2 * m)); turn > 0 { // not so if it is not a number
+			slope := (r - l) / (2 * math.Sin(turn))
+			height, shift = math.Hypot(m, slope), math.Atan2(slope, m)/turn
+		}
 		a.lags = append(a.lags, float64(lag)+shift)
-		a.heights = append(a.heights, max(0, m-0.25*(l-r)*shift))
+		a.lacks = append(a.lacks, max(0, 1-height))
 	}
 }
 
-// weigh gives every trough the probability that it is the period: for each
-// threshold the shortest lags below it share its prior, the first the most
+// voiced returns the probability that the frame has a voice by itself, and leaves
+// the peaks that may be its period, with their weights.
+func (a *pitchAnalyzer) voiced() float64 {
+	a.peaks()
+	short, n := 1.0, 0
+	for n < len(a.lags) && a.lags[n] < a.shortest {
+		short = min(short, a.lacks[n])
+		n++
+	}
+	a.lags, a.lacks = slices.Delete(a.lags, 0, n), slices.Delete(a.lacks, 0, n)
+	lowest := a.weigh()
+	if short < lowest+pitchWhistle {
+		return 0
+	}
+	return 1 / (1 + math.Exp((lowest-pitchHalfway)/pitchSlope))
+}
+
+// weigh gives every peak the probability that it is the period: for each
+// threshold the shortest lags that lack less share its prior, the first the most
 // (section 2.1 of pYIN, with the geometric share of its later implementations).
-// It returns the lowest height.
+// It returns what the highest peak lacks.
 func (a *pitchAnalyzer) weigh() (lowest float64) {
-	const share = 0.135 // e⁻², of each trough relative to the one before it
+	const share = 0.135 // e⁻², of each peak relative to the one before it
 	a.weights = a.weights[:0]
 	lowest = 1
 	best := -1
-	for i, h := range a.heights {
+	for i, h := range a.lacks {
 		a.weights = append(a.weights, 0)
 		if h < lowest {
 			lowest, best = h, i
@@ -221,18 +247,18 @@ func (a *pitchAnalyzer) weigh() (lowest float64) {
 	}
 	for i, threshold := range a.thresholds {
 		if threshold <= lowest {
-			a.weights[best] += a.prior[i] // nothing is below it: the lowest will do
+			a.weights[best] += a.prior[i] // none lacks less: the highest will do
 			continue
 		}
 		total, part := 0.0, 1.0
-		for _, h := range a.heights {
+		for _, h := range a.lacks {
 			if h < threshold {
 				total += part
 				part *= share
 			}
 		}
 		part = a.prior[i] / total
-		for j, h := range a.heights {
+		for j, h := range a.lacks {
 			if h < threshold {
 				a.weights[j] += part
 				part *= share

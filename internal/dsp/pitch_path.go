@@ -27,7 +27,7 @@ type pitchStep struct {
 const (
 	pitchJump   = 10.0 // nats for an octave from one frame to the next
 	pitchCap    = 8.0  // and the most that a jump costs
-	pitchSwitch = 3.0  // nats to begin or end a voice
+	pitchSwitch = 4.0  // nats to begin or end a voice
 	pitchTiny   = 1e-6 // the least probability, so that no state is impossible
 
 	pathLook  = 8   // steps between two looks

@@ -14,10 +14,11 @@ type PitchStream struct {
 	path    pitchPath
 	raw     []float32 // samples from position rawAt on
 	rawAt   int       // negative at the start
-	low     []float64 // decimated samples from position lowAt on
+	low     []float64 // filtered and decimated samples from position lowAt on
 	lowAt   int
-	total   int // samples seen
-	next    int // next frame to analyse
+	passed  float64 // the last decimated sample before the high-pass
+	total   int     // samples seen
+	next    int     // next frame to analyse
 	loudest float64
 }
 
@@ -35,11 +36,19 @@ func (p *Pitch) Track(samples []float32) []PitchFrame {
 	return frames
 }
 
+// F0 returns the pitch in Hz of the frames of a whole signal, 0 where there is no
+// voice. Beside the result it needs little memory, however long the signal.
+func (p *Pitch) F0(samples []float32) []float32 {
+	f0 := make([]float32, 0, (len(samples)+p.Hop-1)/p.Hop)
+	p.Stream().Push(samples, true, func(f PitchFrame) { f0 = append(f0, float32(f.F0)) })
+	return f0
+}
+
 // Reset returns to the start of a signal.
 func (s *PitchStream) Reset() {
 	s.path.reset()
 	half := len(s.taps) / 2
-	s.total, s.next, s.loudest = 0, 0, 0
+	s.total, s.next, s.loudest, s.passed = 0, 0, 0, 0
 	s.lowAt = -s.lead
 	s.rawAt = s.lowAt*s.decimate - half
 	s.low = s.low[:0]
@@ -71,22 +80,36 @@ func (s *PitchStream) Push(samples []float32, last bool, emit func(PitchFrame)) 
 }
 
 func (s *PitchStream) push(samples []float32, emit func(PitchFrame)) {
+	at := len(s.raw)
 	s.raw = append(s.raw, samples...)
+	for i, v := range s.raw[at:] {
+		if v-v != 0 { // infinite, or not a number: it would never leave the high-pass
+			s.raw[at+i] = 0
+		}
+	}
 	s.total += len(samples)
 	s.filter()
 	// A frame exists if its centre does.
 	s.analyse((s.total+s.Hop-1)/s.Hop, emit)
 }
 
-// filter decimates what can be.
+// filter filters and decimates what can be.
 func (s *PitchStream) filter() {
+	var before float64
+	if n := len(s.low); n > 0 {
+		before = s.low[n-1]
+	}
 	at := (s.lowAt+len(s.low))*s.decimate - len(s.taps)/2 - s.rawAt
 	for ; at+len(s.taps) <= len(s.raw); at += s.decimate {
 		var sum float64
 		for i, v := range s.raw[at : at+len(s.taps)] {
 			sum += s.taps[i] * float64(v)
 		}
-		s.low = append(s.low, sum)
+		before, s.passed = sum-s.passed+s.highPass*before, sum
+		if math.Abs(before) < 1e-30 {
+			before = 0 // a tail of subnormal numbers takes ten times as long
+		}
+		s.low = append(s.low, before)
 	}
 	s.raw = slices.Delete(s.raw, 0, min(at, len(s.raw)))
 	s.rawAt += at
@@ -110,29 +133,17 @@ func (s *PitchStream) analyse(frames int, emit func(PitchFrame)) {
 
 // frame analyses one frame and extends the path by it.
 func (s *PitchStream) frame(x []float64) {
-	level := math.Sqrt(s.difference(x))
+	level := s.correlate(x)
 	s.loudest = max(s.loudest, level)
 	if level <= max(pitchFloor, pitchSilence*s.loudest) {
 		s.path.begin(0)
 		s.path.extend()
 		return
 	}
-	s.troughs()
-	voiced := 1 / (1 + math.Exp((s.weigh()-pitchHalfway)/pitchSlope))
-	rate := float64(s.SampleRate) / float64(s.decimate)
-	shortest := 0.99 * rate / s.Max // the refinement may step over the edge of the range
-	within := 1.0
-	for i, w := range s.weights {
-		if s.lags[i] < shortest {
-			within -= w
-		}
-	}
-	voiced *= max(0, within)
+	voiced := s.voiced()
 	s.path.begin(voiced)
 	for i, w := range s.weights {
-		if s.lags[i] >= shortest {
-			s.path.candidate(min(max(rate/s.lags[i], s.Min), s.Max), w*voiced)
-		}
+		s.path.candidate(min(max(s.rate/s.lags[i], s.Min), s.Max), w*voiced)
 	}
 	s.path.extend()
 }
