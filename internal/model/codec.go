@@ -54,6 +54,9 @@ func (c *Codec) LeaveOut(network string) {
 	c.networks = slices.DeleteFunc(c.networks, func(n *nn.Network) bool { return n.Prefix == network })
 }
 
+// Networks returns encoder, quantizer and decoder, those that were not left out.
+func (c *Codec) Networks() []*nn.Network { return c.networks }
+
 // Params returns every parameter of the codec.
 func (c *Codec) Params() []*nn.Param { return c.networks.params() }
 

@@ -30,6 +30,24 @@ func CodecConfigOf(c *config.Config) CodecConfig {
 	}
 }
 
+// PredictorsConfigOf returns the predictors that an experiment file describes.
+func PredictorsConfigOf(c *config.Config) PredictorsConfig {
+	m := c.Model
+	return PredictorsConfig{
+		Latent: m.LatentDim, Phones: m.PhoneClasses, Speakers: m.SpeakerClasses,
+		ContentF0: m.UseGRContentF0, ProsodyPhone: m.UseGRProsodyPhone,
+	}
+}
+
+// DiscriminatorConfigOf returns the discriminators that an experiment file
+// describes.
+func DiscriminatorConfigOf(c *config.Config) DiscriminatorConfig {
+	d := c.Model.Discriminator
+	return DiscriminatorConfig{
+		Periods: d.Periods, Windows: d.FFTSizes, PeriodChannels: d.MPDChannels, Channels: d.MRDChannels,
+	}
+}
+
 // RedecoderConfigOf returns the networks that a redecoder's experiment file
 // describes. It must be one.
 func RedecoderConfigOf(c *config.Config) RedecoderConfig {

@@ -41,8 +41,8 @@ func NewPredictors(b *nn.Builder, c PredictorsConfig) *Predictors {
 		revContent:       NewPredictor(b.In("rev_content_predictor").In(1), c.Latent, c.Phones, 1, false),
 		revTimbre:        NewPredictor(b.In("rev_timbre_predictor").In(1), c.Latent, c.Speakers, 1, true),
 	}
-	nn.NewLinear(b.In("global_f0_predictor"), c.Latent, 1)
-	NewPredictor(b.In("rev_global_f0_predictor").In(1), c.Latent, 1, 1, true)
+	nn.NewLinear(b.In("global_f0_predictor").Unused(), c.Latent, 1)
+	NewPredictor(b.In("rev_global_f0_predictor").In(1).Unused(), c.Latent, 1, 1, true)
 	return l
 }
 

@@ -81,11 +81,15 @@ func (p Parts) Free(r *op.Run) {
 // from what these two leave of z.
 func (q *Quantizer) Split(r *op.Run, features, z tensor.Tensor) Parts {
 	p := Parts{Prosody: q.prosody.Forward(r, features), Content: q.content.Forward(r, r.Keep(z))}
-	rest := r.Sub(z, p.Prosody.Z)
-	rest = replace(r, rest, r.Sub(rest, p.Content.Z))
-	r.Free(z)
-	p.Residual = q.residual.Forward(r, rest)
+	p.Residual = q.residual.Forward(r, q.rest(r, z, p))
 	return p
+}
+
+// rest returns what prosody and content leave of z, which it takes. What the
+// residual learns is not to change them.
+func (q *Quantizer) rest(r *op.Run, z tensor.Tensor, p Parts) tensor.Tensor {
+	rest := replace(r, z, r.Sub(z, r.Detach(p.Prosody.Z)))
+	return replace(r, rest, r.Sub(rest, r.Detach(p.Content.Z)))
 }
 
 // Join returns the decoder's input for quantized frames x, which it takes:

@@ -25,8 +25,10 @@ import (
 type Param struct {
 	Name  string
 	Shape []int
-	// Value and Grad are there in training: row-major, in the checkpoint's shape.
+	// Value and Grad are there in training: row-major, in the checkpoint's shape. A
+	// parameter that is Unused has no gradient: it stays what it is.
 	Value, Grad []float32
+	Unused      bool
 }
 
 // Len returns the number of values.
@@ -62,6 +64,7 @@ type checksums struct {
 type Builder struct {
 	net    *Network
 	prefix string
+	unused bool
 }
 
 // NewBuilder starts a network whose parameters begin with prefix, "encoder"
@@ -75,11 +78,17 @@ func (b *Builder) Network() *Network { return b.net }
 
 // In returns the builder of the part called name, which may be a number.
 func (b *Builder) In(name any) *Builder {
-	return &Builder{net: b.net, prefix: fmt.Sprintf("%s.%v", b.prefix, name)}
+	return &Builder{net: b.net, prefix: fmt.Sprintf("%s.%v", b.prefix, name), unused: b.unused}
+}
+
+// Unused returns the builder of a part that checkpoints have and that nothing
+// runs.
+func (b *Builder) Unused() *Builder {
+	return &Builder{net: b.net, prefix: b.prefix, unused: true}
 }
 
 func (b *Builder) param(name string, shape ...int) *Param {
-	p := &Param{Name: b.prefix + "." + name, Shape: shape}
+	p := &Param{Name: b.prefix + "." + name, Shape: shape, Unused: b.unused}
 	b.net.Params = append(b.net.Params, p)
 	return p
 }
@@ -157,7 +166,10 @@ func (n *Network) Train(src weights.Source, region *tensor.Region, pool *paralle
 		if err != nil {
 			return err
 		}
-		p.Value, p.Grad = region.Alloc(p.Len()), region.Alloc(p.Len())
+		p.Value = region.Alloc(p.Len())
+		if !p.Unused {
+			p.Grad = region.Alloc(p.Len())
+		}
 		copy(p.Value, v)
 		t.Release()
 	}

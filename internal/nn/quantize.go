@@ -114,6 +114,24 @@ func (l *ResidualVQ) ForwardMasked(r *op.Run, x tensor.Tensor, masks [][]float32
 	return q
 }
 
+// Masks returns the masks that let each sequence have the first so many books;
+// nil for a nil list.
+func (l *ResidualVQ) Masks(books []int) [][]float32 {
+	if books == nil {
+		return nil
+	}
+	masks := make([][]float32, len(l.Books))
+	for i := range masks {
+		masks[i] = make([]float32, len(books))
+		for b, n := range books {
+			if i < n {
+				masks[i][b] = 1
+			}
+		}
+	}
+	return masks
+}
+
 // Decode returns the sum of what the books make of codes [book][B][T]; fewer
 // books than the chain has may be given, but at least one.
 func (l *ResidualVQ) Decode(r *op.Run, codes [][][]int32) tensor.Tensor {

@@ -32,6 +32,22 @@ func (n Random) Key(site uint64, sample int) uint64 {
 // Uniform returns random number i of the sequence of a key, in [0, 1).
 func Uniform(key, i uint64) float64 { return float64(mix(key+i*golden)>>11) / (1 << 53) }
 
+// EachSample calls f for each of n sequences that networks see one by one, their
+// lengths being different: each gets the random numbers that it would get in a
+// batch.
+func (r *Run) EachSample(n int, f func(b int)) {
+	t := r.tape
+	if t == nil {
+		t = &tape{}
+	}
+	first, sample := t.sites, t.random.Sample
+	for b := range n {
+		t.sites, t.random.Sample = first, sample+b
+		f(b)
+	}
+	t.random.Sample = sample
+}
+
 // Dropout zeroes each value with probability p in a recording, and multiplies the
 // rest by 1/(1-p); otherwise it returns x itself. It takes x.
 func (r *Run) Dropout(x tensor.Tensor, p float64) tensor.Tensor {

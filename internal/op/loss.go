@@ -119,6 +119,9 @@ func (r *Run) Focal(logits tensor.Tensor, labels [][]int32, batch, weight float6
 		p := math.Exp(-ce)
 		return weight * ((1-p)*(1-p) + 2*(1-p)*p*ce)
 	})
+	if !math.IsNaN(batch) {
+		ce = batch
+	}
 	p := math.Exp(-ce)
 	return (1 - p) * (1 - p) * ce
 }

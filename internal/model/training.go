@@ -1,0 +1,122 @@
+package model
+
+import (
+	"github.com/facodec-go/facodec/internal/nn"
+	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// TrainingConfig describes all networks that a codec is trained with.
+type TrainingConfig struct {
+	Codec         CodecConfig
+	Predictors    PredictorsConfig
+	Discriminator DiscriminatorConfig
+}
+
+// Training is a codec with the networks that it learns from, under the names
+// encoder, decoder, quantizer, fa_predictors and discriminator.
+type Training struct {
+	Codec         *Codec
+	Predictors    *Predictors
+	Discriminator *Discriminator
+	// Generator are the networks that are trained together, Judge is the
+	// discriminator's.
+	Generator []*nn.Network
+	Judge     *nn.Network
+}
+
+// NewTraining declares the networks.
+func NewTraining(c TrainingConfig) *Training {
+	predictors, discriminator := nn.NewBuilder("fa_predictors"), nn.NewBuilder("discriminator")
+	t := &Training{
+		Codec:         NewCodec(c.Codec),
+		Predictors:    NewPredictors(predictors, c.Predictors),
+		Discriminator: NewDiscriminator(discriminator, c.Discriminator),
+		Judge:         discriminator.Network(),
+	}
+	encoder, quantizer, decoder := t.Codec.networks[0], t.Codec.networks[1], t.Codec.networks[2]
+	t.Generator = []*nn.Network{encoder, decoder, quantizer, predictors.Network()}
+	return t
+}
+
+// Networks returns all networks.
+func (t *Training) Networks() []*nn.Network {
+	return append(t.Generator[:len(t.Generator):len(t.Generator)], t.Judge)
+}
+
+// Heard is what the codec hears of a batch of utterances.
+type Heard struct {
+	Wave    tensor.Tensor   // crops, [B, N, 1]
+	Prosody tensor.Tensor   // the lowest bins of their log-mel, [B, T, prosody mels]
+	Timbre  []tensor.Tensor // the log-mel of each whole utterance, [1, frames, mels]
+}
+
+// Chance is what is left to chance in training.
+type Chance struct {
+	// Residual is 0 for a sequence that is decoded without its residual, else 1.
+	Residual []float32
+	// Books are the numbers of books that each sequence uses, of prosody, content
+	// and residual; nil for all.
+	Books [3][]int
+}
+
+// Spoken is what the codec makes of a batch.
+type Spoken struct {
+	Wave   tensor.Tensor // [B, N, 1]
+	Timbre tensor.Tensor // [B, 1, latent]
+	Parts  Parts
+}
+
+// Forward runs the codec as training does (modules/quantize.py, FAquantizer;
+// train.py): the timbre is that of the whole utterance, and the decoder learns
+// from prosody and content without changing them.
+func (c *Codec) Forward(r *op.Run, h Heard, chance Chance) Spoken {
+	q := c.Quantizer
+	s := Spoken{Timbre: q.Timbres(r, h.Timbre)}
+	features := q.ProsodyFeatures(r, r.Keep(h.Prosody))
+	s.Parts = q.splitByChance(r, features, c.Encoder.Forward(r, r.Keep(h.Wave)), chance.Books)
+	z := r.Add(r.Detach(s.Parts.Prosody.Z), r.Detach(s.Parts.Content.Z))
+	residual := s.Parts.Residual.Z
+	if chance.Residual != nil {
+		residual = r.Weigh(residual, chance.Residual)
+	}
+	z = replace(r, z, r.Add(z, residual)) // [B, T, latent]
+	s.Wave = c.Decoder.Forward(r, q.Join(r, z, q.Styles(r, r.Keep(s.Timbre))))
+	return s
+}
+
+// Timbres returns the timbre of each utterance, from its log-mel [1, frames,
+// mels], at its own length, so that it does not depend on its neighbours:
+// [B, 1, latent].
+func (q *Quantizer) Timbres(r *op.Run, mels []tensor.Tensor) tensor.Tensor {
+	timbres := make([]tensor.Tensor, len(mels))
+	r.EachSample(len(mels), func(b int) {
+		frames := q.timbre.Forward(r, r.Keep(mels[b]))
+		timbres[b] = replace(r, frames, r.Mean(frames))
+	})
+	all := r.Stack(timbres...)
+	r.Free(timbres...)
+	return all
+}
+
+// splitByChance is Split with as many books as chance lets each sequence have.
+func (q *Quantizer) splitByChance(r *op.Run, features, z tensor.Tensor, books [3][]int) Parts {
+	var p Parts
+	p.Prosody = q.prosody.ForwardMasked(r, features, q.prosody.Masks(books[0]))
+	p.Content = q.content.ForwardMasked(r, r.Keep(z), q.content.Masks(books[1]))
+	p.Residual = q.residual.ForwardMasked(r, q.rest(r, z, p), q.residual.Masks(books[2]))
+	return p
+}
+
+// Loss returns the commitment loss, which is the codebook loss too in value,
+// summed over the three quantizers.
+func (q *Quantizer) Loss(r *op.Run, p Parts, commitment, codebook float64) float64 {
+	return q.prosody.Loss(r, p.Prosody, commitment, codebook) +
+		q.content.Loss(r, p.Content, commitment, codebook) +
+		q.residual.Loss(r, p.Residual, commitment, codebook)
+}
+
+// Books returns the number of books of each part.
+func (q *Quantizer) Books() [3]int {
+	return [3]int{len(q.prosody.Books), len(q.content.Books), len(q.residual.Books)}
+}

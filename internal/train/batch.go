@@ -1,0 +1,145 @@
+package train
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/facodec-go/facodec/internal/dsp"
+	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// An Utterance is what is known of one recording: its samples at the codec's rate
+// and what teachers say of it, for each frame of its log-mel or more.
+type Utterance struct {
+	Wave    []float32
+	F0      []float32 // Hz; unvoiced frames have 0
+	Phones  []int32   // classes
+	Speaker int32     // class
+}
+
+// A Batch is what one step sees: a crop of each utterance, at Starts, and the log-mel
+// of the whole of it for the timbre.
+type Batch struct {
+	Heard   model.Heard
+	F0      tensor.Tensor // [B, T, 1], the normalised target
+	Energy  tensor.Tensor // [B, T, 1], the target called uv in the originals
+	Phones  [][]int32     // [B][T]
+	Speaker [][]int32     // [B][1]
+}
+
+// Size returns the number of utterances.
+func (b *Batch) Size() int { return len(b.Phones) }
+
+// Features makes batches. It is used by one goroutine at a time.
+type Features struct {
+	mel         *dsp.Mel // what the codec hears
+	energy      *dsp.Mel // with filters for 16 kHz, what the pitch network hears
+	prosodyMels int
+	normF0      bool
+}
+
+// energyRate is the rate that the energy target's filters are built for, though
+// they are laid over the codec's spectrum (meldataset.py).
+const energyRate = 16000
+
+// NewFeatures prepares batches for a codec. With normF0 the pitch target is
+// normalised for each crop.
+func NewFeatures(c model.CodecConfig, normF0 bool) *Features {
+	energy := c.Mel
+	energy.FilterRate = energyRate
+	return &Features{mel: dsp.NewMel(c.Mel), energy: dsp.NewMel(energy), prosodyMels: c.Quantizer.ProsodyMels, normF0: normF0}
+}
+
+// Frames returns the number of frames of a waveform of n samples that training
+// sees: whole ones.
+func (f *Features) Frames(n int) int { return n / f.mel.Hop }
+
+// Batch crops frames frames of each utterance, from frame starts[i] on.
+func (f *Features) Batch(us []Utterance, starts []int, frames int) (*Batch, error) {
+	hop := f.mel.Hop
+	b := &Batch{
+		F0: tensor.New(len(us), frames, 1), Energy: tensor.New(len(us), frames, 1),
+		Heard: model.Heard{Wave: tensor.New(len(us), frames*hop, 1), Prosody: tensor.New(len(us), frames, f.prosodyMels)},
+	}
+	for i, u := range us {
+		from, to := starts[i], starts[i]+frames
+		whole := f.Frames(len(u.Wave))
+		if from < 0 || to > whole || len(u.F0) < to || len(u.Phones) < to {
+			return nil, fmt.Errorf("frames %d to %d of an utterance of %d, with %d of pitch and %d of phones", from, to, whole, len(u.F0), len(u.Phones))
+		}
+		crop := u.Wave[from*hop : to*hop]
+		for t, v := range crop {
+			b.Heard.Wave.Row(i, t)[0] = v
+		}
+		prosody := logMel(f.mel, crop, frames)
+		for t := range frames {
+			copy(b.Heard.Prosody.Row(i, t), prosody.Row(0, t))
+		}
+		b.Heard.Timbre = append(b.Heard.Timbre, logMel(f.mel, u.Wave, whole))
+		energy := logMel(f.energy, u.Wave, whole)
+		for t := range frames {
+			b.Energy.Row(i, t)[0] = dsp.Energy(energy.Row(0, from+t))
+		}
+		for t, v := range f.pitchTarget(u.F0[from:to]) {
+			b.F0.Row(i, t)[0] = v
+		}
+		b.Phones = append(b.Phones, u.Phones[from:to])
+		b.Speaker = append(b.Speaker, []int32{u.Speaker})
+	}
+	return b, nil
+}
+
+// logMel returns the first frames frames of the log-mel of a waveform.
+func logMel(mel *dsp.Mel, wave []float32, frames int) tensor.Tensor {
+	x := tensor.New(1, frames, mel.Mels)
+	t := 0
+	mel.Stream().Push(wave, true, func(frame []float32) {
+		if t < frames {
+			copy(x.Row(0, t), frame)
+		}
+		t++
+	})
+	return x
+}
+
+// The pitch target of a frame without a pitch, and the frequency up to which there
+// is none (train.py).
+const (
+	unvoiced   = -10
+	unvoicedHz = 5
+)
+
+// pitchTarget returns log2 of the voiced frames, minus its mean, over its unbiased
+// standard deviation; unvoiced frames, and those for which that is no number, are
+// -10 (train.py, norm_f0).
+func (f *Features) pitchTarget(f0 []float32) []float32 {
+	target := make([]float32, len(f0))
+	mean, deviation := 0.0, 1.0
+	if f.normF0 {
+		var n, sum, square float64
+		for _, v := range f0 {
+			if v > unvoicedHz {
+				n++
+				sum += math.Log2(float64(v))
+			}
+		}
+		mean = sum / n
+		for _, v := range f0 {
+			if v > unvoicedHz {
+				d := math.Log2(float64(v)) - mean
+				square += d * d
+			}
+		}
+		deviation = math.Sqrt(square / (n - 1))
+	}
+	for i, v := range f0 {
+		target[i] = unvoiced
+		if v > unvoicedHz {
+			if x := (math.Log2(float64(v)) - mean) / deviation; !math.IsNaN(x) && !math.IsInf(x, 0) {
+				target[i] = float32(x)
+			}
+		}
+	}
+	return target
+}

@@ -1,0 +1,143 @@
+package train
+
+import (
+	"math"
+
+	"github.com/facodec-go/facodec/internal/kernel"
+	"github.com/facodec-go/facodec/internal/nn"
+	"github.com/facodec-go/facodec/internal/parallel"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// Schedule is how far a step goes.
+type Schedule struct {
+	LearningRate float64 // of the first step after the warm-up
+	Decay        float64 // factor after every step (ExponentialLR)
+	Warmup       int     // steps over which the rate rises from zero
+}
+
+// At returns the learning rate of step n, which counts from 0.
+func (s Schedule) At(n int) float64 {
+	rate := s.LearningRate * math.Pow(s.Decay, float64(n))
+	if n < s.Warmup {
+		rate *= float64(n+1) / float64(s.Warmup)
+	}
+	return rate
+}
+
+// AdamW are the numbers of torch.optim.AdamW.
+type AdamW struct {
+	Beta1, Beta2, Epsilon, WeightDecay float64
+}
+
+// An Optimizer steps the parameters of one network.
+type Optimizer struct {
+	AdamW
+	Schedule
+	Clip    float64    // the largest norm of the gradient
+	Steps   int        // taken
+	Moments []*Moments // one for each parameter that learns
+	network *nn.Network
+}
+
+// Moments are what AdamW keeps of a parameter: running means of its gradient and
+// of the square of it.
+type Moments struct {
+	Param *nn.Param
+	M, V  []float32
+}
+
+// NewOptimizer prepares the optimizer of a network in training; its memory is
+// region's.
+func NewOptimizer(n *nn.Network, a AdamW, s Schedule, clip float64, region *tensor.Region) *Optimizer {
+	o := &Optimizer{AdamW: a, Schedule: s, Clip: clip, network: n}
+	for _, p := range n.Params {
+		if !p.Unused {
+			o.Moments = append(o.Moments, &Moments{Param: p, M: region.Alloc(p.Len()), V: region.Alloc(p.Len())})
+		}
+	}
+	return o
+}
+
+// chunk is how much of a parameter is worth handing to another thread.
+const chunk = 1 << 16
+
+// pieces calls f for pieces of every parameter that learns, at fixed places.
+func (o *Optimizer) pieces(pool *parallel.Pool, f func(i int, m *Moments, from, to int)) int {
+	type piece struct {
+		m        *Moments
+		from, to int
+	}
+	var all []piece
+	for _, m := range o.Moments {
+		for from := 0; from < len(m.M); from += chunk {
+			all = append(all, piece{m, from, min(len(m.M), from+chunk)})
+		}
+	}
+	pool.For(len(all), func(i int) { f(i, all[i].m, all[i].from, all[i].to) })
+	return len(all)
+}
+
+// ZeroGrad clears the gradients.
+func (o *Optimizer) ZeroGrad(pool *parallel.Pool) {
+	o.pieces(pool, func(_ int, m *Moments, from, to int) { clear(m.Param.Grad[from:to]) })
+}
+
+// Norm returns the norm of the whole gradient.
+func (o *Optimizer) Norm(pool *parallel.Pool) float64 {
+	total := 0
+	for _, m := range o.Moments {
+		total += (len(m.M) + chunk - 1) / chunk
+	}
+	sums := make([]float64, total)
+	o.pieces(pool, func(i int, m *Moments, from, to int) { sums[i] = kernel.SumSquares(m.Param.Grad[from:to]) })
+	var square float64
+	for _, v := range sums {
+		square += v
+	}
+	return math.Sqrt(square)
+}
+
+// Step moves the parameters, the gradient, whose norm it is told, scaled down to
+// Clip where it is larger, and derives from them anew.
+func (o *Optimizer) Step(norm float64, pool *parallel.Pool) error {
+	scale := 1.0
+	if o.Clip > 0 {
+		scale = min(1, o.Clip/(norm+1e-6)) // torch.nn.utils.clip_grad_norm_
+	}
+	rate := o.At(o.Steps)
+	o.Steps++
+	step := kernel.NewAdamWStep(rate, o.Beta1, o.Beta2, o.Epsilon, o.WeightDecay, o.Steps, scale)
+	o.pieces(pool, func(_ int, m *Moments, from, to int) {
+		kernel.AdamW(m.Param.Value[from:to], m.Param.Grad[from:to], m.M[from:to], m.V[from:to], step)
+	})
+	return o.network.Refresh(pool)
+}
+
+// An EMA is a running mean of parameters, which speaks better than any of them.
+type EMA struct {
+	Decay  float64
+	Params []*nn.Param
+	Means  [][]float32
+}
+
+// NewEMA begins with the values that the networks' parameters have; its memory is
+// region's.
+func NewEMA(decay float64, region *tensor.Region, networks ...*nn.Network) *EMA {
+	e := &EMA{Decay: decay}
+	for _, n := range networks {
+		for _, p := range n.Params {
+			mean := region.Alloc(p.Len())
+			copy(mean, p.Value)
+			e.Params, e.Means = append(e.Params, p), append(e.Means, mean)
+		}
+	}
+	return e
+}
+
+// Update follows the parameters. In the first steps it follows faster, so that
+// the start is soon forgotten: at step n, counted from 0, by (1+n)/(10+n).
+func (e *EMA) Update(n int, pool *parallel.Pool) {
+	decay := min(e.Decay, float64(1+n)/float64(10+n))
+	pool.For(len(e.Params), func(i int) { kernel.Lerp(e.Means[i], e.Params[i].Value, float32(1-decay)) })
+}
