@@ -28,6 +28,8 @@ func (p *profile) cut(lim limits) []piece {
 			}
 			return append(pieces, piece{at, p.samples - at})
 		}
+		// Whether some number of pieces makes up what is left. If so, there is a first
+		// piece after which it still does.
 		fits := func(rest int64) bool { return (rest+lim.max-1)/lim.max*lim.min <= rest }
 		if !fits(left) {
 			fits = func(int64) bool { return true }
@@ -38,7 +40,8 @@ func (p *profile) cut(lim limits) []piece {
 			at = p.quietest(start+lim.min, start+lim.max, ok)
 		}
 		if at < 0 { // no boundary between blocks will do, as in a range of one length
-			at = start + lim.max
+			for at = start + lim.max; !ok(at); at-- {
+			}
 		}
 		pieces = append(pieces, piece{start, at - start})
 		start = at
