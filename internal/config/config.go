@@ -2,9 +2,9 @@
 // of and how it is trained. It knows no weights.
 //
 // Every key stands in docs/config.md. The structs below are the schema: a
-// field's `key` is its name in the file, `range` bounds a number (or each of a
-// list), `len` a list's length. `redecoder` is the key's other name in a
-// redecoder's file, "-" where the key has no effect there.
+// field's `key` is its name in the file, `range` bounds a whole number (or each of
+// a list), `frange` any other, `len` a list's length. `redecoder` is the key's
+// other name in a redecoder's file, "-" where the key has no effect there.
 package config
 
 import "bytes"
@@ -38,11 +38,27 @@ type Config struct {
 	Train      Train      `key:"train"`
 	Model      Model      `key:"model_params"`
 
+	// Training's own sections: all their keys are ours.
+	Loss       LossWeights `key:"loss_weights"`
+	Optimizer  Optimizer   `key:"optimizer"`
+	EMA        EMA         `key:"ema"`
+	Augment    Augment     `key:"augment"`
+	Validation Validation  `key:"validation"`
+	Teachers   Teachers    `key:"teachers" redecoder:"-"`
+
 	// Redecoder is nil for a codec. Its keys stand in model_params too; Model
 	// then says what the codec is that the redecoder was trained on.
 	Redecoder *Redecoder
 
-	unused, unknown []string
+	origin  string // the file that it was read from, for messages
+	unused  []string
+	unknown []unknownKey
+}
+
+// An unknownKey is one that is no key of the originals or ours.
+type unknownKey struct {
+	path string
+	line int
 }
 
 // Preprocess says what sound the networks see, and their frames.
@@ -62,11 +78,18 @@ type Spect struct {
 	NMels     int `key:"n_mels" range:"1,1024"`
 }
 
-// Train holds the keys of the train section that have an effect.
+// Train holds the keys of the train section that have an effect. Those of the
+// second group are ours.
 type Train struct {
 	GradientAccumulationStep int `key:"gradient_accumulation_step" range:"1,65536"`
 	RandomSeed               int `key:"random_seed" range:"0,2147483647"`
 	MaxEpoch                 int `key:"max_epoch" range:"-1,1000000000"` // -1: Epochs alone decides
+
+	DiscriminatorStart int     `key:"discriminator_start" range:"0,1000000000"`     // the step from which discriminators train and judge
+	ResidualMask       float64 `key:"residual_mask" redecoder:"-" frange:"0,1"`     // probability that a sample's residual is left out
+	QuantizerDropout   float64 `key:"quantizer_dropout" redecoder:"-" frange:"0,1"` // share of a batch that is quantized by a random number of books
+	KeepCheckpoints    int     `key:"keep_checkpoints" range:"1,1000000"`           // the latest ones, besides the best
+	MaxSkippedSteps    int     `key:"max_skipped_steps" range:"1,1000000"`          // in a row, for values that are not finite, before the run stops
 }
 
 // Model is the codec's networks.
@@ -146,7 +169,15 @@ func Default() *Config {
 			DurationRange: [2]float64{1, 25},
 			Spect:         Spect{NFFT: 2048, WinLength: 1200, HopLength: 300, NMels: 80},
 		},
-		Train: Train{GradientAccumulationStep: 1, RandomSeed: 1234, MaxEpoch: -1},
+		Train: Train{
+			GradientAccumulationStep: 1,
+			RandomSeed:               1234,
+			MaxEpoch:                 -1,
+			ResidualMask:             0.75,
+			QuantizerDropout:         0.5,
+			KeepCheckpoints:          5,
+			MaxSkippedSteps:          10,
+		},
 		Model: Model{
 			Causal:                 true,
 			LSTM:                   2,
@@ -180,6 +211,24 @@ func Default() *Config {
 				MRDChannels: 32,
 			},
 		},
+		Loss: LossWeights{
+			Mel: 15, Feature: 1, Generator: 1,
+			Commitment: 0.25, Codebook: 1,
+			F0: 1, UV: 1, Content: 5, Speaker: 5,
+		},
+		Optimizer: Optimizer{
+			LearningRate:          1e-4,
+			Betas:                 [2]float64{0.9, 0.98},
+			Eps:                   1e-9,
+			WeightDecay:           0.1,
+			LRDecay:               0.999996,
+			ClipGrad:              1000,
+			ClipGradDiscriminator: 10,
+		},
+		EMA:        EMA{Decay: 0.999},
+		Augment:    Augment{GainDB: [2]float64{-24, 0}},
+		Validation: Validation{Interval: 1000, Share: 0.02, Files: 8, Samples: 4},
+		Teachers:   Teachers{ContentUnits: 256},
 	}
 }
 
@@ -206,8 +255,14 @@ func (c *Config) FrameRate() float64 {
 func (c *Config) Unused() []string { return append([]string(nil), c.unused...) }
 
 // Unknown returns those of Unused that are no key of the originals or ours:
-// misspelled, likely. For training they are errors.
-func (c *Config) Unknown() []string { return append([]string(nil), c.unknown...) }
+// misspelled, likely. For training they are errors: see CheckTraining.
+func (c *Config) Unknown() []string {
+	var keys []string
+	for _, u := range c.unknown {
+		keys = append(keys, u.path)
+	}
+	return keys
+}
 
 // Equal says whether two configs mean the same; keys without effect do not count.
 func (c *Config) Equal(other *Config) bool {

@@ -48,7 +48,7 @@ func TestLoadOriginals(t *testing.T) {
 			if got.IsRedecoder() != (tc.want.Redecoder != nil) {
 				t.Errorf("IsRedecoder() = %v", got.IsRedecoder())
 			}
-			got.unused = nil
+			got.unused, got.origin = nil, ""
 			if !reflect.DeepEqual(got, tc.want) {
 				t.Errorf("got  %+v\nwant %+v", got, tc.want)
 			}
@@ -66,7 +66,15 @@ func TestParseEveryKey(t *testing.T) {
 		"load_only_params": true, "pretrained_encoder": "e", "F0_path": "f",
 		"preprocess_params": {"sr": 16000, "frame_rate": 1000, "duration_range": [0.5, 1e1],
 			"spect_params": {"n_fft": 512, "win_length": 64, "hop_length": 16, "n_mels": 40}},
-		"train": {"gradient_accumulation_step": 2, "random_seed": 3, "max_epoch": 4},
+		"train": {"gradient_accumulation_step": 2, "random_seed": 3, "max_epoch": 4, "discriminator_start": 5,
+			"residual_mask": 0, "quantizer_dropout": 1, "keep_checkpoints": 6, "max_skipped_steps": 7},
+		"loss_weights": {"mel": 45, "feature": 2, "generator": 3, "commitment": 0.5, "codebook": 2, "f0": 0, "uv": 0.25,
+			"content": 1e-1, "speaker": 1},
+		"optimizer": {"lr": 3e-4, "betas": [0.8, 0.99], "eps": 1e-8, "weight_decay": 0, "lr_decay": 1,
+			"warmup_steps": 200, "clip_grad": 5, "clip_grad_discriminator": 6},
+		"ema": {"decay": 0.99}, "augment": {"gain_db": [-6, 6]},
+		"validation": {"interval": 8, "share": 0.1, "files": 9, "samples": 2},
+		"teachers": {"content_units": 39, "speakers": 5},
 		"model_params": {"causal": false, "lstm": 1, "norm_f0": false, "use_gr_content_f0": true,
 			"use_gr_prosody_phone": true, "use_gr_content_global_f0": false, "n_p_codebooks": 3,
 			"n_c_codebooks": 4, "n_r_codebooks": 5, "latent_dim": 24, "codebook_size": 32, "codebook_dim": 4,
@@ -83,6 +91,9 @@ func TestParseEveryKey(t *testing.T) {
 	checkAllChanged(t, got, Default(), "model_type", "model_params.separate_prosody_encoder", "model_params.timbre_norm")
 	if got.Model.DAC.DecoderRates[1] != 8 || got.Preprocess.DurationRange != [2]float64{0.5, 10} || got.Model.NResidual != 5 {
 		t.Errorf("got %+v", got)
+	}
+	if got.Optimizer.Betas != [2]float64{0.8, 0.99} || got.Augment.GainDB != [2]float64{-6, 6} || got.Loss.Content != 0.1 {
+		t.Errorf("got %+v, %+v, %+v", got.Optimizer, got.Augment, got.Loss)
 	}
 	if got.FrameRate() != 1000 {
 		t.Errorf("FrameRate() = %v", got.FrameRate())
@@ -133,6 +144,7 @@ func TestJSONRoundTrip(t *testing.T) {
 	small.Model.Discriminator.FFTSizes = nil
 	small.Preprocess.SampleRate, small.Model.DAC.SampleRate, small.Preprocess.FrameRate = 22050, 22050, 73.5
 	small.LogDir = "a \"quoted\" <dir>\n"
+	small.Optimizer.Betas, small.Optimizer.Eps, small.Augment.GainDB[0] = [2]float64{0, 0.1 + 0.2}, 1e-15, -0.1
 	for _, c := range []*Config{Default(), DefaultRedecoder(), small, load(t, "experiment.json"), load(t, "redecoder.yml")} {
 		data, err := c.JSON()
 		if err != nil {

@@ -28,7 +28,7 @@ func (d *decoder) section(path string, n *node, fields []field) error {
 		case ok:
 			err = d.value(path+e.key, e.value, f)
 		default:
-			err = d.other(path+e.key, e.value)
+			err = d.other(path+e.key, e)
 		}
 		if err != nil {
 			return err
@@ -39,7 +39,7 @@ func (d *decoder) section(path string, n *node, fields []field) error {
 
 // other takes a key that has no field: one that nothing uses, a section of such,
 // or one that nobody knows.
-func (d *decoder) other(path string, n *node) error {
+func (d *decoder) other(path string, e mapEntry) error {
 	if unusedKeys[path] != "" {
 		d.c.unused = append(d.c.unused, path)
 		return nil
@@ -47,11 +47,11 @@ func (d *decoder) other(path string, n *node) error {
 	if strict(path) {
 		return &keyError{key: path, problem: "unknown key; " + d.c.suggest(path)}
 	}
-	if n.kind == mapping && len(n.keys) > 0 {
-		return d.section(path+".", n, nil)
+	if e.value.kind == mapping && len(e.value.keys) > 0 {
+		return d.section(path+".", e.value, nil)
 	}
 	d.c.unused = append(d.c.unused, path)
-	d.c.unknown = append(d.c.unknown, path)
+	d.c.unknown = append(d.c.unknown, unknownKey{path, e.line})
 	return nil
 }
 
@@ -165,7 +165,7 @@ func want(f field) string {
 		}
 		return fmt.Sprintf("a list of %s whole numbers from %d to %d", count, f.min, f.max)
 	case reflect.Array:
-		return fmt.Sprintf("a list of %d numbers", f.value.Len())
+		return fmt.Sprintf("a list of %d numbers%s", f.value.Len(), f.floats())
 	}
 	return wantElement(f, f.value.Kind())
 }
@@ -179,5 +179,5 @@ func wantElement(f field, kind reflect.Kind) string {
 	case reflect.Int:
 		return fmt.Sprintf("a whole number from %d to %d", f.min, f.max)
 	}
-	return "a number"
+	return "a number" + f.floats()
 }

@@ -5,57 +5,88 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strings"
 )
 
 // JSON returns the config as one line of JSON with every key that has an effect,
 // for a checkpoint to carry: what Parse makes of it is Equal.
 func (c *Config) JSON() ([]byte, error) {
-	var b bytes.Buffer
-	if err := c.encode(&b, "", c.top()); err != nil {
+	var e encoder
+	if err := e.section(c, "", c.top()); err != nil {
 		return nil, err
 	}
-	return b.Bytes(), nil
+	return e.Bytes(), nil
 }
 
-// Indented is JSON for people to read and edit.
+// Indented is JSON for people to read and edit: a line for each key.
 func (c *Config) Indented() ([]byte, error) {
-	data, err := c.JSON()
-	if err != nil {
+	e := encoder{lines: true}
+	if err := e.section(c, "", c.top()); err != nil {
 		return nil, err
 	}
-	var b bytes.Buffer
-	if err := json.Indent(&b, data, "", "  "); err != nil {
-		return nil, err
-	}
-	b.WriteByte('\n')
-	return b.Bytes(), nil
+	e.WriteByte('\n')
+	return e.Bytes(), nil
 }
 
-func (c *Config) encode(b *bytes.Buffer, path string, fields []field) error {
-	sep := byte('{')
+// An encoder writes JSON on one line, or each key on its own.
+type encoder struct {
+	bytes.Buffer
+	lines bool
+	depth int
+}
+
+// section writes one mapping. Path is "" or ends in a dot.
+func (e *encoder) section(c *Config, path string, fields []field) error {
+	e.WriteByte('{')
+	e.depth++
+	sep := ""
 	for _, f := range fields {
 		if f.noEffect {
 			continue
 		}
-		b.WriteByte(sep)
-		sep = ','
-		fmt.Fprintf(b, "%q:", f.key)
+		e.WriteString(sep)
+		sep = ","
+		e.newline()
+		fmt.Fprintf(e, "%q:", f.key)
+		if e.lines {
+			e.WriteByte(' ')
+		}
 		if sub := c.sub(f); sub != nil {
-			if err := c.encode(b, path+f.key+".", sub); err != nil {
+			if err := e.section(c, path+f.key+".", sub); err != nil {
 				return err
 			}
 			continue
 		}
-		if f.value.Kind() == reflect.Slice && f.value.IsNil() {
-			b.WriteString("[]")
-			continue
-		}
-		data, err := json.Marshal(f.value.Interface())
-		if err != nil {
+		if err := e.value(f.value); err != nil {
 			return fmt.Errorf("%s%s: %w", path, f.key, err)
 		}
-		b.Write(data)
 	}
-	b.WriteByte('}')
+	e.depth--
+	e.newline()
+	e.WriteByte('}')
 	return nil
+}
+
+// value writes a scalar or a list of numbers.
+func (e *encoder) value(v reflect.Value) error {
+	if v.Kind() == reflect.Slice && v.IsNil() {
+		e.WriteString("[]")
+		return nil
+	}
+	data, err := json.Marshal(v.Interface())
+	if err != nil {
+		return err
+	}
+	if e.lines && (v.Kind() == reflect.Slice || v.Kind() == reflect.Array) {
+		data = bytes.ReplaceAll(data, []byte(","), []byte(", "))
+	}
+	e.Write(data)
+	return nil
+}
+
+func (e *encoder) newline() {
+	if e.lines {
+		e.WriteByte('\n')
+		e.WriteString(strings.Repeat("  ", e.depth))
+	}
 }

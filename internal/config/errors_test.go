@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -106,6 +107,20 @@ func TestErrors(t *testing.T) {
 		{"encoder type", model(`"encoder_type": "mamba"`), `f:1: model_params.encoder_type: "mamba" is not supported; want "wavenet"`},
 		{"durations", `{"model_params": {}, "preprocess_params": {"duration_range": [5, 2]}}`, "f:1: preprocess_params.duration_range: [5, 2] is not supported; want the shortest and the longest"},
 		{"no epochs", `{"model_params": {}, "train": {"max_epoch": 0}}`, "f:1: train.max_epoch: 0 is not supported; want -1 for no limit, or at least 1"},
+		// Training.
+		{"learning rate", "model_params: {}\noptimizer:\n  lr: 3", "f:3: optimizer.lr: 3 is not supported; want a number from 1e-09 to 1"},
+		{"text for a rate", `{"model_params": {}, "optimizer": {"lr": "1e-4"}}`, `f:1: optimizer.lr: "1e-4" is not supported; want a number from 1e-09 to 1`},
+		{"one beta", `{"model_params": {}, "optimizer": {"betas": [0.9]}}`, "f:1: optimizer.betas: a list is not supported; want a list of 2 numbers from 0 to 1"},
+		{"text for a beta", `{"model_params": {}, "optimizer": {"betas": [0.9, true]}}`, "f:1: optimizer.betas[1]: true is not supported; want a number from 0 to 1"},
+		{"large beta", `{"model_params": {}, "optimizer": {"betas": [0.9, 1.5]}}`, "f:1: optimizer.betas[1]: 1.5 is not supported; want a number from 0 to 1"},
+		{"beta 1", "model_params: {}\noptimizer:\n  betas: [1.0, 0.5]", "f:3: optimizer.betas[0]: 1 is not supported: the mean would never move; want less than 1"},
+		{"EMA 1", `{"model_params": {}, "ema": {"decay": 1}}`, "f:1: ema.decay: 1 is not supported: the average would never move; want less than 1, or 0 for none"},
+		{"negative weight", `{"model_params": {}, "loss_weights": {"mel": -1}}`, "f:1: loss_weights.mel: -1 is not supported; want a number from 0 to 1e+06"},
+		{"gain", `{"model_params": {}, "augment": {"gain_db": [0, -24]}}`, "f:1: augment.gain_db: [0, -24] is not supported; want the smallest and the largest gain in dB"},
+		{"mask", `{"model_params": {}, "train": {"residual_mask": 75}}`, "f:1: train.residual_mask: 75 is not supported; want a number from 0 to 1"},
+		{"no section", `{"model_params": {}, "ema": 0.99}`, "f:1: ema: 0.99 is not supported; want a section of keys"},
+		{"units", "model_params: {phone_classes: 100}\nteachers:\n  content_units: 101", "f:3: teachers.content_units: 101 is not supported: each unit is a class of the phone predictors; want at most model_params.phone_classes, 100"},
+		{"speakers", "model_params: {speaker_classes: 4}\nteachers: {speakers: 5}", "f:2: teachers.speakers: 5 is not supported: each is a class of the speaker predictors; want at most model_params.speaker_classes, 4"},
 		{"no batch", `{"model_params": {}, "batch_size": 0}`, "f:1: batch_size: 0 is not supported; want a whole number from 1"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -144,6 +159,9 @@ func TestValidate(t *testing.T) {
 		{func(c *Config) { c.Preprocess.Spect.HopLength = 0 }, "preprocess_params.spect_params.hop_length: 0 is not supported"},
 		{func(c *Config) { c.ModelType = TypeRedecoder }, `model_type: "redecoder" is not supported; want FAcodec`},
 		{func(c *Config) { c.Model.DAC.DecoderRates = []int{300} }, ""},
+		{func(c *Config) { c.Loss.F0 = math.NaN() }, "loss_weights.f0: NaN is not supported; want a number from 0 to 1e+06"},
+		{func(c *Config) { c.Optimizer.Betas[1] = math.NaN() }, "optimizer.betas[1]: NaN is not supported; want a number from 0 to 1"},
+		{func(c *Config) { c.Augment.GainDB[1] = math.Inf(1) }, "augment.gain_db[1]: +Inf is not supported; want a number from -120 to 40"},
 	} {
 		c := Default()
 		tc.change(c)

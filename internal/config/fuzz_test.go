@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,6 +26,7 @@ func FuzzParse(f *testing.F) {
 		"", "{", "[", "// x\n{}", "model_params: {}", "model_params:\n  DAC: {sr: 1e-4}\n",
 		"{\"model_params\":{\"lstm\":1e999}}", "a: &a [*a]", "- - - -", "? a\n: b", "a: |\n  x\n", "%YAML 1.2\n---\n{}",
 		"model_params: {wavenet_embed_dim: 4, decoder_lstm: 0}\nmodel_type: redecoder", "\"\\ud800\": 1", "a: 'x\n", "!!binary x: y",
+		"model_params: {phone_classes: 2}\noptimizer: {betas: [0, .5], lr: 1e-9}\nloss_weights: {mel: 0}\naugment: {gain_db: [-1, 1]}\nzebra: {a: 1}",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -38,6 +40,11 @@ func FuzzParse(f *testing.F) {
 		}
 		if err := c.Validate(); err != nil {
 			t.Fatalf("read, but not valid: %v", err)
+		}
+		if err := errors.Join(c.CheckTraining(), c.CheckRedecoderTraining()); err == nil {
+			t.Error("good for both kinds of training")
+		} else if strings.Count(err.Error(), "\n") > 1 || !strings.HasPrefix(err.Error(), "fuzz: ") {
+			t.Errorf("error %q", err)
 		}
 		out, err := c.JSON()
 		if err != nil {

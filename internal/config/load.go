@@ -47,6 +47,7 @@ func Parse(name string, data []byte) (*Config, error) {
 	if err != nil {
 		return nil, located(name, root, err)
 	}
+	c.origin = name
 	return c, nil
 }
 
@@ -86,12 +87,15 @@ func fromTree(root *node) (*Config, error) {
 	if err := d.section("", root, c.top()); err != nil {
 		return nil, err
 	}
-	// However it was spelled; and the frame rate follows unless it was given.
+	// However it was spelled; and what follows from others does, unless it was given.
 	if c.ModelType = TypeCodec; redecoder {
 		c.ModelType = TypeRedecoder
 	}
 	if root.get("preprocess_params").get("frame_rate") == nil && c.Preprocess.Spect.HopLength > 0 {
 		c.Preprocess.FrameRate = c.FrameRate()
+	}
+	if root.get("teachers").get("content_units") == nil {
+		c.Teachers.ContentUnits = min(c.Teachers.ContentUnits, c.Model.PhoneClasses)
 	}
 	return c, c.Validate()
 }

@@ -11,10 +11,23 @@ import (
 type field struct {
 	key      string
 	value    reflect.Value
-	min, max int  // range of a number or of each in a list; max 0: none
+	min, max int  // range of a whole number or of each in a list; max 0: none
 	lenMin   int  // of a list
 	lenMax   int  // 0: none
 	noEffect bool // known, but nothing of this kind of model has it
+
+	// fmin and fmax are the range of a number that need not be whole, or of each in a
+	// list, where it has bounds.
+	fmin, fmax float64
+	bounded    bool
+}
+
+// floats says what range the field's numbers have, to follow "a number".
+func (f field) floats() string {
+	if !f.bounded {
+		return ""
+	}
+	return fmt.Sprintf(" from %s to %s", number(f.fmin), number(f.fmax))
 }
 
 // section lists the keys of a section, given as the structs that hold them.
@@ -34,6 +47,7 @@ func section(redecoder bool, structs ...reflect.Value) []field {
 			}
 			f.min, f.max = pair(tag.Get("range"))
 			f.lenMin, f.lenMax = pair(tag.Get("len"))
+			f.fmin, f.fmax, f.bounded = floatPair(tag.Get("frange"))
 			fields = append(fields, f)
 		}
 	}
@@ -51,6 +65,19 @@ func pair(tag string) (lo, hi int) {
 		panic("config: bad tag " + tag)
 	}
 	return lo, hi
+}
+
+func floatPair(tag string) (lo, hi float64, ok bool) {
+	if tag == "" {
+		return 0, 0, false
+	}
+	a, b, _ := strings.Cut(tag, ",")
+	lo, errLo := strconv.ParseFloat(a, 64)
+	hi, errHi := strconv.ParseFloat(b, 64)
+	if errLo != nil || errHi != nil {
+		panic("config: bad tag " + tag)
+	}
+	return lo, hi, true
 }
 
 // sub lists the keys below a field that is a section itself, or nil. The
@@ -81,17 +108,17 @@ func strict(path string) bool {
 var unusedKeys = map[string]string{
 	"device":       "this program runs on the CPU",
 	"save_freq":    "save_interval decides",
-	"batch_length": "batch_size and max_len decide",
+	"batch_length": "no code of the originals reads it; batch_size and max_len decide",
 
 	"data_params.train_data": "dataset names the folder",
-	"data_params.val_data":   "held out of dataset",
+	"data_params.val_data":   "held out of dataset; validation.share and validation.files say how much",
 	"data_params.root_path":  "dataset names the folder",
 
 	"train.batch_size":               "the top-level batch_size decides",
 	"train.save_checkpoint_stride":   "save_interval decides",
 	"train.max_frame_len":            "max_len decides",
 	"train.tracker":                  "TensorBoard events are always written",
-	"train.run_eval":                 "validation is always run",
+	"train.run_eval":                 "validation is always run, every validation.interval steps",
 	"train.sampler.holistic_shuffle": "files are always shuffled, by the seed",
 	"train.sampler.drop_last":        "batches are always full",
 	"train.dataloader.num_worker":    "loading runs ahead by itself",
@@ -104,13 +131,13 @@ var unusedKeys = map[string]string{
 	"model_params.prob_random_mask_prosody": "for an encoder_type that is not supported",
 	"model_params.prob_random_mask_content": "for an encoder_type that is not supported",
 
-	"loss_params.base_lr":                  "the originals have 0.0001 in their code",
-	"loss_params.warmup_steps":             "no code of the originals reads it",
-	"loss_params.discriminator_iter_start": "no code of the originals uses it",
-	"loss_params.lambda_spk":               "no code of the originals reads it",
-	"loss_params.lambda_mel":               "no code of the originals reads it",
-	"loss_params.lambda_f0":                "no code of the originals reads it",
-	"loss_params.lambda_uv":                "no code of the originals reads it",
+	"loss_params.base_lr":                  "no code of the originals reads it; optimizer.lr decides",
+	"loss_params.warmup_steps":             "no code of the originals reads it; optimizer.warmup_steps decides",
+	"loss_params.discriminator_iter_start": "no code of the originals uses it; train.discriminator_start decides",
+	"loss_params.lambda_spk":               "no code of the originals reads it; loss_weights.speaker decides",
+	"loss_params.lambda_mel":               "no code of the originals reads it; loss_weights.mel decides",
+	"loss_params.lambda_f0":                "no code of the originals reads it; loss_weights.f0 decides",
+	"loss_params.lambda_uv":                "no code of the originals reads it; loss_weights.uv decides",
 }
 
 // knownKeys lists every dotted key that a file of this kind may have.

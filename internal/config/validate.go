@@ -16,7 +16,7 @@ func (c *Config) Validate() error {
 	}
 	for _, check := range []func(*Config) error{
 		(*Config).checkKind, (*Config).checkPreprocess, (*Config).checkWidths,
-		(*Config).checkDiscriminator, (*Config).checkTraining,
+		(*Config).checkDiscriminator, (*Config).checkRun, (*Config).checkOptimizer, (*Config).checkTeachers,
 	} {
 		if err := check(c); err != nil {
 			return err
@@ -43,6 +43,16 @@ func (c *Config) checkRanges(path string, fields []field) error {
 			if v := int(f.value.Int()); v < f.min || v > f.max {
 				return &keyError{key, strconv.Itoa(v), "is not supported; want " + want(f)}
 			}
+		case reflect.Float64:
+			if v := f.value.Float(); !f.holds(v) {
+				return &keyError{key, number(v), "is not supported; want " + want(f)}
+			}
+		case reflect.Array:
+			for i := range f.value.Len() {
+				if v := f.value.Index(i).Float(); !f.holds(v) {
+					return &keyError{fmt.Sprintf("%s[%d]", key, i), number(v), "is not supported; want " + wantElement(f, reflect.Float64)}
+				}
+			}
 		case reflect.Slice:
 			list := f.value.Interface().([]int)
 			if len(list) < f.lenMin || len(list) > f.lenMax {
@@ -57,6 +67,9 @@ func (c *Config) checkRanges(path string, fields []field) error {
 	}
 	return nil
 }
+
+// holds says whether a number is in the field's range. NaN is in none.
+func (f field) holds(v float64) bool { return !f.bounded || v >= f.fmin && v <= f.fmax }
 
 func (c *Config) checkKind() error {
 	const problem = "is not supported; want true"
@@ -146,13 +159,44 @@ func (c *Config) checkDiscriminator() error {
 	return nil
 }
 
-func (c *Config) checkTraining() error {
+func (c *Config) checkRun() error {
 	lo, hi := c.Preprocess.DurationRange[0], c.Preprocess.DurationRange[1]
 	if !(lo >= 0 && lo < hi && !math.IsInf(hi, 0)) {
-		return &keyError{"preprocess_params.duration_range", fmt.Sprintf("[%s, %s]", number(lo), number(hi)), "is not supported; want the shortest and the longest duration in seconds"}
+		return &keyError{"preprocess_params.duration_range", showPair(c.Preprocess.DurationRange), "is not supported; want the shortest and the longest duration in seconds"}
 	}
 	if c.Train.MaxEpoch == 0 {
 		return &keyError{"train.max_epoch", "0", "is not supported; want -1 for no limit, or at least 1"}
+	}
+	return nil
+}
+
+func (c *Config) checkOptimizer() error {
+	for i, beta := range c.Optimizer.Betas {
+		if beta == 1 {
+			return &keyError{fmt.Sprintf("optimizer.betas[%d]", i), "1", "is not supported: the mean would never move; want less than 1"}
+		}
+	}
+	if c.EMA.Decay == 1 {
+		return &keyError{"ema.decay", "1", "is not supported: the average would never move; want less than 1, or 0 for none"}
+	}
+	if gain := c.Augment.GainDB; gain[0] > gain[1] {
+		return &keyError{"augment.gain_db", showPair(gain), "is not supported; want the smallest and the largest gain in dB"}
+	}
+	return nil
+}
+
+// checkTeachers holds the labels that the teachers give against the classes that
+// the predictors have for them.
+func (c *Config) checkTeachers() error {
+	if c.IsRedecoder() { // has no predictors
+		return nil
+	}
+	t, m := &c.Teachers, &c.Model
+	if t.ContentUnits > m.PhoneClasses {
+		return &keyError{"teachers.content_units", strconv.Itoa(t.ContentUnits), fmt.Sprintf("is not supported: each unit is a class of the phone predictors; want at most model_params.phone_classes, %d", m.PhoneClasses)}
+	}
+	if t.Speakers > m.SpeakerClasses {
+		return &keyError{"teachers.speakers", strconv.Itoa(t.Speakers), fmt.Sprintf("is not supported: each is a class of the speaker predictors; want at most model_params.speaker_classes, %d", m.SpeakerClasses)}
 	}
 	return nil
 }
@@ -166,3 +210,5 @@ func show(list []int) string {
 	}
 	return "[" + shorten(strings.Join(text, ", ")) + "]"
 }
+
+func showPair(p [2]float64) string { return "[" + number(p[0]) + ", " + number(p[1]) + "]" }
