@@ -44,6 +44,9 @@ func (t *Training) Networks() []*nn.Network {
 	return append(t.Generator[:len(t.Generator):len(t.Generator)], t.Judge)
 }
 
+// Params returns every parameter of all networks.
+func (t *Training) Params() []*nn.Param { return networks(t.Networks()).params() }
+
 // Heard is what the codec hears of a batch of utterances.
 type Heard struct {
 	Wave    tensor.Tensor   // crops, [B, N, 1]

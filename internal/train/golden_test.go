@@ -149,4 +149,3 @@ func goldenBatch(t *testing.T, g *golden.Case, c model.TrainingConfig) *Batch {
 	}
 	return batch
 }
-

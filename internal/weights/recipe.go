@@ -1,6 +1,7 @@
 package weights
 
 import (
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -124,17 +125,20 @@ type synthetic struct {
 // NewSynthetic returns a Source that makes each parameter by the golden recipe
 // when its values are asked for.
 func NewSynthetic(seed uint64, specs []Spec) Source {
-	s := &synthetic{tensors: make(map[string]*Tensor, len(specs))}
+	shapes := make(map[string][]int, len(specs))
 	for _, spec := range specs {
-		name, shape := spec.Name, slices.Clone(spec.Shape)
-		if _, ok := s.tensors[name]; !ok {
-			s.names = append(s.names, name)
-		}
-		s.tensors[name] = &Tensor{Name: name, Shape: shape, generate: func() []float32 {
-			return Synthesize(seed, name, shape)
-		}}
+		shapes[spec.Name] = slices.Clone(spec.Shape)
 	}
-	slices.Sort(s.names)
+	return NewGenerated(shapes, func(name string) []float32 { return Synthesize(seed, name, shapes[name]) })
+}
+
+// NewGenerated returns a Source of parameters, with their shapes by name, whose
+// values are made when they are asked for.
+func NewGenerated(shapes map[string][]int, values func(name string) []float32) Source {
+	s := &synthetic{names: slices.Sorted(maps.Keys(shapes)), tensors: make(map[string]*Tensor, len(shapes))}
+	for name, shape := range shapes {
+		s.tensors[name] = &Tensor{Name: name, Shape: shape, generate: func() []float32 { return values(name) }}
+	}
 	return s
 }
 

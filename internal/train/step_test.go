@@ -1,0 +1,353 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/facodec-go/facodec/audio"
+	"github.com/facodec-go/facodec/internal/config"
+	"github.com/facodec-go/facodec/internal/dsp"
+	"github.com/facodec-go/facodec/internal/golden"
+	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/parallel"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// smallConfig has every kind of layer and takes a tenth of a second a step.
+func smallConfig() model.TrainingConfig {
+	c := config.Default()
+	m := &c.Model
+	m.LSTM = 1
+	m.LatentDim, m.CodebookSize, m.CodebookDim = 32, 32, 4
+	m.ProsodyHidden, m.ProsodyLayers, m.TimbreHidden = 16, 2, 16
+	m.PhoneClasses, m.SpeakerClasses = 12, 5
+	m.DAC.EncoderDim, m.DAC.DecoderDim = 4, 64
+	m.Discriminator = config.Discriminator{Periods: []int{2, 5}, MPDChannels: []int{4, 8, 8, 16, 16}, FFTSizes: []int{512, 256}, MRDChannels: 4}
+	return trainingConfig(c)
+}
+
+// speech reads a clip of the repository.
+func speech(t testing.TB, name string) []float32 {
+	t.Helper()
+	samples, err := audio.ReadFile(filepath.Join("..", "..", "testdata", "speech", name+".flac"), 24000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return samples
+}
+
+// utterances are clips with their pitch and with phones and speakers made up.
+func utterances(t testing.TB, names ...string) []Utterance {
+	t.Helper()
+	pitch := dsp.NewPitch(dsp.StandardPitch)
+	var us []Utterance
+	for i, name := range names {
+		u := Utterance{Wave: speech(t, name), Speaker: int32(i)}
+		for frame, v := range pitch.F0(u.Wave) {
+			u.F0 = append(u.F0, float32(v))
+			u.Phones = append(u.Phones, int32(frame/7%12))
+		}
+		us = append(us, u)
+	}
+	return us
+}
+
+func batchOf(t testing.TB, c model.TrainingConfig, us []Utterance, frames int) *Batch {
+	t.Helper()
+	starts := make([]int, len(us))
+	for i := range starts {
+		starts[i] = 10 + 3*i
+	}
+	b, err := NewFeatures(c.Codec, true).Batch(us, starts, frames)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func newTrainer(t testing.TB, c model.TrainingConfig, o Options, threads int) *Trainer {
+	t.Helper()
+	pool := parallel.New(threads)
+	t.Cleanup(pool.Close)
+	trainer, err := New(c, InitialWeights(model.NewTraining(c).Params(), 7), o, pool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(trainer.Close)
+	return trainer
+}
+
+// state returns all that a trainer has learned.
+func state(t *Trainer) map[string][]float32 {
+	all := map[string][]float32{}
+	for _, n := range t.Networks.Networks() {
+		for _, m := range t.Optimizers[n.Prefix].Moments {
+			all[m.Param.Name], all[m.Param.Name+" mean"], all[m.Param.Name+" square"] = m.Param.Value, m.M, m.V
+		}
+	}
+	if t.EMA != nil {
+		for i, p := range t.EMA.Params {
+			all[p.Name+" EMA"] = t.EMA.Means[i]
+		}
+	}
+	return all
+}
+
+// TestStepsDoNotDependOnThreads takes ten steps with all that is left to chance,
+// twice, and on one to three threads.
+func TestStepsDoNotDependOnThreads(t *testing.T) {
+	c := smallConfig()
+	batch := batchOf(t, c, utterances(t, "en", "fr"), 16)
+	o := DefaultOptions()
+	o.EMADecay, o.Seed = 0.999, 3
+	run := func(threads int) (map[string][]float32, []Losses) {
+		trainer := newTrainer(t, c, o, threads)
+		var all []Losses
+		for range 10 {
+			losses, err := trainer.Step(batch)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, losses)
+		}
+		return state(trainer), all
+	}
+	want, wantLosses := run(1)
+	for _, threads := range []int{1, 2, 3} {
+		got, losses := run(threads)
+		for name, v := range want {
+			golden.Equal(t, name, got[name], v)
+		}
+		for i := range wantLosses {
+			for name, v := range wantLosses[i] {
+				if losses[i][name] != v {
+					t.Errorf("%d threads, step %d: %s is %v, with one thread %v", threads, i, name, losses[i][name], v)
+				}
+			}
+		}
+	}
+	if wantLosses[9]["total"] >= wantLosses[0]["total"] {
+		t.Errorf("total loss %v after ten steps on one batch, %v before", wantLosses[9]["total"], wantLosses[0]["total"])
+	}
+}
+
+// TestAccumulation compares a batch in pieces, chance and all, with the whole.
+func TestAccumulation(t *testing.T) {
+	c := smallConfig()
+	us := utterances(t, "en", "fr", "it", "ru")
+	whole := batchOf(t, c, us, 20)
+	piece := func(from, to int) *Batch {
+		b := *whole
+		cut := func(x tensor.Tensor) tensor.Tensor {
+			return tensor.Tensor{B: to - from, T: x.T, C: x.C, Stride: x.Stride, Data: x.Data[from*x.T*x.Stride : to*x.T*x.Stride]}
+		}
+		b.Heard = model.Heard{Wave: cut(b.Heard.Wave), Prosody: cut(b.Heard.Prosody), Timbre: b.Heard.Timbre[from:to]}
+		b.F0, b.Energy = cut(b.F0), cut(b.Energy)
+		b.Phones, b.Speaker = b.Phones[from:to], b.Speaker[from:to]
+		return &b
+	}
+	o := DefaultOptions()
+	o.Seed = 5
+	a, b := newTrainer(t, c, o, 2), newTrainer(t, c, o, 2)
+	want, err := a.Step(whole)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := b.Step(piece(0, 1), piece(1, 3), piece(3, 4))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, v := range want {
+		if !(math.Abs(got[name]-v) <= 1e-4*math.Abs(v)) {
+			t.Errorf("%s: %v in pieces, %v whole", name, got[name], v)
+		}
+	}
+	for i, n := range a.Networks.Networks() {
+		for j, p := range n.Params {
+			if strings.HasSuffix(p.Name, "conv_k.bias") {
+				continue // zero, but for rounding
+			}
+			golden.Close(t, "gradient of "+p.Name, b.Networks.Networks()[i].Params[j].Grad, p.Grad, 1e-3)
+		}
+	}
+}
+
+// TestNeighbours: what the codec hears, speaks and predicts of an utterance does
+// not depend on what else is in the batch, whatever its length.
+func TestNeighbours(t *testing.T) {
+	c := smallConfig()
+	us := utterances(t, "en", "fr", "ru")
+	long := us[1]
+	long.Wave = append(append([]float32(nil), long.Wave...), us[2].Wave...)
+	var first [][]float32
+	for _, neighbours := range [][]Utterance{{us[0], us[1]}, {us[0], us[2]}, {us[0], long, us[2]}} {
+		trainer := newTrainer(t, c, DefaultOptions(), 2)
+		var got []float32
+		trainer.spoke = func(s spoken) {
+			for _, x := range []tensor.Tensor{s.Timbre, s.Wave, s.F0, s.Energy, s.RevF0, s.RevEnergy, s.Phones, s.RevPhones, s.Speaker, s.RevSpeaker} {
+				got = append(got, x.Sample(0).ToBCT()...)
+			}
+		}
+		if _, err := trainer.Step(batchOf(t, c, neighbours, 20)); err != nil {
+			t.Fatal(err)
+		}
+		first = append(first, got)
+	}
+	for _, got := range first[1:] {
+		golden.Equal(t, "first utterance", got, first[0])
+	}
+}
+
+// TestNotFinite: a step that meets a NaN leaves everything as it was.
+func TestNotFinite(t *testing.T) {
+	c := smallConfig()
+	o := DefaultOptions()
+	o.EMADecay = 0.999
+	trainer := newTrainer(t, c, o, 2)
+	good := batchOf(t, c, utterances(t, "en", "fr"), 16)
+	if _, err := trainer.Step(good); err != nil {
+		t.Fatal(err)
+	}
+	before := map[string][]float32{}
+	for name, v := range state(trainer) {
+		before[name] = append([]float32(nil), v...)
+	}
+	bad := batchOf(t, c, utterances(t, "en", "fr"), 16)
+	bad.Heard.Wave.Row(1, 500)[0] = float32(math.NaN())
+	if _, err := trainer.Step(bad); !errors.Is(err, ErrNotFinite) {
+		t.Errorf("error %v", err)
+	}
+	for name, v := range state(trainer) {
+		golden.Equal(t, name, v, before[name])
+	}
+	if trainer.Steps != 2 || trainer.Skipped != 1 {
+		t.Errorf("%d steps, %d skipped", trainer.Steps, trainer.Skipped)
+	}
+	if _, err := trainer.Step(good); err != nil {
+		t.Errorf("the step after it: %v", err)
+	}
+}
+
+// TestOverfitting learns one batch of real speech, with every loss on.
+func TestOverfitting(t *testing.T) {
+	if os.Getenv("FACODEC_HEAVY") == "" {
+		t.Skip("takes a minute or two; FACODEC_HEAVY=1 runs it")
+	}
+	c := smallConfig()
+	o := DefaultOptions()
+	o.Schedule.LearningRate = 1e-3
+	trainer := newTrainer(t, c, o, 0)
+	batch := batchOf(t, c, utterances(t, "en", "fr", "it", "ru"), 80)
+	var mel []float64
+	for range 300 {
+		losses, err := trainer.Step(batch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mel = append(mel, losses["mel"])
+	}
+	early, late := mean(mel[:20]), mean(mel[250:])
+	t.Logf("mel loss of steps 1 to 20: %.3f, of 251 to 300: %.3f, %.0f %%", early, late, 100*late/early)
+	if !(late <= 0.6*early) {
+		t.Error("more than 60 %")
+	}
+}
+
+func mean(v []float64) float64 {
+	var sum float64
+	for _, x := range v {
+		sum += x
+	}
+	return sum / float64(len(v))
+}
+
+// TestMemory: what the runs hold after many steps is what they held after a few.
+func TestMemory(t *testing.T) {
+	c := smallConfig()
+	trainer := newTrainer(t, c, DefaultOptions(), 2)
+	batch := batchOf(t, c, utterances(t, "en", "fr"), 8)
+	held := func() int64 { return trainer.generator.Memory() + trainer.judge.Memory() }
+	var early int64
+	for i := range 30 {
+		if _, err := trainer.Step(batch); err != nil {
+			t.Fatal(err)
+		}
+		if i == 4 {
+			early = held()
+		}
+	}
+	if now := held(); now != early {
+		t.Errorf("%d bytes after 30 steps, %d after 5", now, early)
+	}
+}
+
+// TestResidentMemory: the process does not grow between steps 100 and 1000.
+func TestResidentMemory(t *testing.T) {
+	if os.Getenv("FACODEC_HEAVY") == "" {
+		t.Skip("takes a minute; FACODEC_HEAVY=1 runs it")
+	}
+	c := smallConfig()
+	trainer := newTrainer(t, c, DefaultOptions(), 0)
+	us := utterances(t, "en", "fr")
+	for i := range us {
+		us[i].Wave = us[i].Wave[:24000]
+	}
+	batch := batchOf(t, c, us, 8)
+	var early int
+	for i := range 1000 {
+		if _, err := trainer.Step(batch); err != nil {
+			t.Fatal(err)
+		}
+		if i == 99 {
+			early = resident(t)
+		}
+	}
+	late := resident(t)
+	t.Logf("%d kB at step 100, %d kB at step 1000", early, late)
+	if float64(late) > 1.02*float64(early) {
+		t.Error("more than 2 % more")
+	}
+}
+
+// resident returns the process's resident memory in kB, where the system tells.
+func resident(t *testing.T) int {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Skip(err)
+	}
+	for _, line := range strings.Split(string(status), "\n") {
+		var kB int
+		if n, _ := fmt.Sscanf(line, "VmRSS: %d kB", &kB); n == 1 {
+			return kB
+		}
+	}
+	t.Skip("no VmRSS in /proc/self/status")
+	return 0
+}
+
+// BenchmarkStep is a step of two seconds of speech: FACODEC_HEAVY=1 for the
+// standard codec.
+func BenchmarkStep(b *testing.B) {
+	c := smallConfig()
+	if os.Getenv("FACODEC_HEAVY") != "" {
+		c = trainingConfig(config.Default())
+	}
+	trainer := newTrainer(b, c, DefaultOptions(), 0)
+	us := utterances(b, "en", "fr")
+	for _, u := range us {
+		for i := range u.Phones {
+			u.Phones[i] %= int32(c.Predictors.Phones)
+		}
+	}
+	batch := batchOf(b, c, us, 80)
+	for b.Loop() {
+		if _, err := trainer.Step(batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
