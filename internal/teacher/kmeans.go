@@ -1,0 +1,178 @@
+package teacher
+
+import (
+	"context"
+	"math/rand/v2"
+
+	"github.com/facodec-go/facodec/internal/kernel"
+	"github.com/facodec-go/facodec/internal/parallel"
+)
+
+// A codebook finds the nearest of its centres.
+type codebook struct {
+	dims    int
+	centres []float32 // [n][dims]
+	panels  *kernel.Panels
+	bias    []float32 // -|centre|²/2
+}
+
+func newCodebook(centres []float32, dims int) *codebook {
+	b := &codebook{dims: dims, centres: centres}
+	n := b.len()
+	b.panels = kernel.NewPanels(nil, 1, dims, n)
+	b.bias = make([]float32, b.stride())
+	for i := range n {
+		var square float64
+		for j, v := range centres[i*dims : (i+1)*dims] {
+			b.panels.Data[b.panels.Index(0, j, i)] = v
+			square += float64(v) * float64(v)
+		}
+		b.bias[i] = float32(-square / 2)
+	}
+	return b
+}
+
+func (b *codebook) len() int { return len(b.centres) / b.dims }
+
+// stride is the length of a row of scores.
+func (b *codebook) stride() int { return b.panels.Count() * kernel.Width }
+
+// score writes, for rows of dims values, rows of stride scores, of which len count:
+// x·centre - |centre|²/2, the highest of which is that of the nearest centre.
+func (b *codebook) score(scores, rows []float32) {
+	p := kernel.Product{Dst: scores, LdDst: b.stride(), A: rows, LdA: b.dims, W: b.panels, Bias: b.bias}
+	p.Run(0, len(rows)/b.dims, 0, b.panels.Count())
+}
+
+// nearest writes the nearest centre of every row and the squared distance to it.
+func (b *codebook) nearest(labels []int32, distances, rows []float32, pool *parallel.Pool) {
+	pool.For((len(labels)+blockRows-1)/blockRows, func(block int) {
+		from := block * blockRows
+		to := min(from+blockRows, len(labels))
+		part := rows[from*b.dims : to*b.dims]
+		scores := make([]float32, (to-from)*b.stride())
+		b.score(scores, part)
+		for i := from; i < to; i++ {
+			row := scores[(i-from)*b.stride():][:b.len()]
+			best := 0
+			for c, s := range row {
+				if s > row[best] {
+					best = c
+				}
+			}
+			labels[i] = int32(best)
+			distances[i] = max(0, squareOf(part[(i-from)*b.dims:][:b.dims])-2*row[best])
+		}
+	})
+}
+
+// blockRows is how many rows a thread takes at a time.
+const blockRows = 256
+
+func squareOf(row []float32) (sum float32) {
+	for _, v := range row {
+		sum += v * v
+	}
+	return sum
+}
+
+const (
+	// seedRows is how many rows for each centre the first centres are drawn from.
+	seedRows = 50
+	// maxRounds bounds Lloyd's iterations, which end earlier when the error falls by
+	// less than minGain of itself.
+	maxRounds = 50
+	minGain   = 1e-4
+)
+
+// kMeans learns at most k centres of rows, fewer where fewer rows differ, and
+// returns them with the mean squared distance of a row to its centre: Lloyd's
+// algorithm from the centres of k-means++ (Arthur and Vassilvitskii, SODA 2007).
+// Rows are in no particular order.
+func kMeans(ctx context.Context, rows []float32, dims, k int, seed uint64, pool *parallel.Pool) (*codebook, float64, error) {
+	n := len(rows) / dims
+	book := newCodebook(seedCentres(rows[:min(n, seedRows*k)*dims], dims, k, seed, pool), dims)
+	labels, distances := make([]int32, n), make([]float32, n)
+	var last float64
+	for round := 0; ; round++ {
+		if err := ctx.Err(); err != nil {
+			return nil, 0, err
+		}
+		book.nearest(labels, distances, rows, pool)
+		var sum float64
+		for _, d := range distances {
+			sum += float64(d)
+		}
+		if round == maxRounds || round > 0 && last-sum <= minGain*last {
+			return book, sum / float64(n), nil
+		}
+		last = sum
+		book = newCodebook(means(rows, labels, book), dims)
+	}
+}
+
+// seedCentres draws rows, each with a probability in proportion to its squared
+// distance to the nearest one drawn before.
+func seedCentres(rows []float32, dims, k int, seed uint64, pool *parallel.Pool) (centres []float32) {
+	n := len(rows) / dims
+	random := rand.New(rand.NewPCG(seed, 0))
+	distances := make([]float32, n)
+	next := random.IntN(n)
+	for {
+		centre := rows[next*dims:][:dims]
+		first := len(centres) == 0
+		centres = append(centres, centre...)
+		if len(centres) == k*dims {
+			return centres
+		}
+		pool.Split(n, 4*blockRows, func(from, to int) {
+			for i := from; i < to; i++ {
+				var d float32
+				for j, v := range rows[i*dims:][:dims] {
+					d += (v - centre[j]) * (v - centre[j])
+				}
+				if first || d < distances[i] {
+					distances[i] = d
+				}
+			}
+		})
+		var sum float64
+		for _, d := range distances {
+			sum += float64(d)
+		}
+		if sum == 0 {
+			return centres // all rows have been drawn
+		}
+		left := sum * random.Float64()
+		for i, d := range distances {
+			if d > 0 {
+				next = i
+			}
+			if left -= float64(d); left < 0 {
+				break
+			}
+		}
+	}
+}
+
+// means returns the mean of each centre's rows; a centre without any stays.
+func means(rows []float32, labels []int32, book *codebook) []float32 {
+	sums := make([]float64, len(book.centres))
+	count := make([]float64, book.len())
+	dims := book.dims
+	for i, l := range labels {
+		count[l]++
+		sum := sums[int(l)*dims:][:dims]
+		for j, v := range rows[i*dims:][:dims] {
+			sum[j] += float64(v)
+		}
+	}
+	centres := make([]float32, len(sums))
+	for i, sum := range sums {
+		centres[i] = book.centres[i]
+		if n := count[i/dims]; n > 0 {
+			centres[i] = float32(sum / n)
+		}
+	}
+	return centres
+}
