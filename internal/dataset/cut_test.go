@@ -27,14 +27,14 @@ func profileOf(samples []float32) *profile {
 func seconds(s float64) int64 { return int64(math.Round(s * SampleRate)) }
 
 func TestCutsLieInSilences(t *testing.T) {
-	// Words of 0.7 s and pauses of 0.3 s, which are not silent but quiet, on an
-	// offset that is louder than they are.
+	// Words of 0.7 s and pauses of 0.3 s, which are not silent but quiet, each in its
+	// own way, on an offset that drifts and is louder than they are.
 	var samples []float32
-	for range 60 {
-		samples = append(append(samples, tone(0.7, 0.5)...), tone(0.3, 0.01)...)
+	for i := range 60 {
+		samples = append(append(samples, tone(0.7, 0.5)...), tone(0.3, 0.002*float64(1+i*5%7))...)
 	}
 	for i := range samples {
-		samples[i] += 0.1
+		samples[i] += 0.3 + 0.3*float32(math.Cos(2*math.Pi*(float64(i)/SampleRate-0.85)))
 	}
 	p := profileOf(samples)
 	for _, lim := range []limits{{seconds(1), seconds(25)}, {seconds(2), seconds(5.5)}, {seconds(3), seconds(10)}} {

@@ -49,8 +49,8 @@ func TestBatchesDoNotDependOnWorkers(t *testing.T) {
 			}
 			for _, it := range b.Items {
 				clips = append(clips, it.Clip)
-				gain := math.Pow(10, it.Gain/20)
-				if peak := float64(peakOf(it.Samples)); math.Abs(peak-gain) > 1e-6 || it.Gain < -24 || it.Gain > 0 {
+				want := gain(99, e, it.Clip, 0, -24, 0)
+				if peak := float64(peakOf(it.Samples)); math.Abs(peak-math.Pow(10, want/20)) > 1e-6 || it.Gain != want {
 					t.Errorf("%v: peak %v at %v dB", it.Clip, peak, it.Gain)
 				}
 				if want := fmt.Sprint(it.Clip.Path, len(it.Samples), 1); it.Label != want {

@@ -184,10 +184,18 @@ func TestStoreAndAFileThatBreaks(t *testing.T) {
 	if _, err := s.store.ensure(ctx, filepath.Join(o.Root, "long.wav"), "x.f32", 1); err != context.Canceled {
 		t.Errorf("cancelled: %v", err)
 	}
+	data, err := longTone()
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(o.Root, "long.wav"), data, 0o600))
+	for name, samples := range map[string]int64{"more.f32": longSamples + 1, "fewer.f32": longSamples - 1} {
+		if written, err := s.store.ensure(context.Background(), filepath.Join(o.Root, "long.wav"), name, samples); written != 0 || err != nil || !s.store.bad[name] {
+			t.Errorf("a file of another length is stored: %v, %v", written, err)
+		}
+	}
 	if stored, err := os.ReadDir(filepath.Join(o.CacheDir, storeName)); err != nil || len(stored) != 0 {
 		t.Errorf("%v is left, %v", stored, err)
 	}
-	if s.store.left != o.StoreBytes || len(s.store.busy) != 0 || len(s.store.bad) != 1 {
+	if s.store.left != o.StoreBytes || len(s.store.busy) != 0 || len(s.store.bad) != 3 {
 		t.Errorf("%d bytes are left, %d files busy", s.store.left, len(s.store.busy))
 	}
 }
