@@ -26,6 +26,9 @@ func (r *Run) LSTM(slot Slot, f LSTMFilter, x tensor.Tensor) tensor.Tensor {
 	f.Recurrent = r.packed(f.Recurrent)
 	y := r.New(x.B, x.T, f.Hidden)
 	m := r.memory(slot)
+	if r.Recording() {
+		m = &memory{} // every utterance starts anew
+	}
 	if x.B != 1 && (!r.Last || m.started) {
 		panic("op: a stream of more than one sequence")
 	}

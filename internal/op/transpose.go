@@ -97,7 +97,7 @@ func (r *Run) ConvTranspose(slot Slot, f TransposedFilter, act Activation, x ten
 // respect to x is a convolution of stride s.
 func (r *Run) recordTranspose(y *tensor.Tensor, f TransposedFilter, act Activation, x tensor.Tensor, first int) {
 	learns := f.Learned != nil && !f.Learned.Frozen()
-	if !learns && !r.wants(x) {
+	if !learns && !r.wants(x) && (act == nil || act.Sums() == 0) {
 		return
 	}
 	s := f.Stride

@@ -1,0 +1,339 @@
+package op
+
+import (
+	"math"
+	"slices"
+
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// gradientCases is the table of all cases.
+func gradientCases() []gradientCase {
+	return slices.Concat(convCases(), transposeCases(), conv2DCases(), lstmCases(), attentionCases(),
+		activationCases(), combineCases(), rowCases(), quantizeCases(), lossCases(), spectrumCases())
+}
+
+// on returns the case of an operation on one tensor.
+func on(op, name string, b, t, c int, f func(r *Run, x tensor.Tensor) tensor.Tensor) gradientCase {
+	return gradientCase{op, name, func(p *problem) {
+		p.input(b, t, c)
+		p.loss = func(r *Run, x []tensor.Tensor) float64 { return p.probe(r, f(r, x[0])) }
+	}}
+}
+
+// onTwo returns that of one on two tensors of the same shape.
+func onTwo(op, name string, b, t, c int, f func(r *Run, x, y tensor.Tensor) tensor.Tensor) gradientCase {
+	return gradientCase{op, name, func(p *problem) {
+		p.input(b, t, c)
+		p.input(b, t, c)
+		p.loss = func(r *Run, x []tensor.Tensor) float64 { return p.probe(r, f(r, x[0], x[1])) }
+	}}
+}
+
+// double returns 2·x of memory of its own, for an operation that takes it.
+func double(r *Run, x tensor.Tensor) tensor.Tensor { return r.Add(x, x) }
+
+func activationCases() []gradientCase {
+	activate := func(name, act string, b, t, c int) gradientCase {
+		return gradientCase{"Activate", name, func(p *problem) {
+			p.input(b, t, c).scale(2)
+			act := p.activation(act, c)
+			p.loss = func(r *Run, x []tensor.Tensor) float64 { return p.probe(r, r.Activate(act, x[0])) }
+		}}
+	}
+	leaky := func(name string, b, t, c int) gradientCase {
+		return gradientCase{"LeakyReLU", name, func(p *problem) {
+			x := p.input(b, t, c)
+			for i := range x.value {
+				x.value[i] = p.away(0.1, 1)
+			}
+			p.loss = func(r *Run, x []tensor.Tensor) float64 { return p.probe(r, r.LeakyReLU(double(r, x[0]), 0.1)) }
+		}}
+	}
+	return []gradientCase{
+		activate("tanh", "tanh", 3, 4, 5),
+		activate("mish", "mish", 3, 4, 17),
+		activate("snake", "snake", 3, 4, 5),
+		activate("snake, 33 channels", "snake", 1, 9, 33),
+		activate("snake, long", "snake", 2, 1100, 3),
+		activate("mish, long", "mish", 1, 2100, 2),
+		leaky("short", 2, 3, 5),
+		leaky("long", 2, 1100, 3),
+		on("Gate", "short", 2, 3, 10, (*Run).Gate),
+		on("Gate", "long", 2, 400, 34, (*Run).Gate),
+		on("GLU", "short", 2, 3, 10, (*Run).GLU),
+		on("GLU", "long", 2, 400, 34, (*Run).GLU),
+		on("Dropout", "short", 3, 4, 5, func(r *Run, x tensor.Tensor) tensor.Tensor { return r.Dropout(double(r, x), 0.3) }),
+		on("Dropout", "long", 2, 300, 17, func(r *Run, x tensor.Tensor) tensor.Tensor { return r.Dropout(double(r, x), 0.7) }),
+		on("Dropout", "twice", 2, 5, 5, func(r *Run, x tensor.Tensor) tensor.Tensor {
+			a, b := r.Dropout(double(r, x), 0.5), r.Dropout(double(r, x), 0.5)
+			defer r.Free(a, b)
+			return r.Sub(a, b)
+		}),
+	}
+}
+
+func combineCases() []gradientCase {
+	modulate := func(name string, b, t, c, styles int) gradientCase {
+		return gradientCase{"Modulate", name, func(p *problem) {
+			p.input(b, t, c).scale(4) // rows that are nearly constant are far from linear
+			p.input(styles, 1, 2*c)
+			p.loss = func(r *Run, x []tensor.Tensor) float64 { return p.probe(r, r.Modulate(x[0], x[1])) }
+		}}
+	}
+	return []gradientCase{
+		onTwo("Add", "short", 2, 3, 5, (*Run).Add),
+		on("Add", "to itself", 2, 3, 17, func(r *Run, x tensor.Tensor) tensor.Tensor { return r.Add(x, x) }),
+		on("Add", "used five times, long", 2, 1100, 3, func(r *Run, x tensor.Tensor) tensor.Tensor {
+			// What was freed is used again by what follows.
+			y := r.Activate(Tanh, x)
+			for _, act := range []Activation{Mish, Tanh} {
+				a := r.Activate(act, x)
+				b := r.Activate(act, y)
+				r.Free(y)
+				c := r.Sub(a, b)
+				r.Free(a, b)
+				y = r.Add(c, x)
+				r.Free(c)
+			}
+			return y
+		}),
+		onTwo("Sub", "short", 2, 3, 5, (*Run).Sub),
+		on("Sub", "with a scaled self", 2, 3, 5, func(r *Run, x tensor.Tensor) tensor.Tensor {
+			y := r.Weigh(x, []float32{0.25, -1.5})
+			defer r.Free(y)
+			return r.Sub(y, x)
+		}),
+		{"Reverse", "short", func(p *problem) {
+			p.input(2, 3, 5).factor = -1
+			p.loss = func(r *Run, x []tensor.Tensor) float64 { return p.probe(r, r.Reverse(x[0])) }
+		}},
+		on("Weigh", "short", 3, 4, 5, func(r *Run, x tensor.Tensor) tensor.Tensor {
+			return r.Weigh(x, []float32{0.5, 0, -1.25})
+		}),
+		on("Channels", "short", 2, 3, 33, func(r *Run, x tensor.Tensor) tensor.Tensor { return r.Channels(x, 5, 22) }),
+		{"AddHalves", "short", func(p *problem) {
+			p.input(2, 3, 5)
+			p.input(2, 3, 17)
+			p.input(2, 3, 22)
+			p.loss = func(r *Run, x []tensor.Tensor) float64 {
+				a, b := r.AddHalves(x[0], x[1], x[2])
+				return p.probe(r, a, b)
+			}
+		}},
+		modulate("a style for each", 3, 4, 5, 3),
+		modulate("one style", 3, 4, 17, 1),
+		modulate("long", 1, 2100, 3, 1),
+		on("Mean", "short", 3, 7, 5, (*Run).Mean),
+		{"Lookup", "short", func(p *problem) {
+			p.input(2, 5, 3)
+			entries := p.learn("entries", p.uniform(4*3, -1, 1))
+			codes := [][]int32{{0, 3, 3, 1, 2}, {2, 2, 0, 3, 3}}
+			p.loss = func(r *Run, x []tensor.Tensor) float64 {
+				return p.probe(r, r.Lookup(double(r, x[0]), Table{Entries: entries.value, Learned: entries.grad}, codes))
+			}
+		}},
+		{"Lookup", "of what is not learned", func(p *problem) {
+			p.input(2, 4, 17)
+			table, codes := Table{Entries: p.uniform(3*17, -1, 1)}, p.labels(2, 4, 3)
+			p.loss = func(r *Run, x []tensor.Tensor) float64 {
+				return p.probe(r, r.Lookup(double(r, x[0]), table, codes))
+			}
+		}},
+	}
+}
+
+func rowCases() []gradientCase {
+	level := func(name string, loudest ...float32) gradientCase {
+		return gradientCase{"Level", name, func(p *problem) {
+			n := 20
+			x := p.input(len(loudest), n, 1)
+			for b, v := range loudest { // one sample that stays the loudest
+				x.value[b*n+3+5*b] = v
+			}
+			p.loss = func(r *Run, x []tensor.Tensor) float64 { return p.probe(r, r.Level(x[0])) }
+		}}
+	}
+	fold := func(name string, n, period int) gradientCase {
+		return on("Fold", name, 2, n, 1, func(r *Run, x tensor.Tensor) tensor.Tensor { return r.Fold(x, period) })
+	}
+	joined := func(op, name string, rows []int, f func(r *Run, x []tensor.Tensor) tensor.Tensor) gradientCase {
+		return gradientCase{op, name, func(p *problem) {
+			for i, t := range rows {
+				if op == "Stack" {
+					p.input(i+1, t, 5)
+				} else {
+					p.input(2, t, 5)
+				}
+			}
+			p.loss = func(r *Run, x []tensor.Tensor) float64 { return p.probe(r, f(r, x)) }
+		}}
+	}
+	mix := func(name string, b, in, out, c int) gradientCase {
+		return gradientCase{"Mix", name, func(p *problem) {
+			p.input(b, in, c)
+			m := &Mix{In: in, Out: out}
+			for t := range out {
+				var terms []Term
+				for range t % 4 { // none for some
+					terms = append(terms, Term{Row: p.IntN(in), Weight: p.value(-1, 1)})
+				}
+				m.Rows = append(m.Rows, terms)
+			}
+			p.loss = func(r *Run, x []tensor.Tensor) float64 { return p.probe(r, r.Mix(m, x[0])) }
+		}}
+	}
+	return []gradientCase{
+		on("Slice", "short", 3, 7, 5, func(r *Run, x tensor.Tensor) tensor.Tensor { return r.Slice(x, 2, 6) }),
+		on("Batch", "short", 4, 3, 5, func(r *Run, x tensor.Tensor) tensor.Tensor { return r.Batch(x, 1, 3) }),
+		joined("Concat", "three", []int{2, 1, 4}, func(r *Run, x []tensor.Tensor) tensor.Tensor { return r.Concat(x...) }),
+		joined("Concat", "twice the same", []int{3, 2}, func(r *Run, x []tensor.Tensor) tensor.Tensor { return r.Concat(x[0], x[1], x[0]) }),
+		joined("Stack", "three", []int{3, 3, 3}, func(r *Run, x []tensor.Tensor) tensor.Tensor { return r.Stack(x...) }),
+		fold("filled up", 23, 5),
+		fold("a whole period more", 20, 5),
+		fold("by one", 13, 7),
+		level("loudest above and below", 4, -4),
+		level("loudest below", -4),
+		mix("short", 2, 5, 9, 5),
+		mix("long", 2, 600, 500, 49),
+	}
+}
+
+func quantizeCases() []gradientCase {
+	const size, dim = 4, 3
+	loss := func(name string, weights []float32) gradientCase {
+		return gradientCase{"QuantizationLoss", name, func(p *problem) {
+			const commitment, codebook = 0.25, 1.5
+			p.input(2, 5, dim).factor = commitment
+			entries := p.learn("entries", p.uniform(size*dim, -1, 1))
+			entries.factor = codebook
+			c := NewCodebook(entries.value, size, dim)
+			c.Learned = entries.grad
+			codes := [][]int32{{0, 3, 3, 1, 2}, {2, 2, 0, 3, 3}}
+			p.loss = func(r *Run, x []tensor.Tensor) float64 {
+				return r.QuantizationLoss(c, codes, x[0], weights, commitment, codebook)
+			}
+		}}
+	}
+	return []gradientCase{
+		loss("of all", nil),
+		loss("weighted", []float32{0.5, 2}),
+		{"QuantizationLoss", "of entries that are not learned", func(p *problem) {
+			p.input(2, 5, dim).factor = 0.25
+			c := NewCodebook(p.uniform(size*dim, -1, 1), size, dim)
+			codes := p.labels(2, 5, size)
+			p.loss = func(r *Run, x []tensor.Tensor) float64 { return r.QuantizationLoss(c, codes, x[0], nil, 0.25, 1) }
+		}},
+		{"StraightThrough", "short", func(p *problem) {
+			p.input(2, 5, dim)
+			c := NewCodebook(p.uniform(size*dim, -1, 1), size, dim)
+			codes, weight := p.labels(2, 5, size), p.constant(2, 5, dim)
+			// The entries do not depend on the input; the gradient is as if they were it.
+			p.loss = func(r *Run, x []tensor.Tensor) float64 {
+				y := r.StraightThrough(c, codes, x[0])
+				r.Probe(y, weight)
+				r.Free(y)
+				return r.Probe(r.Detach(x[0]), weight)
+			}
+		}},
+	}
+}
+
+func lossCases() []gradientCase {
+	const weight = 0.75
+	// apart has a target that stays on its side of the input, as far away as one of
+	// distances says.
+	apart := func(op, name string, b, t, c int, distances [][2]float64, f func(r *Run, x, target tensor.Tensor, weight float64) float64) gradientCase {
+		return gradientCase{op, name, func(p *problem) {
+			x := p.input(b, t, c)
+			target := &leaf{b: b, t: t, c: c}
+			for _, v := range x.value {
+				d := distances[p.IntN(len(distances))]
+				target.value = append(target.value, v+p.away(d[0], d[1]))
+			}
+			want := target.tensor(tensor.New(b, t, c))
+			p.loss = func(r *Run, x []tensor.Tensor) float64 { return weight * f(r, x[0], want, weight) }
+		}}
+	}
+	classify := func(op, name string, b, t, c int, f func(r *Run, x tensor.Tensor, labels [][]int32) float64) gradientCase {
+		return gradientCase{op, name, func(p *problem) {
+			p.input(b, t, c)
+			labels := p.labels(b, t, c)
+			p.loss = func(r *Run, x []tensor.Tensor) float64 { return f(r, x[0], labels) }
+		}}
+	}
+	near, far := [2]float64{0.1, 0.8}, [2]float64{1.2, 2}
+	return []gradientCase{
+		apart("L1", "short", 2, 3, 5, [][2]float64{near, far}, (*Run).L1),
+		apart("L1", "long", 2, 1100, 3, [][2]float64{near, far}, (*Run).L1),
+		apart("SmoothL1", "short", 2, 5, 5, [][2]float64{near, far}, (*Run).SmoothL1),
+		{"Square", "short", func(p *problem) {
+			p.input(2, 3, 5)
+			p.loss = func(r *Run, x []tensor.Tensor) float64 { return weight * r.Square(x[0], 1, weight) }
+		}},
+		{"Probe", "short", func(p *problem) {
+			p.input(2, 3, 5)
+			weights := p.constant(2, 3, 5)
+			p.loss = func(r *Run, x []tensor.Tensor) float64 { return r.Probe(x[0], weights) }
+		}},
+		{"Probe", "two losses of one tensor", func(p *problem) {
+			p.input(2, 3, 5)
+			weights := p.constant(2, 3, 5)
+			p.loss = func(r *Run, x []tensor.Tensor) float64 { return r.Probe(x[0], weights) + 0.5*r.Square(x[0], 0.25, 0.5) }
+		}},
+		classify("CrossEntropy", "short", 2, 3, 5, func(r *Run, x tensor.Tensor, labels [][]int32) float64 {
+			return weight * r.CrossEntropy(x, labels, weight)
+		}),
+		classify("CrossEntropy", "long", 2, 110, 20, func(r *Run, x tensor.Tensor, labels [][]int32) float64 {
+			return weight * r.CrossEntropy(x, labels, weight)
+		}),
+		classify("Focal", "short", 2, 3, 5, func(r *Run, x tensor.Tensor, labels [][]int32) float64 {
+			return weight * r.Focal(x, labels, math.NaN(), weight)
+		}),
+		classify("Focal", "a piece of a batch", 2, 3, 5, func(r *Run, x tensor.Tensor, labels [][]int32) float64 {
+			// The derivative with respect to the batch's ce, 1.25, times the piece's ce.
+			const batch, h = 1.25, 1e-4
+			focal := func(ce float64) float64 { return math.Pow(1-math.Exp(-ce), 2) * ce }
+			r.Focal(x, labels, batch, weight)
+			return weight * (focal(batch+h) - focal(batch-h)) / (2 * h) * r.CrossEntropy(r.Detach(x), labels, 0)
+		}),
+	}
+}
+
+func spectrumCases() []gradientCase {
+	stft := func(name string, b, n, window, hop, side, skip int) gradientCase {
+		return on("STFT", name, b, n, 1, func(r *Run, x tensor.Tensor) tensor.Tensor {
+			s := NewSpectrum(window, hop)
+			y, _ := r.STFT(s, x, s.Within(n, side, side), skip)
+			return y
+		})
+	}
+	bands := []Band{{0, []float32{0.5, 1}}, {1, []float32{0.25, 0.75, 0.5}}, {9, []float32{1}}, {12, []float32{0.5, 1, 1.5, 1, 0.5}}}
+	spectral := func(name string, log, linear float64, bands []Band, louder ...float32) gradientCase {
+		return gradientCase{"Spectral", name, func(p *problem) {
+			const n, weight = 300, 0.75
+			s := &SpectralLoss{Spectrum: NewSpectrum(32, 8), Filters: bands, Log: log, Linear: linear}
+			x := p.input(len(louder), n, 1)
+			// Magnitudes near zero are far from linear; a click in every frame leaves none.
+			for i := range x.value {
+				if t := i % n; t%24 == 0 {
+					x.value[i] += []float32{32, -64}[t/24%2]
+				}
+			}
+			p.step = 1. / 16
+			target := tensor.New(len(louder), n, 1)
+			for i, v := range x.value {
+				target.Row(i/n, i%n)[0] = v * louder[i/n] // no magnitude comes near that of x
+			}
+			p.loss = func(r *Run, x []tensor.Tensor) float64 { return weight * r.Spectral(s, x[0], target, weight) }
+		}}
+	}
+	return []gradientCase{
+		stft("whole", 2, 160, 16, 4, 0, 0),
+		stft("without two frames at each end", 2, 61, 32, 8, 12, 2),
+		spectral("log", 1, 0, nil, 0.25),
+		spectral("linear", 0, 1.5, nil, 0.25, 3),
+		spectral("log and linear", 0.5, 1, nil, 3),
+		spectral("bands, log and linear", 1, 0.5, bands, 0.25, 3),
+	}
+}
