@@ -289,6 +289,18 @@ func TestDropoutOfPieces(t *testing.T) {
 	if !slices.Equal(whole, pieces) {
 		t.Error("the pieces of a batch have another mask")
 	}
+	r.Record(Random{Seed: 1, Step: 1, Sample: 2})
+	r.Dropout(filled(r, 4, n, c, wave), 0.5)
+	var single []float32
+	r.EachSample(4, func(int) {
+		y := r.Dropout(filled(r, 1, n, c, func(int) float64 { return 1 }), 0.5)
+		for i := range n {
+			single = append(single, y.Row(0, i)...)
+		}
+	})
+	if !slices.Equal(whole, single) {
+		t.Error("sequences one by one have another mask")
+	}
 	masks := [][]float32{
 		whole[:n*c], whole[n*c : 2*n*c],
 		mask(Random{Seed: 1, Step: 1, Sample: 2}, 1, 0), mask(Random{Seed: 1, Step: 2, Sample: 2}, 1, 1), mask(Random{Seed: 2, Step: 1, Sample: 2}, 1, 1),
