@@ -1,0 +1,75 @@
+package model
+
+import (
+	"fmt"
+
+	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/parallel"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// Utterances runs whole utterances through a codec, one after the other, and uses
+// the memory of one for the next. It serves one goroutine at a time. The codec may
+// be loaded anew between two calls.
+type Utterances struct {
+	codec   *Codec
+	encoder *EncoderStream
+	timbre  *TimbreStream
+	decoder DecoderStream
+}
+
+// NewUtterances prepares for utterances.
+func (c *Codec) NewUtterances(pool *parallel.Pool) *Utterances {
+	return &Utterances{
+		codec: c, encoder: c.NewEncoderStream(pool), timbre: c.NewTimbreStream(pool),
+		decoder: DecoderStream{codec: c, run: op.NewRun(pool)},
+	}
+}
+
+// Encode returns the codes of an utterance of at least one sample,
+// ceil(len(samples)/hop) frames.
+func (u *Utterances) Encode(samples []float32) Codes {
+	u.encoder.Reset()
+	return u.encoder.Push(samples, true)
+}
+
+// Timbre returns an utterance's timbre, [latent].
+func (u *Utterances) Timbre(samples []float32) []float32 {
+	s := u.timbre
+	s.run.Reset()
+	clear(s.sum)
+	s.frames = 0
+	s.Push(samples)
+	s.EndClip()
+	return s.Timbre()
+}
+
+// Decode speaks codes in the voice of timbre and returns the first n samples, at
+// most hop for each frame.
+func (u *Utterances) Decode(codes Codes, timbre []float32, n int) []float32 {
+	s := &u.decoder
+	s.Reset()
+	s.run.Free(tensor.Tensor(s.style))
+	s.style = u.codec.Quantizer.Style(s.run, timbre)
+	return s.Push(codes, true)[:n]
+}
+
+// Books returns the codes of all books in one list: prosody, content, residual.
+func (c Codes) Books() [][]int32 {
+	books := append([][]int32{}, c.Prosody...)
+	return append(append(books, c.Content...), c.Residual...)
+}
+
+// BookNames returns what the books of Codes.Books are called: "prosody_1",
+// "content_1" and so on.
+func (c QuantizerConfig) BookNames() (names []string) {
+	for _, part := range []struct {
+		name  string
+		books int
+	}{{"prosody", c.ProsodyBooks}, {"content", c.ContentBooks}, {"residual", c.ResidualBooks}} {
+		for i := range part.books {
+			names = append(names, fmt.Sprintf("%s_%d", part.name, i+1))
+		}
+	}
+	return names
+}
