@@ -44,6 +44,9 @@ type Options struct {
 	// Duration is the shortest and the longest clip, in seconds; the zero value is
 	// DefaultDuration.
 	Duration [2]float64
+	// HeldOut says what is held out for validation; the zero value is
+	// DefaultHeldOut.
+	HeldOut HeldOut
 	// CacheDir is the folder of the index; it is made where it is missing. Without
 	// one every Scan decodes all files.
 	CacheDir string
@@ -197,7 +200,11 @@ func Scan(ctx context.Context, o Options) (*Set, error) {
 	set := &Set{root: o.Root, notify: notify, memory: newMemory(o.CacheBytes)}
 	set.store = newStore(o.CacheDir, o.StoreBytes, entries, notify.tell)
 	set.Stats.Decoded = decoded
-	if err := set.gather(entries, lim); err != nil {
+	held := o.HeldOut
+	if held == (HeldOut{}) {
+		held = DefaultHeldOut
+	}
+	if err := set.gather(entries, lim, held); err != nil {
 		return nil, fmt.Errorf("dataset %s: %w", o.Root, err)
 	}
 	return set, nil
@@ -205,7 +212,7 @@ func Scan(ctx context.Context, o Options) (*Set, error) {
 
 // gather fills the set with what is usable of the entries, which are in order of
 // path, and reports the rest.
-func (s *Set) gather(entries []entry, lim limits) error {
+func (s *Set) gather(entries []entry, lim limits, held HeldOut) error {
 	st := &s.Stats
 	st.Files, st.Skipped = len(entries), map[Reason]int{}
 	var usable []string
@@ -229,7 +236,7 @@ func (s *Set) gather(entries []entry, lim limits) error {
 		return unusable(st, lim, first)
 	}
 	st.Used = len(usable)
-	out := holdOut(usable)
+	out := holdOut(usable, held.of(len(usable)))
 	if len(out) == 0 {
 		s.Note = "one file of speech only: none is held out for validation"
 	}

@@ -4,22 +4,28 @@ import (
 	"bytes"
 	"cmp"
 	"crypto/sha256"
+	"math"
 	"slices"
 	"strings"
 )
 
-// Of n files, max(2 %, minHeld) are held out, and at most half.
-const (
-	heldPercent = 2
-	minHeld     = 8
-)
+// DefaultHeldOut is what is held out for validation where nothing else is asked for.
+var DefaultHeldOut = HeldOut{Share: 0.02, Files: 8}
 
-// heldCount returns how many of n files are held out: none of fewer than two.
-func heldCount(n int) int {
-	return min(max((n*heldPercent+99)/100, minHeld), n/2)
+// HeldOut says how many files are held out for validation: a share of all, at
+// least so many, and at most half.
+type HeldOut struct {
+	Share float64
+	Files int
 }
 
-// holdOut chooses the files for validation of paths, which are sorted: those whose
+// of returns how many of n files are held out: none of fewer than two.
+func (h HeldOut) of(n int) int {
+	share := int(math.Ceil(float64(n)*h.Share - 1e-9)) // 0.02·50 is 1
+	return min(max(share, h.Files), n/2)
+}
+
+// holdOut chooses n files for validation of paths, which are sorted: those whose
 // paths have the lowest SHA-256. A file that is added takes the place of at most one
 // other, whatever else there is.
 //
@@ -27,8 +33,7 @@ func heldCount(n int) int {
 // the last of them gives way to the first of another folder, and of one that keeps
 // speech for training if there is such a one. The folders are those at the first
 // level at which the paths differ.
-func holdOut(paths []string) map[string]bool {
-	n := heldCount(len(paths))
+func holdOut(paths []string, n int) map[string]bool {
 	type candidate struct {
 		path, folder string
 		hash         [sha256.Size]byte

@@ -26,22 +26,24 @@ func (s Conv2DShape) Out(bins int) int { return (bins-1)/s.Stride + 1 }
 // x [B·frames, bins, in], every frame a sequence over its bins →
 // [B·frames, bins', out]. The filter's taps run over (frame, bin), bins being
 // the faster.
+//
+// What the taps of a frame see of its bins is laid out side by side first, so that
+// all positions of a spectrogram are the rows of one product: the bands of a
+// spectrogram are too narrow for products of their own.
 func (r *Run) Conv2D(f Filter, s Conv2DShape, x tensor.Tensor, frames int) tensor.Tensor {
 	f = r.packed(f)
-	win := r.window2D(s, x, frames)
-	out := s.Out(x.T)
-	y := r.New(x.B, out, f.Panels.N)
-	// The bins that one output sees lie one after the other, so they are one tap.
+	y := r.New(x.B, s.Out(x.T), f.Panels.N)
+	seen := r.unfold(x, unfolding{frames: frames, left: s.pad(), step: s.Stride, bins: s.Bins, positions: y.T})
 	w := &kernel.Panels{Taps: frameTaps, K: s.Bins * x.C, N: f.Panels.N, Data: f.Panels.Data}
-	r.frames2D(x.B, frames, func(b, frame int) *kernel.Product {
-		return &kernel.Product{
-			Dst: y.Rows(b*frames+frame, 0, out), LdDst: y.Stride,
-			A: win.at(b, frame, 0), LdA: s.Stride * x.C, LdTap: win.ld,
-			W: w, Bias: f.Bias,
+	ps := make([]*kernel.Product, x.B/frames)
+	for b := range ps {
+		ps[b] = &kernel.Product{
+			Dst: y.Data[b*frames*y.T*y.Stride:], LdDst: y.Stride,
+			A: seen.of(b), LdA: w.K, LdTap: y.T * w.K, W: w, Bias: f.Bias,
 		}
-	}, out)
-	r.Meter.count(int64(y.B) * int64(y.T) * int64(w.K) * frameTaps * int64(w.N))
-	r.freeFloats(win.data)
+	}
+	r.runProducts(ps, frames*y.T)
+	r.freeFloats(seen.data)
 	r.unpack(f)
 	if r.Recording() && (r.wants(x) || !f.Learned.Frozen()) {
 		r.save(x)
@@ -58,49 +60,50 @@ func (r *Run) Conv2D(f Filter, s Conv2DShape, x tensor.Tensor, frames int) tenso
 	return y
 }
 
-// A plane is a batch of padded spectrograms whose channels are not padded: the
-// values of neighbouring bins lie one after the other.
-type plane struct {
-	data   []float32
-	ld     int // from frame to frame
-	c      int
-	frames int // of each, padding included
+// An unfolding lays out, for each frame and position, the bins that a kernel sees
+// there: bins of them from position·step - left on, channels and all. Beyond the
+// spectrogram, and in the one frame before and after it, there are zeros.
+type unfolding struct {
+	frames    int
+	left      int // may be negative
+	step      int
+	bins      int
+	positions int
 }
 
-// at returns the values from a frame and bin of spectrogram b on.
-func (p plane) at(b, frame, bin int) []float32 { return p.data[(b*p.frames+frame)*p.ld+bin*p.c:] }
+// unfolded are the values of an unfolding, [B][frames + 2][positions][bins·C].
+type unfolded struct {
+	data []float32
+	size int // of each spectrogram
+}
 
-// plane copies x between zeros: frames on both sides, bins left and right.
-func (r *Run) plane(x tensor.Tensor, frames, pad, left, right int) plane {
-	p := plane{ld: (left + x.T + right) * x.C, c: x.C, frames: frames + 2*pad}
-	p.data = r.floats(x.B / frames * p.frames * p.ld)
-	r.pool.For(x.B/frames*p.frames, func(i int) {
-		row := p.data[i*p.ld : (i+1)*p.ld]
-		b, frame := i/p.frames, i%p.frames-pad
-		if frame < 0 || frame >= frames {
-			clear(row)
-			return
-		}
-		clear(row[:left*x.C])
-		clear(row[(left+x.T)*x.C:])
-		for t := range x.T {
-			copy(row[(left+t)*x.C:], x.Row(b*frames+frame, t))
+func (u unfolded) of(b int) []float32 { return u.data[b*u.size : (b+1)*u.size] }
+
+func (r *Run) unfold(x tensor.Tensor, u unfolding) unfolded {
+	k := u.bins * x.C
+	rows := u.frames + 2
+	out := unfolded{size: rows * u.positions * k}
+	n := x.B / u.frames * rows
+	out.data = r.floats(n * u.positions * k)
+	from, to := -u.left, (u.positions-1)*u.step-u.left+u.bins // the bins that are seen
+	r.pool.Split(n, max(1, grainValues/(u.positions*k)), func(first, last int) {
+		line := make([]float32, (to-from)*x.C) // one frame, without gaps between channels
+		for i := first; i < last; i++ {
+			dst := out.data[i*u.positions*k : (i+1)*u.positions*k]
+			b, frame := i/rows, i%rows-1
+			if frame < 0 || frame >= u.frames {
+				clear(dst)
+				continue
+			}
+			for t := max(from, 0); t < min(to, x.T); t++ {
+				copy(line[(t-from)*x.C:], x.Row(b*u.frames+frame, t))
+			}
+			for p := range u.positions {
+				copy(dst[p*k:(p+1)*k], line[p*u.step*x.C:])
+			}
 		}
 	})
-	return p
-}
-
-// window2D returns the padded input.
-func (r *Run) window2D(s Conv2DShape, x tensor.Tensor, frames int) plane {
-	return r.plane(x, frames, frameTaps/2, s.pad(), s.pad())
-}
-
-// frames2D runs a product of the given rows for every frame of all n.
-func (r *Run) frames2D(n, frames int, product func(b, frame int) *kernel.Product, rows int) {
-	r.pool.For(n, func(i int) {
-		p := product(i/frames, i%frames)
-		p.Run(0, rows, 0, p.W.Count())
-	})
+	return out
 }
 
 // conv2DInputGradient returns the gradient with respect to the input of bins
@@ -108,10 +111,6 @@ func (r *Run) frames2D(n, frames int, product func(b, frame int) *kernel.Product
 // of that phase in falling order.
 func (r *Run) conv2DInputGradient(f Filter, s Conv2DShape, dy tensor.Tensor, bins, c, frames int) tensor.Tensor {
 	taps := f.Learned.PackGradient(r, frameTaps*s.Bins) // each on its own, [out][in]
-	lead := (s.Bins + s.Stride - 1) / s.Stride
-	// Two frames of zeros reach as far as the padding of the input does; one is for
-	// the frames that are wanted.
-	dyp := r.plane(dy, frames, frameTaps/2, lead, lead)
 	dx := r.New(dy.B, bins, c)
 	for phase := range s.Stride {
 		n := (s.Bins - phase + s.Stride - 1) / s.Stride
@@ -127,76 +126,96 @@ func (r *Run) conv2DInputGradient(f Filter, s Conv2DShape, dy tensor.Tensor, bin
 		}
 		first := ((phase-s.pad())%s.Stride + s.Stride) % s.Stride // the first bin of the phase
 		rows := (bins - first + s.Stride - 1) / s.Stride
-		q := (first + s.pad()) / s.Stride
-		r.frames2D(dy.B, frames, func(b, frame int) *kernel.Product {
-			return &kernel.Product{
-				Dst: dx.Rows(b*frames+frame, 0, bins)[first*dx.Stride:], LdDst: s.Stride * dx.Stride,
-				A: dyp.at(b, frame, lead+q-(n-1)), LdA: dy.C, LdTap: dyp.ld, W: w,
-			}
-		}, rows)
-		r.Meter.count(int64(dy.B) * int64(rows) * int64(w.K) * frameTaps * int64(c))
+		if rows > 0 {
+			q := (first + s.pad()) / s.Stride
+			r.phase2D(dx, dy, w, unfolding{frames: frames, left: n - 1 - q, step: 1, bins: n, positions: rows}, first, s.Stride)
+		}
 		r.freePanels(w)
 	}
-	r.freeFloats(dyp.data)
 	r.freePanels(taps...)
 	return dx
 }
 
-// learn2D adds to the gradient of the filter: a contraction over all positions of
-// a spectrogram, one frame's after the other's. Between the frames stand the
-// positions of the padding, at which the gradient is zero.
-func (r *Run) learn2D(f Filter, s Conv2DShape, x, dy tensor.Tensor, frames int) {
-	width := (x.T + s.Bins - 1 + s.Stride - 1) / s.Stride // steps of a frame
-	positions := (frames-1)*width + dy.T
-	taps := frameTaps * s.Bins
-	ld := tensor.RoundUp(x.C)
-	r.Meter.count(int64(dy.B) * int64(dy.T) * int64(dy.C) * int64(taps) * int64(x.C))
-	dw, db := r.floats(dy.C*taps*ld), r.floats(dy.C)
-	at := r.floats(dy.C * positions)
-	phases := r.panels(s.Stride, (frames+2)*width, x.C)
-	sums := make([]float64, dy.C)
-	lead := func(tap int) (phase, at int) {
-		frame, bin := tap/s.Bins, tap%s.Bins
-		return bin % s.Stride, frame*width + bin/s.Stride
+// phase2D writes every stride-th bin of dx, from first on.
+func (r *Run) phase2D(dx, dy tensor.Tensor, w *kernel.Panels, u unfolding, first, stride int) {
+	seen := r.unfold(dy, u)
+	part := dx
+	if stride > 1 {
+		part = r.New(dx.B, u.positions, dx.C)
 	}
-	for b := range dy.B / frames {
-		clear(at)
-		r.pool.For(frames, func(frame int) {
-			kernel.Transpose(at[frame*width:], positions, dy.Rows(b*frames+frame, 0, dy.T), dy.Stride, dy.T, dy.C)
-		})
-		for m := range sums {
-			sums[m] += sum(at[m*positions : (m+1)*positions])
+	ps := make([]*kernel.Product, dx.B/u.frames)
+	for b := range ps {
+		ps[b] = &kernel.Product{
+			Dst: part.Data[b*u.frames*part.T*part.Stride:], LdDst: part.Stride,
+			A: seen.of(b), LdA: w.K, LdTap: u.positions * w.K, W: w,
 		}
-		r.pool.For(frames+2, func(i int) {
-			packFrame(phases, x, b*frames, frames, i-1, i*width, s)
-		})
-		r.contract(dw, at, dy.C, positions, phases, taps, lead, b > 0)
+	}
+	r.runProducts(ps, u.frames*u.positions)
+	r.freeFloats(seen.data)
+	if stride == 1 {
+		return
+	}
+	r.pool.Split(dx.B, max(1, grainValues/(part.T*part.Stride)), func(from, to int) {
+		for i := from; i < to; i++ {
+			for t := range part.T {
+				copy(dx.Row(i, first+t*stride), part.Row(i, t))
+			}
+		}
+	})
+	r.Free(part)
+}
+
+// learn2D adds to the gradient of the filter: a contraction over all positions of
+// each spectrogram.
+func (r *Run) learn2D(f Filter, s Conv2DShape, x, dy tensor.Tensor, frames int) {
+	k, n := s.Bins*x.C, frames*dy.T
+	r.Meter.count(int64(dy.B) * int64(dy.T) * int64(dy.C) * frameTaps * int64(k))
+	seen := r.unfold(x, unfolding{frames: frames, left: s.pad(), step: s.Stride, bins: s.Bins, positions: dy.T})
+	ld := tensor.RoundUp(k)
+	dw, db := r.floats(dy.C*frameTaps*ld), r.floats(dy.C)
+	at := r.floats(dy.C * n)
+	w := r.panels(1, (frames+2)*dy.T, k)
+	sums := make([]float64, dy.C)
+	lead := func(tap int) (phase, at int) { return 0, tap * dy.T }
+	for b := range dy.B / frames {
+		kernel.Transpose(at, n, dy.Data[b*n*dy.Stride:], dy.Stride, n, dy.C)
+		for m := range sums {
+			sums[m] += sum(at[m*n : (m+1)*n])
+		}
+		r.packWide(w, seen.of(b), k)
+		r.contract(dw, at, dy.C, n, w, frameTaps, lead, b > 0)
+	}
+	// As Learned wants it: the taps of a frame are taps of their own.
+	packed := r.floats(dy.C * frameTaps * k)
+	for i := range dy.C * frameTaps {
+		copy(packed[i*k:(i+1)*k], dw[i*ld:])
 	}
 	for m, v := range sums {
 		db[m] = float32(v)
 	}
-	f.Learned.Add(r, dw, ld, db)
+	f.Learned.Add(r, packed, x.C, db)
 	r.freeFloats(dw)
 	r.freeFloats(db)
 	r.freeFloats(at)
-	r.freePanels(phases)
+	r.freeFloats(packed)
+	r.freeFloats(seen.data)
+	r.freePanels(w)
 }
 
-// packFrame packs one padded frame as steps from at on.
-func packFrame(w *kernel.Panels, x tensor.Tensor, first, frames, frame, at int, s Conv2DShape) {
-	steps := w.K / (frames + 2)
-	for panel := 0; panel < w.N; panel += kernel.Width {
-		for phase := range w.Taps {
-			dst := w.Data[w.Index(phase, at, panel):][:steps*kernel.Width]
-			for q := range steps {
-				out := (*[kernel.Width]float32)(dst[q*kernel.Width:])
-				t := q*s.Stride + phase - s.pad()
-				if frame < 0 || frame >= frames || t < 0 || t >= x.T {
-					*out = [kernel.Width]float32{}
-					continue
+// packWide packs rows of k values, one after the other, as weights of a product
+// over them.
+func (r *Run) packWide(w *kernel.Panels, rows []float32, k int) {
+	r.pool.Split(w.K, max(1, grainValues/k), func(from, to int) {
+		for panel := range w.Count() {
+			at := panel * kernel.Width
+			n := min(kernel.Width, k-at)
+			for t := from; t < to; t++ {
+				dst := w.Data[w.Index(0, t, at):][:kernel.Width]
+				if n < kernel.Width {
+					clear(dst)
 				}
-				*out = [kernel.Width]float32(x.Data[((first+frame)*x.T+t)*x.Stride+panel:])
+				copy(dst, rows[t*k+at:t*k+at+n])
 			}
 		}
-	}
+	})
 }

@@ -50,19 +50,49 @@ func rowsOf(target tensor.Tensor) func(b, t int) []float32 {
 	return func(b, t int) []float32 { return target.Row(b, t) }
 }
 
-// L1 is the mean of |x - target|.
+// L1 is the mean of |x - target|. It compares all layers of the discriminators, so
+// it has a loop of its own.
 func (r *Run) L1(x, target tensor.Tensor, weight float64) float64 {
 	same(x, target)
-	return r.pointLoss(x, rowsOf(target), weight, func(x, y float32) (float64, float32) {
-		switch d := x - y; {
-		case d > 0:
-			return float64(d), 1
-		case d < 0:
-			return float64(-d), -1
-		default:
-			return float64(d), 0 // or NaN
+	n := float64(x.B * x.T * x.C)
+	var dx tensor.Tensor
+	recording := r.Recording() && r.wants(x)
+	if recording {
+		dx = r.New(x.B, x.T, x.C)
+	}
+	scale := float32(weight / n)
+	bits := math.Float32bits(scale)
+	const sign = 1 << 31
+	sums := make([]float64, (x.B*x.T+blockRows-1)/blockRows)
+	r.pool.For(len(sums), func(i int) {
+		var total float64
+		for row := i * blockRows; row < min(x.B*x.T, (i+1)*blockRows); row++ {
+			at := row * x.Stride
+			want := target.Data[at : at+x.C]
+			var sum float32
+			for j, v := range x.Data[at : at+x.C] {
+				d := v - want[j]
+				sum += float32(math.Abs(float64(d)))
+				if recording {
+					g := math.Float32frombits(bits ^ math.Float32bits(d)&sign)
+					if d == 0 {
+						g = 0
+					}
+					dx.Data[at+j] = g
+				}
+			}
+			total += float64(sum)
 		}
+		sums[i] = total
 	})
+	if recording {
+		r.loss(func() { r.give(x, dx) })
+	}
+	var total float64
+	for _, v := range sums {
+		total += v
+	}
+	return total / n
 }
 
 // SmoothL1 is the mean of d²/2 where d = |x - target| < 1, and d - 1/2 elsewhere.

@@ -141,6 +141,9 @@ func (r *Run) Backward() {
 // Grad returns the gradient with respect to an Input after Backward: zeros where
 // no loss depends on it. It belongs to the run until Record or Reset.
 func (r *Run) Grad(x tensor.Tensor) tensor.Tensor {
+	if x.Var == 0 {
+		return r.Zeros(x.B, x.T, x.C)
+	}
 	g := r.tape.grads[x.Var]
 	if g.Data == nil {
 		g = r.Zeros(x.B, x.T, x.C)

@@ -72,14 +72,17 @@ func (f *Features) Batch(us []Utterance, starts []int, frames int) (*Batch, erro
 		for t, v := range crop {
 			b.Heard.Wave.Row(i, t)[0] = v
 		}
-		prosody := logMel(f.mel, crop, frames)
-		for t := range frames {
-			copy(b.Heard.Prosody.Row(i, t), prosody.Row(0, t))
+		mels := f.mel.Mels
+		prosody := dsp.LogMels(crop, frames, f.mel)[0]
+		all := dsp.LogMels(u.Wave, whole, f.mel, f.energy)
+		timbre := tensor.New(1, whole, mels)
+		for t := range whole {
+			copy(timbre.Row(0, t), all[0][t*mels:])
 		}
-		b.Heard.Timbre = append(b.Heard.Timbre, logMel(f.mel, u.Wave, whole))
-		energy := logMel(f.energy, u.Wave, whole)
+		b.Heard.Timbre = append(b.Heard.Timbre, timbre)
 		for t := range frames {
-			b.Energy.Row(i, t)[0] = dsp.Energy(energy.Row(0, from+t))
+			copy(b.Heard.Prosody.Row(i, t), prosody[t*mels:])
+			b.Energy.Row(i, t)[0] = dsp.Energy(all[1][(from+t)*mels:][:mels])
 		}
 		for t, v := range f.pitchTarget(u.F0[from:to]) {
 			b.F0.Row(i, t)[0] = v
@@ -88,19 +91,6 @@ func (f *Features) Batch(us []Utterance, starts []int, frames int) (*Batch, erro
 		b.Speaker = append(b.Speaker, []int32{u.Speaker})
 	}
 	return b, nil
-}
-
-// logMel returns the first frames frames of the log-mel of a waveform.
-func logMel(mel *dsp.Mel, wave []float32, frames int) tensor.Tensor {
-	x := tensor.New(1, frames, mel.Mels)
-	t := 0
-	mel.Stream().Push(wave, true, func(frame []float32) {
-		if t < frames {
-			copy(x.Row(0, t), frame)
-		}
-		t++
-	})
-	return x
 }
 
 // The pitch target of a frame without a pitch, and the frequency up to which there

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/nn"
 	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/parallel"
 	"github.com/facodec-go/facodec/internal/tensor"
@@ -52,6 +53,7 @@ type Trainer struct {
 	Optimizers map[string]*Optimizer // by the network's name
 	EMA        *EMA                  // nil for none
 	Steps      int                   // taken or skipped
+	Codes      [3][][][]int32        // of the last step: prosody, content, residual, [book][B][T]
 	Skipped    int                   // steps without effect: something was no number
 
 	region    *tensor.Region
@@ -139,6 +141,7 @@ func (s *step) run() error {
 	// learns; the generator then meets the discriminator that has learned.
 	var spoken spoken
 	s.Optimizers["discriminator"].ZeroGrad(s.pool)
+	s.Codes = [3][][][]int32{}
 	first := 0
 	for i, piece := range s.pieces {
 		spoken = s.speak(piece, first)
@@ -152,6 +155,9 @@ func (s *step) run() error {
 		}
 		if s.judging() {
 			s.learnToJudge(piece, spoken.Wave)
+		}
+		for part, q := range []nn.Quantized{spoken.Parts.Prosody, spoken.Parts.Content, spoken.Parts.Residual} {
+			s.Codes[part] = joinCodes(s.Codes[part], q.Codes)
 		}
 		first += piece.Size()
 	}
@@ -177,6 +183,17 @@ func (s *step) run() error {
 	}
 	s.losses["total"] = s.total()
 	return s.update(names...)
+}
+
+// joinCodes adds the sequences of a piece to those of each book.
+func joinCodes(all, piece [][][]int32) [][][]int32 {
+	if all == nil {
+		return piece
+	}
+	for book, codes := range piece {
+		all[book] = append(all[book], codes...)
+	}
+	return all
 }
 
 // spoken is what the generator makes of a batch.
@@ -308,7 +325,6 @@ func (s *step) total() float64 {
 
 // update steps networks unless a loss or one of their gradients is not finite.
 func (s *step) update(names ...string) error {
-	finite := func(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 	sound := true
 	for _, v := range s.losses {
 		sound = sound && finite(v)

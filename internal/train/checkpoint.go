@@ -1,0 +1,236 @@
+package train
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/facodec-go/facodec/internal/nn"
+	"github.com/facodec-go/facodec/internal/weights"
+)
+
+// A training checkpoint is a safetensors file that every inference command opens:
+// its encoder, quantizer and decoder are the EMA's. What only training needs
+// stands beside them:
+//
+//	fa_predictors.*, discriminator.*   the other networks
+//	train.encoder.* …                  the generator that learns, where there is an EMA
+//	adamw.m.<name>, adamw.v.<name>     the optimizers' moments
+//
+// and the rest of the state in its metadata, under keys that begin with train_.
+const (
+	rawPrefix    = "train."
+	meanPrefix   = "adamw.m."
+	squarePrefix = "adamw.v."
+	stateKey     = "train_state"
+)
+
+// counters are the part of the state that is no array.
+type counters struct {
+	Steps      int            `json:"steps"`
+	Skipped    int            `json:"skipped"`
+	Optimizers map[string]int `json:"optimizers"` // steps taken, by network
+	EMA        bool           `json:"ema"`
+}
+
+// Save writes a checkpoint, whole or not at all. Metadata goes along with the
+// state.
+func (t *Trainer) Save(path string, metadata map[string]string) error {
+	c := counters{Steps: t.Steps, Skipped: t.Skipped, Optimizers: map[string]int{}, EMA: t.EMA != nil}
+	var arrays []weights.Array
+	add := func(name string, shape []int, values []float32) {
+		arrays = append(arrays, weights.Array{Name: name, Shape: shape, Values: func() ([]float32, error) { return values, nil }})
+	}
+	means := t.means()
+	for _, n := range t.Networks.Networks() {
+		for _, p := range n.Params {
+			if mean, ok := means[p.Name]; ok {
+				add(p.Name, p.Shape, mean)
+				add(rawPrefix+p.Name, p.Shape, p.Value)
+			} else {
+				add(p.Name, p.Shape, p.Value)
+			}
+		}
+		o := t.Optimizers[n.Prefix]
+		c.Optimizers[n.Prefix] = o.Steps
+		for _, m := range o.Moments {
+			add(meanPrefix+m.Param.Name, m.Param.Shape, m.M)
+			add(squarePrefix+m.Param.Name, m.Param.Shape, m.V)
+		}
+	}
+	state, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	all := maps.Clone(metadata)
+	if all == nil {
+		all = map[string]string{}
+	}
+	all[stateKey] = string(state)
+	all["iters"] = strconv.Itoa(t.Steps)
+	return weights.WriteSafetensors(path, arrays, all, nil)
+}
+
+// means returns the EMA by parameter; none without one.
+func (t *Trainer) means() map[string][]float32 {
+	means := map[string][]float32{}
+	if t.EMA != nil {
+		for i, p := range t.EMA.Params {
+			means[p.Name] = t.EMA.Means[i]
+		}
+	}
+	return means
+}
+
+// Restore takes up the state of a checkpoint that Save wrote for networks of this
+// shape. After an error the trainer must not be used.
+func (t *Trainer) Restore(f *weights.File) error {
+	text, ok := f.Metadata()[stateKey]
+	if !ok {
+		return fmt.Errorf("%s: is no training checkpoint: it has no %s", f.Path(), stateKey)
+	}
+	var c counters
+	if err := json.Unmarshal([]byte(text), &c); err != nil {
+		return fmt.Errorf("%s: %s: %w", f.Path(), stateKey, err)
+	}
+	if c.EMA != (t.EMA != nil) {
+		return fmt.Errorf("%s: ema.decay was %s when it was written; a run cannot change that", f.Path(), map[bool]string{true: "above 0", false: "0"}[c.EMA])
+	}
+	load := loader{file: f}
+	means := t.means()
+	for _, n := range t.Networks.Networks() {
+		for _, p := range n.Params {
+			if mean, ok := means[p.Name]; ok {
+				load.into(mean, p.Name, p.Shape)
+				load.into(p.Value, rawPrefix+p.Name, p.Shape)
+			} else {
+				load.into(p.Value, p.Name, p.Shape)
+			}
+		}
+		o := t.Optimizers[n.Prefix]
+		o.Steps = c.Optimizers[n.Prefix]
+		for _, m := range o.Moments {
+			load.into(m.M, meanPrefix+m.Param.Name, m.Param.Shape)
+			load.into(m.V, squarePrefix+m.Param.Name, m.Param.Shape)
+		}
+	}
+	if err := load.fault(); err != nil {
+		return err
+	}
+	t.Steps, t.Skipped = c.Steps, c.Skipped
+	for _, n := range t.Networks.Networks() {
+		if err := n.Refresh(t.pool); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A loader copies arrays out of a checkpoint and collects what is wrong.
+type loader struct {
+	file   *weights.File
+	faults []string
+	err    error
+}
+
+func (l *loader) into(dst []float32, name string, shape []int) {
+	tensor, ok := l.file.Lookup(name)
+	switch {
+	case l.err != nil:
+	case !ok:
+		l.faults = append(l.faults, name+" is missing")
+	case !slices.Equal(tensor.Shape, shape):
+		l.faults = append(l.faults, fmt.Sprintf("%s is %v and should be %v", name, tensor.Shape, shape))
+	default:
+		var v []float32
+		if v, l.err = tensor.Float32(); l.err == nil {
+			copy(dst, v)
+			tensor.Release()
+		}
+	}
+}
+
+func (l *loader) fault() error {
+	switch {
+	case l.err != nil:
+		return fmt.Errorf("%s: %w", l.file.Path(), l.err)
+	case len(l.faults) > 5:
+		l.faults = append(l.faults[:5], fmt.Sprintf("and %d more", len(l.faults)-5))
+		fallthrough
+	case len(l.faults) > 0:
+		return fmt.Errorf("%s: the networks are not those of this experiment: %s", l.file.Path(), strings.Join(l.faults, ", "))
+	}
+	return nil
+}
+
+// Judged returns the weights that a run is judged by, and that inference gets: the
+// EMA's where there is one. They are those of the moment at which they are asked
+// for.
+func (t *Trainer) Judged() weights.Source {
+	shapes, values := map[string][]int{}, map[string][]float32{}
+	for _, n := range t.Networks.Codec.Networks() {
+		for _, p := range n.Params {
+			shapes[p.Name], values[p.Name] = p.Shape, p.Value
+		}
+	}
+	maps.Copy(values, t.means())
+	return weights.NewGenerated(shapes, func(name string) []float32 { return slices.Clone(values[name]) })
+}
+
+// Initial are weights to start from: those of a checkpoint where it has them in
+// the right shape, and random ones elsewhere. It says what did not match.
+func Initial(params []*nn.Param, seed uint64, f *weights.File) (src weights.Source, missing, misshapen, extra []string) {
+	random := InitialWeights(params, seed)
+	if f == nil {
+		return random, nil, nil, nil
+	}
+	shapes, found := map[string][]int{}, map[string]*weights.Tensor{}
+	for _, p := range params {
+		shapes[p.Name] = p.Shape
+		t, ok := f.Lookup(rawPrefix + p.Name)
+		if !ok {
+			t, ok = f.Lookup(p.Name)
+		}
+		switch {
+		case !ok:
+			missing = append(missing, p.Name)
+		case !slices.Equal(t.Shape, p.Shape):
+			misshapen = append(misshapen, p.Name)
+		default:
+			found[p.Name] = t
+		}
+	}
+	for _, name := range f.Names() {
+		own := strings.HasPrefix(name, rawPrefix) || strings.HasPrefix(name, meanPrefix) || strings.HasPrefix(name, squarePrefix)
+		if _, ok := shapes[name]; !ok && !own && !isBuffer(name) {
+			extra = append(extra, name)
+		}
+	}
+	return overlay{random, found}, missing, misshapen, extra
+}
+
+// An overlay is a source some of whose tensors are others.
+type overlay struct {
+	weights.Source
+	over map[string]*weights.Tensor
+}
+
+func (o overlay) Lookup(name string) (*weights.Tensor, bool) {
+	if t, ok := o.over[name]; ok {
+		return t, true
+	}
+	return o.Source.Lookup(name)
+}
+
+// isBuffer says whether a checkpoint's array is one that is computed.
+func isBuffer(name string) bool {
+	leaf := name[strings.LastIndexByte(name, '.')+1:]
+	return leaf == "filter" || leaf == "window" || leaf == "fb"
+}
+
+// finite says whether v is a number.
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }

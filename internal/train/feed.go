@@ -1,0 +1,135 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/facodec-go/facodec/internal/dataset"
+	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/teacher"
+)
+
+// A feed is the data of one step.
+type feed struct {
+	pieces []*Batch
+	at     dataset.Position // of the first piece
+	next   dataset.Position // of the step after it
+	err    error
+}
+
+// A feeder makes the data of the steps to come, one step ahead. What it makes
+// depends on the seed, the step and the position alone.
+type feeder struct {
+	loader *dataset.Loader
+	feeds  chan feed
+	cancel context.CancelFunc
+}
+
+// feed starts a feeder where the run stands.
+func (r *run) feed(ctx context.Context) (*feeder, error) {
+	c := r.Config
+	loader, err := r.set.NewLoader(dataset.LoaderOptions{
+		BatchSize: c.BatchSize, Seed: uint64(c.Train.RandomSeed), GainDB: c.Augment.GainDB,
+		Workers: r.Threads, Start: r.from, Label: r.label,
+	})
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	f := &feeder{loader: loader, feeds: make(chan feed, 1), cancel: cancel}
+	features := NewFeatures(r.trainer.Networks.Codec.CodecConfig, c.Model.NormF0)
+	step := r.trainer.Steps
+	go func() {
+		defer close(f.feeds)
+		for ; ; step++ {
+			next := r.prepare(ctx, loader, features, step)
+			select {
+			case f.feeds <- next:
+			case <-ctx.Done():
+				return
+			}
+			if next.err != nil {
+				return
+			}
+		}
+	}()
+	return f, nil
+}
+
+// next returns the data of the next step.
+func (f *feeder) next(ctx context.Context) (feed, error) {
+	select {
+	case next, ok := <-f.feeds:
+		if !ok {
+			return feed{}, context.Canceled
+		}
+		return next, next.err
+	case <-ctx.Done():
+		return feed{}, ctx.Err()
+	}
+}
+
+func (f *feeder) close() {
+	f.cancel()
+	f.loader.Close()
+	for range f.feeds { // until the goroutine has ended
+	}
+}
+
+// label is what teachers say of a clip, at peak 1.
+func (r *run) label(_ context.Context, c dataset.Clip, samples []float32) (any, error) {
+	labels, err := r.teachers.Label(c.Key(), func() ([]float32, error) { return samples, nil })
+	if err != nil && len(labels.Phones) > 0 {
+		r.storeFailed.Do(func() { r.Report("labels are not kept: %v", err) })
+		err = nil
+	}
+	return labels, err
+}
+
+// siteCrop is where crops are drawn (see op.Random.Key).
+const siteCrop = siteBooks + 8
+
+// prepare makes the data of a step: as many batches as gradients are accumulated
+// over, each with a crop of every utterance, all of one length.
+func (r *run) prepare(ctx context.Context, loader *dataset.Loader, features *Features, step int) (f feed) {
+	f.at = loader.Position()
+	var items [][]dataset.Item
+	frames := r.Config.MaxLen
+	for range r.Config.Train.GradientAccumulationStep {
+		b, err := loader.Next(ctx)
+		if err != nil {
+			f.err = err
+			return f
+		}
+		items = append(items, b.Items)
+		for _, item := range b.Items {
+			frames = min(frames, features.Frames(len(item.Samples)))
+		}
+	}
+	f.next = loader.Position()
+	random := op.Random{Seed: uint64(r.Config.Train.RandomSeed), Step: uint64(step)}
+	drawn := 0
+	for _, batch := range items {
+		var us []Utterance
+		var starts []int
+		for _, item := range batch {
+			labels, ok := item.Label.(teacher.Labels)
+			if !ok {
+				f.err = errors.New("a clip without labels")
+				return f
+			}
+			us = append(us, Utterance{Wave: item.Samples, F0: labels.F0, Phones: labels.Phones, Speaker: int32(labels.Speaker)})
+			room := features.Frames(len(item.Samples)) - frames + 1
+			starts = append(starts, int(op.Uniform(random.Key(siteCrop, drawn), 0)*float64(room)))
+			drawn++
+		}
+		b, err := features.Batch(us, starts, frames)
+		if err != nil {
+			f.err = fmt.Errorf("step %d: %w", step, err)
+			return f
+		}
+		f.pieces = append(f.pieces, b)
+	}
+	return f
+}

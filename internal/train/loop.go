@@ -1,0 +1,257 @@
+package train
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/facodec-go/facodec/internal/eventlog"
+)
+
+// loop trains step by step.
+func (r *run) loop(ctx context.Context) error {
+	c, t := r.Config, r.trainer
+	total := r.total()
+	if total > 0 && t.Steps >= total {
+		r.Report("all %d steps are done", total)
+		return nil
+	}
+	r.Report("training: %d steps an epoch, %s", r.perEpoch(), r.end(total))
+	meter := newPace()
+	for (total == 0 || t.Steps < total) && ctx.Err() == nil && !r.late() {
+		f, err := r.loader.next(ctx)
+		if err != nil {
+			if ctx.Err() != nil {
+				break
+			}
+			return err
+		}
+		if err := r.step(f); err != nil {
+			return err
+		}
+		meter.tick()
+		if t.Steps%c.LogInterval == 0 || t.Steps == 1 {
+			if err := r.logStep(meter.last); err != nil {
+				return err
+			}
+		}
+		r.progress(meter, total)
+		if t.Steps%c.Validation.Interval == 0 {
+			if err := r.validate(ctx); err != nil {
+				return err
+			}
+		}
+		if t.Steps%c.SaveInterval == 0 {
+			if err := r.save(); err != nil {
+				return err
+			}
+		}
+		meter.resume()
+	}
+	if r.good == "" || r.saved != t.Steps {
+		if err := r.save(); err != nil {
+			return err
+		}
+	}
+	if ctx.Err() != nil {
+		r.Report("stopped at step %d; the same command goes on from %s", t.Steps, r.good)
+	} else {
+		r.Report("step %d: %s", t.Steps, r.good)
+	}
+	return nil
+}
+
+// total returns the steps of the whole run, 0 for no end.
+func (r *run) total() int {
+	epochs := r.Config.Epochs
+	if most := r.Config.Train.MaxEpoch; most > 0 {
+		epochs = min(epochs, most)
+	}
+	total := epochs * r.perEpoch()
+	if r.Steps > 0 {
+		total = min(total, r.Steps)
+	}
+	return total
+}
+
+func (r *run) perEpoch() int {
+	return max(1, r.loader.loader.BatchesPerEpoch()/r.Config.Train.GradientAccumulationStep)
+}
+
+func (r *run) end(total int) string {
+	if r.Time > 0 {
+		return fmt.Sprintf("to step %d, or for %s", total, r.Time)
+	}
+	return fmt.Sprintf("to step %d", total)
+}
+
+func (r *run) late() bool { return r.Time > 0 && time.Since(r.started) >= r.Time }
+
+// step trains on one feed. Steps that meet numbers that are none are skipped, but
+// not forever.
+func (r *run) step(f feed) error {
+	losses, err := r.trainer.Step(f.pieces...)
+	r.losses, r.position, r.epoch = losses, f.next, f.at.Epoch
+	switch {
+	case errors.Is(err, ErrNotFinite):
+		r.skipped++
+		r.Report("step %d: a loss or gradient is not finite; it is skipped", r.trainer.Steps)
+		if r.skipped >= r.Config.Train.MaxSkippedSteps {
+			good := "there is no checkpoint yet"
+			if r.good != "" {
+				good = "the last good checkpoint is " + r.good
+			}
+			return fmt.Errorf("%d steps in a row had a loss or gradient that is not finite: stopped; %s", r.skipped, good)
+		}
+		return nil
+	case err != nil:
+		return err
+	}
+	r.skipped = 0
+	r.books.add(r.trainer)
+	if warning := r.quantized.watch(losses["commitment"] + losses["codebook"]); warning {
+		r.Report("step %d: the commitment and codebook losses have grown tenfold and go on growing (%.3g, %.3g): the codebooks may be running away; lower optimizer.lr, or raise loss_weights.commitment",
+			r.trainer.Steps, losses["commitment"], losses["codebook"])
+	}
+	return nil
+}
+
+// logStep writes a line and an event.
+func (r *run) logStep(seconds float64) error {
+	t, l := r.trainer, r.losses
+	scalars := []eventlog.Scalar{
+		{Tag: eventlog.LearningRate, Value: t.Optimizers["encoder"].At(max(0, t.Optimizers["encoder"].Steps-1))},
+		{Tag: eventlog.StepTime, Value: seconds},
+		{Tag: eventlog.SkippedSteps, Value: float64(t.Skipped)},
+	}
+	for _, entry := range []struct{ tag, name string }{
+		{eventlog.GradEncoder, "grad_norm.encoder"}, {eventlog.GradDecoder, "grad_norm.decoder"},
+		{eventlog.GradQuantizer, "grad_norm.quantizer"}, {eventlog.GradPredictors, "grad_norm.fa_predictors"},
+		{eventlog.GradDiscriminator, "grad_norm.discriminator"},
+		{eventlog.GeneratorTotal, "total"}, {eventlog.DiscriminatorTotal, "discriminator"},
+		{eventlog.WaveLoss, "l1"}, {eventlog.MelLoss, "mel"}, {eventlog.STFTLoss, "stft"},
+		{eventlog.FeatureLoss, "feature"}, {eventlog.AdversarialLoss, "generator"},
+		{eventlog.CommitLoss, "commitment"}, {eventlog.CodebookLoss, "codebook"},
+		{eventlog.F0Loss, "f0"}, {eventlog.EnergyLoss, "uv"}, {eventlog.ContentLoss, "content"}, {eventlog.SpeakerLoss, "speaker"},
+		{eventlog.ReverseF0Loss, "rev_f0"}, {eventlog.ReverseEnergyLoss, "rev_uv"},
+		{eventlog.ReverseContentLoss, "rev_content"}, {eventlog.ReverseSpeakerLoss, "rev_speaker"},
+	} {
+		if v, ok := l[entry.name]; ok {
+			scalars = append(scalars, eventlog.Scalar{Tag: entry.tag, Value: v})
+		}
+	}
+	scalars = append(scalars, r.books.scalars()...)
+	return r.log.Scalars(int64(t.Steps), scalars)
+}
+
+func (r *run) progress(p *pace, total int) {
+	t := r.trainer
+	progress := Progress{Phase: "train", Done: t.Steps, Total: total, Epoch: r.epoch, Rate: p.rate(), Losses: r.losses,
+		Logged: t.Steps%r.Config.LogInterval == 0}
+	if total > 0 && progress.Rate > 0 {
+		progress.Left = time.Duration(float64(total-t.Steps) / progress.Rate * float64(time.Second))
+	}
+	if r.Time > 0 {
+		if left := r.Time - time.Since(r.started); progress.Left == 0 || left < progress.Left {
+			progress.Left = max(0, left)
+		}
+	}
+	r.Progress(progress)
+}
+
+// validate judges the run on what was held out, and keeps the best.
+func (r *run) validate(ctx context.Context) error {
+	if r.validator == nil {
+		return nil
+	}
+	r.Progress(Progress{Phase: "validate", Done: r.trainer.Steps})
+	values, err := r.validator.Run(ctx, r.trainer.Judged(), r.log, int64(r.trainer.Steps))
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	var scalars []eventlog.Scalar
+	for _, tag := range sortedKeys(values) {
+		scalars = append(scalars, eventlog.Scalar{Tag: tag, Value: values[tag]})
+	}
+	if err := r.log.Scalars(int64(r.trainer.Steps), scalars); err != nil {
+		return err
+	}
+	mel := values[eventlog.ValidationMel]
+	r.Report("step %d: held out: mel distance %.3f, STOI %.3f, SI-SDR %.1f dB", r.trainer.Steps, mel,
+		values[eventlog.ValidationSTOI], values[eventlog.ValidationSISDR])
+	if finite(mel) && (r.best < 0 || mel < r.best) {
+		r.best = mel
+		return r.write(filepath.Join(r.dir, checkpointDir, bestName))
+	}
+	return nil
+}
+
+// save writes the checkpoint of this step and removes those that are too many.
+func (r *run) save() error {
+	path := filepath.Join(r.dir, checkpointDir, fmt.Sprintf("step_%08d.safetensors", r.trainer.Steps))
+	if err := r.write(path); err != nil {
+		return err
+	}
+	r.good, r.saved = path, r.trainer.Steps
+	r.written = append(slices.DeleteFunc(r.written, func(old string) bool { return old == path }), path)
+	for len(r.written) > r.Config.Train.KeepCheckpoints {
+		if err := os.Remove(r.written[0]); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		r.written = r.written[1:]
+	}
+	return nil
+}
+
+// write saves the whole state of the run. The log goes to the disk first, so that
+// it is never behind a checkpoint.
+func (r *run) write(path string) error {
+	if err := r.log.Flush(); err != nil {
+		return err
+	}
+	config, err := r.Config.JSON()
+	if err != nil {
+		return err
+	}
+	position, err := json.Marshal(r.position)
+	if err != nil {
+		return err
+	}
+	metadata := map[string]string{
+		configKey: string(config), epochKey: strconv.Itoa(r.position.Epoch), positionKey: string(position),
+		teacherKey: base64.StdEncoding.EncodeToString(r.units.Bytes()), dataKey: r.set.Fingerprint(),
+	}
+	if r.best >= 0 {
+		metadata[bestKey] = strconv.FormatFloat(r.best, 'g', -1, 64)
+	}
+	return r.trainer.Save(path, metadata)
+}
+
+// checkpoints lists those of a run's folder, the oldest first.
+func checkpoints(dir string) ([]string, error) {
+	paths, err := filepath.Glob(filepath.Join(escape(dir), checkpointDir, "step_*.safetensors"))
+	slices.Sort(paths)
+	return paths, err
+}
+
+// escape keeps a folder's own name from being read as a pattern.
+func escape(dir string) string {
+	var b []rune
+	for _, c := range dir {
+		if (c == '*' || c == '?' || c == '[' || c == '\\') && filepath.Separator == '/' {
+			b = append(b, '\\')
+		}
+		b = append(b, c)
+	}
+	return string(b)
+}

@@ -1,0 +1,373 @@
+package train
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/facodec-go/facodec/internal/atomicfile"
+	"github.com/facodec-go/facodec/internal/config"
+	"github.com/facodec-go/facodec/internal/dataset"
+	"github.com/facodec-go/facodec/internal/eventlog"
+	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/parallel"
+	"github.com/facodec-go/facodec/internal/teacher"
+	"github.com/facodec-go/facodec/internal/weights"
+)
+
+// The values of RunOptions.Resume that are no path.
+const (
+	ResumeAuto = "auto" // go on from the newest checkpoint, if there is one
+	ResumeNone = "none" // begin anew; a folder that holds a run is an error
+)
+
+// RunOptions say what to train, and for how long.
+type RunOptions struct {
+	Config  *config.Config // checked; its Dataset is the folder of speech
+	Resume  string         // ResumeAuto, ResumeNone or a checkpoint
+	Init    string         // a checkpoint to start from, instead of pretrained_model
+	Steps   int            // of the whole run, 0 for no limit but the epochs
+	Time    time.Duration  // of this process, 0 for no limit
+	Threads int            // 0 for all
+	// Report is told what is going on, in lines. Progress is told of every step, and,
+	// while data is prepared, how far that is.
+	Report   func(format string, args ...any)
+	Progress func(Progress)
+}
+
+// Progress is where a run is.
+type Progress struct {
+	Phase       string // "scan", "teachers", "train", "validate"
+	Done, Total int    // files, utterances or steps; Total is 0 where there is no end
+	Epoch       int
+	Rate        float64       // steps a second
+	Left        time.Duration // estimated, 0 where there is no end
+	Losses      Losses
+	Logged      bool // a line belongs to this step
+}
+
+// The names in a run's folder.
+const (
+	checkpointDir = "checkpoints"
+	bestName      = "best.safetensors"
+	configName    = "config.json"
+	cacheDir      = "cache"
+)
+
+// Keys of a checkpoint's metadata, beside the trainer's own.
+const (
+	configKey   = "config"
+	epochKey    = "epoch"
+	positionKey = "train_position"
+	teacherKey  = "train_teachers"
+	bestKey     = "train_best"
+	dataKey     = "train_dataset"
+)
+
+// RunDir returns the folder of an experiment's run.
+func RunDir(c *config.Config) string { return filepath.Join(c.LogDir, c.ExpName) }
+
+// Run trains until its steps, epochs or time are over, or ctx ends. However it
+// ends, but for an error, the folder then holds a checkpoint from which the same
+// run goes on bit for bit.
+func Run(ctx context.Context, o RunOptions) error {
+	r := &run{RunOptions: o, dir: RunDir(o.Config), best: -1, started: time.Now()}
+	defer r.close()
+	for _, step := range []func(context.Context) error{
+		r.openFolder, r.scan, r.learnTeachers, r.build, r.loop,
+	} {
+		if err := step(ctx); err != nil {
+			if ctx.Err() != nil && errors.Is(err, ctx.Err()) && r.trainer == nil {
+				return fmt.Errorf("stopped before the first step: %w", ctx.Err())
+			}
+			return err
+		}
+	}
+	return nil
+}
+
+// A run is one process's part of a training run.
+type run struct {
+	RunOptions
+	dir     string
+	started time.Time
+	resumed *weights.File // nil for a fresh run
+	from    dataset.Position
+	best    float64 // mel distance of the best validation, -1 for none
+
+	set         *dataset.Set
+	units       *teacher.Units
+	teachers    teacher.Set
+	pool        *parallel.Pool
+	trainer     *Trainer
+	validator   *Validator
+	log         *eventlog.Log
+	loader      *feeder
+	losses      Losses // of the last step
+	epoch       int
+	position    dataset.Position // of the next step
+	skipped     int              // steps in a row
+	written     []string         // checkpoints, the oldest first
+	good        string           // the newest checkpoint of this process
+	saved       int              // its step
+	books       bookUse
+	quantized   alarm
+	storeFailed sync.Once
+}
+
+func (r *run) close() {
+	if r.loader != nil {
+		r.loader.close()
+	}
+	if r.log != nil {
+		r.log.Close()
+	}
+	if r.validator != nil {
+		r.validator.Close()
+	}
+	if r.trainer != nil {
+		r.trainer.Close()
+	}
+	if r.pool != nil {
+		r.pool.Close()
+	}
+	if r.resumed != nil {
+		r.resumed.Close()
+	}
+}
+
+// openFolder finds what to resume, or makes the folder of a new run.
+func (r *run) openFolder(context.Context) error {
+	if err := os.MkdirAll(filepath.Join(r.dir, checkpointDir), 0o755); err != nil {
+		return err
+	}
+	written, err := checkpoints(r.dir)
+	if err != nil {
+		return err
+	}
+	r.written = written
+	path := r.Resume
+	switch {
+	case r.Resume == ResumeNone && len(written) > 0:
+		return fmt.Errorf("%s: holds a run already, of %s; --resume auto continues it, and another exp_name begins a new one", r.dir, filepath.Base(written[len(written)-1]))
+	case r.Resume == ResumeNone, r.Resume == ResumeAuto && len(written) == 0:
+		return r.writeConfig()
+	case r.Resume == ResumeAuto:
+		path = written[len(written)-1]
+	}
+	f, err := weights.Open(path)
+	if err != nil {
+		return err
+	}
+	r.resumed = f
+	if err := r.takeUp(f); err != nil {
+		return err
+	}
+	r.Report("resuming from %s, step %s", path, f.Metadata()["iters"])
+	return r.writeConfig()
+}
+
+// takeUp reads a checkpoint's metadata and sees that it belongs to this
+// experiment.
+func (r *run) takeUp(f *weights.File) error {
+	meta := f.Metadata()
+	old, err := config.Parse(f.Path(), []byte(meta[configKey]))
+	if err != nil {
+		return fmt.Errorf("%s: is no training checkpoint that can be resumed; --init starts from its weights: %w", f.Path(), err)
+	}
+	if !reflect.DeepEqual(ConfigOf(old), ConfigOf(r.Config)) {
+		return fmt.Errorf("%s: model_params are not those of this experiment; --init starts from its weights", f.Path())
+	}
+	if err := json.Unmarshal([]byte(meta[positionKey]), &r.from); err != nil {
+		return fmt.Errorf("%s: %s: %w", f.Path(), positionKey, err)
+	}
+	if text := meta[bestKey]; text != "" {
+		if r.best, err = strconv.ParseFloat(text, 64); err != nil {
+			return fmt.Errorf("%s: %s: %w", f.Path(), bestKey, err)
+		}
+	}
+	blob, err := base64.StdEncoding.DecodeString(meta[teacherKey])
+	if err == nil {
+		r.units, err = teacher.ParseUnits(blob)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %s: %w", f.Path(), teacherKey, err)
+	}
+	return nil
+}
+
+func (r *run) writeConfig() error {
+	text, err := r.Config.Indented()
+	if err != nil {
+		return err
+	}
+	f, err := atomicfile.Create(filepath.Join(r.dir, configName))
+	if err != nil {
+		return err
+	}
+	defer f.Discard()
+	if _, err := f.Write(text); err != nil {
+		return err
+	}
+	return f.Commit()
+}
+
+// Memory and disk that decoded speech may take.
+const (
+	decodedBytes = 1 << 30
+	storedBytes  = 16 << 30
+)
+
+// scan makes the set of clips.
+func (r *run) scan(ctx context.Context) error {
+	set, err := dataset.Scan(ctx, dataset.Options{
+		Root: r.Config.Dataset, Duration: r.Config.Preprocess.DurationRange,
+		CacheDir: filepath.Join(r.dir, cacheDir), Workers: r.Threads, CacheBytes: decodedBytes, StoreBytes: storedBytes,
+		HeldOut:  dataset.HeldOut{Share: r.Config.Validation.Share, Files: r.Config.Validation.Files},
+		Report:   func(path, reason string) { r.Report("%s: left out: %s", filepath.Join(r.Config.Dataset, path), reason) },
+		Progress: func(p dataset.Progress) { r.Progress(Progress{Phase: "scan", Done: p.Done, Total: p.Total}) },
+	})
+	if err != nil {
+		return err
+	}
+	r.set = set
+	s := set.Stats
+	r.Report("%s: %d of %d files, %s of speech: %d clips to train on, %d held out", r.Config.Dataset, s.Used, s.Files,
+		time.Duration(s.Seconds*float64(time.Second)).Round(time.Second), len(set.Train), len(set.Valid))
+	for _, reason := range slices.Sorted(maps.Keys(s.Skipped)) {
+		r.Report("left out: %d %s", s.Skipped[reason], reason)
+	}
+	if set.Note != "" {
+		r.Report("%s", set.Note)
+	}
+	if r.resumed != nil {
+		if old := r.resumed.Metadata()[dataKey]; old != set.Fingerprint() {
+			r.Report("the dataset has changed since the checkpoint: the run goes on, but not as it would have")
+		}
+	}
+	return nil
+}
+
+// learnTeachers learns content units and speakers from the training clips, unless
+// the checkpoint brought them, and opens the pitch teacher.
+func (r *run) learnTeachers(ctx context.Context) error {
+	c := r.Config
+	pitch, err := teacher.OpenPitch(c.F0Path, func(line string) { r.Report("%s", line) })
+	if err != nil {
+		return err
+	}
+	if r.units == nil {
+		var sources []teacher.Source
+		for _, clip := range r.set.Train {
+			sources = append(sources, teacher.Source{Name: clip.Key(), Load: func() ([]float32, error) { return r.set.Load(ctx, clip) }})
+		}
+		r.units, err = teacher.Learn(ctx, sources, teacher.Config{
+			Units: c.Teachers.ContentUnits, Speakers: c.Teachers.Speakers, Seed: uint64(c.Train.RandomSeed), Threads: r.Threads,
+			Notice:   func(line string) { r.Report("%s", line) },
+			Progress: func(done, total int) { r.Progress(Progress{Phase: "teachers", Done: done, Total: total}) },
+		})
+		if err != nil {
+			return err
+		}
+		r.Report("%d content units and %d speakers learned", r.units.Classes(), r.units.Speakers().Classes())
+	}
+	if n := r.units.Classes(); n > c.Model.PhoneClasses {
+		return fmt.Errorf("model_params.phone_classes: %d is not enough for %d content units; raise it, or lower teachers.content_units", c.Model.PhoneClasses, n)
+	}
+	if n := r.units.Speakers().Classes(); n > c.Model.SpeakerClasses {
+		return fmt.Errorf("model_params.speaker_classes: %d is not enough for %d speakers; raise it, or set teachers.speakers", c.Model.SpeakerClasses, n)
+	}
+	store, err := teacher.OpenStore(filepath.Join(r.dir, cacheDir, "labels"))
+	if err != nil {
+		return err
+	}
+	r.teachers = teacher.Set{Phones: r.units, Speaker: r.units.Speakers(), Pitch: pitch, Store: store}
+	return nil
+}
+
+// build makes the trainer, from a checkpoint or fresh, and what goes with it.
+func (r *run) build(ctx context.Context) error {
+	c := r.Config
+	r.pool = parallel.New(r.Threads)
+	networks := ConfigOf(c)
+	src, err := r.initial(networks)
+	if err != nil {
+		return err
+	}
+	if r.trainer, err = New(networks, src, OptionsOf(c), r.pool); err != nil {
+		return err
+	}
+	last := int64(-1)
+	if r.resumed != nil {
+		if err := r.trainer.Restore(r.resumed); err != nil {
+			return err
+		}
+		last = int64(r.trainer.Steps)
+	}
+	if r.log, err = eventlog.Open(r.dir, last); err != nil {
+		return err
+	}
+	var clips []Clip
+	for item, err := range r.set.Pass(ctx, r.set.Valid, 0, nil) {
+		if err != nil {
+			return err
+		}
+		clips = append(clips, Clip{Name: item.Clip.Path, Wave: item.Samples})
+	}
+	if len(clips) > 0 {
+		if r.validator, err = NewValidator(networks.Codec, clips, c.Validation.Samples, r.pool); err != nil {
+			return err
+		}
+	}
+	r.books = newBookUse(c)
+	r.position = r.from
+	r.loader, err = r.feed(ctx)
+	return err
+}
+
+// initial returns the weights that a fresh run starts from.
+func (r *run) initial(networks model.TrainingConfig) (weights.Source, error) {
+	path := r.Init
+	if path == "" {
+		path = r.Config.PretrainedModel
+	}
+	params := model.NewTraining(networks).Params()
+	if r.resumed != nil || path == "" {
+		return InitialWeights(params, uint64(r.Config.Train.RandomSeed)), nil
+	}
+	f, err := weights.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	src, missing, misshapen, extra := Initial(params, uint64(r.Config.Train.RandomSeed), f)
+	if len(missing)+len(misshapen) == len(params) {
+		return nil, fmt.Errorf("%s: has no tensor that fits this experiment", path)
+	}
+	r.Report("starting from %s: %d of %d tensors", path, len(params)-len(missing)-len(misshapen), len(params))
+	for i, names := range [][]string{missing, misshapen, extra} {
+		if len(names) > 0 {
+			r.Report("%d tensors %s: %s", len(names), []string{"not in it", "of another shape", "without use"}[i], shorten(names))
+		}
+	}
+	return src, nil
+}
+
+// shorten lists the first few names.
+func shorten(names []string) string {
+	const most = 5
+	if len(names) > most {
+		return strings.Join(names[:most], ", ") + ", …"
+	}
+	return strings.Join(names, ", ")
+}
