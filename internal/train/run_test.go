@@ -1,0 +1,342 @@
+package train
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/facodec-go/facodec/internal/config"
+	"github.com/facodec-go/facodec/internal/eventlog"
+	"github.com/facodec-go/facodec/internal/golden"
+	"github.com/facodec-go/facodec/internal/weights"
+)
+
+// smallExperiment trains the smallest networks on the repository's clips.
+func smallExperiment(dir string) *config.Config {
+	c := config.Default()
+	c.LogDir, c.ExpName, c.Dataset = dir, "small", filepath.Join("..", "..", "testdata", "speech")
+	c.BatchSize, c.MaxLen, c.LogInterval, c.SaveInterval = 2, 8, 1, 3
+	c.Validation.Interval, c.Validation.Files, c.Validation.Samples = 4, 1, 1
+	m := &c.Model
+	m.LSTM = 1
+	m.LatentDim, m.CodebookSize, m.CodebookDim = 24, 16, 4
+	m.ProsodyHidden, m.ProsodyLayers, m.TimbreHidden = 16, 2, 16
+	m.PhoneClasses, m.SpeakerClasses, c.Teachers.ContentUnits = 12, 5, 12
+	m.DAC.EncoderDim, m.DAC.DecoderDim = 2, 32
+	m.Discriminator = config.Discriminator{Periods: []int{2}, MPDChannels: []int{4, 4, 4, 8, 8}, FFTSizes: []int{256}, MRDChannels: 4}
+	return c
+}
+
+// lines collects what a run reports.
+type lines struct {
+	sync.Mutex
+	all []string
+}
+
+func (l *lines) add(format string, args ...any) {
+	l.Lock()
+	defer l.Unlock()
+	l.all = append(l.all, fmt.Sprintf(format, args...))
+}
+
+func (l *lines) has(t *testing.T, part string) {
+	t.Helper()
+	l.Lock()
+	defer l.Unlock()
+	for _, line := range l.all {
+		if strings.Contains(line, part) {
+			return
+		}
+	}
+	t.Errorf("no line has %q: %q", part, l.all)
+}
+
+func runSmall(t *testing.T, c *config.Config, steps int, change func(*RunOptions)) (*lines, error) {
+	t.Helper()
+	var l lines
+	o := RunOptions{Config: c, Resume: ResumeAuto, Steps: steps, Threads: 2, Report: l.add, Progress: func(Progress) {}}
+	if change != nil {
+		change(&o)
+	}
+	return &l, Run(context.Background(), o)
+}
+
+// TestResume: seven steps are three steps and, in another run of the same folder,
+// four, in every tensor of the checkpoint and every value of the log; on other
+// numbers of threads, too.
+func TestResume(t *testing.T) {
+	whole, parts := smallExperiment(t.TempDir()), smallExperiment(t.TempDir())
+	if _, err := runSmall(t, whole, 7, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := runSmall(t, parts, 3, func(o *RunOptions) { o.Threads = 1 }); err != nil {
+		t.Fatal(err)
+	}
+	l, err := runSmall(t, parts, 7, func(o *RunOptions) { o.Threads = 3 })
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.has(t, "resuming from")
+	sameRuns(t, RunDir(parts), RunDir(whole), 7)
+	if _, err := runSmall(t, parts, 7, nil); err != nil {
+		t.Errorf("with nothing left to do: %v", err)
+	}
+	_, err = runSmall(t, parts, 9, func(o *RunOptions) { o.Resume = ResumeNone })
+	if err == nil || !strings.Contains(err.Error(), "holds a run already") {
+		t.Errorf("--resume none: error %v", err)
+	}
+}
+
+func sameRuns(t *testing.T, got, want string, step int) {
+	t.Helper()
+	name := filepath.Join(checkpointDir, fmt.Sprintf("step_%08d.safetensors", step))
+	a, err := weights.Open(filepath.Join(got, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	b, err := weights.Open(filepath.Join(want, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	if len(a.Names()) != len(b.Names()) {
+		t.Errorf("%d tensors, want %d", len(a.Names()), len(b.Names()))
+	}
+	for _, name := range b.Names() {
+		x, ok := a.Lookup(name)
+		if !ok {
+			t.Errorf("no tensor %s", name)
+			continue
+		}
+		y, _ := b.Lookup(name)
+		v, _ := x.Float32()
+		w, _ := y.Float32()
+		golden.Equal(t, name, v, w)
+	}
+	for _, key := range []string{stateKey, positionKey, teacherKey, bestKey, "iters", epochKey} {
+		if a.Metadata()[key] != b.Metadata()[key] {
+			t.Errorf("%s: %q, want %q", key, a.Metadata()[key], b.Metadata()[key])
+		}
+	}
+	x, y := logged(t, got), logged(t, want)
+	if len(x) != len(y) {
+		t.Fatalf("%d lines logged, want %d", len(x), len(y))
+	}
+	for i := range y {
+		if x[i] != y[i] {
+			t.Errorf("line %d: %s, want %s", i, x[i], y[i])
+		}
+	}
+}
+
+// logged returns the lines of a run's log without their times.
+func logged(t *testing.T, dir string) []string {
+	t.Helper()
+	var all []string
+	err := eventlog.ReadFile(filepath.Join(dir, eventlog.FileName), func(e eventlog.Entry) error {
+		line := fmt.Sprint(e.Step)
+		for _, s := range e.Scalars {
+			if s.Tag != eventlog.StepTime {
+				line += fmt.Sprintf(" %s=%v", s.Tag, s.Value)
+			}
+		}
+		all = append(all, line)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// TestMain lets the test binary be the process that TestKilled kills.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv("FACODEC_TEST_RUN"); dir != "" {
+		o := RunOptions{Config: smallExperiment(dir), Resume: ResumeAuto, Steps: 9, Threads: 1,
+			Report: func(string, ...any) {}, Progress: func(p Progress) { fmt.Println(p.Phase, p.Done) }}
+		if err := Run(context.Background(), o); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// TestKilled kills a run at some moment after its fourth step and goes on in
+// another process: the result is that of a run that nobody disturbed.
+func TestKilled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts processes")
+	}
+	whole, killed := smallExperiment(t.TempDir()), smallExperiment(t.TempDir())
+	if _, err := runSmall(t, whole, 9, nil); err != nil {
+		t.Fatal(err)
+	}
+	start := func() (*exec.Cmd, *watched) {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), "FACODEC_TEST_RUN="+killed.LogDir)
+		out := &watched{seen: make(chan struct{})}
+		cmd.Stdout, cmd.Stderr = out, out
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		return cmd, out
+	}
+	cmd, out := start()
+	select {
+	case <-out.seen:
+	case <-time.After(2 * time.Minute):
+		t.Error("it did not come to step 4")
+	}
+	time.Sleep(time.Duration(time.Now().UnixNano() % int64(50*time.Millisecond)))
+	cmd.Process.Signal(syscall.SIGKILL)
+	cmd.Wait()
+	cmd, out = start()
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("%v: %s", err, out.text.String())
+	}
+	sameRuns(t, RunDir(killed), RunDir(whole), 9)
+}
+
+// watched tells when a line says that step 4 is done.
+type watched struct {
+	text bytes.Buffer
+	seen chan struct{}
+	once sync.Once
+}
+
+func (w *watched) Write(p []byte) (int, error) {
+	w.text.Write(p)
+	if strings.Contains(w.text.String(), "train 4\n") {
+		w.once.Do(func() { close(w.seen) })
+	}
+	return len(p), nil
+}
+
+// TestStopped: a run that is asked to stop ends with a checkpoint of the step that
+// it was at.
+func TestStopped(t *testing.T) {
+	c := smallExperiment(t.TempDir())
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var l lines
+	err := Run(ctx, RunOptions{Config: c, Resume: ResumeAuto, Threads: 2, Report: l.add, Progress: func(p Progress) {
+		if p.Phase == "train" && p.Done == 2 {
+			cancel()
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.has(t, "stopped at step 2")
+	if _, err := os.Stat(filepath.Join(RunDir(c), checkpointDir, "step_00000002.safetensors")); err != nil {
+		t.Error(err)
+	}
+	// And before the first step.
+	ctx, cancel = context.WithCancel(context.Background())
+	cancel()
+	err = Run(ctx, RunOptions{Config: smallExperiment(t.TempDir()), Resume: ResumeAuto, Report: l.add, Progress: func(Progress) {}})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// TestKeep: the last checkpoints and the best are kept.
+func TestKeep(t *testing.T) {
+	c := smallExperiment(t.TempDir())
+	c.SaveInterval, c.Train.KeepCheckpoints = 1, 2
+	if _, err := runSmall(t, c, 5, nil); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	files, err := os.ReadDir(filepath.Join(RunDir(c), checkpointDir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		names = append(names, f.Name())
+	}
+	if got := strings.Join(names, " "); got != "best.safetensors step_00000004.safetensors step_00000005.safetensors" {
+		t.Errorf("kept: %s", got)
+	}
+}
+
+// TestInit starts from another run's weights, of which one network has another
+// shape.
+func TestInit(t *testing.T) {
+	c := smallExperiment(t.TempDir())
+	if _, err := runSmall(t, c, 2, nil); err != nil {
+		t.Fatal(err)
+	}
+	from := filepath.Join(RunDir(c), checkpointDir, "step_00000002.safetensors")
+	other := smallExperiment(t.TempDir())
+	other.Model.PhoneClasses = 13
+	l, err := runSmall(t, other, 1, func(o *RunOptions) { o.Init = from })
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.has(t, "starting from "+from)
+	l.has(t, "of another shape: fa_predictors.phone_predictor.heads.0.weight")
+}
+
+func TestRunErrors(t *testing.T) {
+	t.Run("another model", func(t *testing.T) {
+		c := smallExperiment(t.TempDir())
+		if _, err := runSmall(t, c, 1, nil); err != nil {
+			t.Fatal(err)
+		}
+		c.Model.LatentDim = 32
+		if _, err := runSmall(t, c, 2, nil); err == nil || !strings.Contains(err.Error(), "model_params are not those of this experiment") {
+			t.Errorf("error %v", err)
+		}
+	})
+	t.Run("damaged checkpoint", func(t *testing.T) {
+		c := smallExperiment(t.TempDir())
+		if _, err := runSmall(t, c, 1, nil); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(RunDir(c), checkpointDir, "step_00000001.safetensors")
+		if err := os.Truncate(path, 5000); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := runSmall(t, c, 2, nil); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("error %v", err)
+		}
+	})
+	t.Run("no data", func(t *testing.T) {
+		c := smallExperiment(t.TempDir())
+		c.Dataset = filepath.Join(t.TempDir(), "nowhere")
+		if _, err := runSmall(t, c, 1, nil); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("error %v", err)
+		}
+	})
+	t.Run("too many classes", func(t *testing.T) {
+		c := smallExperiment(t.TempDir())
+		c.Teachers.ContentUnits = 14
+		if _, err := runSmall(t, c, 1, nil); err == nil || !strings.Contains(err.Error(), "phone_classes") {
+			t.Errorf("error %v", err)
+		}
+	})
+	t.Run("not finite", func(t *testing.T) {
+		c := smallExperiment(t.TempDir())
+		c.Train.MaxSkippedSteps = 2
+		c.Loss.Mel = 1e38 // whose square is too much for a float32
+		c.Optimizer.ClipGrad = 1e12
+		_, err := runSmall(t, c, 9, nil)
+		if err == nil || !strings.Contains(err.Error(), "2 steps in a row") {
+			t.Errorf("error %v", err)
+		}
+	})
+}
