@@ -23,8 +23,12 @@ type Description struct {
 	Networks   []NetworkDescription `json:"networks"`   // in the file, or that the config describes
 	Tensors    int                  `json:"tensors"`    // of all networks
 	Parameters int64                `json:"parameters"` // numbers in them
-	Step       *int64               `json:"step"`       // of training, where the file tells
-	Epoch      *int64               `json:"epoch"`
+	// State is what a training run is continued from, no networks: "train", the
+	// networks as they learn, of which those above are running means, and "adamw",
+	// the optimizers' moments.
+	State []NetworkDescription `json:"training_state,omitempty"`
+	Step  *int64               `json:"step"` // of training, where the file tells
+	Epoch *int64               `json:"epoch"`
 	// Synthesized is how the weights were made where they were not learned,
 	// "seed 0" say.
 	Synthesized string            `json:"synthesized,omitempty"`
@@ -158,33 +162,25 @@ func tensorsOf(file *weights.File) (tensors []TensorDescription) {
 // addNetworks counts by what stands before the first dot of a name; the names
 // of a flat file have no network there.
 func (d *Description) addNetworks(tensors []TensorDescription, flat bool, c *config.Config) {
-	inference := []string{"encoder", "quantizer", "decoder"}
-	if c == nil {
-		inference = nil
-	} else if c.IsRedecoder() {
-		inference = []string{"encoder", "decoder"}
+	var inference []string
+	if c != nil {
+		inference = networksToRun(c)
 	}
-	at := map[string]int{}
 	for _, t := range tensors {
 		name, _, _ := strings.Cut(t.Name, ".")
 		if flat {
 			name = "net"
 		}
-		i, ok := at[name]
-		if !ok {
-			i = len(d.Networks)
-			at[name] = i
-			d.Networks = append(d.Networks, NetworkDescription{Name: name, Inference: slices.Contains(inference, name)})
+		if !flat && (strings.HasPrefix(t.Name, rawPrefix) || strings.HasPrefix(t.Name, momentsPrefix)) {
+			d.State = count(d.State, name, t)
+			continue
 		}
-		n := &d.Networks[i]
-		n.Tensors++
-		n.Parameters += elements(t.Shape)
-		if !slices.Contains(n.Types, t.Type) {
-			n.Types = append(n.Types, t.Type)
-		}
-		n.List = append(n.List, t)
+		d.Networks = count(d.Networks, name, t)
 		d.Tensors++
 		d.Parameters += elements(t.Shape)
+	}
+	for i, n := range d.Networks {
+		d.Networks[i].Inference = slices.Contains(inference, n.Name)
 	}
 	// What runs stands first, in the order in which sound passes through.
 	rank := func(n NetworkDescription) int {
@@ -194,6 +190,23 @@ func (d *Description) addNetworks(tensors []TensorDescription, flat bool, c *con
 		return len(inference)
 	}
 	slices.SortStableFunc(d.Networks, func(a, b NetworkDescription) int { return rank(a) - rank(b) })
+}
+
+// count adds a tensor to the one of networks that has the name, or to a new one.
+func count(networks []NetworkDescription, name string, t TensorDescription) []NetworkDescription {
+	i := slices.IndexFunc(networks, func(n NetworkDescription) bool { return n.Name == name })
+	if i < 0 {
+		i = len(networks)
+		networks = append(networks, NetworkDescription{Name: name})
+	}
+	n := &networks[i]
+	n.Tensors++
+	n.Parameters += elements(t.Shape)
+	if !slices.Contains(n.Types, t.Type) {
+		n.Types = append(n.Types, t.Type)
+	}
+	n.List = append(n.List, t)
+	return networks
 }
 
 func describeModel(c *config.Config, source string) (*ModelDescription, error) {

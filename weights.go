@@ -86,6 +86,23 @@ func Synthesize(ctx context.Context, output string, seed uint64, redecoder bool,
 // the configuration, the training step and the epoch. Values become float32;
 // 64-bit integers stay what they are. Optimizers and schedulers are left out.
 func ConvertWeights(ctx context.Context, input, output string, o WeightsOptions) (WeightsReport, error) {
+	return rewriteCheckpoint(ctx, input, output, o, func(file *weights.File, c *config.Config) (carried, error) {
+		notes, leftOut := notesOf(file)
+		return carried{weights.ArraysOf(file), notes, leftOut}, nil
+	})
+}
+
+// carried is what goes from one checkpoint into another.
+type carried struct {
+	arrays  []weights.Array
+	notes   map[string]any
+	leftOut []string // the names of what does not
+}
+
+// rewriteCheckpoint writes what choose takes from the checkpoint input; it is told
+// the configuration that goes along, nil for none.
+func rewriteCheckpoint(ctx context.Context, input, output string, o WeightsOptions,
+	choose func(*weights.File, *config.Config) (carried, error)) (WeightsReport, error) {
 	if _, err := formatOf(output); err != nil {
 		return WeightsReport{}, err
 	}
@@ -101,9 +118,12 @@ func ConvertWeights(ctx context.Context, input, output string, o WeightsOptions)
 	if err != nil {
 		return WeightsReport{}, err
 	}
-	notes, leftOut := notesOf(file)
-	report, err := writeCheckpoint(ctx, output, weights.ArraysOf(file), notes, c, o)
-	report.LeftOut = leftOut
+	take, err := choose(file, c)
+	if err != nil {
+		return WeightsReport{}, err
+	}
+	report, err := writeCheckpoint(ctx, output, take.arrays, take.notes, c, o)
+	report.LeftOut = take.leftOut
 	return report, err
 }
 

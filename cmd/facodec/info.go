@@ -68,7 +68,7 @@ func jsonDescription(d *facodec.Description, tensors bool) any {
 		return d
 	}
 	list := []facodec.TensorDescription{}
-	for _, n := range d.Networks {
+	for _, n := range append(d.Networks[:len(d.Networks):len(d.Networks)], d.State...) {
 		list = append(list, n.List...)
 	}
 	return struct {
@@ -98,7 +98,24 @@ func printDescription(out io.Writer, d *facodec.Description, tensors bool) {
 		line("  training       step %s", grouped(*d.Step))
 	}
 	line("  parameters     %s in %s", grouped(d.Parameters), count(d.Tensors, "tensor"))
-	printNetworks(line, d)
+	printNetworks(line, d.Networks, func(n facodec.NetworkDescription) string {
+		switch {
+		case n.Inference:
+			return ", runs"
+		case d.Model == nil:
+			return ""
+		}
+		return ", training only"
+	})
+	if len(d.State) > 0 {
+		line("  to continue training; facodec weights export leaves it out")
+		printNetworks(line, d.State, func(n facodec.NetworkDescription) string {
+			if use, ok := stateUses[n.Name]; ok {
+				return ", " + use
+			}
+			return ""
+		})
+	}
 	if m := d.Model; m != nil && len(m.UnusedKeys) > 0 {
 		line("  without effect in the configuration: %s", strings.Join(m.UnusedKeys, ", "))
 	}
@@ -110,20 +127,20 @@ func printDescription(out io.Writer, d *facodec.Description, tensors bool) {
 	}
 }
 
-func printNetworks(line func(string, ...any), d *facodec.Description) {
+// stateUses say what the parts of a training run's state are.
+var stateUses = map[string]string{
+	"train": "the networks that learn; those above are their running means",
+	"adamw": "moments of the optimizers",
+}
+
+func printNetworks(line func(string, ...any), networks []facodec.NetworkDescription, use func(facodec.NetworkDescription) string) {
 	name, parameters := 0, 0
-	for _, n := range d.Networks {
+	for _, n := range networks {
 		name, parameters = max(name, len(n.Name)), max(parameters, len(grouped(n.Parameters)))
 	}
-	for _, n := range d.Networks {
-		use := ", training only"
-		if n.Inference {
-			use = ", runs"
-		} else if d.Model == nil {
-			use = ""
-		}
+	for _, n := range networks {
 		line("    %-*s  %*s in %s %s%s", name, n.Name, parameters, grouped(n.Parameters),
-			count(n.Tensors, "tensor"), strings.Join(n.Types, ","), use)
+			count(n.Tensors, "tensor"), strings.Join(n.Types, ","), use(n))
 	}
 }
 
@@ -149,7 +166,7 @@ func printModel(line func(string, ...any), d *facodec.Description) {
 
 func printTensors(out io.Writer, d *facodec.Description) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	for _, n := range d.Networks {
+	for _, n := range append(d.Networks[:len(d.Networks):len(d.Networks)], d.State...) {
 		for _, t := range n.List {
 			fmt.Fprintf(w, "%s\t%s\t%s\n", oneLine(t.Name), t.Type, shapeText(t.Shape))
 		}

@@ -13,15 +13,16 @@ import (
 func newWeights() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "weights",
-		Short: "Convert checkpoints between formats, or make one for trying",
+		Short: "Convert checkpoints between formats, make them small, or make one for trying",
 		Long: `Weights handles checkpoints: convert brings them from one format to another,
-synthesize makes one for trying and testing.`,
+export takes what runs out of one of training, synthesize makes one for trying and
+testing.`,
 		Example: `  facodec weights synthesize try.safetensors
   facodec weights convert try.safetensors try.pth`,
 		Args: commandArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newWeightsConvert(), newWeightsSynthesize())
+	cmd.AddCommand(newWeightsConvert(), newWeightsExport(), newWeightsSynthesize())
 	return cmd
 }
 

@@ -1,0 +1,83 @@
+package facodec
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/facodec-go/facodec/internal/config"
+	"github.com/facodec-go/facodec/internal/weights"
+)
+
+const networkQuantizer = "quantizer"
+
+// In a checkpoint of training the networks that run are the means over the last
+// steps, as validation heard them. What the run is continued from stands beside
+// them: tensors below these prefixes, and metadata whose keys begin with
+// trainingNotes.
+const (
+	rawPrefix     = "train." // the networks as they learn
+	momentsPrefix = "adamw." // of the optimizers
+	trainingNotes = "train_"
+)
+
+// ExportWeights writes the small checkpoint of a trained model: of what input
+// holds only the networks that run, a codec's encoder, quantizer and decoder or a
+// redecoder's encoder and decoder, with the configuration, the training step and
+// the epoch. Predictors, discriminators, optimizers and all else that only training
+// needs is left out and named in the report. The ending of output says the format,
+// as for ConvertWeights. A checkpoint that is small already is written as it is.
+func ExportWeights(ctx context.Context, input, output string, o WeightsOptions) (WeightsReport, error) {
+	return rewriteCheckpoint(ctx, input, output, o, func(file *weights.File, c *config.Config) (carried, error) {
+		networks := networksToRun(c)
+		// Here, because a file that cannot be loaded is no export.
+		if c != nil {
+			if err := checkTensors(c, file, input); err != nil {
+				return carried{}, err
+			}
+		} else if !hasNetworks(file, networks...) || isFlat(file) {
+			return carried{}, fmt.Errorf("%s: %w in it or beside it, and no networks %s to export; give one with --config",
+				input, ErrNoConfig, strings.Join(networks, ", "))
+		}
+		return smallest(file, networks), nil
+	})
+}
+
+// networksToRun are those of the model that c describes; nil is a codec.
+func networksToRun(c *config.Config) []string {
+	if c != nil && c.IsRedecoder() {
+		return []string{networkEncoder, networkDecoder}
+	}
+	return []string{networkEncoder, networkQuantizer, networkDecoder}
+}
+
+// smallest takes networks alone, and what is said of them.
+func smallest(file *weights.File, networks []string) carried {
+	var take carried
+	leave := func(name string) {
+		if !slices.Contains(take.leftOut, name) {
+			take.leftOut = append(take.leftOut, name)
+		}
+	}
+	for _, a := range weights.ArraysOf(file) {
+		if network, _, _ := strings.Cut(a.Name, "."); slices.Contains(networks, network) {
+			take.arrays = append(take.arrays, a)
+		} else {
+			leave(network)
+		}
+	}
+	notes, leftOut := notesOf(file)
+	for _, name := range leftOut {
+		leave(name)
+	}
+	take.notes = notes
+	for key := range notes {
+		if strings.HasPrefix(key, trainingNotes) {
+			delete(notes, key)
+			leave(trainingNotes + "*")
+		}
+	}
+	slices.Sort(take.leftOut)
+	return take
+}
