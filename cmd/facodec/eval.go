@@ -1,0 +1,257 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/audio"
+	"github.com/facodec-go/facodec/internal/metric"
+	"github.com/facodec-go/facodec/internal/model"
+)
+
+type evalFlags struct {
+	modelFlags
+	sources   []string
+	outputDir string
+	format    string
+	normalize bool
+	quiet     bool
+	json      bool
+}
+
+func newEval() *cobra.Command {
+	var flags evalFlags
+	cmd := &cobra.Command{
+		Use:   "eval --source FILE... --checkpoint-path CHECKPOINT",
+		Short: "Measure how close a codec's reconstructions are to recordings",
+		Long: `Eval encodes recordings, decodes them again, each in its own timbre, and measures
+how close they come: a row for each recording, then the means with their 95 %
+confidence intervals, then how the codebooks were used by all of them together.
+
+  mel      mel distance, the loss that the codec is trained on: the spectra's mean
+           differences in log10, over seven resolutions; 0 is best, lower is better
+  stft     the same of the plain spectra, at two resolutions; lower is better
+  si_sdr   how much of the wave is the recording's own, in dB; higher is better. A
+           codec that speaks the same sound in other phases is near or below 0
+  stoi     how much is understood, 0 to 1; higher is better
+  estoi    the same, extended: harder to please; higher is better
+  f0_cor   f0_correlation: how well the melody follows, -1 to 1; higher is better
+  cents    f0_cents: mean error of the pitch; 100 are a semitone; lower is better
+  rms      f0_cents_rms: root mean square of it, which leaps of an octave govern;
+           lower is better
+  gross    f0_gross_error: share of frames, voiced in both, whose pitch is off by
+           more than 20 %; lower is better
+  voic     f0_voicing_error: share of frames that are voiced in one of the two alone;
+           lower is better
+
+  perplexity   as how many entries, all used alike, a codebook is used: 1 to the
+               number of its entries; higher is better. Few mean a book that has
+               collapsed, or few recordings: a frame is one code of each book
+
+What has no value on a recording is NaN, null in the report of --json, and is left
+out of its mean and counted: the pitch where nothing is voiced, si_sdr of silence,
+stoi of less than 0.41 s of speech, mel and stft of less than 0.043 s. The intervals
+take recordings as independent: those of one speaker say little of others.
+
+The mel distance of validation during training is that of recordings with peak 1;
+--normalize brings them to that, and measures there. Each recording is in memory
+whole. With many, each thread takes one. --output-dir keeps what is heard, as
+DIR/reconstructed_<name>.wav, in the folders' tree; outputs that exist are replaced.
+
+A recording that cannot be read is reported, the others go on, and the exit code is
+2 in the end.`,
+		Example: `  facodec eval --source testdata/speech --checkpoint-path synthetic
+  facodec weights synthesize try.safetensors
+  facodec eval --source testdata/speech --checkpoint-path try.safetensors --json
+  facodec eval --source testdata/speech/en.flac --checkpoint-path try.safetensors --output-dir heard`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			flags.sources = append(flags.sources, args...)
+			return flags.run(cmd)
+		},
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringArrayVar(&flags.sources, "source", nil, "audio `file`s, or folders of them; may be repeated")
+	flags.modelFlags.add(cmd)
+	f.StringVar(&flags.outputDir, "output-dir", "", "`folder` to keep the reconstructions in (default: they are not kept)")
+	addFormat(cmd, &flags.format)
+	f.BoolVar(&flags.normalize, "normalize", false, "bring recordings to peak 1, as the model was trained on, and measure at that level; outputs are brought back")
+	f.BoolVar(&flags.quiet, "quiet", false, "print no progress and no notices")
+	f.BoolVar(&flags.json, "json", false, "print a report to stdout instead of the table")
+	return cmd
+}
+
+func (f *evalFlags) check(cmd *cobra.Command) error {
+	for _, source := range f.sources {
+		if source == "" {
+			return &usageError{cmd.CommandPath(), errors.New("--source is empty: name an audio file or a folder of them")}
+		}
+	}
+	if len(f.sources) == 0 {
+		return &usageError{cmd.CommandPath(), errors.New("no --source: name an audio file or a folder of them")}
+	}
+	return f.modelFlags.check()
+}
+
+func (f *evalFlags) run(cmd *cobra.Command) error {
+	if err := f.check(cmd); err != nil {
+		return err
+	}
+	format, err := parseFormat(cmd, f.format)
+	if err != nil {
+		return err
+	}
+	e := &evaluation{
+		evalFlags: f, format: format, show: newDisplay(cmd.ErrOrStderr(), f.quiet),
+		table: metric.NewTable(metric.SpeechNames()...),
+	}
+	jobs, err := e.jobs()
+	if err != nil {
+		return err
+	}
+	defer e.made.removeEmpty()
+	if len(jobs) > 0 {
+		if err := e.open(cmd, len(jobs)); err != nil {
+			return err
+		}
+		defer e.codec.Close()
+	}
+	return e.run(cmd, jobs)
+}
+
+// An evaluation is one run of eval.
+type evaluation struct {
+	*evalFlags
+	format audio.SampleFormat
+	show   *display
+	made   folders
+
+	codec    *facodec.Codec
+	notices  []string
+	files    int                 // at a time
+	speeches chan *metric.Speech // one for each of them
+
+	results   []evalFile
+	failed    []failed
+	unwritten bool // a failure is of the place that outputs go to
+	table     *metric.Table
+	books     []string
+	uses      []*metric.CodebookUse
+}
+
+func (e *evaluation) fail(source string, err error) {
+	e.unwritten = e.unwritten || noRoom(err)
+	e.failed = append(e.failed, failed{source, oneLine(err.Error())})
+	e.show.failure(err)
+}
+
+// jobs finds the recordings, each once, and their outputs, "" where none are kept.
+func (e *evaluation) jobs() ([]job, error) {
+	sources := findSources(e.sources, e.outputDir, e.fail)
+	if e.outputDir != "" {
+		return plan(sources, e.outputDir, func(name string) string { return "reconstructed_" + name + ".wav" })
+	}
+	var jobs []job
+	seen := map[string]bool{}
+	for _, s := range sources {
+		if key := location(s.path); !seen[key] {
+			seen[key] = true
+			jobs = append(jobs, job{source: s.path, path: s.relative()})
+		}
+	}
+	return jobs, nil
+}
+
+// open makes ready what n recordings need.
+func (e *evaluation) open(cmd *cobra.Command, n int) (err error) {
+	if e.outputDir != "" {
+		if err := e.made.make(e.outputDir); err != nil {
+			return err
+		}
+	}
+	b := batch{batchFlags: &batchFlags{modelFlags: e.modelFlags}, together: true}
+	e.files = b.files(cmd, n)
+	e.alone = e.files > 1
+	if e.codec, e.notices, err = e.modelFlags.open(cmd); err != nil {
+		return err
+	}
+	e.speeches = make(chan *metric.Speech, e.files)
+	for range e.files {
+		speech, err := metric.NewSpeech(e.codec.SampleRate())
+		if err != nil {
+			e.codec.Close()
+			return err
+		}
+		e.speeches <- speech
+	}
+	prosody, content, residual := e.codec.Books()
+	e.books = model.QuantizerConfig{ProsodyBooks: prosody, ContentBooks: content, ResidualBooks: residual}.BookNames()
+	for range e.books {
+		e.uses = append(e.uses, metric.NewCodebookUse(e.codec.CodebookSize()))
+	}
+	return nil
+}
+
+// run evaluates all recordings and prints.
+func (e *evaluation) run(cmd *cobra.Command, jobs []job) error {
+	ctx, start := cmd.Context(), time.Now()
+	m := newMeter(e.show, jobs)
+	printer := newEvalPrinter(cmd.OutOrStdout(), e, jobs)
+	var interrupted error
+	for i, o := range ordered(e.files, len(jobs), func(i int) evaluated { return e.one(ctx, jobs[i], m.begin(i)) }) {
+		m.end(i, o.file.Seconds)
+		if errors.Is(o.err, context.Canceled) {
+			interrupted = o.err
+			continue
+		}
+		err := o.err
+		if err == nil {
+			err = e.add(o)
+		}
+		if err != nil {
+			e.fail(jobs[i].source, err)
+			continue
+		}
+		for _, text := range e.notices {
+			e.show.notice("%s", text)
+		}
+		e.notices = nil
+		printer.row(o.file)
+		if o.file.Clipped > 0 {
+			e.show.warning("%s: %d samples were beyond full scale and are clipped, after they were measured; --sample-format f32 keeps them",
+				o.file.Output, o.file.Clipped)
+		}
+	}
+	m.close()
+	if err := printer.end(e.report(time.Since(start), interrupted != nil)); err != nil {
+		return err
+	}
+	switch {
+	case interrupted != nil:
+		return interrupted
+	case e.unwritten:
+		return errReported
+	case len(e.failed) > 0:
+		return errPassedOver
+	}
+	return nil
+}
+
+// add enters a recording into what is said of all.
+func (e *evaluation) add(o evaluated) error {
+	for i, book := range o.codes.Books() {
+		if err := e.uses[i].Add(book); err != nil {
+			return fmt.Errorf("%s: %s: %w", o.file.Source, e.books[i], err)
+		}
+	}
+	if err := e.table.Add(o.file.Source, o.file.measured); err != nil {
+		return err
+	}
+	e.results = append(e.results, o.file)
+	return nil
+}
