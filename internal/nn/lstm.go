@@ -41,23 +41,9 @@ func NewSLSTM(b *Builder, dim, layers int) *SLSTM {
 				return err
 			})
 		}
-		b.onLoad(func(load *Loader) error {
-			x, err := load.Values(bih)
-			if err != nil {
-				return err
-			}
-			h, err := load.Values(bhh)
-			if err != nil {
-				return err
-			}
-			bias := make([]float32, 4*tensor.RoundUp(dim))
-			for o := range bias {
-				if row, ok := gateRow(o, dim); ok {
-					bias[o] = x[row] + h[row]
-				}
-			}
-			l.layers[i].Input.Bias = bias
-			return nil
+		b.onLoad(func(load *Loader) (err error) {
+			l.layers[i].Input.Bias, err = gateBias(load, bih, bhh, dim)
+			return err
 		})
 	}
 	return l
@@ -71,20 +57,41 @@ func gateRow(o, dim int) (int, bool) {
 	return gate*dim + unit, unit < dim
 }
 
+// packGates packs a weight [4·dim, in].
 func packGates(load *Loader, p *Param, dim int) (*kernel.Panels, error) {
 	v, err := load.Values(p)
 	if err != nil {
 		return nil, err
 	}
-	panels := packRows(load.region, 4*tensor.RoundUp(dim), dim, 1, func(o int) ([]float32, float32) {
+	in := p.Shape[1]
+	panels := packRows(load.region, 4*tensor.RoundUp(dim), in, 1, func(o int) ([]float32, float32) {
 		row, ok := gateRow(o, dim)
 		if !ok {
 			return nil, 0
 		}
-		return v[row*dim : (row+1)*dim], 1
+		return v[row*in : (row+1)*in], 1
 	})
 	load.release(p)
 	return panels, nil
+}
+
+// gateBias returns the sum of PyTorch's two biases in the packed order.
+func gateBias(load *Loader, bih, bhh *Param, dim int) ([]float32, error) {
+	x, err := load.Values(bih)
+	if err != nil {
+		return nil, err
+	}
+	h, err := load.Values(bhh)
+	if err != nil {
+		return nil, err
+	}
+	bias := make([]float32, 4*tensor.RoundUp(dim))
+	for o := range bias {
+		if row, ok := gateRow(o, dim); ok {
+			bias[o] = x[row] + h[row]
+		}
+	}
+	return bias, nil
 }
 
 // Forward runs the layers over x: [B, T, dim] → [B, T, dim].
