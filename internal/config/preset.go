@@ -23,29 +23,41 @@ func Preset(name string) (*Config, error) {
 	return nil, fmt.Errorf("no preset is called %s; want %s", strconv.Quote(shorten(name)), strings.Join(Presets(), ", "))
 }
 
-// tiny learns within an hour on two cores, from minutes of speech.
+// tiny is for an hour on two cores and minutes of speech. A step costs
+// what its audio costs at the highest rates, so that the first stride is wide and
+// channels, which are computed by sixteens, are multiples of 16 where they are
+// many.
 func tiny() *Config {
 	c := Default()
 	c.ExpName = "facodec_tiny"
-	c.BatchSize = 8
+	c.SaveInterval, c.Validation.Interval = 500, 500
 	m := &c.Model
-	m.LSTM = 0
+	m.LSTM = 0 // a step in time for each frame, one after the other
 	m.LatentDim = 128
-	m.CodebookSize = 256
+	m.CodebookSize = 256 // an entry is learned from the frames that chose it
 	m.ProsodyHidden, m.ProsodyLayers = 48, 4
 	m.TimbreHidden = 64
 	m.PhoneClasses, c.Teachers.ContentUnits = 128, 128
 	m.SpeakerClasses = 64
-	m.DAC.EncoderDim, m.DAC.DecoderDim = 12, 192
+	m.DAC.EncoderDim, m.DAC.EncoderRates = 12, []int{4, 5, 5, 3}
+	m.DAC.DecoderDim, m.DAC.DecoderRates = 256, []int{3, 5, 5, 4}
+	// The spectrogram's discriminator is the most expensive network of a step: one.
 	m.Discriminator = Discriminator{
 		Periods:     []int{2, 3, 5, 7, 11},
 		MPDChannels: []int{8, 16, 32, 64, 64},
-		FFTSizes:    []int{1024, 512, 256},
+		FFTSizes:    []int{1024},
 		MRDChannels: 8,
 	}
+	// Few steps: a small network bears large ones, which become smaller by half in
+	// 7,000; the encoder, which learns from unmasked samples alone, gets more of them;
+	// and the coarse shape is learned first, at half the cost.
+	c.Optimizer.LearningRate, c.Optimizer.LRDecay = 1e-3, 0.9999
+	c.Train.ResidualMask = 0.5
+	c.Train.DiscriminatorStart = 2000
 	return c
 }
 
+// small is a codec of the standard frame rates and books, a thirteenth of its size.
 func small() *Config {
 	c := Default()
 	c.ExpName = "facodec_small"
@@ -63,5 +75,6 @@ func small() *Config {
 		FFTSizes:    []int{2048, 1024, 512},
 		MRDChannels: 16,
 	}
+	c.Optimizer.LearningRate = 2e-4
 	return c
 }

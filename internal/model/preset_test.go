@@ -4,32 +4,40 @@ import (
 	"testing"
 
 	"github.com/facodec-go/facodec/internal/config"
-	"github.com/facodec-go/facodec/internal/nn"
 )
 
-// Each preset has the size that it promises; the full one is the originals' to the
-// parameter.
+// Each preset has the size that it promises, the full one to the parameter; and
+// every network of it is smaller than that of the next.
 func TestPresetSizes(t *testing.T) {
+	const million = 1_000_000
+	generator := map[string][2]int{ // encoder, quantizer and decoder
+		"tiny":  {1 * million, 2 * million},
+		"small": {8 * million, 12 * million},
+		"full":  {137_714_754, 137_714_754},
+	}
+	smaller := map[string]int{}
 	for _, name := range config.Presets() {
 		c, err := config.Preset(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		count := map[string]int{}
 		networks := NewTraining(TrainingConfig{
 			Codec: CodecConfigOf(c), Predictors: PredictorsConfigOf(c), Discriminator: DiscriminatorConfigOf(c),
 		}).Networks()
+		sizes := map[string]int{}
 		for _, n := range networks {
-			count[n.Prefix] = size(n)
+			for _, p := range n.Params {
+				sizes[n.Prefix] += p.Len()
+			}
+			if sizes[n.Prefix] <= smaller[n.Prefix] {
+				t.Errorf("%s: %s has %d parameters, the preset before it %d", name, n.Prefix, sizes[n.Prefix], smaller[n.Prefix])
+			}
 		}
-		t.Log(name, count)
+		smaller = sizes
+		total := sizes["encoder"] + sizes["quantizer"] + sizes["decoder"]
+		if want := generator[name]; total < want[0] || total > want[1] {
+			t.Errorf("%s: %d parameters, want %d to %d", name, total, want[0], want[1])
+		}
+		t.Logf("%s: %d parameters; %v", name, total, sizes)
 	}
-}
-
-func size(n *nn.Network) int {
-	total := 0
-	for _, p := range n.Params {
-		total += p.Len()
-	}
-	return total
 }

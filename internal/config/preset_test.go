@@ -1,0 +1,71 @@
+package config
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func preset(t *testing.T, name string) *Config {
+	t.Helper()
+	c, err := Preset(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// A preset, as it is printed, is an experiment file that a run can start from.
+func TestPresets(t *testing.T) {
+	if want := []string{"tiny", "small", "full"}; !slices.Equal(Presets(), want) {
+		t.Errorf("Presets() = %v, want %v", Presets(), want)
+	}
+	for _, name := range Presets() {
+		c := preset(t, name)
+		if err := c.Validate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := c.CheckTraining(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		text, err := c.Indented()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Parse(name, text); err != nil || !got.Equal(c) {
+			t.Errorf("%s comes back as %+v, %v", name, got, err)
+		}
+		// To change one is not to change the next.
+		c.Model.DAC.EncoderRates[0]++
+		c.Model.Discriminator.MPDChannels[0]++
+		if again := preset(t, name); again.Equal(c) || again.Validate() != nil {
+			t.Errorf("%s: the second one is changed with the first", name)
+		}
+	}
+	if full := preset(t, "full"); !reflect.DeepEqual(full, Default()) {
+		t.Errorf("full is %+v, not the default", full)
+	}
+	if _, err := Preset("Tiny\n"); err == nil || err.Error() != `no preset is called "Tiny\n"; want tiny, small, full` {
+		t.Errorf("a preset that there is not: %v", err)
+	}
+}
+
+// What is printed has a line for each key, and lists on one line.
+func TestIndented(t *testing.T) {
+	text, err := Default().Indented()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"{\n  \"model_type\": \"FAcodec\",\n",
+		"\n    \"DAC\": {\n      \"encoder_dim\": 64,\n      \"encoder_rates\": [2, 5, 5, 6],\n",
+		"\n  \"optimizer\": {\n    \"lr\": 0.0001,\n    \"betas\": [0.9, 0.98],\n    \"eps\": 1e-9,\n",
+		"\n  \"augment\": {\n    \"gain_db\": [-24, 0]\n  },\n",
+		"\n    \"speakers\": 0\n  }\n}\n",
+	} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("%s\nhas no %q", text, want)
+		}
+	}
+}
