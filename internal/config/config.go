@@ -90,6 +90,9 @@ type Train struct {
 	QuantizerDropout   float64 `key:"quantizer_dropout" redecoder:"-" frange:"0,1"` // share of a batch that is quantized by a random number of books
 	KeepCheckpoints    int     `key:"keep_checkpoints" range:"1,1000000"`           // the latest ones, besides the best
 	MaxSkippedSteps    int     `key:"max_skipped_steps" range:"1,1000000"`          // in a row, for values that are not finite, before the run stops
+	// RestartCodes is the number of steps after which a codebook entry that nothing
+	// chose gets a new place; 0: never, as in the originals.
+	RestartCodes int `key:"restart_codes" range:"0,1000000000"`
 }
 
 // Model is the codec's networks.

@@ -44,6 +44,16 @@ func (t *Training) Networks() []*nn.Network {
 	return append(t.Generator[:len(t.Generator):len(t.Generator)], t.Judge)
 }
 
+// Network returns the network of a name.
+func (t *Training) Network(name string) *nn.Network {
+	for _, n := range t.Networks() {
+		if n.Prefix == name {
+			return n
+		}
+	}
+	return nil
+}
+
 // Params returns every parameter of all networks.
 func (t *Training) Params() []*nn.Param { return networks(t.Networks()).params() }
 

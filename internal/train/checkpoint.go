@@ -62,6 +62,11 @@ func (t *Trainer) Save(path string, metadata map[string]string) error {
 			add(squarePrefix+m.Param.Name, m.Param.Shape, m.V)
 		}
 	}
+	if t.Restarter != nil {
+		for _, b := range t.Restarter.books {
+			add(chosenPrefix+b.name, []int{len(b.chosen)}, b.chosen)
+		}
+	}
 	state, err := json.Marshal(c)
 	if err != nil {
 		return err
@@ -118,6 +123,11 @@ func (t *Trainer) Restore(f *weights.File) error {
 			load.into(m.V, squarePrefix+m.Param.Name, m.Param.Shape)
 		}
 	}
+	if t.Restarter != nil {
+		for _, b := range t.Restarter.books {
+			load.optional(b.chosen, chosenPrefix+b.name, []int{len(b.chosen)})
+		}
+	}
 	if err := load.fault(); err != nil {
 		return err
 	}
@@ -151,6 +161,14 @@ func (l *loader) into(dst []float32, name string, shape []int) {
 			copy(dst, v)
 			tensor.Release()
 		}
+	}
+}
+
+// optional is into for an array that may be missing: restart_codes may have been
+// switched on since.
+func (l *loader) optional(dst []float32, name string, shape []int) {
+	if _, ok := l.file.Lookup(name); ok {
+		l.into(dst, name, shape)
 	}
 }
 
@@ -205,8 +223,7 @@ func Initial(params []*nn.Param, seed uint64, f *weights.File) (src weights.Sour
 		}
 	}
 	for _, name := range f.Names() {
-		own := strings.HasPrefix(name, rawPrefix) || strings.HasPrefix(name, meanPrefix) || strings.HasPrefix(name, squarePrefix)
-		if _, ok := shapes[name]; !ok && !own && !isBuffer(name) {
+		if _, ok := shapes[name]; !ok && !isOwn(name) && !isBuffer(name) {
 			extra = append(extra, name)
 		}
 	}

@@ -22,6 +22,7 @@ func OptionsOf(c *config.Config) Options {
 		Clip:     o.ClipGrad, ClipJudge: o.ClipGradDiscriminator,
 		EMADecay: c.EMA.Decay, DiscriminatorStart: c.Train.DiscriminatorStart,
 		ResidualMask: c.Train.ResidualMask, QuantizerDropout: c.Train.QuantizerDropout,
-		Seed: uint64(c.Train.RandomSeed),
+		RestartCodes: c.Train.RestartCodes,
+		Seed:         uint64(c.Train.RandomSeed),
 	}
 }

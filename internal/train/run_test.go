@@ -25,7 +25,7 @@ import (
 func smallExperiment(dir string) *config.Config {
 	c := config.Default()
 	c.LogDir, c.ExpName, c.Dataset = dir, "small", filepath.Join("..", "..", "testdata", "speech")
-	c.BatchSize, c.MaxLen, c.LogInterval, c.SaveInterval = 2, 8, 1, 3
+	c.BatchSize, c.MaxLen, c.LogInterval, c.SaveInterval, c.Train.RestartCodes = 2, 8, 1, 3, 2
 	c.Validation.Interval, c.Validation.Files, c.Validation.Samples = 4, 1, 1
 	m := &c.Model
 	m.LSTM = 1

@@ -28,6 +28,7 @@ type Options struct {
 	DiscriminatorStart int     // the step at which the discriminator begins
 	ResidualMask       float64 // probability that a sequence is decoded without its residual
 	QuantizerDropout   float64 // share of a batch that uses a random number of books
+	RestartCodes       int     // steps after which an entry that nothing chose is moved; 0 for never
 	Seed               uint64
 	// Fixed switches off all that is left to chance: dropout, quantizer dropout.
 	// Residual then says which sequences keep their residual.
@@ -52,6 +53,7 @@ type Trainer struct {
 	Networks   *model.Training
 	Optimizers map[string]*Optimizer // by the network's name
 	EMA        *EMA                  // nil for none
+	Restarter  *Restarter            // nil for none
 	Steps      int                   // taken or skipped
 	Codes      [3][][][]int32        // of the last step: prosody, content, residual, [book][B][T]
 	Skipped    int                   // steps without effect: something was no number
@@ -85,6 +87,9 @@ func New(c model.TrainingConfig, src weights.Source, o Options, pool *parallel.P
 	}
 	if o.EMADecay > 0 {
 		t.EMA = NewEMA(o.EMADecay, t.region, t.Networks.Codec.Networks()...)
+	}
+	if o.RestartCodes > 0 {
+		t.Restarter = NewRestarter(t, o.RestartCodes)
 	}
 	return t, nil
 }
@@ -121,7 +126,10 @@ func (t *Trainer) Step(pieces ...*Batch) (Losses, error) {
 	if t.EMA != nil {
 		t.EMA.Update(t.Steps, t.pool)
 	}
-	return s.losses, nil
+	if t.Restarter != nil && t.Restarter.look(t.Seed, t.Steps+1) > 0 {
+		err = t.Networks.Network("quantizer").Refresh(t.pool)
+	}
+	return s.losses, err
 }
 
 // A step is one call of Step.
@@ -156,8 +164,12 @@ func (s *step) run() error {
 		if s.judging() {
 			s.learnToJudge(piece, spoken.Wave)
 		}
-		for part, q := range []nn.Quantized{spoken.Parts.Prosody, spoken.Parts.Content, spoken.Parts.Residual} {
+		quantized := []nn.Quantized{spoken.Parts.Prosody, spoken.Parts.Content, spoken.Parts.Residual}
+		for part, q := range quantized {
 			s.Codes[part] = joinCodes(s.Codes[part], q.Codes)
+		}
+		if s.Restarter != nil {
+			s.Restarter.watch(i == 0, quantized...)
 		}
 		first += piece.Size()
 	}

@@ -1,7 +1,6 @@
 package train
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -9,6 +8,7 @@ import (
 	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/eventlog"
 	"github.com/facodec-go/facodec/internal/metric"
+	"github.com/facodec-go/facodec/internal/model"
 )
 
 // bookUse counts the codes of the steps since it was last asked.
@@ -18,11 +18,10 @@ type bookUse struct {
 }
 
 func newBookUse(c *config.Config) bookUse {
-	var b bookUse
+	b := bookUse{names: model.CodecConfigOf(c).Quantizer.BookNames()}
 	for part, books := range []int{c.Model.NProsody, c.Model.NContent, c.Model.NResidual} {
-		for i := range books {
+		for range books {
 			b.use[part] = append(b.use[part], metric.NewCodebookUse(c.Model.CodebookSize))
-			b.names = append(b.names, fmt.Sprintf("%s_%d", []string{"prosody", "content", "residual"}[part], i))
 		}
 	}
 	return b

@@ -1,0 +1,114 @@
+package train
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/facodec-go/facodec/internal/nn"
+	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// A Restarter gives codebook entries that nothing chooses a new place: that of
+// something that was projected into the book's space (as in SoundStream, arXiv
+// 2107.03312, III-C, and EnCodec). The originals have nothing of the kind, and in a
+// small model with little data most entries are never chosen: the first that are
+// near draw everything to themselves.
+type Restarter struct {
+	Every int // steps between two looks
+	books []*restartedBook
+}
+
+// A restartedBook is one codebook, [size][dim].
+type restartedBook struct {
+	name    string
+	moments *Moments
+	mean    []float32 // the EMA's entries, nil without one
+	dim     int
+	// Chosen counts how often each entry was chosen since the last look.
+	chosen []float32
+	// seen are the projected inputs of the last step, [n][dim].
+	seen []float32
+}
+
+// NewRestarter watches every codebook of the trainer's quantizers.
+func NewRestarter(t *Trainer, every int) *Restarter {
+	r := &Restarter{Every: every}
+	means := t.means()
+	for part, books := range t.Networks.Codec.Quantizer.Books() {
+		for i := range books {
+			name := fmt.Sprintf("quantizer.%s_quantizer.quantizers.%d.codebook.weight", []string{"prosody", "content", "residual"}[part], i)
+			for _, m := range t.Optimizers["quantizer"].Moments {
+				if m.Param.Name == name {
+					r.books = append(r.books, &restartedBook{name: name, moments: m, mean: means[name],
+						dim: m.Param.Shape[1], chosen: make([]float32, m.Param.Shape[0])})
+				}
+			}
+		}
+	}
+	return r
+}
+
+// watch takes note of what was projected and chosen in a piece of a step; first
+// says that it is the step's first.
+func (r *Restarter) watch(first bool, parts ...nn.Quantized) {
+	i := 0
+	for _, q := range parts {
+		for book, codes := range q.Codes {
+			r.books[i].watch(first, codes, q.Latents[book])
+			i++
+		}
+	}
+}
+
+func (b *restartedBook) watch(first bool, codes [][]int32, e tensor.Tensor) {
+	if first {
+		b.seen = b.seen[:0]
+	}
+	for s := range e.B {
+		for t, code := range codes[s] {
+			b.chosen[code]++
+			b.seen = append(b.seen, e.Row(s, t)...)
+		}
+	}
+}
+
+// siteRestart is where the places are drawn (see op.Random.Key).
+const siteRestart = siteCrop + 1
+
+// look moves the entries that were never chosen since the last look, if it is time
+// for one, and returns how many those were. Steps counts from 1.
+func (r *Restarter) look(seed uint64, steps int) int {
+	if steps%r.Every != 0 {
+		return 0
+	}
+	moved := 0
+	for i, b := range r.books {
+		key := op.Random{Seed: seed, Step: uint64(steps)}.Key(siteRestart, i)
+		n := len(b.seen) / b.dim
+		for entry, chosen := range b.chosen {
+			b.chosen[entry] = 0
+			if chosen > 0 || n == 0 {
+				continue
+			}
+			from := b.seen[int(op.Uniform(key, uint64(entry))*float64(n))*b.dim:][:b.dim]
+			for _, v := range [][]float32{b.moments.Param.Value, b.mean} {
+				if v != nil {
+					copy(v[entry*b.dim:(entry+1)*b.dim], from)
+				}
+			}
+			clear(b.moments.M[entry*b.dim : (entry+1)*b.dim])
+			clear(b.moments.V[entry*b.dim : (entry+1)*b.dim])
+			moved++
+		}
+	}
+	return moved
+}
+
+// chosenPrefix is put before a codebook's name for its counts in a checkpoint.
+const chosenPrefix = "train.chosen."
+
+// isOwn says whether a checkpoint's array is one of ours and not a network's.
+func isOwn(name string) bool {
+	return strings.HasPrefix(name, rawPrefix) || strings.HasPrefix(name, meanPrefix) || strings.HasPrefix(name, squarePrefix)
+}
