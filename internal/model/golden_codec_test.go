@@ -206,8 +206,8 @@ func TestGoldenRedecoder(t *testing.T) {
 			r := op.NewRun(pool)
 			r.Last = true
 			condition := redecoder.Condition(r, timbre)
-			compareChannels(t, g, "z_all_codes", redecoder.Latents(r, prosody, content, frames, condition), frames)
-			z := redecoder.Latents(r, nil, content[:1], frames, condition)
+			compareChannels(t, g, "z_all_codes", redecoder.Latents(r, single(prosody), single(content), frames, condition), frames)
+			z := redecoder.Latents(r, nil, single(content[:1]), frames, condition)
 			compareChannels(t, g, "z", z, frames)
 			want, _ := g.F32("wave")
 			golden.Close(t, "wave", redecoder.Decode(r, z).ToBCT(), want, waveTolerance)

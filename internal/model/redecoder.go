@@ -35,11 +35,16 @@ type Redecoder struct {
 func NewRedecoder(c RedecoderConfig) *Redecoder {
 	encoder, decoder := nn.NewBuilder("encoder"), nn.NewBuilder("decoder")
 	l := &Redecoder{hidden: c.Hidden, networks: networks{encoder.Network(), decoder.Network()}}
+	// Conversion uses the first content book, so no other learns.
 	for i := range c.ProsodyBooks {
-		l.prosody = append(l.prosody, nn.NewEmbedding(encoder.In("prosody_embed").In(i), c.CodebookSize, c.Hidden))
+		l.prosody = append(l.prosody, nn.NewEmbedding(encoder.In("prosody_embed").In(i).Unused(), c.CodebookSize, c.Hidden))
 	}
 	for i := range c.ContentBooks {
-		l.content = append(l.content, nn.NewEmbedding(encoder.In("content_embed").In(i), c.CodebookSize, c.Hidden))
+		book := encoder.In("content_embed").In(i)
+		if i > 0 {
+			book = book.Unused()
+		}
+		l.content = append(l.content, nn.NewEmbedding(book, c.CodebookSize, c.Hidden))
 	}
 	l.stack = nn.NewWN(encoder.In("encoder"), nn.WNConfig{
 		Hidden: c.Hidden, Layers: c.Layers, Condition: c.Timbre, Causal: c.Decoder.Causal})
@@ -63,22 +68,22 @@ func (l *Redecoder) Condition(r *op.Run, timbre []float32) []tensor.Tensor {
 	return l.stack.Condition(r, g)
 }
 
-// Latents returns the decoder's input for codes [book][T], from none to all of
-// the books of each kind: [1, T, latent]. Conversion uses the first content
-// book alone.
-func (l *Redecoder) Latents(r *op.Run, prosody, content [][]int32, frames int, condition []tensor.Tensor) tensor.Tensor {
-	x := r.Zeros(1, frames, l.hidden)
+// Latents returns the decoder's input for codes [book][B][T], from none to all of
+// the books of each kind, under the condition of each sequence: [B, T, latent].
+// Conversion uses the first content book alone.
+func (l *Redecoder) Latents(r *op.Run, prosody, content [][][]int32, frames int, condition []tensor.Tensor) tensor.Tensor {
+	x := r.Zeros(condition[0].B, frames, l.hidden)
 	for i, codes := range prosody {
-		x = l.prosody[i].Add(r, x, [][]int32{codes})
+		x = l.prosody[i].Add(r, x, codes)
 	}
 	for i, codes := range content {
-		x = l.content[i].Add(r, x, [][]int32{codes})
+		x = l.content[i].Add(r, x, codes)
 	}
 	x = l.stack.Forward(r, x, condition)
 	return l.out.Forward(r, nil, x)
 }
 
-// Decode turns latents into a waveform: [1, T, latent] → [1, T·hop, 1].
+// Decode turns latents into a waveform: [B, T, latent] → [B, T·hop, 1].
 func (l *Redecoder) Decode(r *op.Run, z tensor.Tensor) tensor.Tensor { return l.decoder.Forward(r, z) }
 
 // A RedecoderStream turns content codes into samples as they arrive, with the
@@ -107,7 +112,42 @@ func (s *RedecoderStream) Push(codes Codes, last bool) []float32 {
 		if len(content) > 1 {
 			content = content[:1]
 		}
-		z := s.redecoder.Latents(s.run, nil, content, block.Frames(), s.condition)
+		z := s.redecoder.Latents(s.run, nil, single(content), block.Frames(), s.condition)
 		return s.redecoder.Decode(s.run, z)
 	})
+}
+
+// RedecoderTrainingConfig describes all networks that a redecoder is trained with.
+type RedecoderTrainingConfig struct {
+	Redecoder     RedecoderConfig
+	Discriminator DiscriminatorConfig
+}
+
+// NewRedecoderTraining declares the networks, under the names encoder, decoder and
+// discriminator. The codec that the redecoder is for is none of them: it learns no
+// more.
+func NewRedecoderTraining(c RedecoderTrainingConfig) *Training {
+	discriminator := nn.NewBuilder("discriminator")
+	redecoder := NewRedecoder(c.Redecoder)
+	return &Training{
+		Redecoder:     redecoder,
+		Discriminator: NewDiscriminator(discriminator, c.Discriminator),
+		Generator:     redecoder.networks, Inferred: redecoder.networks,
+		Judge: discriminator.Network(),
+	}
+}
+
+// Encoded is what a redecoder hears of a batch of utterances: what the codec makes
+// of them.
+type Encoded struct {
+	Content [][]int32     // codes of the first content book, [B][T]
+	Timbre  tensor.Tensor // of each whole utterance, [B, 1, timbre]
+}
+
+// Forward speaks a batch: [B, T·hop, 1]. The originals' trainer hands over all
+// codes, some of them masked by chance (train_redecoder.py); this one is trained on
+// what conversion uses.
+func (l *Redecoder) Forward(r *op.Run, e Encoded) tensor.Tensor {
+	condition := l.stack.Condition(r, r.Keep(e.Timbre))
+	return l.Decode(r, l.Latents(r, nil, [][][]int32{e.Content}, len(e.Content[0]), condition))
 }

@@ -13,19 +13,20 @@ type TrainingConfig struct {
 	Discriminator DiscriminatorConfig
 }
 
-// Training is a codec with the networks that it learns from, under the names
-// encoder, decoder, quantizer, fa_predictors and discriminator.
+// Training is a codec, or a redecoder, with the networks that it learns from.
 type Training struct {
-	Codec         *Codec
-	Predictors    *Predictors
+	Codec         *Codec      // nil for a redecoder
+	Predictors    *Predictors // the codec's
+	Redecoder     *Redecoder  // nil for a codec
 	Discriminator *Discriminator
-	// Generator are the networks that are trained together, Judge is the
-	// discriminator's.
-	Generator []*nn.Network
-	Judge     *nn.Network
+	// Generator are the networks that are trained together, Inferred those that
+	// inference runs, and Judge is the discriminator's.
+	Generator, Inferred []*nn.Network
+	Judge               *nn.Network
 }
 
-// NewTraining declares the networks.
+// NewTraining declares the networks, under the names encoder, decoder, quantizer,
+// fa_predictors and discriminator.
 func NewTraining(c TrainingConfig) *Training {
 	predictors, discriminator := nn.NewBuilder("fa_predictors"), nn.NewBuilder("discriminator")
 	t := &Training{
@@ -36,6 +37,7 @@ func NewTraining(c TrainingConfig) *Training {
 	}
 	encoder, quantizer, decoder := t.Codec.networks[0], t.Codec.networks[1], t.Codec.networks[2]
 	t.Generator = []*nn.Network{encoder, decoder, quantizer, predictors.Network()}
+	t.Inferred = t.Codec.networks
 	return t
 }
 

@@ -18,18 +18,20 @@ type Utterance struct {
 	Speaker int32     // class
 }
 
-// A Batch is what one step sees: a crop of each utterance, at Starts, and the log-mel
-// of the whole of it for the timbre.
+// A Batch is what one step sees: a crop of each utterance, and for a codec the
+// log-mel of the whole of it for the timbre and what teachers say of the crop. For a
+// redecoder there are only the waveforms and what the codec makes of them.
 type Batch struct {
 	Heard   model.Heard
 	F0      tensor.Tensor // [B, T, 1], the normalised target
 	Energy  tensor.Tensor // [B, T, 1], the target called uv in the originals
 	Phones  [][]int32     // [B][T]
 	Speaker [][]int32     // [B][1]
+	Encoded model.Encoded
 }
 
 // Size returns the number of utterances.
-func (b *Batch) Size() int { return len(b.Phones) }
+func (b *Batch) Size() int { return b.Heard.Wave.B }
 
 // Features makes batches. It is used by one goroutine at a time.
 type Features struct {

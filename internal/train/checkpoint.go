@@ -14,8 +14,8 @@ import (
 )
 
 // A training checkpoint is a safetensors file that every inference command opens:
-// its encoder, quantizer and decoder are the EMA's. What only training needs
-// stands beside them:
+// its encoder, quantizer and decoder are the EMA's; a redecoder's its encoder and
+// decoder. What only training needs stands beside them:
 //
 //	fa_predictors.*, discriminator.*   the other networks
 //	train.encoder.* …                  the generator that learns, where there is an EMA
@@ -190,7 +190,7 @@ func (l *loader) fault() error {
 // for.
 func (t *Trainer) Judged() weights.Source {
 	shapes, values := map[string][]int{}, map[string][]float32{}
-	for _, n := range t.Networks.Codec.Networks() {
+	for _, n := range t.Networks.Inferred {
 		for _, p := range n.Params {
 			shapes[p.Name], values[p.Name] = p.Shape, p.Value
 		}

@@ -58,7 +58,7 @@ func goldenStep(t *testing.T, path string) {
 	}
 	defer trainer.Close()
 	batch := goldenBatch(t, g, c)
-	trainer.spoke = func(out spoken) {
+	trainer.learner.(*codecLearner).spoke = func(out spoken) {
 		wave, _ := g.F32("pred_wave")
 		golden.Close(t, "spoken", out.Wave.ToBCT(), wave, lossTolerance)
 		timbre, shape := g.F32("timbre")

@@ -2,10 +2,8 @@ package train
 
 import (
 	"errors"
-	"math"
 
 	"github.com/facodec-go/facodec/internal/model"
-	"github.com/facodec-go/facodec/internal/nn"
 	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/parallel"
 	"github.com/facodec-go/facodec/internal/tensor"
@@ -13,7 +11,8 @@ import (
 )
 
 // LossWeights are the factors of the losses that are trained on. F0, UV, Content
-// and Speaker stand for the predictors' and their adversaries'.
+// and Speaker stand for the predictors' and their adversaries'. A redecoder has the
+// first three alone.
 type LossWeights struct {
 	Mel, Feature, Generator, Commitment, Codebook, F0, UV, Content, Speaker float64
 }
@@ -50,14 +49,15 @@ func DefaultOptions() Options {
 // A Trainer holds the networks, their optimizers and what a step computes with.
 type Trainer struct {
 	Options
-	Networks   *model.Training
+	Networks   *model.Training       // of a codec or a redecoder
 	Optimizers map[string]*Optimizer // by the network's name
 	EMA        *EMA                  // nil for none
 	Restarter  *Restarter            // nil for none
 	Steps      int                   // taken or skipped
-	Codes      [3][][][]int32        // of the last step: prosody, content, residual, [book][B][T]
+	Codes      [3][][][]int32        // of a codec's last step: prosody, content, residual, [book][B][T]
 	Skipped    int                   // steps without effect: something was no number
 
+	learner   learner
 	region    *tensor.Region
 	pool      *parallel.Pool
 	generator *op.Run
@@ -66,13 +66,42 @@ type Trainer struct {
 	spoke     func(spoken) // for tests: sees what is spoken in each step
 }
 
-// New makes a trainer of networks whose weights are those of src. Close gives its
-// memory back.
+// A learner is what a Trainer teaches to speak. The spectral losses and those of the
+// discriminator are the Trainer's; what else it learns from is the learner's own.
+type learner interface {
+	// begin starts a step.
+	begin(s *step)
+	// speak runs the networks that are trained over a piece and returns the waveform
+	// [B, N, 1]. The generator's run records it with random, whose Sample is the
+	// number that the piece's first utterance has in the batch.
+	speak(s *step, piece *Batch, random op.Random) tensor.Tensor
+	// note is told of each piece once, after it was spoken and before anything learns;
+	// share is the piece's share of the batch.
+	note(s *step, piece *Batch, share float64)
+	// learn books and records the learner's own losses of the piece that was spoken
+	// last.
+	learn(s *step, piece *Batch, share float64, book func(name string, value float64))
+	// total adds to sum those of its losses that are trained on, weighted.
+	total(sum float64, l Losses, w LossWeights) float64
+}
+
+// New makes a trainer of a codec, whose weights and those of the networks that it
+// learns from are those of src. Close gives its memory back.
 func New(c model.TrainingConfig, src weights.Source, o Options, pool *parallel.Pool) (*Trainer, error) {
+	networks := model.NewTraining(c)
+	t, err := makeTrainer(networks, &codecLearner{networks: networks}, c.Codec.Mel.FilterRate, src, o, pool)
+	if err == nil && o.RestartCodes > 0 {
+		t.Restarter = NewRestarter(t, o.RestartCodes)
+	}
+	return t, err
+}
+
+// makeTrainer makes a trainer of what speaks at rate samples a second.
+func makeTrainer(networks *model.Training, l learner, rate int, src weights.Source, o Options, pool *parallel.Pool) (*Trainer, error) {
 	t := &Trainer{
-		Options: o, Networks: model.NewTraining(c), Optimizers: map[string]*Optimizer{},
+		Options: o, Networks: networks, Optimizers: map[string]*Optimizer{}, learner: l,
 		region: &tensor.Region{}, pool: pool, generator: op.NewRun(pool), judge: op.NewRun(pool),
-		mel: model.MelLoss(c.Codec.Mel.FilterRate), stft: model.STFTLoss(c.Codec.Mel.FilterRate),
+		mel: model.MelLoss(rate), stft: model.STFTLoss(rate),
 	}
 	for _, n := range t.Networks.Networks() {
 		if err := n.Train(src, t.region, pool); err != nil {
@@ -86,10 +115,7 @@ func New(c model.TrainingConfig, src weights.Source, o Options, pool *parallel.P
 		t.Optimizers[n.Prefix] = NewOptimizer(n, o.AdamW, o.Schedule, clip, t.region)
 	}
 	if o.EMADecay > 0 {
-		t.EMA = NewEMA(o.EMADecay, t.region, t.Networks.Codec.Networks()...)
-	}
-	if o.RestartCodes > 0 {
-		t.Restarter = NewRestarter(t, o.RestartCodes)
+		t.EMA = NewEMA(o.EMADecay, t.region, t.Networks.Inferred...)
 	}
 	return t, nil
 }
@@ -135,41 +161,28 @@ func (t *Trainer) Step(pieces ...*Batch) (Losses, error) {
 // A step is one call of Step.
 type step struct {
 	*Trainer
-	pieces  []*Batch
-	size    int // utterances in all pieces
-	losses  Losses
-	content [2]float64 // the whole batch's cross-entropies of phones, NaN for one piece
+	pieces []*Batch
+	size   int // utterances in all pieces
+	losses Losses
 }
 
 func (s *step) judging() bool { return s.Steps >= s.DiscriminatorStart }
 
+// share returns a piece's share of the batch.
+func (s *step) share(piece *Batch) float64 { return float64(piece.Size()) / float64(s.size) }
+
 func (s *step) run() error {
-	s.content = [2]float64{math.NaN(), math.NaN()}
+	s.learner.begin(s)
 	// The discriminator learns first, from what the generator speaks before it
 	// learns; the generator then meets the discriminator that has learned.
-	var spoken spoken
+	var wave tensor.Tensor
 	s.Optimizers["discriminator"].ZeroGrad(s.pool)
-	s.Codes = [3][][][]int32{}
 	first := 0
-	for i, piece := range s.pieces {
-		spoken = s.speak(piece, first)
-		if len(s.pieces) > 1 {
-			if i == 0 {
-				s.content = [2]float64{}
-			}
-			share := float64(piece.Size()) / float64(s.size)
-			s.content[0] += share * s.generator.CrossEntropy(s.generator.Detach(spoken.Phones), piece.Phones, 0)
-			s.content[1] += share * s.generator.CrossEntropy(s.generator.Detach(spoken.RevPhones), piece.Phones, 0)
-		}
+	for _, piece := range s.pieces {
+		wave = s.speak(piece, first)
+		s.learner.note(s, piece, s.share(piece))
 		if s.judging() {
-			s.learnToJudge(piece, spoken.Wave)
-		}
-		quantized := []nn.Quantized{spoken.Parts.Prosody, spoken.Parts.Content, spoken.Parts.Residual}
-		for part, q := range quantized {
-			s.Codes[part] = joinCodes(s.Codes[part], q.Codes)
-		}
-		if s.Restarter != nil {
-			s.Restarter.watch(i == 0, quantized...)
+			s.learnToJudge(piece, wave)
 		}
 		first += piece.Size()
 	}
@@ -188,83 +201,27 @@ func (s *step) run() error {
 	first = 0
 	for _, piece := range s.pieces {
 		if len(s.pieces) > 1 {
-			spoken = s.speak(piece, first)
+			wave = s.speak(piece, first)
 		}
-		s.learnToSpeak(piece, spoken)
+		s.learnToSpeak(piece, wave)
 		first += piece.Size()
 	}
 	s.losses["total"] = s.total()
 	return s.update(names...)
 }
 
-// joinCodes adds the sequences of a piece to those of each book.
-func joinCodes(all, piece [][][]int32) [][][]int32 {
-	if all == nil {
-		return piece
-	}
-	for book, codes := range piece {
-		all[book] = append(all[book], codes...)
-	}
-	return all
-}
-
-// spoken is what the generator makes of a batch.
-type spoken struct {
-	model.Spoken
-	model.Predicted
-}
-
-// speak runs the generator and the predictors over a piece, whose first utterance
-// has the number first in the batch, and records it.
-func (s *step) speak(piece *Batch, first int) spoken {
-	r := s.generator
+// speak runs the generator over a piece, whose first utterance has the number first
+// in the batch, and records it.
+func (s *step) speak(piece *Batch, first int) tensor.Tensor {
 	random := op.Random{Seed: s.Seed, Step: uint64(s.Steps), Sample: first, Off: s.Fixed}
-	r.Record(random)
-	part := s.Networks.Codec.Forward(r, piece.Heard, s.chance(random, piece.Size()))
-	p := part.Parts
-	out := spoken{part, s.Networks.Predictors.Forward(r, p.Prosody.Z, p.Content.Z, p.Residual.Z, part.Timbre)}
-	if s.spoke != nil {
-		s.spoke(out)
-	}
-	return out
-}
-
-// The sites of what is drawn outside of the networks, whose own count from 1.
-const (
-	siteResidual = 1<<63 + iota
-	siteBooks    // and the two after it
-)
-
-// chance draws what is left to chance for n utterances.
-func (s *step) chance(random op.Random, n int) model.Chance {
-	if s.Fixed {
-		return model.Chance{Residual: s.Residual}
-	}
-	c := model.Chance{Residual: make([]float32, n)}
-	for i := range n {
-		if op.Uniform(random.Key(siteResidual, i), 0) >= s.ResidualMask {
-			c.Residual[i] = 1
-		}
-	}
-	// The first utterances of the whole batch lose books, the rest none
-	// (dac/nn/quantize.py).
-	dropped := int(float64(s.size) * s.QuantizerDropout)
-	for part, books := range s.Networks.Codec.Quantizer.Books() {
-		c.Books[part] = make([]int, n)
-		for i := range n {
-			c.Books[part][i] = books
-			if random.Sample+i < dropped {
-				c.Books[part][i] = 1 + int(op.Uniform(random.Key(siteBooks+uint64(part), i), 0)*float64(books))
-			}
-		}
-	}
-	return c
+	s.generator.Record(random)
+	return s.learner.speak(s, piece, random)
 }
 
 // learnToJudge adds to the discriminator's gradient: least squares, 1 for
 // recordings and 0 for what was spoken.
 func (s *step) learnToJudge(piece *Batch, wave tensor.Tensor) {
-	r, share := s.judge, float64(piece.Size())/float64(s.size)
+	r, share := s.judge, s.share(piece)
 	r.Record(op.Random{})
 	both := r.Stack(piece.Heard.Wave, r.Detach(wave))
 	var loss float64
@@ -278,30 +235,20 @@ func (s *step) learnToJudge(piece *Batch, wave tensor.Tensor) {
 	s.losses["discriminator"] += share * loss
 }
 
-// learnToSpeak goes from the losses of a piece back through the generator.
-func (s *step) learnToSpeak(piece *Batch, out spoken) {
-	r, w := s.generator, s.Weights
-	share := float64(piece.Size()) / float64(s.size)
+// learnToSpeak goes from the losses of a piece, spoken as wave, back through the
+// generator.
+func (s *step) learnToSpeak(piece *Batch, wave tensor.Tensor) {
+	r, share := s.generator, s.share(piece)
 	book := func(name string, value float64) { s.losses[name] += share * value }
 	target := piece.Heard.Wave
 
-	book("stft", s.stft.Value(r, r.Detach(out.Wave), target, 0))
-	book("l1", r.L1(r.Detach(out.Wave), target, 0))
-	book("mel", s.mel.Value(r, out.Wave, target, share*w.Mel))
+	book("stft", s.stft.Value(r, r.Detach(wave), target, 0))
+	book("l1", r.L1(r.Detach(wave), target, 0))
+	book("mel", s.mel.Value(r, wave, target, share*s.Weights.Mel))
 	if s.judging() {
-		s.faceTheJudge(piece, out.Wave, share, book)
+		s.faceTheJudge(piece, wave, share, book)
 	}
-	loss := s.Networks.Codec.Quantizer.Loss(r, out.Parts, share*w.Commitment, share*w.Codebook)
-	book("commitment", loss)
-	book("codebook", loss)
-	book("f0", r.SmoothL1(out.F0, piece.F0, share*w.F0))
-	book("uv", r.SmoothL1(out.Energy, piece.Energy, share*w.UV))
-	book("rev_f0", r.SmoothL1(out.RevF0, piece.F0, share*w.F0))
-	book("rev_uv", r.SmoothL1(out.RevEnergy, piece.Energy, share*w.UV))
-	book("content", r.Focal(out.Phones, piece.Phones, s.content[0], share*w.Content))
-	book("rev_content", r.Focal(out.RevPhones, piece.Phones, s.content[1], share*w.Content))
-	book("speaker", r.CrossEntropy(out.Speaker, piece.Speaker, share*w.Speaker))
-	book("rev_speaker", r.CrossEntropy(out.RevSpeaker, piece.Speaker, share*w.Speaker))
+	s.learner.learn(s, piece, share, book)
 	r.Backward()
 	r.Reset()
 }
@@ -325,14 +272,10 @@ func (s *step) faceTheJudge(piece *Batch, wave tensor.Tensor, share float64, boo
 	book("generator", generator)
 }
 
-// total is the sum of all that is trained on. The focal losses of pieces are those
-// of the whole batch.
+// total is the sum of all that is trained on.
 func (s *step) total() float64 {
 	l, w := s.losses, s.Weights
-	return w.Mel*l["mel"] + w.Feature*l["feature"] + w.Generator*l["generator"] +
-		w.Commitment*l["commitment"] + w.Codebook*l["codebook"] +
-		w.F0*(l["f0"]+l["rev_f0"]) + w.UV*(l["uv"]+l["rev_uv"]) +
-		w.Content*(l["content"]+l["rev_content"]) + w.Speaker*(l["speaker"]+l["rev_speaker"])
+	return s.learner.total(w.Mel*l["mel"]+w.Feature*l["feature"]+w.Generator*l["generator"], l, w)
 }
 
 // update steps networks unless a loss or one of their gradients is not finite.

@@ -188,7 +188,7 @@ func TestNeighbours(t *testing.T) {
 	for _, neighbours := range [][]Utterance{{us[0], us[1]}, {us[0], us[2]}, {us[0], long, us[2]}} {
 		trainer := newTrainer(t, c, DefaultOptions(), 2)
 		var got []float32
-		trainer.spoke = func(s spoken) {
+		trainer.learner.(*codecLearner).spoke = func(s spoken) {
 			for _, x := range []tensor.Tensor{s.Timbre, s.Wave, s.F0, s.Energy, s.RevF0, s.RevEnergy, s.Phones, s.RevPhones, s.Speaker, s.RevSpeaker} {
 				got = append(got, x.Sample(0).ToBCT()...)
 			}
