@@ -93,6 +93,13 @@ type Train struct {
 	// RestartCodes is the number of steps after which a codebook entry that nothing
 	// chose gets a new place; 0: never, as in the originals.
 	RestartCodes int `key:"restart_codes" range:"0,1000000000"`
+	// NormaliseCodes keeps codebook entries at the length √codebook_dim, so that they
+	// cannot run away.
+	NormaliseCodes bool `key:"normalise_codes"`
+	// Reversal is the factor on the gradients that come back from the adversaries, and
+	// ReversalWarmup the steps over which it rises from zero.
+	Reversal       float64 `key:"reversal" frange:"0,1000"`
+	ReversalWarmup int     `key:"reversal_warmup" range:"0,1000000000"`
 }
 
 // Model is the codec's networks.
@@ -179,7 +186,7 @@ func Default() *Config {
 			ResidualMask:             0.75,
 			QuantizerDropout:         0.5,
 			KeepCheckpoints:          5,
-			MaxSkippedSteps:          10,
+			MaxSkippedSteps:          10, Reversal: 1,
 		},
 		Model: Model{
 			Causal:                 true,

@@ -21,6 +21,9 @@ type PredictorsConfig struct {
 // FApredictors).
 type Predictors struct {
 	PredictorsConfig
+	// Reversal is the factor on the gradients that the adversaries send back; 1 in
+	// the originals.
+	Reversal   float32
 	f0         *Predictor // f0_predictor: f0 and energy of z_p
 	phone      *Predictor // phone_predictor: of z_c
 	timbre     *nn.Conv   // timbre_predictor: speaker of the timbre
@@ -34,6 +37,7 @@ type Predictors struct {
 func NewPredictors(b *nn.Builder, c PredictorsConfig) *Predictors {
 	l := &Predictors{
 		PredictorsConfig: c,
+		Reversal:         1,
 		f0:               NewPredictor(b.In("f0_predictor"), c.Latent, 1, 2, false),
 		phone:            NewPredictor(b.In("phone_predictor"), c.Latent, c.Phones, 1, false),
 		timbre:           nn.NewLinear(b.In("timbre_predictor"), c.Latent, c.Speakers),
@@ -61,12 +65,12 @@ func (l *Predictors) Forward(r *op.Run, prosody, content, residual, timbre tenso
 	p.F0, p.Energy = two[0], two[1]
 	p.Phones = l.phone.Forward(r, r.Keep(content))[0]
 	p.Speaker = l.timbre.Forward(r, nil, r.Keep(timbre))
-	two = l.revF0.Forward(r, r.Reverse(l.with(r, residual, content, l.ContentF0)))
+	two = l.revF0.Forward(r, r.Reverse(l.with(r, residual, content, l.ContentF0), l.Reversal))
 	p.RevF0, p.RevEnergy = two[0], two[1]
-	p.RevPhones = l.revContent.Forward(r, r.Reverse(l.with(r, residual, prosody, l.ProsodyPhone)))[0]
+	p.RevPhones = l.revContent.Forward(r, r.Reverse(l.with(r, residual, prosody, l.ProsodyPhone), l.Reversal))[0]
 	all := r.Add(prosody, content)
 	all = replace(r, all, r.Add(all, residual))
-	p.RevSpeaker = l.revTimbre.Forward(r, replace(r, all, r.Reverse(all)))[0]
+	p.RevSpeaker = l.revTimbre.Forward(r, replace(r, all, r.Reverse(all, l.Reversal)))[0]
 	return p
 }
 

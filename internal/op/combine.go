@@ -81,13 +81,14 @@ func (r *Run) giveScaled(x, dy tensor.Tensor, s float32) {
 	r.give(x, dx)
 }
 
-// Reverse returns x, and turns the gradient that comes back around: what learns
-// behind it works against what stands before it (Ganin et al., arXiv 1505.07818).
-func (r *Run) Reverse(x tensor.Tensor) tensor.Tensor {
+// Reverse returns x, and turns the gradient that comes back around, times scale:
+// what learns behind it works against what stands before it (Ganin et al., arXiv
+// 1505.07818).
+func (r *Run) Reverse(x tensor.Tensor, scale float32) tensor.Tensor {
 	y := r.New(x.B, x.T, x.C)
 	copy(y.Data, x.Data)
 	if r.Recording() && r.wants(x) {
-		r.record(&y, func(dy tensor.Tensor) { r.giveScaled(x, dy, -1) })
+		r.record(&y, func(dy tensor.Tensor) { r.giveScaled(x, dy, -scale) })
 	}
 	return y
 }

@@ -105,8 +105,8 @@ func combineCases() []gradientCase {
 			return r.Sub(y, x)
 		}),
 		{"Reverse", "short", func(p *problem) {
-			p.input(2, 3, 5).factor = -1
-			p.loss = func(r *Run, x []tensor.Tensor) float64 { return p.probe(r, r.Reverse(x[0])) }
+			p.input(2, 3, 5).factor = -0.5
+			p.loss = func(r *Run, x []tensor.Tensor) float64 { return p.probe(r, r.Reverse(x[0], 0.5)) }
 		}},
 		on("Weigh", "short", 3, 4, 5, func(r *Run, x tensor.Tensor) tensor.Tensor {
 			return r.Weigh(x, []float32{0.5, 0, -1.25})

@@ -36,11 +36,20 @@ func (c *codecLearner) speak(s *step, piece *Batch, random op.Random) tensor.Ten
 	r := s.generator
 	part := c.networks.Codec.Forward(r, piece.Heard, c.chance(s, random, piece.Size()))
 	p := part.Parts
+	c.networks.Predictors.Reversal = float32(s.reversal())
 	c.spoken = spoken{part, c.networks.Predictors.Forward(r, p.Prosody.Z, p.Content.Z, p.Residual.Z, part.Timbre)}
 	if c.spoke != nil {
 		c.spoke(c.spoken)
 	}
 	return c.spoken.Wave
+}
+
+// reversal returns the factor on the adversaries' gradients in this step.
+func (s *step) reversal() float64 {
+	if s.Steps < s.ReversalWarmup {
+		return s.Reversal * float64(s.Steps+1) / float64(s.ReversalWarmup)
+	}
+	return s.Reversal
 }
 
 // The sites of what is drawn outside of the networks, whose own count from 1.

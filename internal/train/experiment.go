@@ -22,7 +22,8 @@ func OptionsOf(c *config.Config) Options {
 		Clip:     o.ClipGrad, ClipJudge: o.ClipGradDiscriminator,
 		EMADecay: c.EMA.Decay, DiscriminatorStart: c.Train.DiscriminatorStart,
 		ResidualMask: c.Train.ResidualMask, QuantizerDropout: c.Train.QuantizerDropout,
-		RestartCodes: c.Train.RestartCodes,
-		Seed:         uint64(c.Train.RandomSeed),
+		RestartCodes: c.Train.RestartCodes, NormaliseCodes: c.Train.NormaliseCodes,
+		Reversal: c.Train.Reversal, ReversalWarmup: c.Train.ReversalWarmup,
+		Seed: uint64(c.Train.RandomSeed),
 	}
 }

@@ -2,8 +2,10 @@ package train
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
+	"github.com/facodec-go/facodec/internal/kernel"
 	"github.com/facodec-go/facodec/internal/nn"
 	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/tensor"
@@ -69,6 +71,35 @@ func (b *restartedBook) watch(first bool, codes [][]int32, e tensor.Tensor) {
 		for t, code := range codes[s] {
 			b.chosen[code]++
 			b.seen = append(b.seen, e.Row(s, t)...)
+		}
+	}
+}
+
+// settleCodes does after a step what the options want of codebooks.
+func (t *Trainer) settleCodes() error {
+	changed := t.Restarter != nil && t.Restarter.look(t.Seed, t.Steps+1) > 0
+	if t.NormaliseCodes {
+		for _, m := range t.Optimizers["quantizer"].Moments {
+			if strings.HasSuffix(m.Param.Name, ".codebook.weight") {
+				normaliseRows(m.Param.Value, m.Param.Shape[1])
+			}
+		}
+		changed = true
+	}
+	if !changed {
+		return nil
+	}
+	return t.Networks.Network("quantizer").Refresh(t.pool)
+}
+
+// normaliseRows brings rows of dim values to the length √dim, which is what they
+// have in the mean when training starts. The search looks at directions alone, so
+// nothing else keeps entries, and what is drawn to them, from growing.
+func normaliseRows(v []float32, dim int) {
+	for ; len(v) > 0; v = v[dim:] {
+		length := math.Sqrt(kernel.SumSquares(v[:dim]))
+		if length > 0 {
+			kernel.Scale(v[:dim], v[:dim], float32(math.Sqrt(float64(dim))/length))
 		}
 	}
 }

@@ -28,6 +28,9 @@ type Options struct {
 	ResidualMask       float64 // probability that a sequence is decoded without its residual
 	QuantizerDropout   float64 // share of a batch that uses a random number of books
 	RestartCodes       int     // steps after which an entry that nothing chose is moved; 0 for never
+	NormaliseCodes     bool    // entries keep their length
+	Reversal           float64 // factor on the adversaries' gradients
+	ReversalWarmup     int     // steps over which it rises from zero
 	Seed               uint64
 	// Fixed switches off all that is left to chance: dropout, quantizer dropout.
 	// Residual then says which sequences keep their residual.
@@ -42,7 +45,7 @@ func DefaultOptions() Options {
 		AdamW:    AdamW{Beta1: 0.9, Beta2: 0.98, Epsilon: 1e-9, WeightDecay: 0.1},
 		Schedule: Schedule{LearningRate: 1e-4, Decay: 0.999996},
 		Clip:     1000, ClipJudge: 10,
-		ResidualMask: 0.75, QuantizerDropout: 0.5,
+		ResidualMask: 0.75, QuantizerDropout: 0.5, Reversal: 1,
 	}
 }
 
@@ -152,10 +155,7 @@ func (t *Trainer) Step(pieces ...*Batch) (Losses, error) {
 	if t.EMA != nil {
 		t.EMA.Update(t.Steps, t.pool)
 	}
-	if t.Restarter != nil && t.Restarter.look(t.Seed, t.Steps+1) > 0 {
-		err = t.Networks.Network("quantizer").Refresh(t.pool)
-	}
-	return s.losses, err
+	return s.losses, t.settleCodes()
 }
 
 // A step is one call of Step.
