@@ -112,7 +112,7 @@ up, take the same time, and speak noise.`,
 	root.SetGlobalNormalizationFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))
 	})
-	root.AddCommand(newTrain(), newReconstruct(), newConvert(), newEncode(), newDecode(), newExtract(), newEval(), newVoice(), newWeights(), newInfo(), newPlot(), newDownload(), newBench(), newVersion())
+	root.AddCommand(newTrain(), newTrainRedecoder(), newReconstruct(), newConvert(), newEncode(), newDecode(), newExtract(), newEval(), newVoice(), newWeights(), newInfo(), newPlot(), newDownload(), newBench(), newVersion())
 	return root
 }
 

@@ -133,3 +133,5 @@ func (c *codecLearner) total(sum float64, l Losses, w LossWeights) float64 {
 		w.F0*(l["f0"]+l["rev_f0"]) + w.UV*(l["uv"]+l["rev_uv"]) +
 		w.Content*(l["content"]+l["rev_content"]) + w.Speaker*(l["speaker"]+l["rev_speaker"])
 }
+
+func (c *codecLearner) settle(t *Trainer) error { return t.settleCodes() }

@@ -2,12 +2,10 @@ package train
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/facodec-go/facodec/internal/dataset"
 	"github.com/facodec-go/facodec/internal/op"
-	"github.com/facodec-go/facodec/internal/teacher"
 )
 
 // A feed is the data of one step.
@@ -31,19 +29,18 @@ func (r *run) feed(ctx context.Context) (*feeder, error) {
 	c := r.Config
 	loader, err := r.set.NewLoader(dataset.LoaderOptions{
 		BatchSize: c.BatchSize, Seed: uint64(c.Train.RandomSeed), GainDB: c.Augment.GainDB,
-		Workers: r.Threads, Start: r.from, Label: r.label,
+		Workers: r.Threads, Start: r.from, Label: r.task.label(),
 	})
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	f := &feeder{loader: loader, feeds: make(chan feed, 1), cancel: cancel}
-	features := NewFeatures(r.trainer.Networks.Codec.CodecConfig, c.Model.NormF0)
 	step := r.trainer.Steps
 	go func() {
 		defer close(f.feeds)
 		for ; ; step++ {
-			next := r.prepare(ctx, loader, features, step)
+			next := r.prepare(ctx, loader, step)
 			select {
 			case f.feeds <- next:
 			case <-ctx.Done():
@@ -77,23 +74,14 @@ func (f *feeder) close() {
 	}
 }
 
-// label is what teachers say of a clip, at peak 1.
-func (r *run) label(_ context.Context, c dataset.Clip, samples []float32) (any, error) {
-	labels, err := r.teachers.Label(c.Key(), func() ([]float32, error) { return samples, nil })
-	if err != nil && len(labels.Phones) > 0 {
-		r.storeFailed.Do(func() { r.Report("labels are not kept: %v", err) })
-		err = nil
-	}
-	return labels, err
-}
-
 // siteCrop is where crops are drawn (see op.Random.Key).
 const siteCrop = siteBooks + 8
 
 // prepare makes the data of a step: as many batches as gradients are accumulated
 // over, each with a crop of every utterance, all of one length.
-func (r *run) prepare(ctx context.Context, loader *dataset.Loader, features *Features, step int) (f feed) {
+func (r *run) prepare(ctx context.Context, loader *dataset.Loader, step int) (f feed) {
 	f.at = loader.Position()
+	hop := r.Config.Preprocess.Spect.HopLength
 	var items [][]dataset.Item
 	frames := r.Config.MaxLen
 	for range r.Config.Train.GradientAccumulationStep {
@@ -104,27 +92,20 @@ func (r *run) prepare(ctx context.Context, loader *dataset.Loader, features *Fea
 		}
 		items = append(items, b.Items)
 		for _, item := range b.Items {
-			frames = min(frames, features.Frames(len(item.Samples)))
+			frames = min(frames, len(item.Samples)/hop)
 		}
 	}
 	f.next = loader.Position()
 	random := op.Random{Seed: uint64(r.Config.Train.RandomSeed), Step: uint64(step)}
 	drawn := 0
 	for _, batch := range items {
-		var us []Utterance
 		var starts []int
 		for _, item := range batch {
-			labels, ok := item.Label.(teacher.Labels)
-			if !ok {
-				f.err = errors.New("a clip without labels")
-				return f
-			}
-			us = append(us, Utterance{Wave: item.Samples, F0: labels.F0, Phones: labels.Phones, Speaker: int32(labels.Speaker)})
-			room := features.Frames(len(item.Samples)) - frames + 1
+			room := len(item.Samples)/hop - frames + 1
 			starts = append(starts, int(op.Uniform(random.Key(siteCrop, drawn), 0)*float64(room)))
 			drawn++
 		}
-		b, err := features.Batch(us, starts, frames)
+		b, err := r.task.batch(batch, starts, frames)
 		if err != nil {
 			f.err = fmt.Errorf("step %d: %w", step, err)
 			return f

@@ -2,10 +2,10 @@ package train
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -116,7 +116,7 @@ func (r *run) step(f feed) error {
 	}
 	r.skipped = 0
 	r.books.add(r.trainer)
-	if warning := r.quantized.watch(losses["commitment"] + losses["codebook"]); warning {
+	if _, ok := losses["commitment"]; ok && r.quantized.watch(losses["commitment"]+losses["codebook"]) {
 		r.Report("step %d: the commitment and codebook losses have grown tenfold and go on growing (%.3g, %.3g): the codebooks may be running away; lower optimizer.lr, or raise loss_weights.commitment",
 			r.trainer.Steps, losses["commitment"], losses["codebook"])
 	}
@@ -229,8 +229,9 @@ func (r *run) write(path string) error {
 	}
 	metadata := map[string]string{
 		configKey: string(config), epochKey: strconv.Itoa(r.position.Epoch), positionKey: string(position),
-		teacherKey: base64.StdEncoding.EncodeToString(r.units.Bytes()), dataKey: r.set.Fingerprint(),
+		dataKey: r.set.Fingerprint(),
 	}
+	maps.Copy(metadata, r.task.metadata())
 	if r.best >= 0 {
 		metadata[bestKey] = strconv.FormatFloat(r.best, 'g', -1, 64)
 	}

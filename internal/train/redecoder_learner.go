@@ -29,3 +29,5 @@ func (l redecoderLearner) note(*step, *Batch, float64) {}
 func (l redecoderLearner) learn(*step, *Batch, float64, func(string, float64)) {}
 
 func (l redecoderLearner) total(sum float64, _ Losses, _ LossWeights) float64 { return sum }
+
+func (l redecoderLearner) settle(*Trainer) error { return nil }

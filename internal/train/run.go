@@ -2,18 +2,15 @@ package train
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/facodec-go/facodec/internal/atomicfile"
@@ -21,8 +18,8 @@ import (
 	"github.com/facodec-go/facodec/internal/dataset"
 	"github.com/facodec-go/facodec/internal/eventlog"
 	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/nn"
 	"github.com/facodec-go/facodec/internal/parallel"
-	"github.com/facodec-go/facodec/internal/teacher"
 	"github.com/facodec-go/facodec/internal/weights"
 )
 
@@ -34,7 +31,8 @@ const (
 
 // RunOptions say what to train, and for how long.
 type RunOptions struct {
-	Config  *config.Config // checked; its Dataset is the folder of speech
+	Config  *config.Config // checked, a codec's or a redecoder's; its Dataset is the folder of speech
+	Codec   *FrozenCodec   // that a redecoder is trained for; nil for a codec
 	Resume  string         // ResumeAuto, ResumeNone or a checkpoint
 	Init    string         // a checkpoint to start from, instead of pretrained_model
 	Steps   int            // of the whole run, 0 for no limit but the epochs
@@ -70,7 +68,8 @@ const (
 	configKey   = "config"
 	epochKey    = "epoch"
 	positionKey = "train_position"
-	teacherKey  = "train_teachers"
+	teacherKey  = "train_teachers" // of a codec
+	codecKey    = "train_codec"    // of a redecoder
 	bestKey     = "train_best"
 	dataKey     = "train_dataset"
 )
@@ -82,10 +81,18 @@ func RunDir(c *config.Config) string { return filepath.Join(c.LogDir, c.ExpName)
 // ends, but for an error, the folder then holds a checkpoint from which the same
 // run goes on bit for bit.
 func Run(ctx context.Context, o RunOptions) error {
-	r := &run{RunOptions: o, dir: RunDir(o.Config), best: -1, started: time.Now()}
+	r := &run{RunOptions: o, dir: RunDir(o.Config), best: -1, started: time.Now(), pool: parallel.New(o.Threads)}
 	defer r.close()
+	r.task = &codecTask{run: r}
+	if o.Config.IsRedecoder() {
+		task, err := newRedecoderTask(r)
+		if err != nil {
+			return err
+		}
+		r.task = task
+	}
 	for _, step := range []func(context.Context) error{
-		r.openFolder, r.scan, r.learnTeachers, r.build, r.loop,
+		r.openFolder, r.scan, r.task.prepare, r.build, r.loop,
 	} {
 		if err := step(ctx); err != nil {
 			if ctx.Err() != nil && errors.Is(err, ctx.Err()) && r.trainer == nil {
@@ -97,6 +104,35 @@ func Run(ctx context.Context, o RunOptions) error {
 	return nil
 }
 
+// A task is what a run trains: a codec or a redecoder.
+type task interface {
+	// same says whether the networks of a checkpoint's experiment are those of this
+	// one, of the same kind.
+	same(old *config.Config) bool
+	// takeUp reads what a checkpoint has of the task, which metadata returned. name
+	// stands in errors.
+	takeUp(name string, metadata map[string]string) error
+	metadata() map[string]string
+	// prepare makes what is needed before the first step and is no network.
+	prepare(ctx context.Context) error
+	// declare returns networks without values.
+	declare() *model.Training
+	trainer(src weights.Source) (*Trainer, error)
+	validator(clips []Clip) (validator, error)
+	// label is what dataset.LoaderOptions has, nil for none.
+	label() dataset.LabelFunc
+	// batch makes a batch of crops of so many frames, that of each item from a frame
+	// on. It is called by one goroutine at a time.
+	batch(items []dataset.Item, starts []int, frames int) (*Batch, error)
+	close()
+}
+
+// A validator judges weights on held-out speech, as Validator does.
+type validator interface {
+	Run(ctx context.Context, src weights.Source, log *eventlog.Log, step int64) (map[string]float64, error)
+	Close()
+}
+
 // A run is one process's part of a training run.
 type run struct {
 	RunOptions
@@ -106,24 +142,22 @@ type run struct {
 	from    dataset.Position
 	best    float64 // mel distance of the best validation, -1 for none
 
-	set         *dataset.Set
-	units       *teacher.Units
-	teachers    teacher.Set
-	pool        *parallel.Pool
-	trainer     *Trainer
-	validator   *Validator
-	log         *eventlog.Log
-	loader      *feeder
-	losses      Losses // of the last step
-	epoch       int
-	position    dataset.Position // of the next step
-	skipped     int              // steps in a row
-	written     []string         // checkpoints, the oldest first
-	good        string           // the newest checkpoint of this process
-	saved       int              // its step
-	books       bookUse
-	quantized   alarm
-	storeFailed sync.Once
+	set       *dataset.Set
+	pool      *parallel.Pool
+	task      task
+	trainer   *Trainer
+	validator validator // nil for none
+	log       *eventlog.Log
+	loader    *feeder
+	losses    Losses // of the last step
+	epoch     int
+	position  dataset.Position // of the next step
+	skipped   int              // steps in a row
+	written   []string         // checkpoints, the oldest first
+	good      string           // the newest checkpoint of this process
+	saved     int              // its step
+	books     bookUse
+	quantized alarm
 }
 
 func (r *run) close() {
@@ -139,9 +173,10 @@ func (r *run) close() {
 	if r.trainer != nil {
 		r.trainer.Close()
 	}
-	if r.pool != nil {
-		r.pool.Close()
+	if r.task != nil {
+		r.task.close()
 	}
+	r.pool.Close()
 	if r.resumed != nil {
 		r.resumed.Close()
 	}
@@ -186,7 +221,7 @@ func (r *run) takeUp(f *weights.File) error {
 	if err != nil {
 		return fmt.Errorf("%s: is no training checkpoint that can be resumed; --init starts from its weights: %w", f.Path(), err)
 	}
-	if !reflect.DeepEqual(ConfigOf(old), ConfigOf(r.Config)) {
+	if !r.task.same(old) {
 		return fmt.Errorf("%s: model_params are not those of this experiment; --init starts from its weights", f.Path())
 	}
 	if err := json.Unmarshal([]byte(meta[positionKey]), &r.from); err != nil {
@@ -197,14 +232,7 @@ func (r *run) takeUp(f *weights.File) error {
 			return fmt.Errorf("%s: %s: %w", f.Path(), bestKey, err)
 		}
 	}
-	blob, err := base64.StdEncoding.DecodeString(meta[teacherKey])
-	if err == nil {
-		r.units, err = teacher.ParseUnits(blob)
-	}
-	if err != nil {
-		return fmt.Errorf("%s: %s: %w", f.Path(), teacherKey, err)
-	}
-	return nil
+	return r.task.takeUp(f.Path(), meta)
 }
 
 func (r *run) writeConfig() error {
@@ -259,53 +287,13 @@ func (r *run) scan(ctx context.Context) error {
 	return nil
 }
 
-// learnTeachers learns content units and speakers from the training clips, unless
-// the checkpoint brought them, and opens the pitch teacher.
-func (r *run) learnTeachers(ctx context.Context) error {
-	c := r.Config
-	pitch, err := teacher.OpenPitch(c.F0Path, func(line string) { r.Report("%s", line) })
-	if err != nil {
-		return err
-	}
-	if r.units == nil {
-		var sources []teacher.Source
-		for _, clip := range r.set.Train {
-			sources = append(sources, teacher.Source{Name: clip.Key(), Load: func() ([]float32, error) { return r.set.Load(ctx, clip) }})
-		}
-		r.units, err = teacher.Learn(ctx, sources, teacher.Config{
-			Units: c.Teachers.ContentUnits, Speakers: c.Teachers.Speakers, Seed: uint64(c.Train.RandomSeed), Threads: r.Threads,
-			Notice:   func(line string) { r.Report("%s", line) },
-			Progress: func(done, total int) { r.Progress(Progress{Phase: "teachers", Done: done, Total: total}) },
-		})
-		if err != nil {
-			return err
-		}
-		r.Report("%d content units and %d speakers learned", r.units.Classes(), r.units.Speakers().Classes())
-	}
-	if n := r.units.Classes(); n > c.Model.PhoneClasses {
-		return fmt.Errorf("model_params.phone_classes: %d is not enough for %d content units; raise it, or lower teachers.content_units", c.Model.PhoneClasses, n)
-	}
-	if n := r.units.Speakers().Classes(); n > c.Model.SpeakerClasses {
-		return fmt.Errorf("model_params.speaker_classes: %d is not enough for %d speakers; raise it, or set teachers.speakers", c.Model.SpeakerClasses, n)
-	}
-	store, err := teacher.OpenStore(filepath.Join(r.dir, cacheDir, "labels"))
-	if err != nil {
-		return err
-	}
-	r.teachers = teacher.Set{Phones: r.units, Speaker: r.units.Speakers(), Pitch: pitch, Store: store}
-	return nil
-}
-
 // build makes the trainer, from a checkpoint or fresh, and what goes with it.
 func (r *run) build(ctx context.Context) error {
-	c := r.Config
-	r.pool = parallel.New(r.Threads)
-	networks := ConfigOf(c)
-	src, err := r.initial(networks)
+	src, err := r.initial(r.task.declare().Params())
 	if err != nil {
 		return err
 	}
-	if r.trainer, err = New(networks, src, OptionsOf(c), r.pool); err != nil {
+	if r.trainer, err = r.task.trainer(src); err != nil {
 		return err
 	}
 	last := int64(-1)
@@ -326,23 +314,24 @@ func (r *run) build(ctx context.Context) error {
 		clips = append(clips, Clip{Name: item.Clip.Path, Wave: item.Samples})
 	}
 	if len(clips) > 0 {
-		if r.validator, err = NewValidator(networks.Codec, clips, c.Validation.Samples, r.pool); err != nil {
+		if r.validator, err = r.task.validator(clips); err != nil {
 			return err
 		}
 	}
-	r.books = newBookUse(c)
+	if !r.Config.IsRedecoder() {
+		r.books = newBookUse(r.Config)
+	}
 	r.position = r.from
 	r.loader, err = r.feed(ctx)
 	return err
 }
 
 // initial returns the weights that a fresh run starts from.
-func (r *run) initial(networks model.TrainingConfig) (weights.Source, error) {
+func (r *run) initial(params []*nn.Param) (weights.Source, error) {
 	path := r.Init
 	if path == "" {
 		path = r.Config.PretrainedModel
 	}
-	params := model.NewTraining(networks).Params()
 	if r.resumed != nil || path == "" {
 		return InitialWeights(params, uint64(r.Config.Train.RandomSeed)), nil
 	}

@@ -124,7 +124,7 @@ func sameRuns(t *testing.T, got, want string, step int) {
 		w, _ := y.Float32()
 		golden.Equal(t, name, v, w)
 	}
-	for _, key := range []string{stateKey, positionKey, teacherKey, bestKey, "iters", epochKey} {
+	for _, key := range []string{stateKey, positionKey, teacherKey, codecKey, bestKey, "iters", epochKey} {
 		if a.Metadata()[key] != b.Metadata()[key] {
 			t.Errorf("%s: %q, want %q", key, a.Metadata()[key], b.Metadata()[key])
 		}

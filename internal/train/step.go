@@ -66,7 +66,6 @@ type Trainer struct {
 	generator *op.Run
 	judge     *op.Run
 	mel, stft model.SpectralLoss
-	spoke     func(spoken) // for tests: sees what is spoken in each step
 }
 
 // A learner is what a Trainer teaches to speak. The spectral losses and those of the
@@ -86,6 +85,8 @@ type learner interface {
 	learn(s *step, piece *Batch, share float64, book func(name string, value float64))
 	// total adds to sum those of its losses that are trained on, weighted.
 	total(sum float64, l Losses, w LossWeights) float64
+	// settle ends a step that had an effect.
+	settle(t *Trainer) error
 }
 
 // New makes a trainer of a codec, whose weights and those of the networks that it
@@ -155,7 +156,7 @@ func (t *Trainer) Step(pieces ...*Batch) (Losses, error) {
 	if t.EMA != nil {
 		t.EMA.Update(t.Steps, t.pool)
 	}
-	return s.losses, t.settleCodes()
+	return s.losses, t.learner.settle(t)
 }
 
 // A step is one call of Step.

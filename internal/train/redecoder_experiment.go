@@ -1,0 +1,76 @@
+package train
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/facodec-go/facodec/internal/config"
+	"github.com/facodec-go/facodec/internal/model"
+)
+
+// RedecoderConfigOf returns the networks that a redecoder's experiment file
+// describes.
+func RedecoderConfigOf(c *config.Config) model.RedecoderTrainingConfig {
+	return model.RedecoderTrainingConfig{Redecoder: model.RedecoderConfigOf(c), Discriminator: model.DiscriminatorConfigOf(c)}
+}
+
+// RedecoderFor returns an experiment that trains a redecoder for a codec, in the way
+// and on the speech that the codec was trained. Its decoder is as wide as the
+// codec's, and its WaveNet twice as wide and deep as the one of the prosody branch:
+// for the standard codec that is the standard redecoder.
+func RedecoderFor(codec *config.Config) *config.Config {
+	c := config.DefaultRedecoder()
+	c.ExpName, c.LogDir, c.Dataset = codec.ExpName+"_redecoder", codec.LogDir, codec.Dataset
+	c.LogInterval, c.SaveInterval, c.Epochs = codec.LogInterval, codec.SaveInterval, codec.Epochs
+	c.BatchSize, c.MaxLen = codec.BatchSize, codec.MaxLen
+	c.Preprocess, c.Train, c.Model = codec.Preprocess, codec.Train, codec.Model
+	c.Loss, c.Optimizer, c.EMA = codec.Loss, codec.Optimizer, codec.EMA
+	c.Augment, c.Validation = codec.Augment, codec.Validation
+	c.Redecoder.WavenetEmbedDim = min(2*codec.Model.ProsodyHidden, 4096)
+	c.Redecoder.WavenetLayers = min(2*codec.Model.ProsodyLayers, 64)
+	return c
+}
+
+// describes holds what a redecoder's experiment says of its codec against the codec:
+// a checkpoint that says something else of it would be of no use.
+func describes(redecoder *config.Config, codec *FrozenCodec) error {
+	if codec.Config.IsRedecoder() {
+		return fmt.Errorf("%s: is a redecoder and not a codec", codec.Name)
+	}
+	a, b := redecoder, codec.Config
+	p, q, m, n := a.Preprocess, b.Preprocess, a.Model, b.Model
+	var differ []string
+	for _, k := range []struct {
+		key             string
+		redecoder, real any
+	}{
+		{"preprocess_params.sr", p.SampleRate, q.SampleRate},
+		{"preprocess_params.spect_params.n_fft", p.Spect.NFFT, q.Spect.NFFT},
+		{"preprocess_params.spect_params.win_length", p.Spect.WinLength, q.Spect.WinLength},
+		{"preprocess_params.spect_params.hop_length", p.Spect.HopLength, q.Spect.HopLength},
+		{"preprocess_params.spect_params.n_mels", p.Spect.NMels, q.Spect.NMels},
+		{"model_params.encoder_causal", m.Causal, n.Causal},
+		{"model_params.encoder_lstm", m.LSTM, n.LSTM},
+		{"model_params.n_p_codebooks", m.NProsody, n.NProsody},
+		{"model_params.n_c_codebooks", m.NContent, n.NContent},
+		{"model_params.n_r_codebooks", m.NResidual, n.NResidual},
+		{"model_params.latent_dim", m.LatentDim, n.LatentDim},
+		{"model_params.codebook_size", m.CodebookSize, n.CodebookSize},
+		{"model_params.codebook_dim", m.CodebookDim, n.CodebookDim},
+		{"model_params.prosody_mel_bins", m.ProsodyMels, n.ProsodyMels},
+		{"model_params.prosody_hidden_dim", m.ProsodyHidden, n.ProsodyHidden},
+		{"model_params.prosody_layers", m.ProsodyLayers, n.ProsodyLayers},
+		{"model_params.timbre_hidden_dim", m.TimbreHidden, n.TimbreHidden},
+		{"model_params.DAC.encoder_dim", m.DAC.EncoderDim, n.DAC.EncoderDim},
+		{"model_params.DAC.encoder_rates", m.DAC.EncoderRates, n.DAC.EncoderRates},
+	} {
+		if !reflect.DeepEqual(k.redecoder, k.real) {
+			differ = append(differ, fmt.Sprintf("%s is %v in the experiment and %v in the codec", k.key, k.redecoder, k.real))
+		}
+	}
+	if differ != nil {
+		return fmt.Errorf("%s: is not the codec that the experiment is for: %s", codec.Name, strings.Join(differ, ", "))
+	}
+	return nil
+}
