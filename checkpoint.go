@@ -1,32 +1,21 @@
 package facodec
 
 import (
-	"errors"
-	"fmt"
 	"io/fs"
 	"path"
-	"path/filepath"
-	"strings"
 
+	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/weights"
 )
 
-// configKey is where a checkpoint carries its configuration: in the metadata of
-// safetensors, and beside the networks of a PyTorch file.
-const configKey = "config"
-
-// besideNames are the names that configurations have next to checkpoints: the
-// published one's, then the originals' experiment files'.
-var besideNames = []string{"config.yml", "config.yaml", "config.json"}
-
-// checkpoint is an open file with the configuration that belongs to it.
-type checkpoint struct {
+// openedCheckpoint is an open file with the configuration that belongs to it.
+type openedCheckpoint struct {
 	file   *weights.File
 	config *config.Config
 }
 
-func (c *checkpoint) Close() error { return c.file.Close() }
+func (c *openedCheckpoint) Close() error { return c.file.Close() }
 
 // origin says where a checkpoint is read from.
 type origin struct {
@@ -40,7 +29,7 @@ func onDisk(path string) origin {
 	return origin{
 		name:   path,
 		open:   func() (*weights.File, error) { return weights.Open(path) },
-		beside: func(base string) (*config.Config, error) { return config.Load(filepath.Join(filepath.Dir(path), base)) },
+		beside: checkpoint.Beside(path),
 	}
 }
 
@@ -71,7 +60,7 @@ func inFS(fsys fs.FS, name string) origin {
 	}
 }
 
-func openCheckpoint(from origin, o *options) (*checkpoint, error) {
+func openCheckpoint(from origin, o *options) (*openedCheckpoint, error) {
 	file, err := from.open()
 	if err != nil {
 		return nil, err
@@ -83,24 +72,15 @@ func openCheckpoint(from origin, o *options) (*checkpoint, error) {
 			return nil, err
 		}
 	}
-	return &checkpoint{file: file, config: c}, nil
+	return &openedCheckpoint{file: file, config: c}, nil
 }
 
 // configOf finds the configuration that a checkpoint carries, or one that lies
 // beside it.
 func configOf(file *weights.File, from origin) (*config.Config, error) {
-	if text, ok := note(file, configKey); ok {
-		return config.Parse(from.name+": config", []byte(text))
-	}
+	cure := "give one with --config"
 	if from.beside == nil {
-		return nil, fmt.Errorf("%s: %w in the checkpoint; give one with WithConfig", from.name, ErrNoConfig)
+		cure = "give one with WithConfig"
 	}
-	for _, base := range besideNames {
-		c, err := from.beside(base)
-		if !errors.Is(err, fs.ErrNotExist) {
-			return c, err
-		}
-	}
-	return nil, fmt.Errorf("%s: %w in the checkpoint, nor a %s beside it; give one with --config",
-		from.name, ErrNoConfig, strings.Join(besideNames, ", "))
+	return checkpoint.Config(file, from.name, from.beside, cure)
 }

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"slices"
 
+	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/parallel"
@@ -59,7 +60,7 @@ func openCodec(from origin, opts []Option) (*Codec, error) {
 		model:  model.NewCodec(model.CodecConfigOf(cp.config)),
 		config: cp.config, region: &tensor.Region{}, pool: parallel.New(o.threads),
 	}
-	_, c.synthesized = note(cp.file, synthesizedKey)
+	_, c.synthesized = checkpoint.Note(cp.file, synthesizedKey)
 	c.leaveOut(o.leaveOut)
 	if err := c.model.Load(cp.file, c.region, c.pool); err != nil {
 		c.Close()

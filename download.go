@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/hub"
 )
 
@@ -83,18 +84,18 @@ type downloader struct {
 
 func (d *downloader) model(ctx context.Context, ref hub.Ref) (*DownloadReport, error) {
 	d.report = DownloadReport{Repo: ref.Repo, Revision: ref.Revision}
-	checkpoint, err := d.checkpoint(ctx, ref)
+	weights, err := d.checkpoint(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
-	d.report.Checkpoint, d.report.Commit = checkpoint.Path, checkpoint.Commit
-	at := ref.In(checkpoint.name)
-	if slices.Contains(besideNames, path.Base(at.File)) {
+	d.report.Checkpoint, d.report.Commit = weights.Path, weights.Commit
+	at := ref.In(weights.name)
+	if slices.Contains(checkpoint.BesideNames, path.Base(at.File)) {
 		return &d.report, nil // was a configuration itself
 	}
 	// Of the same commit, even if the branch moves on between the two.
-	at.Revision = checkpoint.Commit
-	for _, name := range besideNames {
+	at.Revision = weights.Commit
+	for _, name := range checkpoint.BesideNames {
 		f, err := d.file(ctx, at.In(path.Join(path.Dir(at.File), name)))
 		if errors.Is(err, hub.ErrNoFile) {
 			continue

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/nn"
 )
 
@@ -13,7 +14,7 @@ import (
 var (
 	// ErrNoConfig: the checkpoint carries no configuration, none lies beside it
 	// and none was given.
-	ErrNoConfig = errors.New("no configuration")
+	ErrNoConfig = checkpoint.ErrNoConfig
 	// ErrTensors: the checkpoint's tensors are not those of the configured
 	// networks.
 	ErrTensors = nn.ErrTensors

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/weights"
 )
 
@@ -98,9 +99,9 @@ func TestExportWeights(t *testing.T) {
 			f := opened(t, output)
 			step, _ := number(f, stepKey)
 			epoch, _ := number(f, epochKey)
-			mine, _ := note(f, "note")
-			_, state := note(f, "train_state")
-			if _, carried := note(f, configKey); step != 1200 || epoch != 3 || mine != "mine" || state || !carried {
+			mine, _ := checkpoint.Note(f, "note")
+			_, state := checkpoint.Note(f, "train_state")
+			if _, carried := checkpoint.Note(f, checkpoint.ConfigKey); step != 1200 || epoch != 3 || mine != "mine" || state || !carried {
 				t.Errorf("%s: notes %v %v", output, f.Metadata(), f.Values())
 			}
 

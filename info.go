@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/weights"
 )
@@ -96,9 +97,9 @@ func Describe(path string, opts ...Option) (*Description, error) {
 	if n, ok := number(file, epochKey); ok {
 		d.Epoch = &n
 	}
-	d.Synthesized, _ = note(file, synthesizedKey)
+	d.Synthesized, _ = checkpoint.Note(file, synthesizedKey)
 	c, source := o.config, "given"
-	if _, carried := note(file, configKey); c == nil && (carried || hasNetworks(file, "encoder", "decoder")) {
+	if _, carried := checkpoint.Note(file, checkpoint.ConfigKey); c == nil && (carried || hasNetworks(file, "encoder", "decoder")) {
 		if source = "in the checkpoint"; !carried {
 			source = "beside the checkpoint"
 		}

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/nn"
@@ -17,7 +18,7 @@ import (
 )
 
 // What a checkpoint says about itself beside its tensors: in the metadata of
-// safetensors, and beside the networks of a PyTorch file. configKey is one, too.
+// safetensors, and beside the networks of a PyTorch file (see internal/checkpoint).
 const (
 	stepKey        = "iters" // the originals' name for the training step
 	epochKey       = "epoch"
@@ -138,7 +139,7 @@ func configToCarry(file *weights.File, path, given string) (*config.Config, erro
 		}
 		return c, err
 	}
-	_, carried := note(file, configKey)
+	_, carried := checkpoint.Note(file, checkpoint.ConfigKey)
 	if !carried && !hasNetworks(file, "encoder", "decoder") {
 		return nil, nil
 	}
@@ -184,22 +185,13 @@ func checkTensors(c *config.Config, src weights.Source, path string) error {
 	return nil
 }
 
-// note returns what a checkpoint says of itself under a key.
-func note(file *weights.File, key string) (string, bool) {
-	if text, ok := file.Metadata()[key]; ok {
-		return text, true
-	}
-	text, ok := file.Values()[key].(string)
-	return text, ok
-}
-
 // number returns a note that is a whole number, of which safetensors has the
 // digits, and PyTorch files the number.
 func number(file *weights.File, key string) (int64, bool) {
 	if n, ok := file.Values()[key].(int64); ok {
 		return n, true
 	}
-	text, _ := note(file, key)
+	text, _ := checkpoint.Note(file, key)
 	n, err := strconv.ParseInt(text, 10, 64)
 	return n, err == nil
 }
@@ -237,7 +229,7 @@ func notesOf(file *weights.File) (notes map[string]any, leftOut []string) {
 func isFlat(file *weights.File) bool {
 	top, ok := file.Root().(*weights.Dict)
 	if !ok {
-		text, _ := note(file, flatKey)
+		text, _ := checkpoint.Note(file, flatKey)
 		return text == "flat"
 	}
 	if net, ok := top.Lookup("net"); ok {
@@ -285,7 +277,7 @@ func writeCheckpoint(ctx context.Context, output string, arrays []weights.Array,
 		if err != nil {
 			return WeightsReport{}, err
 		}
-		notes[configKey] = string(text)
+		notes[checkpoint.ConfigKey] = string(text)
 	}
 	report := WeightsReport{Output: output, Format: format, Tensors: len(arrays), Config: c != nil}
 	for i, a := range arrays {

@@ -3,20 +3,18 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
-	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
+	carried "github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/train"
 	"github.com/facodec-go/facodec/internal/weights"
 )
 
-// trainRedecoderFlags are train's, without a preset, and the codec's.
+// trainRedecoderFlags are train-redecoder's own.
 type trainRedecoderFlags struct {
-	trainFlags
+	runFlags
 	codec, codecConfig string
 }
 
@@ -52,31 +50,13 @@ spoken in its own voice; Ctrl-C, after which the same command goes on bit for bi
 	flags.StringVar(&f.codec, "codec", "", "`file` with the codec's weights, or a training checkpoint of it, in place of the experiment's pretrained_encoder; hf://Plachta/FAcodec: the published one")
 	flags.StringVar(&f.codecConfig, "codec-config", "", "the codec's experiment `file`; needed only if its checkpoint carries none and no config.yml lies beside it")
 	flags.StringVar(&f.config, "config", "", "experiment `file` of the redecoder, JSON or YAML; docs/config.md has every key (default: one made for the codec)")
-	flags.StringVar(&f.dataset, "dataset", "", "`folder` of speech, in place of the experiment's dataset")
-	flags.StringVar(&f.expName, "exp-name", "", "`name` of the run, in place of the experiment's exp_name")
-	flags.StringVar(&f.logDir, "log-dir", "", "`folder` of runs, in place of the experiment's log_dir")
-	flags.StringVar(&f.resume, "resume", train.ResumeAuto, "auto: go on where the run is, if there is one; none: begin a run; or a training checkpoint's `file`")
-	flags.StringVar(&f.init, "init", "", "redecoder's checkpoint `file` whose weights to start from")
-	flags.IntVar(&f.steps, "steps", 0, "stop when the run has so many steps")
-	flags.DurationVar(&f.time, "time", 0, "stop after this long, 90m or 8h say")
-	flags.IntVar(&f.seed, "seed", -1, "seed of weights, order and crops, in place of the experiment's train.random_seed")
-	flags.IntVar(&f.threads, "threads", 0, "how many threads to compute on (default: one for each CPU); results do not depend on it")
-	flags.BoolVar(&f.printConfig, "print-config", false, "print the experiment, with every key, and do nothing")
-	flags.BoolVar(&f.quiet, "quiet", false, "print errors alone")
+	f.add(cmd)
 	return cmd
 }
 
 func (f *trainRedecoderFlags) run(cmd *cobra.Command) error {
-	usage := func(format string, args ...any) error {
-		return &usageError{cmd.CommandPath(), fmt.Errorf(format, args...)}
-	}
-	switch {
-	case f.steps < 0:
-		return usage("--steps %d: want at least 1", f.steps)
-	case f.time < 0:
-		return usage("--time %s: want more", f.time)
-	case f.init != "" && f.resume != train.ResumeAuto && f.resume != train.ResumeNone:
-		return usage("--init and --resume are both given a checkpoint; want one")
+	if err := f.check(cmd); err != nil {
+		return err
 	}
 	var c *config.Config
 	if f.config != "" {
@@ -92,7 +72,7 @@ func (f *trainRedecoderFlags) run(cmd *cobra.Command) error {
 		}
 	}
 	if f.codec == "" {
-		return usage("no --codec: name the checkpoint of the codec that the redecoder is for")
+		return &usageError{cmd.CommandPath(), errors.New("no --codec: name the checkpoint of the codec that the redecoder is for")}
 	}
 	codec, file, err := f.openCodec(cmd)
 	if err != nil {
@@ -102,45 +82,8 @@ func (f *trainRedecoderFlags) run(cmd *cobra.Command) error {
 	if c == nil {
 		c = train.RedecoderFor(codec.Config)
 	}
-	if err := f.override(c); err != nil {
-		return err
-	}
-	if f.printConfig {
-		text, err := c.Indented()
-		if err == nil {
-			_, err = cmd.OutOrStdout().Write(text)
-		}
-		return err
-	}
-	if c.Dataset == "" {
-		return usage("no --dataset: name a folder of speech")
-	}
-	d := newDisplay(cmd.ErrOrStderr(), f.quiet)
-	for _, key := range c.Unused() {
-		d.notice("%s has no effect", key)
-	}
-	s := &trainDisplay{display: d}
-	defer d.stopBar()
-	return train.Run(cmd.Context(), train.RunOptions{
-		Config: c, Codec: codec, Resume: f.resume, Init: f.init, Steps: f.steps, Time: f.time, Threads: f.threads,
-		Report: d.info, Progress: s.progress,
-	})
-}
-
-// override puts what flags say into the experiment.
-func (f *trainRedecoderFlags) override(c *config.Config) error {
-	for _, o := range []struct {
-		value string
-		key   *string
-	}{{f.codec, &c.PretrainedEncoder}, {f.dataset, &c.Dataset}, {f.expName, &c.ExpName}, {f.logDir, &c.LogDir}} {
-		if o.value != "" {
-			*o.key = o.value
-		}
-	}
-	if f.seed >= 0 {
-		c.Train.RandomSeed = f.seed
-	}
-	return c.Validate()
+	c.PretrainedEncoder = f.codec
+	return f.start(cmd, c, codec)
 }
 
 // openCodec opens the codec and finds its configuration where facodec.Open does.
@@ -169,19 +112,5 @@ func (f *trainRedecoderFlags) configOf(file *weights.File) (*config.Config, erro
 	if f.codecConfig != "" {
 		return config.Load(f.codecConfig)
 	}
-	text, ok := file.Metadata()["config"]
-	if !ok {
-		text, ok = file.Values()["config"].(string)
-	}
-	if ok {
-		return config.Parse(file.Path()+": config", []byte(text))
-	}
-	beside := []string{"config.yml", "config.yaml", "config.json"}
-	for _, name := range beside {
-		if c, err := config.Load(filepath.Join(filepath.Dir(file.Path()), name)); !errors.Is(err, fs.ErrNotExist) {
-			return c, err
-		}
-	}
-	return nil, fmt.Errorf("%s: no configuration in the checkpoint, nor a %s beside it; give one with --codec-config",
-		file.Path(), strings.Join(beside, ", "))
+	return carried.Config(file, file.Path(), carried.Beside(file.Path()), "give one with --codec-config")
 }

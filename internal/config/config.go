@@ -92,14 +92,14 @@ type Train struct {
 	MaxSkippedSteps    int     `key:"max_skipped_steps" range:"1,1000000"`          // in a row, for values that are not finite, before the run stops
 	// RestartCodes is the number of steps after which a codebook entry that nothing
 	// chose gets a new place; 0: never, as in the originals.
-	RestartCodes int `key:"restart_codes" range:"0,1000000000"`
+	RestartCodes int `key:"restart_codes" redecoder:"-" range:"0,1000000000"`
 	// NormaliseCodes keeps codebook entries at the length √codebook_dim, so that they
 	// cannot run away.
-	NormaliseCodes bool `key:"normalise_codes"`
+	NormaliseCodes bool `key:"normalise_codes" redecoder:"-"`
 	// Reversal is the factor on the gradients that come back from the adversaries, and
 	// ReversalWarmup the steps over which it rises from zero.
-	Reversal       float64 `key:"reversal" frange:"0,1000"`
-	ReversalWarmup int     `key:"reversal_warmup" range:"0,1000000000"`
+	Reversal       float64 `key:"reversal" redecoder:"-" frange:"0,1000"`
+	ReversalWarmup int     `key:"reversal_warmup" redecoder:"-" range:"0,1000000000"`
 }
 
 // Model is the codec's networks.

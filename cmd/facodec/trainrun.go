@@ -1,0 +1,138 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/facodec-go/facodec/internal/config"
+	"github.com/facodec-go/facodec/internal/train"
+)
+
+// runFlags are those of every command that trains.
+type runFlags struct {
+	config          string
+	dataset         string
+	expName, logDir string
+	resume, init    string
+	steps           int
+	time            time.Duration
+	seed, threads   int
+	printConfig     bool
+	quiet           bool
+}
+
+func (f *runFlags) add(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.dataset, "dataset", "", "`folder` of speech, in place of the experiment's dataset")
+	flags.StringVar(&f.expName, "exp-name", "", "`name` of the run, in place of the experiment's exp_name")
+	flags.StringVar(&f.logDir, "log-dir", "", "`folder` of runs, in place of the experiment's log_dir")
+	flags.StringVar(&f.resume, "resume", train.ResumeAuto, "auto: go on where the run is, if there is one; none: begin a run; or a training checkpoint's `file`")
+	flags.StringVar(&f.init, "init", "", "checkpoint `file` whose weights to start from")
+	flags.IntVar(&f.steps, "steps", 0, "stop when the run has so many steps")
+	flags.DurationVar(&f.time, "time", 0, "stop after this long, 90m or 8h say")
+	flags.IntVar(&f.seed, "seed", -1, "seed of weights, order and crops, in place of the experiment's train.random_seed")
+	flags.IntVar(&f.threads, "threads", 0, "how many threads to compute on (default: one for each CPU); results do not depend on it")
+	flags.BoolVar(&f.printConfig, "print-config", false, "print the experiment, with every key, and do nothing")
+	flags.BoolVar(&f.quiet, "quiet", false, "print errors alone")
+}
+
+// check refuses what needs no file to be seen wrong.
+func (f *runFlags) check(cmd *cobra.Command) error {
+	usage := func(format string, args ...any) error {
+		return &usageError{cmd.CommandPath(), fmt.Errorf(format, args...)}
+	}
+	switch {
+	case f.steps < 0:
+		return usage("--steps %d: want at least 1", f.steps)
+	case f.time < 0:
+		return usage("--time %s: want more", f.time)
+	case f.init != "" && f.resume != train.ResumeAuto && f.resume != train.ResumeNone:
+		return usage("--init and --resume are both given a checkpoint; want one")
+	}
+	return nil
+}
+
+// start puts into the experiment what flags say, and prints it or trains by it.
+// codec is a redecoder's.
+func (f *runFlags) start(cmd *cobra.Command, c *config.Config, codec *train.FrozenCodec) error {
+	for _, o := range []struct {
+		value string
+		key   *string
+	}{{f.dataset, &c.Dataset}, {f.expName, &c.ExpName}, {f.logDir, &c.LogDir}} {
+		if o.value != "" {
+			*o.key = o.value
+		}
+	}
+	if f.seed >= 0 {
+		c.Train.RandomSeed = f.seed
+	}
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	if f.printConfig {
+		text, err := c.Indented()
+		if err == nil {
+			_, err = cmd.OutOrStdout().Write(text)
+		}
+		return err
+	}
+	if c.Dataset == "" {
+		return &usageError{cmd.CommandPath(), errors.New("no --dataset: name a folder of speech")}
+	}
+	d := newDisplay(cmd.ErrOrStderr(), f.quiet)
+	for _, key := range c.Unused() {
+		d.notice("%s has no effect", key)
+	}
+	s := &trainDisplay{display: d}
+	defer d.stopBar()
+	return train.Run(cmd.Context(), train.RunOptions{
+		Config: c, Codec: codec, Resume: f.resume, Init: f.init, Steps: f.steps, Time: f.time, Threads: f.threads,
+		Report: d.info, Progress: s.progress,
+	})
+}
+
+// trainDisplay shows a run: a bar on a terminal, lines elsewhere.
+type trainDisplay struct {
+	*display
+	phase string
+}
+
+func (s *trainDisplay) progress(p train.Progress) {
+	if p.Phase != s.phase {
+		s.stopBar()
+		s.phase = p.Phase
+		if p.Total > 0 {
+			s.startBar(float64(p.Total), func(done, total float64) string { return amountOf(p.Phase, done, total) })
+		}
+	}
+	text := ""
+	if p.Phase == "train" {
+		text = trainLine(p)
+		if !s.terminal() && p.Logged {
+			s.info("step %d/%d  %s", p.Done, p.Total, text)
+		}
+	}
+	s.display.progress(float64(p.Done), float64(p.Total), text)
+}
+
+func amountOf(phase string, done, total float64) string {
+	what := map[string]string{"scan": "reading recordings", "teachers": "learning from recordings", "train": "step", "validate": "validating"}[phase]
+	return fmt.Sprintf("%s %.0f of %.0f", what, done, total)
+}
+
+// trainLine is what a step has to say.
+func trainLine(p train.Progress) string {
+	text := fmt.Sprintf("epoch %d  %.2f steps/s", p.Epoch, p.Rate)
+	if p.Left > 0 {
+		text += "  " + clock(p.Left.Seconds()) + " left"
+	}
+	for _, name := range []string{"mel", "total", "discriminator"} {
+		if v, ok := p.Losses[name]; ok {
+			text += fmt.Sprintf("  %s %.3f", name, v)
+		}
+	}
+	return text
+}
