@@ -35,7 +35,7 @@ func PredictorsConfigOf(c *config.Config) PredictorsConfig {
 	m := c.Model
 	return PredictorsConfig{
 		Latent: m.LatentDim, Phones: m.PhoneClasses, Speakers: m.SpeakerClasses,
-		ContentF0: m.UseGRContentF0, ProsodyPhone: m.UseGRProsodyPhone,
+		ContentF0: m.UseGRContentF0, ProsodyPhone: m.UseGRProsodyPhone, GlobalF0: m.UseGRContentGlobalF0,
 	}
 }
 

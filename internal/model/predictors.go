@@ -14,6 +14,9 @@ type PredictorsConfig struct {
 	Phones, Speakers int // classes
 	// ContentF0 and ProsodyPhone let the adversaries hear z_c and z_p too.
 	ContentF0, ProsodyPhone bool
+	// GlobalF0 says that rev_global_f0_predictor exists, which takes no part in any
+	// loss.
+	GlobalF0 bool
 }
 
 // Predictors say in training what each part is to carry, and, behind a gradient
@@ -46,7 +49,9 @@ func NewPredictors(b *nn.Builder, c PredictorsConfig) *Predictors {
 		revTimbre:        NewPredictor(b.In("rev_timbre_predictor").In(1), c.Latent, c.Speakers, 1, true),
 	}
 	nn.NewLinear(b.In("global_f0_predictor").Unused(), c.Latent, 1)
-	NewPredictor(b.In("rev_global_f0_predictor").In(1).Unused(), c.Latent, 1, 1, true)
+	if c.GlobalF0 {
+		NewPredictor(b.In("rev_global_f0_predictor").In(1).Unused(), c.Latent, 1, 1, true)
+	}
 	return l
 }
 

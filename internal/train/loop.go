@@ -92,7 +92,7 @@ func (r *run) end(total int) string {
 	return fmt.Sprintf("to step %d", total)
 }
 
-func (r *run) late() bool { return r.Time > 0 && time.Since(r.started) >= r.Time }
+func (r *run) late() bool { return r.Time > 0 && time.Since(r.begun) >= r.Time }
 
 // step trains on one feed. Steps that meet numbers that are none are skipped, but
 // not forever.
@@ -159,7 +159,7 @@ func (r *run) progress(p *pace, total int) {
 		progress.Left = time.Duration(float64(total-t.Steps) / progress.Rate * float64(time.Second))
 	}
 	if r.Time > 0 {
-		if left := r.Time - time.Since(r.started); progress.Left == 0 || left < progress.Left {
+		if left := r.Time - time.Since(r.begun); progress.Left == 0 || left < progress.Left {
 			progress.Left = max(0, left)
 		}
 	}
@@ -189,7 +189,8 @@ func (r *run) validate(ctx context.Context) error {
 	mel := values[eventlog.ValidationMel]
 	r.Report("step %d: held out: mel distance %.3f, STOI %.3f, SI-SDR %.1f dB", r.trainer.Steps, mel,
 		values[eventlog.ValidationSTOI], values[eventlog.ValidationSISDR])
-	if finite(mel) && (r.best < 0 || mel < r.best) {
+	// A mean over some of the clips says nothing beside one over all.
+	if _, failed := values[FailedOf+"mel_loss"]; finite(mel) && !failed && (r.best < 0 || mel < r.best) {
 		r.best = mel
 		return r.write(filepath.Join(r.dir, checkpointDir, bestName))
 	}

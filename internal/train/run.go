@@ -81,7 +81,7 @@ func RunDir(c *config.Config) string { return filepath.Join(c.LogDir, c.ExpName)
 // ends, but for an error, the folder then holds a checkpoint from which the same
 // run goes on bit for bit.
 func Run(ctx context.Context, o RunOptions) error {
-	r := &run{RunOptions: o, dir: RunDir(o.Config), best: -1, started: time.Now(), pool: parallel.New(o.Threads)}
+	r := &run{RunOptions: o, dir: RunDir(o.Config), best: -1, begun: time.Now(), pool: parallel.New(o.Threads)}
 	defer r.close()
 	r.task = &codecTask{run: r}
 	if o.Config.IsRedecoder() {
@@ -137,8 +137,9 @@ type validator interface {
 type run struct {
 	RunOptions
 	dir     string
-	started time.Time
+	begun   time.Time
 	resumed *weights.File // nil for a fresh run
+	started *weights.File // what a fresh run starts from, nil for nothing
 	from    dataset.Position
 	best    float64 // mel distance of the best validation, -1 for none
 
@@ -177,8 +178,10 @@ func (r *run) close() {
 		r.task.close()
 	}
 	r.pool.Close()
-	if r.resumed != nil {
-		r.resumed.Close()
+	for _, f := range []*weights.File{r.resumed, r.started} {
+		if f != nil {
+			f.Close()
+		}
 	}
 }
 
@@ -193,10 +196,15 @@ func (r *run) openFolder(context.Context) error {
 	}
 	r.written = written
 	path := r.Resume
+	fresh := r.Resume == ResumeNone || r.Resume == ResumeAuto && len(written) == 0
 	switch {
 	case r.Resume == ResumeNone && len(written) > 0:
 		return fmt.Errorf("%s: holds a run already, of %s; --resume auto continues it, and another exp_name begins a new one", r.dir, filepath.Base(written[len(written)-1]))
-	case r.Resume == ResumeNone, r.Resume == ResumeAuto && len(written) == 0:
+	case fresh && r.Init != "":
+		return r.start(r.Init)
+	case fresh && r.Config.PretrainedModel != "":
+		return r.start(r.Config.PretrainedModel)
+	case fresh:
 		return r.writeConfig()
 	case r.Resume == ResumeAuto:
 		path = written[len(written)-1]
@@ -205,6 +213,30 @@ func (r *run) openFolder(context.Context) error {
 	if err != nil {
 		return err
 	}
+	return r.resume(f)
+}
+
+// start begins from a checkpoint: from its weights alone or, where it is the
+// experiment's pretrained_model and one of training, with its optimizers, steps and
+// place in the data, unless load_only_params says otherwise.
+func (r *run) start(path string) error {
+	f, err := weights.Open(path)
+	if err != nil {
+		return err
+	}
+	if _, training := f.Metadata()[stateKey]; training && r.Init == "" && !r.Config.LoadOnlyParams {
+		if err := r.resume(f); err != nil {
+			return fmt.Errorf("%w; load_only_params: true takes its weights alone", err)
+		}
+		return nil
+	}
+	r.started = f
+	return r.writeConfig()
+}
+
+// resume goes on from a checkpoint.
+func (r *run) resume(f *weights.File) error {
+	path := f.Path()
 	r.resumed = f
 	if err := r.takeUp(f); err != nil {
 		return err
@@ -328,17 +360,11 @@ func (r *run) build(ctx context.Context) error {
 
 // initial returns the weights that a fresh run starts from.
 func (r *run) initial(params []*nn.Param) (weights.Source, error) {
-	path := r.Init
-	if path == "" {
-		path = r.Config.PretrainedModel
-	}
-	if r.resumed != nil || path == "" {
+	f := r.started
+	if f == nil {
 		return InitialWeights(params, uint64(r.Config.Train.RandomSeed)), nil
 	}
-	f, err := weights.Open(path)
-	if err != nil {
-		return nil, err
-	}
+	path := f.Path()
 	src, missing, misshapen, extra := Initial(params, uint64(r.Config.Train.RandomSeed), f)
 	if len(missing)+len(misshapen) == len(params) {
 		return nil, fmt.Errorf("%s: has no tensor that fits this experiment", path)

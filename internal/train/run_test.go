@@ -291,6 +291,29 @@ func TestInit(t *testing.T) {
 	l.has(t, "of another shape: fa_predictors.phone_predictor.heads.0.weight")
 }
 
+// TestPretrained: pretrained_model goes on where the checkpoint was, in a folder of
+// its own, and with load_only_params begins with its weights.
+func TestPretrained(t *testing.T) {
+	c := smallExperiment(t.TempDir())
+	if _, err := runSmall(t, c, 3, nil); err != nil {
+		t.Fatal(err)
+	}
+	from := filepath.Join(RunDir(c), checkpointDir, "step_00000003.safetensors")
+	for _, onlyParams := range []bool{false, true} {
+		next := smallExperiment(t.TempDir())
+		next.PretrainedModel, next.LoadOnlyParams = from, onlyParams
+		l, err := runSmall(t, next, 4, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := "resuming from " + from + ", step 3"
+		if onlyParams {
+			want = "starting from " + from
+		}
+		l.has(t, want)
+	}
+}
+
 func TestRunErrors(t *testing.T) {
 	t.Run("another model", func(t *testing.T) {
 		c := smallExperiment(t.TempDir())
