@@ -88,7 +88,8 @@ func newRoot() *cobra.Command {
 		Long: `facodec is FAcodec, a neural speech codec that splits a voice into prosody,
 content, timbre and residual (NaturalSpeech 3, arXiv 2403.03100). It reconstructs
 speech from 4.8 kbit/s, compresses it to files of that rate, converts one voice
-into another from a single clip, and extracts the codes that language and speech models feed on.
+into another from a single clip, extracts the codes that language and speech models
+feed on, and trains on a folder of raw speech.
 
 A checkpoint is needed: hf://Plachta/FAcodec is the published one, downloaded the
 first time. To try the program without one, say synthetic: weights that are made

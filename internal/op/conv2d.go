@@ -84,7 +84,7 @@ func (r *Run) unfold(x tensor.Tensor, u unfolding) unfolded {
 	rows := u.frames + 2
 	out := unfolded{size: rows * u.positions * k}
 	n := x.B / u.frames * rows
-	out.data = r.floats(n * u.positions * k)
+	out.data = r.alloc(n * u.positions * k)
 	from, to := -u.left, (u.positions-1)*u.step-u.left+u.bins // the bins that are seen
 	r.pool.Split(n, max(1, grainValues/(u.positions*k)), func(first, last int) {
 		line := make([]float32, (to-from)*x.C) // one frame, without gaps between channels
@@ -114,7 +114,7 @@ func (r *Run) conv2DInputGradient(f Filter, s Conv2DShape, dy tensor.Tensor, bin
 	dx := r.New(dy.B, bins, c)
 	for phase := range s.Stride {
 		n := (s.Bins - phase + s.Stride - 1) / s.Stride
-		w := r.panels(frameTaps, n*dy.C, c)
+		w := r.Panels(frameTaps, n*dy.C, c)
 		for panel := range w.Count() {
 			for j := range frameTaps {
 				for m := range n {
@@ -172,9 +172,9 @@ func (r *Run) learn2D(f Filter, s Conv2DShape, x, dy tensor.Tensor, frames int) 
 	r.Meter.count(int64(dy.B) * int64(dy.T) * int64(dy.C) * frameTaps * int64(k))
 	seen := r.unfold(x, unfolding{frames: frames, left: s.pad(), step: s.Stride, bins: s.Bins, positions: dy.T})
 	ld := tensor.RoundUp(k)
-	dw, db := r.floats(dy.C*frameTaps*ld), r.floats(dy.C)
-	at := r.floats(dy.C * n)
-	w := r.panels(1, (frames+2)*dy.T, k)
+	dw, db := r.alloc(dy.C*frameTaps*ld), r.alloc(dy.C)
+	at := r.alloc(dy.C * n)
+	w := r.Panels(1, (frames+2)*dy.T, k)
 	sums := make([]float64, dy.C)
 	lead := func(tap int) (phase, at int) { return 0, tap * dy.T }
 	for b := range dy.B / frames {
@@ -186,7 +186,7 @@ func (r *Run) learn2D(f Filter, s Conv2DShape, x, dy tensor.Tensor, frames int) 
 		r.contract(dw, at, dy.C, n, w, frameTaps, lead, b > 0)
 	}
 	// As Learned wants it: the taps of a frame are taps of their own.
-	packed := r.floats(dy.C * frameTaps * k)
+	packed := r.alloc(dy.C * frameTaps * k)
 	for i := range dy.C * frameTaps {
 		copy(packed[i*k:(i+1)*k], dw[i*ld:])
 	}

@@ -27,8 +27,8 @@ func (r *Run) recordConv(y *tensor.Tensor, f Filter, s ConvShape, act Activation
 			padLeft, _ = s.padding()
 			length = rows.T
 			if learns {
-				dw := r.floats(dy.C * s.K * tensor.RoundUp(x.C))
-				db := r.floats(dy.C)
+				dw := r.alloc(dy.C * s.K * tensor.RoundUp(x.C))
+				db := r.alloc(dy.C)
 				r.outer(dw, db, dy, rows, s.K, s.Stride, s.Dilation)
 				f.Learned.Add(r, dw, tensor.RoundUp(x.C), db)
 				r.freeFloats(dw)
@@ -172,9 +172,9 @@ func (r *Run) outer(dw, db []float32, a, rows tensor.Tensor, taps, stride, dilat
 		}
 		return tap % stride, tap / stride
 	}
-	at := r.floats(a.C * a.T)
+	at := r.alloc(a.C * a.T)
 	steps := (rows.T + stride - 1) / stride
-	phases := r.panels(min(stride, taps), steps, rows.C) // [panel][phase][step]
+	phases := r.Panels(min(stride, taps), steps, rows.C) // [panel][phase][step]
 	sums := make([]float64, a.C)
 	for b := range a.B {
 		r.pool.Split(a.C, 16, func(from, to int) {

@@ -23,15 +23,11 @@ type Learned interface {
 	Add(r *Run, dw []float32, ld int, db []float32)
 }
 
-// panels returns panels of the run's memory, whose values are not defined.
-func (r *Run) panels(taps, k, n int) *kernel.Panels {
-	size := kernel.PanelsLen(taps, k, n)
-	return &kernel.Panels{Taps: taps, K: k, N: n, Data: r.alloc(size)}
+// Panels returns panels of the run's memory for what is packed for one operation.
+// Their values are not defined: all must be written, zeros beyond n included.
+func (r *Run) Panels(taps, k, n int) *kernel.Panels {
+	return &kernel.Panels{Taps: taps, K: k, N: n, Data: r.alloc(kernel.PanelsLen(taps, k, n))}
 }
-
-// Panels returns panels of the run's memory for what is packed for one operation;
-// all of their values must be written, zeros beyond n included.
-func (r *Run) Panels(taps, k, n int) *kernel.Panels { return r.panels(taps, k, n) }
 
 // freePanels gives back the memory of panels.
 func (r *Run) freePanels(ps ...*kernel.Panels) {
@@ -40,7 +36,5 @@ func (r *Run) freePanels(ps ...*kernel.Panels) {
 	}
 }
 
-// floats returns n values of the run's memory; freeFloats gives them back.
-func (r *Run) floats(n int) []float32 { return r.alloc(n) }
-
+// freeFloats gives back what alloc returned.
 func (r *Run) freeFloats(v []float32) { r.Free(tensor.Tensor{Data: v}) }

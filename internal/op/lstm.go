@@ -107,7 +107,7 @@ func (r *Run) recordLSTM(y *tensor.Tensor, f LSTMFilter, x, gates, cells tensor.
 				rows tensor.Tensor
 			}{{f.Input, x}, {f.Recurrent, before}} {
 				ld := tensor.RoundUp(side.rows.C)
-				dw, db := r.floats(dgates.C*ld), r.floats(dgates.C)
+				dw, db := r.alloc(dgates.C*ld), r.alloc(dgates.C)
 				r.outer(dw, db, dgates, side.rows, 1, 1, 1)
 				side.f.Learned.Add(r, dw, ld, db)
 				r.freeFloats(dw)

@@ -45,7 +45,7 @@ func (r *Run) Spectral(s *SpectralLoss, x, target tensor.Tensor, weight float64)
 	bins, rows := s.Bins()*lanes, s.rows()*lanes
 	var scratch []float32 // the gradients of the frames
 	if recording {
-		scratch = r.floats(x.B * blocks * (s.Window*lanes + 2*bins))
+		scratch = r.alloc(x.B * blocks * (s.Window*lanes + 2*bins))
 	}
 	waves, targets := make([][]float32, x.B), make([][]float32, x.B)
 	for b := range waves {

@@ -83,7 +83,7 @@ func (s *Spectrum) scatter(wave, x []float32, index []int32, first, n int) {
 
 // waveOf copies sequence b of x [B, N, 1].
 func (r *Run) waveOf(x tensor.Tensor, b int) []float32 {
-	wave := r.floats(x.T)
+	wave := r.alloc(x.T)
 	for t := range wave {
 		wave[t] = x.Row(b, t)[0]
 	}
@@ -101,7 +101,7 @@ func (r *Run) STFT(s *Spectrum, x tensor.Tensor, index []int32, skip int) (y ten
 	for b := range waves {
 		waves[b] = r.waveOf(x, b)
 	}
-	scratch := r.floats(x.B * blocks * (s.Window + 2*bins) * lanes)
+	scratch := r.alloc(x.B * blocks * (s.Window + 2*bins) * lanes)
 	r.pool.For(x.B*blocks, func(i int) {
 		b, first := i/blocks, i%blocks*lanes
 		n := min(lanes, frames-first)
@@ -121,7 +121,7 @@ func (r *Run) STFT(s *Spectrum, x tensor.Tensor, index []int32, skip int) (y ten
 	}
 	if r.Recording() && r.wants(x) {
 		r.record(&y, func(dy tensor.Tensor) {
-			scratch := r.floats(x.B * blocks * (s.Window + 2*bins) * lanes)
+			scratch := r.alloc(x.B * blocks * (s.Window + 2*bins) * lanes)
 			r.pool.For(x.B*blocks, func(i int) {
 				b, first := i/blocks, i%blocks*lanes
 				frame, re, im := s.split(scratch, i)

@@ -113,7 +113,7 @@ func (r *Run) recordTranspose(y *tensor.Tensor, f TransposedFilter, act Activati
 				}
 			}
 			ld := tensor.RoundUp(f.Channels)
-			dw, db := r.floats(x.C*2*s*ld), r.floats(f.Channels)
+			dw, db := r.alloc(x.C*2*s*ld), r.alloc(f.Channels)
 			r.outer(dw, nil, input, full, 2*s, s, 1)
 			r.sumColumns(db, dy)
 			f.Learned.Add(r, dw, ld, db)
