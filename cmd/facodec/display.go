@@ -79,6 +79,8 @@ type bar struct {
 	start  time.Time
 	total  float64
 	done   float64
+	from   float64 // what was done when the work began: more than nothing where it goes on
+	moved  bool
 	amount func(done, total float64) string
 	what   string // what is being worked on
 	width  int
@@ -125,6 +127,9 @@ func (d *display) progress(done, total float64, what string) {
 	if d.bar == nil {
 		return
 	}
+	if !d.bar.moved {
+		d.bar.from, d.bar.moved = done, true
+	}
 	d.bar.done, d.bar.total, d.bar.what = done, total, what
 	d.bar.draw()
 }
@@ -144,8 +149,8 @@ func (b *bar) draw() {
 // amount, when it will be done, and the file.
 func (b *bar) String() string {
 	text := b.amount(b.done, b.total)
-	if elapsed := time.Since(b.start); b.done > 0 && elapsed > time.Second {
-		left := time.Duration(float64(elapsed) * max(0, b.total-b.done) / b.done)
+	if elapsed := time.Since(b.start); b.done > b.from && elapsed > time.Second {
+		left := time.Duration(float64(elapsed) * max(0, b.total-b.done) / (b.done - b.from))
 		text += ", " + clock(left.Seconds()) + " left"
 	}
 	if b.what == "" {

@@ -98,6 +98,7 @@ func (f *runFlags) start(cmd *cobra.Command, c *config.Config, codec *train.Froz
 type trainDisplay struct {
 	*display
 	phase string
+	rate  float64 // steps a second
 }
 
 func (s *trainDisplay) progress(p train.Progress) {
@@ -105,22 +106,28 @@ func (s *trainDisplay) progress(p train.Progress) {
 		s.stopBar()
 		s.phase = p.Phase
 		if p.Total > 0 {
-			s.startBar(float64(p.Total), func(done, total float64) string { return amountOf(p.Phase, done, total) })
+			s.startBar(float64(p.Total), s.amount)
 		}
 	}
-	text := ""
+	text := "" // few letters fit behind the bar
 	if p.Phase == "train" {
-		text = trainLine(p)
+		s.rate = p.Rate
+		text = fmt.Sprintf("mel %.3f", p.Losses["mel"])
 		if !s.terminal() && p.Logged {
-			s.info("step %d/%d  %s", p.Done, p.Total, text)
+			s.info("step %d/%d  %s", p.Done, p.Total, trainLine(p))
 		}
 	}
 	s.display.progress(float64(p.Done), float64(p.Total), text)
 }
 
-func amountOf(phase string, done, total float64) string {
-	what := map[string]string{"scan": "reading recordings", "teachers": "learning from recordings", "train": "step", "validate": "validating"}[phase]
-	return fmt.Sprintf("%s %.0f of %.0f", what, done, total)
+// amount says how far the phase is.
+func (s *trainDisplay) amount(done, total float64) string {
+	what := map[string]string{"scan": "reading recordings", "teachers": "learning from recordings", "train": "step", "validate": "validating"}[s.phase]
+	text := fmt.Sprintf("%s %.0f of %.0f", what, done, total)
+	if s.phase == "train" {
+		text = fmt.Sprintf("%s %.0f/%.0f, %.1f steps/s", what, done, total, s.rate)
+	}
+	return text
 }
 
 // trainLine is what a step has to say.
