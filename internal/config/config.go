@@ -96,6 +96,9 @@ type Train struct {
 	// NormaliseCodes keeps codebook entries at the length √codebook_dim, so that they
 	// cannot run away.
 	NormaliseCodes bool `key:"normalise_codes" redecoder:"-"`
+	// DataInit fits encoder and quantizers to the first batch before a run from
+	// random weights begins, so that they tell frames apart.
+	DataInit bool `key:"data_init" redecoder:"-"`
 	// Reversal is the factor on the gradients that come back from the adversaries, and
 	// ReversalWarmup the steps over which it rises from zero.
 	Reversal       float64 `key:"reversal" redecoder:"-" frange:"0,1000"`

@@ -79,15 +79,28 @@ func numbered(b *nn.Builder) func() *nn.Builder {
 
 // Forward encodes a waveform: [B, N, 1] → [B, ceil(N/hop), latent].
 func (l *Encoder) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
-	x = l.first.Forward(r, nil, x) // [B, N, dim]
+	return l.forward(r, x, (*nn.Conv).Forward)
+}
+
+// Fit fits the convolutions between the residual units to a first batch (see
+// nn.Conv.Fit), and returns what Forward does then. The units themselves begin as
+// small corrections and stay so: fitted too, they would each double the variance,
+// and no step would be small enough.
+func (l *Encoder) Fit(r *op.Run, x tensor.Tensor) tensor.Tensor {
+	return l.forward(r, x, (*nn.Conv).Fit)
+}
+
+// forward runs the convolutions between the residual units with conv.
+func (l *Encoder) forward(r *op.Run, x tensor.Tensor, conv func(*nn.Conv, *op.Run, op.Activation, tensor.Tensor) tensor.Tensor) tensor.Tensor {
+	x = conv(l.first, r, nil, x) // [B, N, dim]
 	for _, b := range l.blocks {
 		for _, u := range b.units {
 			x = u.Forward(r, x)
 		}
-		x = b.down.Forward(r, b.snake, x) // [B, T/rate, 2·dim]
+		x = conv(b.down, r, b.snake, x) // [B, T/rate, 2·dim]
 	}
 	if l.lstm != nil {
 		x = l.lstm.Forward(r, x)
 	}
-	return l.last.Forward(r, l.snake, x)
+	return conv(l.last, r, l.snake, x)
 }

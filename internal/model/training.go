@@ -100,6 +100,21 @@ func (c *Codec) Forward(r *op.Run, h Heard, chance Chance) Spoken {
 	return s
 }
 
+// Fit fits encoder and quantizers, which are to be in training, to a first batch, so
+// that they tell frames apart from the beginning on (see nn.Conv.Fit). The random
+// numbers of each book are those of key.
+func (c *Codec) Fit(r *op.Run, h Heard, key func(part, book int) uint64) {
+	q := c.Quantizer
+	features := q.ProsodyFeatures(r, r.Keep(h.Prosody))
+	z := c.Encoder.Fit(r, r.Keep(h.Wave))
+	var p Parts
+	of := func(part int) func(book int) uint64 { return func(book int) uint64 { return key(part, book) } }
+	p.Prosody = q.prosody.Fit(r, features, of(0))
+	p.Content = q.content.Fit(r, r.Keep(z), of(1))
+	p.Residual = q.residual.Fit(r, q.rest(r, z, p), of(2))
+	p.Free(r)
+}
+
 // Timbres returns the timbre of each utterance, from its log-mel [1, frames,
 // mels], at its own length, so that it does not depend on its neighbours:
 // [B, 1, latent].

@@ -10,6 +10,7 @@ import (
 // (dac/nn/quantize.py).
 type VectorQuantize struct {
 	in, out *Conv
+	entries *Param
 	book    op.Codebook
 }
 
@@ -17,20 +18,25 @@ type VectorQuantize struct {
 // channels.
 func NewVectorQuantize(b *Builder, c, size, dim int) *VectorQuantize {
 	l := &VectorQuantize{
-		in:  NewConv(b.In("in_proj"), ConvConfig{In: c, Out: dim, K: 1}),
-		out: NewConv(b.In("out_proj"), ConvConfig{In: dim, Out: c, K: 1}),
+		in:      NewConv(b.In("in_proj"), ConvConfig{In: c, Out: dim, K: 1}),
+		out:     NewConv(b.In("out_proj"), ConvConfig{In: dim, Out: c, K: 1}),
+		entries: b.In("codebook").param("weight", size, dim),
 	}
-	entries := b.In("codebook").param("weight", size, dim)
 	b.onLoad(func(load *Loader) error {
-		v, err := load.Values(entries)
-		if err != nil {
-			return err
+		v, err := load.Values(l.entries)
+		if err == nil {
+			l.open(v)
 		}
-		l.book = op.NewCodebook(append([]float32(nil), v...), size, dim)
-		l.book.Learned = entries.Grad
-		return nil
+		return err
 	})
 	return l
+}
+
+// open prepares the book of entries for searching.
+func (l *VectorQuantize) open(entries []float32) {
+	shape := l.entries.Shape
+	l.book = op.NewCodebook(append([]float32(nil), entries...), shape[0], shape[1])
+	l.book.Learned = l.entries.Grad
 }
 
 // Forward returns codes [B][T], the projected input [B, T, dim] and what Decode
@@ -89,10 +95,18 @@ func (l *ResidualVQ) Forward(r *op.Run, x tensor.Tensor) Quantized {
 // what each book adds to Z; what is left for the next book does not depend on
 // them (dac/nn/quantize.py, quantizer dropout).
 func (l *ResidualVQ) ForwardMasked(r *op.Run, x tensor.Tensor, masks [][]float32) Quantized {
+	return l.chain(r, x, masks, func(i int, x tensor.Tensor) ([][]int32, tensor.Tensor, tensor.Tensor) {
+		return l.Books[i].Forward(r, x)
+	})
+}
+
+// chain quantizes x, which it takes, with the books one after the other.
+func (l *ResidualVQ) chain(r *op.Run, x tensor.Tensor, masks [][]float32,
+	quantize func(book int, x tensor.Tensor) (codes [][]int32, latent, z tensor.Tensor)) Quantized {
 	q := Quantized{Masks: masks}
 	residual := x
-	for i, book := range l.Books {
-		codes, latent, z := book.Forward(r, residual)
+	for i := range l.Books {
+		codes, latent, z := quantize(i, residual)
 		q.Codes, q.Latents = append(q.Codes, codes), append(q.Latents, latent)
 		rest := r.Sub(residual, z)
 		r.Free(residual)

@@ -30,6 +30,13 @@ func (c *codecLearner) begin(s *step) {
 	if len(s.pieces) > 1 {
 		c.content = [2]float64{}
 	}
+	if s.DataInit && s.Steps == 0 {
+		s.generator.Record(op.Random{Off: true})
+		c.networks.Codec.Fit(s.generator, s.pieces[0].Heard, func(part, book int) uint64 {
+			return op.Random{Seed: s.Seed}.Key(siteFit+uint64(part), book)
+		})
+		s.generator.Reset()
+	}
 }
 
 func (c *codecLearner) speak(s *step, piece *Batch, random op.Random) tensor.Tensor {
@@ -56,6 +63,9 @@ func (s *step) reversal() float64 {
 const (
 	siteResidual = 1<<63 + iota
 	siteBooks    // and the two after it
+	_
+	_
+	siteFit // and the two after it
 )
 
 // chance draws what is left to chance for n utterances.

@@ -85,7 +85,9 @@ func (t *codecTask) prepare(ctx context.Context) error {
 func (t *codecTask) declare() *model.Training { return model.NewTraining(ConfigOf(t.run.Config)) }
 
 func (t *codecTask) trainer(src weights.Source) (*Trainer, error) {
-	return New(ConfigOf(t.run.Config), src, OptionsOf(t.run.Config), t.run.pool)
+	o := OptionsOf(t.run.Config)
+	o.DataInit = o.DataInit && t.run.started == nil // what has learned stays what it is
+	return New(ConfigOf(t.run.Config), src, o, t.run.pool)
 }
 
 func (t *codecTask) validator(clips []Clip) (validator, error) {

@@ -23,7 +23,7 @@ func OptionsOf(c *config.Config) Options {
 		EMADecay: c.EMA.Decay, DiscriminatorStart: c.Train.DiscriminatorStart,
 		ResidualMask: c.Train.ResidualMask, QuantizerDropout: c.Train.QuantizerDropout,
 		RestartCodes: c.Train.RestartCodes, NormaliseCodes: c.Train.NormaliseCodes,
-		Reversal: c.Train.Reversal, ReversalWarmup: c.Train.ReversalWarmup,
+		DataInit: c.Train.DataInit, Reversal: c.Train.Reversal, ReversalWarmup: c.Train.ReversalWarmup,
 		Seed: uint64(c.Train.RandomSeed),
 	}
 }

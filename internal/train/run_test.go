@@ -26,6 +26,7 @@ func smallExperiment(dir string) *config.Config {
 	c := config.Default()
 	c.LogDir, c.ExpName, c.Dataset = dir, "small", filepath.Join("..", "..", "testdata", "speech")
 	c.BatchSize, c.MaxLen, c.LogInterval, c.SaveInterval, c.Train.RestartCodes = 2, 8, 1, 3, 2
+	c.Train.DataInit, c.Train.NormaliseCodes = true, true
 	c.Validation.Interval, c.Validation.Files, c.Validation.Samples = 4, 1, 1
 	m := &c.Model
 	m.LSTM = 1
@@ -289,6 +290,14 @@ func TestInit(t *testing.T) {
 	}
 	l.has(t, "starting from "+from)
 	l.has(t, "of another shape: fa_predictors.phone_predictor.heads.0.weight")
+
+	// What has learned is not fitted anew.
+	unfitted := smallExperiment(t.TempDir())
+	unfitted.Model.PhoneClasses, unfitted.Train.DataInit = 13, false
+	if _, err := runSmall(t, unfitted, 1, func(o *RunOptions) { o.Init = from }); err != nil {
+		t.Fatal(err)
+	}
+	sameRuns(t, RunDir(other), RunDir(unfitted), 1)
 }
 
 // TestPretrained: pretrained_model goes on where the checkpoint was, in a folder of

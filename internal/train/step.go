@@ -29,6 +29,7 @@ type Options struct {
 	QuantizerDropout   float64 // share of a batch that uses a random number of books
 	RestartCodes       int     // steps after which an entry that nothing chose is moved; 0 for never
 	NormaliseCodes     bool    // entries keep their length
+	DataInit           bool    // encoder and quantizers begin fitted to the first batch
 	Reversal           float64 // factor on the adversaries' gradients
 	ReversalWarmup     int     // steps over which it rises from zero
 	Seed               uint64

@@ -137,6 +137,43 @@ func TestStepsDoNotDependOnThreads(t *testing.T) {
 	}
 }
 
+// TestDataInit: from the first step on the codes of a fitted codec differ from frame
+// to frame, which those of random weights hardly do.
+func TestDataInit(t *testing.T) {
+	c := smallConfig()
+	batch := batchOf(t, c, utterances(t, "en", "fr"), 40)
+	used := func(fitted bool) (books []int) {
+		o := DefaultOptions()
+		o.DataInit, o.Seed = fitted, 3
+		trainer := newTrainer(t, c, o, 2)
+		if _, err := trainer.Step(batch); err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range trainer.Codes {
+			for _, book := range part {
+				seen := map[int32]bool{}
+				for _, codes := range book {
+					for _, code := range codes {
+						seen[code] = true
+					}
+				}
+				books = append(books, len(seen))
+			}
+		}
+		return books
+	}
+	random, fitted := used(false), used(true)
+	t.Logf("codes in use of 32: %v, fitted %v", random, fitted)
+	for i, n := range fitted {
+		if n < 16 {
+			t.Errorf("book %d: %d codes in use, fitted; %d otherwise", i, n, random[i])
+		}
+	}
+	if random[1] > 8 {
+		t.Errorf("random weights use %d codes of content: the test shows nothing", random[1])
+	}
+}
+
 // TestAccumulation compares a batch in pieces, chance and all, with the whole.
 func TestAccumulation(t *testing.T) {
 	c := smallConfig()

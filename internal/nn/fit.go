@@ -1,0 +1,79 @@
+package nn
+
+import (
+	"math"
+
+	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// Fit is data-dependent initialization (Salimans and Kingma, Weight Normalization,
+// arXiv 1602.07868, section 3): before a network learns, what stands in a layer
+// with weight norm beside the direction of its weights is chosen so that what the
+// layer makes of a first batch has mean 0 and deviation 1 in every channel. It needs
+// a network in training.
+//
+// With PyTorch's random weights, what an encoder makes of speech varies by a
+// fifteenth of its mean, and every frame's code is the same.
+
+// Fit fits the convolution to act(x), and returns what Forward does then.
+func (l *Conv) Fit(r *op.Run, act op.Activation, x tensor.Tensor) tensor.Tensor {
+	learned := l.filter.Learned.(*learnedConv)
+	y := l.Forward(r, act, x)
+	n := float64(y.B * y.T)
+	for j := range y.C {
+		var sum, square float64
+		each(y, j, func(v *float32) { sum += float64(*v) })
+		mean := sum / n
+		each(y, j, func(v *float32) { square += (float64(*v) - mean) * (float64(*v) - mean) })
+		deviation := math.Sqrt(square / n)
+		if deviation == 0 {
+			continue // a silent batch, or a channel that hears nothing
+		}
+		learned.fit(j, mean, deviation)
+		l.filter.Bias[j] = learned.bias.Value[j]
+		each(y, j, func(v *float32) { *v = float32((float64(*v) - mean) / deviation) })
+	}
+	return y
+}
+
+// each calls f for channel j of every row.
+func each(y tensor.Tensor, j int, f func(v *float32)) {
+	for b := range y.B {
+		for t := range y.T {
+			f(&y.Row(b, t)[j])
+		}
+	}
+}
+
+// fit makes output channel o, which has the mean and the deviation given, one with
+// 0 and 1.
+func (l *learnedConv) fit(o int, mean, deviation float64) {
+	l.g.Value[o] = float32(float64(l.g.Value[o]) / deviation)
+	l.bias.Value[o] = float32((float64(l.bias.Value[o]) - mean) / deviation)
+	l.scale[o] = float32(float64(l.scale[o]) / deviation)
+}
+
+// Fit fits the projection to x, makes some of what it projects the entries of the
+// book, those that the random numbers of key choose, and returns what Forward does
+// then.
+func (l *VectorQuantize) Fit(r *op.Run, x tensor.Tensor, key uint64) (codes [][]int32, latent, z tensor.Tensor) {
+	latent = l.in.Fit(r, nil, r.Keep(x))
+	entries := l.entries.Value
+	for i := 0; len(entries) > 0; i++ {
+		at := int(op.Uniform(key, uint64(i)) * float64(latent.B*latent.T))
+		entries = entries[copy(entries, latent.Row(at/latent.T, at%latent.T)):]
+	}
+	r.Free(latent)
+	l.open(l.entries.Value)
+	return l.Forward(r, x)
+}
+
+// Fit fits each book to what the earlier ones leave of x, which it takes, and
+// returns what Forward does then. The random numbers of book i are those of
+// key(i).
+func (l *ResidualVQ) Fit(r *op.Run, x tensor.Tensor, key func(book int) uint64) Quantized {
+	return l.chain(r, x, nil, func(i int, x tensor.Tensor) ([][]int32, tensor.Tensor, tensor.Tensor) {
+		return l.Books[i].Fit(r, x, key(i))
+	})
+}
