@@ -278,7 +278,7 @@ func (r *run) writeConfig() error {
 	}
 	defer f.Discard()
 	if _, err := f.Write(text); err != nil {
-		return err
+		return fmt.Errorf("write %s: %w", f.Path(), err)
 	}
 	return f.Commit()
 }
