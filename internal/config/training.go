@@ -43,6 +43,15 @@ type EMA struct {
 // Augment is what training does to a crop of speech, whose peak is 1.
 type Augment struct {
 	GainDB [2]float64 `key:"gain_db" frange:"-120,40"` // of a random gain, even over the range
+	Speed  float64    `key:"speed" frange:"0,0.5"`     // a third of the clips is faster, a third slower by this factor; 0: none
+}
+
+// Speeds are how fast clips are played, each as often as the others.
+func (a Augment) Speeds() []float64 {
+	if a.Speed == 0 {
+		return []float64{1}
+	}
+	return []float64{1, 1 + a.Speed, 1 / (1 + a.Speed)}
 }
 
 // Validation is done on files held out of the dataset.

@@ -195,8 +195,12 @@ func (c *Config) checkTeachers() error {
 	if t.ContentUnits > m.PhoneClasses {
 		return &keyError{"teachers.content_units", strconv.Itoa(t.ContentUnits), fmt.Sprintf("is not supported: each unit is a class of the phone predictors; want at most model_params.phone_classes, %d", m.PhoneClasses)}
 	}
-	if t.Speakers > m.SpeakerClasses {
-		return &keyError{"teachers.speakers", strconv.Itoa(t.Speakers), fmt.Sprintf("is not supported: each is a class of the speaker predictors; want at most model_params.speaker_classes, %d", m.SpeakerClasses)}
+	if n := len(c.Augment.Speeds()); t.Speakers*n > m.SpeakerClasses {
+		each := "each"
+		if n > 1 {
+			each = "each, at each speed (augment.speed),"
+		}
+		return &keyError{"teachers.speakers", strconv.Itoa(t.Speakers), fmt.Sprintf("is not supported: %s is a class of the speaker predictors; want at most model_params.speaker_classes, %d", each, m.SpeakerClasses)}
 	}
 	return nil
 }

@@ -70,8 +70,10 @@ func (t *codecTask) prepare(ctx context.Context) error {
 	if n := t.units.Classes(); n > c.Model.PhoneClasses {
 		return fmt.Errorf("model_params.phone_classes: %d is not enough for %d content units; raise it, or lower teachers.content_units", c.Model.PhoneClasses, n)
 	}
-	if n := t.units.Speakers().Classes(); n > c.Model.SpeakerClasses {
-		return fmt.Errorf("model_params.speaker_classes: %d is not enough for %d speakers; raise it, or set teachers.speakers", c.Model.SpeakerClasses, n)
+	r.changer = changer{c.Augment.Speeds(), t.units.Speakers().Classes()}
+	if n := r.changer.speakers * len(r.changer.speeds); n > c.Model.SpeakerClasses {
+		return fmt.Errorf("model_params.speaker_classes: %d is not enough for %d speakers at %d speeds (augment.speed); raise it, or set teachers.speakers",
+			c.Model.SpeakerClasses, r.changer.speakers, len(r.changer.speeds))
 	}
 	store, err := teacher.OpenStore(filepath.Join(r.dir, cacheDir, "labels"))
 	if err != nil {

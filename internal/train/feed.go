@@ -82,8 +82,9 @@ const siteCrop = siteBooks + 8
 func (r *run) prepare(ctx context.Context, loader *dataset.Loader, step int) (f feed) {
 	f.at = loader.Position()
 	hop := r.Config.Preprocess.Spect.HopLength
+	random := op.Random{Seed: uint64(r.Config.Train.RandomSeed), Step: uint64(step)}
 	var items [][]dataset.Item
-	frames := r.Config.MaxLen
+	frames, changed := r.Config.MaxLen, 0
 	for range r.Config.Train.GradientAccumulationStep {
 		b, err := loader.Next(ctx)
 		if err != nil {
@@ -91,12 +92,15 @@ func (r *run) prepare(ctx context.Context, loader *dataset.Loader, step int) (f 
 			return f
 		}
 		items = append(items, b.Items)
-		for _, item := range b.Items {
-			frames = min(frames, len(item.Samples)/hop)
+		for i := range b.Items {
+			if b.Items[i], f.err = r.changer.change(b.Items[i], random, changed); f.err != nil {
+				return f
+			}
+			frames = min(frames, len(b.Items[i].Samples)/hop)
+			changed++
 		}
 	}
 	f.next = loader.Position()
-	random := op.Random{Seed: uint64(r.Config.Train.RandomSeed), Step: uint64(step)}
 	drawn := 0
 	for _, batch := range items {
 		var starts []int

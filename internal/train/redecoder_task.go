@@ -80,7 +80,10 @@ func (t *redecoderTask) metadata() map[string]string {
 	return map[string]string{codecKey: t.fingerprint()}
 }
 
-func (t *redecoderTask) prepare(context.Context) error { return nil }
+func (t *redecoderTask) prepare(context.Context) error {
+	t.run.changer = changer{speeds: t.run.Config.Augment.Speeds()}
+	return nil
+}
 
 func (t *redecoderTask) declare() *model.Training {
 	return model.NewRedecoderTraining(RedecoderConfigOf(t.run.Config))

@@ -146,6 +146,7 @@ type run struct {
 	set       *dataset.Set
 	pool      *parallel.Pool
 	task      task
+	changer   changer // of clips, the task's
 	trainer   *Trainer
 	validator validator // nil for none
 	log       *eventlog.Log

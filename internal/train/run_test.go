@@ -26,13 +26,13 @@ func smallExperiment(dir string) *config.Config {
 	c := config.Default()
 	c.LogDir, c.ExpName, c.Dataset = dir, "small", filepath.Join("..", "..", "testdata", "speech")
 	c.BatchSize, c.MaxLen, c.LogInterval, c.SaveInterval, c.Train.RestartCodes = 2, 8, 1, 3, 2
-	c.Train.DataInit, c.Train.NormaliseCodes = true, true
+	c.Train.DataInit, c.Train.NormaliseCodes, c.Augment.Speed = true, true, 0.1
 	c.Validation.Interval, c.Validation.Files, c.Validation.Samples = 4, 1, 1
 	m := &c.Model
 	m.LSTM = 1
 	m.LatentDim, m.CodebookSize, m.CodebookDim = 24, 16, 4
 	m.ProsodyHidden, m.ProsodyLayers, m.TimbreHidden = 16, 2, 16
-	m.PhoneClasses, m.SpeakerClasses, c.Teachers.ContentUnits = 12, 5, 12
+	m.PhoneClasses, m.SpeakerClasses, c.Teachers.ContentUnits = 12, 15, 12
 	m.DAC.EncoderDim, m.DAC.DecoderDim = 2, 32
 	m.Discriminator = config.Discriminator{Periods: []int{2}, MPDChannels: []int{4, 4, 4, 8, 8}, FFTSizes: []int{256}, MRDChannels: 4}
 	return c

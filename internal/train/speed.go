@@ -1,0 +1,58 @@
+package train
+
+import (
+	"math"
+
+	"github.com/facodec-go/facodec/audio"
+	"github.com/facodec-go/facodec/internal/dataset"
+	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/teacher"
+)
+
+// siteSpeed is where speeds are drawn (see op.Random.Key).
+const siteSpeed = siteCrop + 2
+
+// A changer plays recordings faster or slower, as a tape does: pitch and formants
+// move with the speed, so that at each of them a speaker is somebody else (as in
+// speaker recognition: Yamamoto et al., "Speaker Augmentation and Bandwidth
+// Extension for Deep Speaker Embedding", Interspeech 2019). Where each speaker says
+// something of his own, content alone would tell the voice, and the timbre nothing;
+// at several speeds it does not.
+type changer struct {
+	speeds   []float64
+	speakers int // before
+}
+
+// change gives a clip the speed that random number i of a step draws. What its labels
+// say moves along.
+func (c changer) change(item dataset.Item, random op.Random, i int) (dataset.Item, error) {
+	n := min(int(op.Uniform(random.Key(siteSpeed, i), 0)*float64(len(c.speeds))), len(c.speeds)-1)
+	speed := c.speeds[n]
+	labels, labelled := item.Label.(teacher.Labels)
+	if speed != 1 {
+		r, err := audio.NewResampler(int(math.Round(speed*dataset.SampleRate)), dataset.SampleRate)
+		if err != nil {
+			return item, err
+		}
+		item.Samples = r.Flush(r.Process(nil, item.Samples))
+		if labelled {
+			labels = faster(labels, speed, teacher.Frames(len(item.Samples)))
+		}
+	}
+	if labelled {
+		labels.Speaker += n * c.speakers
+		item.Label = labels
+	}
+	return item, nil
+}
+
+// faster is what is said of a recording that is played so many times as fast and
+// lasts so many frames then.
+func faster(l teacher.Labels, speed float64, frames int) teacher.Labels {
+	out := teacher.Labels{Phones: make([]int32, frames), F0: make([]float32, frames), Speaker: l.Speaker}
+	for t := range frames {
+		at := min(int(math.Round(float64(t)*speed)), len(l.Phones)-1)
+		out.Phones[t], out.F0[t] = l.Phones[at], l.F0[at]*float32(speed)
+	}
+	return out
+}
