@@ -54,13 +54,16 @@ func tiny() *Config {
 	c.Optimizer.LearningRate, c.Optimizer.LRDecay = 1e-3, 0.9999
 	c.Train.ResidualMask = 0.5
 	c.Train.DiscriminatorStart = 2000
-	// At that rate the codebooks run away within fifty steps, and nine entries of ten
-	// are never chosen: keep their length, give the unchosen another place, and the
-	// adversaries, which drive them, a tenth of their say. Content learns slowest.
+	// Of random weights every frame has the same code, and nothing is learned from it;
+	// at that rate entries and what is drawn to them run away within fifty steps, and
+	// nine of ten are never chosen: begin with some that tell frames apart, hold them
+	// together, give the unchosen another place, and the adversaries, which drive them,
+	// a tenth of their say. Content learns slowest.
 	c.Optimizer.WarmupSteps = 100
-	c.Train.NormaliseCodes, c.Train.RestartCodes, c.Train.Reversal = true, 100, 0.1
-	c.Loss.Content = 20
-	c.Augment.GainDB = [2]float64{-12, 0}
+	c.Train.DataInit, c.Train.NormaliseCodes, c.Train.RestartCodes, c.Train.Reversal = true, true, 100, 0.1
+	c.Loss.Commitment, c.Loss.Content = 2, 10
+	// A few voices become three times as many.
+	c.Augment.GainDB, c.Augment.Speed = [2]float64{-12, 0}, 0.15
 	return c
 }
 
