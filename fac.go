@@ -37,6 +37,8 @@ const (
 	facMostEntries = 1 << 16
 	facMostTimbre  = 1 << 16
 	facMostHop     = 1 << 16
+
+	facEntropyCoded = 1 // of the flags
 )
 
 // facTable makes the checksums CRC-32C, for which processors have an instruction.
@@ -52,6 +54,10 @@ type FacHeader struct {
 	ProsodyBooks, ContentBooks, ResidualBooks int
 
 	TimbreLen int // values of the timbre vector
+
+	// EntropyCoded says that codes take as many bits as what came before lets one
+	// guess at them, instead of as many as an entry has.
+	EntropyCoded bool
 
 	Quantizer Fingerprint // of the tensors that give codes their meaning
 	Decoder   Fingerprint // of those that turn them and the timbre into sound
@@ -97,7 +103,7 @@ func (c *Codec) CheckFac(h FacHeader) (sameDecoder bool, err error) {
 		return false, err
 	}
 	same := own
-	same.Quantizer, same.Decoder = h.Quantizer, h.Decoder
+	same.Quantizer, same.Decoder, same.EntropyCoded = h.Quantizer, h.Decoder, h.EntropyCoded
 	if same != h {
 		return false, fmt.Errorf("for a codec of %s, and this one is of %s: %w", h.shape(), own.shape(), ErrTokens)
 	}
@@ -117,7 +123,8 @@ func (h FacHeader) shape() string {
 func (h FacHeader) Books() int { return h.ProsodyBooks + h.ContentBooks + h.ResidualBooks }
 
 // Bitrate returns the bits that a second of codes takes, 4800 for the six books of
-// the standard configuration; blocks add 1.25 % to it, and a file 4 KB.
+// the standard configuration, before entropy coding; blocks add 1.25 % to it, and a
+// file 4 KB.
 func (h FacHeader) Bitrate() float64 {
 	return float64(h.frameBits()) * float64(h.SampleRate) / float64(h.HopLength)
 }
@@ -128,6 +135,10 @@ func (h FacHeader) frameBits() int { return h.Books() * h.codeBits() }
 
 // blockBytes is the length of the codes of some frames.
 func (h FacHeader) blockBytes(frames int) int { return (frames*h.frameBits() + 7) / 8 }
+
+// codedBytes is the most that entropy coding makes of the codes of some frames: a
+// bit costs at most twelve (see package entropy), and four bytes end a block.
+func (h FacHeader) codedBytes(frames int) int { return frames*h.frameBits()*12/8 + 4 }
 
 // check refuses what the format cannot hold.
 func (h FacHeader) check() error {
@@ -156,7 +167,11 @@ func (h FacHeader) bytes() []byte {
 	le := binary.LittleEndian
 	b := append(make([]byte, 0, facHeaderSize), facMagic...)
 	b = le.AppendUint16(b, FacVersion)
-	b = le.AppendUint16(b, 0) // flags
+	var flags uint16
+	if h.EntropyCoded {
+		flags |= facEntropyCoded
+	}
+	b = le.AppendUint16(b, flags)
 	b = le.AppendUint32(b, uint32(h.SampleRate))
 	b = le.AppendUint32(b, uint32(h.HopLength))
 	b = le.AppendUint32(b, uint32(h.CodebookSize))
@@ -169,14 +184,16 @@ func (h FacHeader) bytes() []byte {
 // parseFacHeader reads what bytes returned; the checksum has not been looked at.
 func parseFacHeader(b []byte) (FacHeader, error) {
 	le := binary.LittleEndian
-	if flags := le.Uint16(b[10:]); flags != 0 {
+	flags := le.Uint16(b[10:])
+	if flags&^facEntropyCoded != 0 {
 		return FacHeader{}, fmt.Errorf("flags %#x: %w", flags, ErrFacVersion)
 	}
 	u32 := func(at int) int { return int(min(le.Uint32(b[at:]), 1<<30)) } // past every limit, on 32-bit machines too
 	h := FacHeader{
 		SampleRate: u32(12), HopLength: u32(16), CodebookSize: u32(20),
 		ProsodyBooks: int(b[24]), ContentBooks: int(b[25]), ResidualBooks: int(b[26]),
-		TimbreLen: u32(28), Quantizer: Fingerprint(b[32:48]), Decoder: Fingerprint(b[48:64]),
+		TimbreLen: u32(28), EntropyCoded: flags&facEntropyCoded != 0,
+		Quantizer: Fingerprint(b[32:48]), Decoder: Fingerprint(b[48:64]),
 	}
 	err := h.check()
 	if err == nil && b[27] != 0 {

@@ -65,10 +65,8 @@ func (h FacHeader) pack(b []byte, codes Codes) []byte {
 	return b
 }
 
-// unpack reads blockBytes(frames) bytes. Codes past the codebook, and bits that
-// are left over and not zero, are ErrFacCorrupt.
-func (h FacHeader) unpack(b []byte, frames int) (Codes, error) {
-	var codes Codes
+// empty returns codes of so many frames, all 0, and its books.
+func (h FacHeader) empty(frames int) (codes Codes, books [][]int32) {
 	for _, part := range []struct {
 		to    *[][]int32
 		books int
@@ -77,8 +75,14 @@ func (h FacHeader) unpack(b []byte, frames int) (Codes, error) {
 			*part.to = append(*part.to, make([]int32, frames))
 		}
 	}
+	return codes, codes.books()
+}
+
+// unpack reads blockBytes(frames) bytes. Codes past the codebook, and bits that
+// are left over and not zero, are ErrFacCorrupt.
+func (h FacHeader) unpack(b []byte, frames int) (Codes, error) {
+	codes, books := h.empty(frames)
 	width := h.codeBits()
-	books := codes.books()
 	var bits uint64
 	var n int
 	for t := range frames {

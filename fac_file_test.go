@@ -93,6 +93,10 @@ func TestFacFiles(t *testing.T) {
 			t.Errorf("decoded: %+v", report)
 		}
 		var decoded bytes.Buffer
+		pipe.Reset()
+		if _, err := c.EncodeFile(ctx, source, "out", EncodeOptions{EntropyCoding: true, Out: &pipe}); err != nil || bytes.Equal(pipe.Bytes(), file) {
+			t.Fatalf("%d samples entropy coded: error %v, or the same file", n, err)
+		}
 		_, err = c.DecodeFile(ctx, "in", "out", DecodeOptions{FileOptions: float32s, In: iotest.OneByteReader(&pipe), Out: &decoded})
 		if err != nil || !bytes.Equal(decoded.Bytes(), wanted) {
 			t.Errorf("%d samples through a pipe: error %v, or another file than reconstructed", n, err)

@@ -7,6 +7,8 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
+
+	"github.com/facodec-go/facodec/internal/entropy"
 )
 
 // A FacReader reads a compressed file as it comes. Its errors do not name the
@@ -15,7 +17,8 @@ type FacReader struct {
 	r       *bufio.Reader
 	header  FacHeader
 	buf     []byte
-	sum     uint32 // of all bytes so far but checksums
+	sum     uint32         // of all bytes so far but checksums
+	model   *entropy.Model // nil before the first block that is entropy coded
 	blocks  int64
 	frames  int64
 	samples int64
@@ -106,16 +109,53 @@ func (f *FacReader) next() (Codes, error) {
 	if frames > facMostFrames {
 		return Codes{}, fmt.Errorf("%w: %d frames in %s, at most %d are", ErrFacCorrupt, frames, what, facMostFrames)
 	}
-	b, err := f.sealed(head[:], f.header.blockBytes(frames), what)
+	codes, err := f.block(head[:], frames, what)
 	if err != nil {
 		return Codes{}, err
 	}
-	codes, err := f.header.unpack(b, frames)
+	f.blocks++
+	f.frames += int64(frames)
+	return codes, nil
+}
+
+// block reads the codes of so many frames, which stand behind head.
+func (f *FacReader) block(head []byte, frames int, what string) (Codes, error) {
+	size := f.header.blockBytes(frames)
+	if f.header.EntropyCoded {
+		n, err := binary.ReadUvarint(f.r)
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			return Codes{}, cut(err, what)
+		}
+		if most := f.header.codedBytes(frames); err != nil || n > uint64(most) {
+			return Codes{}, fmt.Errorf("%w: more than the %d bytes that %s can have", ErrFacCorrupt, most, what)
+		}
+		head, size = binary.AppendUvarint(head, n), int(n)
+	}
+	b, err := f.sealed(head, size, what)
+	if err != nil {
+		return Codes{}, err
+	}
+	var codes Codes
+	if f.header.EntropyCoded {
+		codes, err = f.decode(b, frames)
+	} else {
+		codes, err = f.header.unpack(b, frames)
+	}
 	if err != nil {
 		return Codes{}, fmt.Errorf("%s: %w", what, err)
 	}
-	f.blocks++
-	f.frames += int64(frames)
+	return codes, nil
+}
+
+// decode reads entropy coded codes.
+func (f *FacReader) decode(b []byte, frames int) (Codes, error) {
+	if f.model == nil {
+		f.model = entropy.NewModel(f.header.Books(), f.header.CodebookSize)
+	}
+	codes, books := f.header.empty(frames)
+	if err := f.model.Read(b, books); err != nil {
+		return Codes{}, fmt.Errorf("%w: %w", ErrFacCorrupt, err)
+	}
 	return codes, nil
 }
 

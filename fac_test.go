@@ -113,22 +113,48 @@ func allocates(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// TestFacDamage: cut at every byte, and each byte changed, is an error.
-func TestFacDamage(t *testing.T) {
-	_, _, file := smallTokens(t, smallCodec(t), 20000)
-	for n := range file {
-		if _, _, err := ReadTokens(bytes.NewReader(file[:n])); !errors.Is(err, ErrFacTruncated) {
-			t.Fatalf("cut to %d bytes: %v", n, err)
+// TestFacEntropy: entropy coded files hold the same, whatever the pieces, and in fewer
+// bytes where there is something to guess.
+func TestFacEntropy(t *testing.T) {
+	c := smallCodec(t)
+	for _, n := range []int{1, 300, 19201, 200000} {
+		tokens, h, plain := smallTokens(t, c, n)
+		h.EntropyCoded = true
+		file := facBytes(t, h, tokens)
+		got, gotHeader, err := ReadTokens(iotest.OneByteReader(bytes.NewReader(file)))
+		if err != nil || gotHeader != h || !reflect.DeepEqual(got, tokens) {
+			t.Fatalf("%d samples: error %v, or other tokens", n, err)
 		}
-		for _, flip := range []byte{1, 0x80, 0xff} {
-			bad := bytes.Clone(file)
-			bad[n] ^= flip
-			_, _, err := ReadTokens(bytes.NewReader(bad))
-			if !errors.Is(err, ErrNotFac) && !errors.Is(err, ErrFacVersion) && !errors.Is(err, ErrFacCorrupt) && !errors.Is(err, ErrFacTruncated) {
-				t.Fatalf("byte %d changed by %#x: %v", n, flip, err)
+		if sameDecoder, err := c.CheckFac(gotHeader); err != nil || !sameDecoder {
+			t.Errorf("%d samples: %v, the same decoder: %v", n, err, sameDecoder)
+		}
+		var pieces bytes.Buffer
+		w, err := NewFacWriter(&pieces, h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for at := 0; at < tokens.Frames(); at += 7 {
+			if err := w.Write(tokens.Slice(at, min(at+7, tokens.Frames()))); err != nil {
+				t.Fatal(err)
 			}
 		}
+		if err := w.Finish(tokens.Timbre, int64(n)); err != nil || !bytes.Equal(pieces.Bytes(), file) {
+			t.Errorf("%d samples in pieces: error %v, or another file", n, err)
+		}
+		// A vowel's codes repeat.
+		t.Logf("%d samples: %d bytes, plain %d", n, len(file), len(plain))
+		if n == 200000 && len(file) > len(plain)*2/3 {
+			t.Errorf("%d bytes, plain %d", len(file), len(plain))
+		}
 	}
+}
+
+// TestFacDamage: cut at every byte, and each byte changed, is an error.
+func TestFacDamage(t *testing.T) {
+	tokens, h, file := smallTokens(t, smallCodec(t), 20000)
+	h.EntropyCoded = true
+	facDamage(t, facBytes(t, h, tokens))
+	facDamage(t, file)
 	block := 6 + 240
 	for what, c := range map[string]struct {
 		data []byte
@@ -147,6 +173,24 @@ func TestFacDamage(t *testing.T) {
 	broken := errors.New("broken")
 	if _, _, err := ReadTokens(io.MultiReader(bytes.NewReader(file[:200]), iotest.ErrReader(broken))); err != broken {
 		t.Errorf("a read that fails: %v", err)
+	}
+}
+
+// facDamage cuts a file at every byte, and changes each.
+func facDamage(t *testing.T, file []byte) {
+	t.Helper()
+	for n := range file {
+		if _, _, err := ReadTokens(bytes.NewReader(file[:n])); !errors.Is(err, ErrFacTruncated) {
+			t.Fatalf("cut to %d bytes: %v", n, err)
+		}
+		for _, flip := range []byte{1, 0x80, 0xff} {
+			bad := bytes.Clone(file)
+			bad[n] ^= flip
+			_, _, err := ReadTokens(bytes.NewReader(bad))
+			if !errors.Is(err, ErrNotFac) && !errors.Is(err, ErrFacVersion) && !errors.Is(err, ErrFacCorrupt) && !errors.Is(err, ErrFacTruncated) {
+				t.Fatalf("byte %d changed by %#x: %v", n, flip, err)
+			}
+		}
 	}
 }
 
@@ -182,7 +226,7 @@ func TestFacClaims(t *testing.T) {
 		}
 	}
 	f := &FacWriter{buf: h.bytes()}
-	f.buf[10] = 1 // a flag
+	f.buf[10] = 2 // a flag
 	f.seal(0)
 	if _, err := NewFacReader(bytes.NewReader(f.buf)); !errors.Is(err, ErrFacVersion) {
 		t.Errorf("a flag: %v", err)
@@ -258,8 +302,10 @@ func TestFacWriterRefuses(t *testing.T) {
 func FuzzFac(f *testing.F) {
 	c := smallCodec(f)
 	for _, n := range []int{1, 5000, 20000} {
-		_, _, file := smallTokens(f, c, n)
+		tokens, h, file := smallTokens(f, c, n)
 		f.Add(file)
+		h.EntropyCoded = true
+		f.Add(facBytes(f, h, tokens))
 	}
 	f.Add([]byte(facMagic))
 	f.Add([]byte("RIFF"))

@@ -6,6 +6,8 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
+
+	"github.com/facodec-go/facodec/internal/entropy"
 )
 
 // A FacWriter writes a compressed file as its codes come: header, blocks, and in
@@ -14,8 +16,10 @@ import (
 type FacWriter struct {
 	w       io.Writer
 	header  FacHeader
-	buf     []byte // what the next write to w begins with
-	pending Codes  // less than a block
+	buf     []byte         // what the next write to w begins with
+	pending Codes          // less than a block
+	model   *entropy.Model // nil for codes that are not entropy coded
+	coded   []byte
 	sum     uint32 // of all bytes so far but checksums
 	frames  int64
 	bytes   int64
@@ -30,6 +34,9 @@ func NewFacWriter(w io.Writer, h FacHeader) (*FacWriter, error) {
 		return nil, fmt.Errorf("%w: %w", ErrTokens, err)
 	}
 	f := &FacWriter{w: w, header: h, buf: h.bytes()}
+	if h.EntropyCoded {
+		f.model = entropy.NewModel(h.Books(), h.CodebookSize)
+	}
 	f.seal(0)
 	return f, nil
 }
@@ -84,7 +91,12 @@ func (f *FacWriter) Write(codes Codes) error {
 func (f *FacWriter) block(codes Codes) error {
 	from := len(f.buf)
 	f.buf = binary.LittleEndian.AppendUint16(f.buf, uint16(codes.Frames()))
-	f.buf = f.header.pack(f.buf, codes)
+	if f.model != nil {
+		f.coded = f.model.Append(f.coded[:0], codes.books())
+		f.buf = append(binary.AppendUvarint(f.buf, uint64(len(f.coded))), f.coded...)
+	} else {
+		f.buf = f.header.pack(f.buf, codes)
+	}
 	f.seal(from)
 	f.frames += int64(codes.Frames())
 	return f.flush()

@@ -12,6 +12,7 @@ import (
 func newEncode() *cobra.Command {
 	flags := pipeFlags{kind: sourceKind{what: "audio", endings: audioEndings, once: true}}
 	var residualBooks int
+	var entropyCoding bool
 	cmd := &cobra.Command{
 		Use:   "encode FILE... {-o FILE | --output-dir DIR} --checkpoint-path CHECKPOINT",
 		Short: "Compress recordings to .fac files of 4.8 kbit/s",
@@ -24,7 +25,7 @@ called - is standard input, and -o - is standard output: codes are written while
 the recording still comes in, 0.8 seconds at a time, in flat memory.
 
 --residual-books takes fewer of the three books that carry the detail, 0.8 kbit/s
-each: 0 leaves 2.4 kbit/s.
+each: 0 leaves 2.4 kbit/s. --entropy-coding stores the same codes in fewer bits.
 
 A compressed file can be decoded by a codec with the same quantizer, that is by
 the same checkpoint or one whose decoder was fine-tuned; docs/fac.md describes the
@@ -32,7 +33,7 @@ format. Outputs that exist are kept; --force makes them anew. A source that fail
 is reported, the others go on, and the exit code is 1 in the end.`,
 		Example: `  facodec weights synthesize try.safetensors
   facodec encode testdata/speech/en.flac -o en.fac --checkpoint-path try.safetensors
-  facodec encode testdata/speech --output-dir compressed --checkpoint-path try.safetensors --residual-books 1
+  facodec encode testdata/speech --output-dir compressed --checkpoint-path try.safetensors --residual-books 1 --entropy-coding
   cat testdata/speech/en.flac | facodec encode - -o - --checkpoint-path try.safetensors | facodec decode - -o out.wav --checkpoint-path try.safetensors`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := flags.check(cmd, args); err != nil {
@@ -56,7 +57,7 @@ is reported, the others go on, and the exit code is 1 in the end.`,
 					do: func(ctx context.Context, j job, progress func(float64)) (facodec.FileReport, error) {
 						e := endsOf(ctx, cmd, j)
 						return codec.EncodeFile(ctx, e.source, e.output, facodec.EncodeOptions{
-							FileOptions: facodec.FileOptions{Progress: progress}, DropResidual: drop, In: e.in, Out: e.out,
+							FileOptions: facodec.FileOptions{Progress: progress}, DropResidual: drop, EntropyCoding: entropyCoding, In: e.in, Out: e.out,
 						})
 					},
 					close:   func() { codec.Close() },
@@ -68,5 +69,6 @@ is reported, the others go on, and the exit code is 1 in the end.`,
 	}
 	flags.add(cmd)
 	cmd.Flags().IntVar(&residualBooks, "residual-books", 3, "how many of the residual books to store, 0 to 3: each takes 0.8 kbit/s")
+	cmd.Flags().BoolVar(&entropyCoding, "entropy-coding", false, "smaller files with the same codes, by some 12 % for seconds of speech and 25 % for minutes")
 	return cmd
 }

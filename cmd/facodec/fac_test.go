@@ -61,6 +61,13 @@ func TestEncodeDecode(t *testing.T) {
 		t.Error("decoded to other floats than reconstructed")
 	}
 
+	// Fewer bytes, the same sound.
+	succeed(t, small("encode", clip("en.flac"), "-o", in("coded.fac"), "--entropy-coding")...)
+	succeed(t, small("decode", in("coded.fac"), "-o", in("coded.wav"))...)
+	if len(read(t, in("coded.fac"))) >= len(fac) || !bytes.Equal(read(t, in("coded.wav")), want) {
+		t.Errorf("entropy coded: %d bytes, otherwise %d; or another file than reconstructed", len(read(t, in("coded.fac"))), len(fac))
+	}
+
 	// A folder, whose tree is kept.
 	short(t, in("src/a.wav"))
 	short(t, in("src/b/c.wav"))
