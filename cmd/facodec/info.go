@@ -18,18 +18,34 @@ func newInfo() *cobra.Command {
 	var tensors, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "info FILE",
-		Short: "Describe a checkpoint or an experiment file",
+		Short: "Describe a checkpoint, an experiment file, a .fac file or a voice",
 		Long: `Info says what a checkpoint (safetensors, PyTorch) or an experiment file (JSON,
 YAML) holds: its networks with their tensors and parameters, sample rate, frame
 rate, code books and bitrate, how far it was trained, and which keys of the
 configuration have no effect. Checkpoints of other networks are listed, too. One
-on the Hugging Face hub, hf://ORG/NAME or hf://ORG/NAME/FILE, is downloaded.`,
+on the Hugging Face hub, hf://ORG/NAME or hf://ORG/NAME/FILE, is downloaded.
+
+Of a .fac file it says length, books and bitrate, and which quantizer and decoder
+it is for, having read it to its end: damage is an error. Of a voice it says from
+how much speech it was enrolled, and which model it is for.`,
 		Example: `  facodec weights synthesize try.safetensors
   facodec info try.safetensors
   facodec info --tensors try.safetensors
-  facodec info --json try.safetensors`,
+  facodec info --json try.safetensors
+  facodec encode testdata/speech/en.flac -o en.fac --checkpoint-path try.safetensors
+  facodec info en.fac`,
 		Args: wantArgs("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			out := cmd.OutOrStdout()
+			if d, err := describeOutput(args[0]); d != nil || err != nil {
+				switch {
+				case err != nil:
+					return err
+				case asJSON:
+					return printJSON(out, d)
+				}
+				return printed(out, d.print)
+			}
 			var options []facodec.Option
 			if config != "" {
 				options = append(options, facodec.WithConfig(config))
@@ -42,16 +58,10 @@ on the Hugging Face hub, hf://ORG/NAME or hf://ORG/NAME/FILE, is downloaded.`,
 			if err != nil {
 				return err
 			}
-			out := cmd.OutOrStdout()
 			if asJSON {
 				return printJSON(out, jsonDescription(d, tensors))
 			}
-			w := &stickyWriter{w: out}
-			printDescription(w, d, tensors)
-			if w.err != nil {
-				return fmt.Errorf("write stdout: %w", plain(w.err))
-			}
-			return nil
+			return printed(out, func(w io.Writer) { printDescription(w, d, tensors) })
 		},
 	}
 	flags := cmd.Flags()
@@ -60,6 +70,16 @@ on the Hugging Face hub, hf://ORG/NAME or hf://ORG/NAME/FILE, is downloaded.`,
 	flags.BoolVar(&tensors, "tensors", false, "list every tensor, too")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// printed has f print and returns the first error of it.
+func printed(out io.Writer, f func(io.Writer)) error {
+	w := &stickyWriter{w: out}
+	f(w)
+	if w.err != nil {
+		return fmt.Errorf("write stdout: %w", plain(w.err))
+	}
+	return nil
 }
 
 // jsonDescription is a description with or without every tensor.

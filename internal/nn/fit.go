@@ -16,6 +16,9 @@ import (
 // With PyTorch's random weights, what an encoder makes of speech varies by a
 // fifteenth of its mean, and every frame's code is the same.
 
+// least is the deviation of something that is heard.
+const least = 1e-6
+
 // Fit fits the convolution to act(x), and returns what Forward does then.
 func (l *Conv) Fit(r *op.Run, act op.Activation, x tensor.Tensor) tensor.Tensor {
 	learned := l.filter.Learned.(*learnedConv)
@@ -27,8 +30,8 @@ func (l *Conv) Fit(r *op.Run, act op.Activation, x tensor.Tensor) tensor.Tensor 
 		mean := sum / n
 		each(y, j, func(v *float32) { square += (float64(*v) - mean) * (float64(*v) - mean) })
 		deviation := math.Sqrt(square / n)
-		if deviation == 0 {
-			continue // a silent batch, or a channel that hears nothing
+		if deviation < least {
+			continue // silence, or a channel that hears nothing: there is nothing to fit to
 		}
 		learned.fit(j, mean, deviation)
 		l.filter.Bias[j] = learned.bias.Value[j]
