@@ -122,14 +122,14 @@ func (f *FacReader) next() (Codes, error) {
 func (f *FacReader) block(head []byte, frames int, what string) (Codes, error) {
 	size := f.header.blockBytes(frames)
 	if f.header.EntropyCoded {
-		n, err := binary.ReadUvarint(f.r)
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			return Codes{}, cut(err, what)
+		n, length, err := f.length(what)
+		if err != nil {
+			return Codes{}, err
 		}
-		if most := f.header.codedBytes(frames); err != nil || n > uint64(most) {
-			return Codes{}, fmt.Errorf("%w: more than the %d bytes that %s can have", ErrFacCorrupt, most, what)
+		if most := f.header.codedBytes(frames); n > most {
+			return Codes{}, fmt.Errorf("%w: %d bytes in %s, at most %d are", ErrFacCorrupt, n, what, most)
 		}
-		head, size = binary.AppendUvarint(head, n), int(n)
+		head, size = append(head, length...), n
 	}
 	b, err := f.sealed(head, size, what)
 	if err != nil {
@@ -145,6 +145,26 @@ func (f *FacReader) block(head []byte, frames int, what string) (Codes, error) {
 		return Codes{}, fmt.Errorf("%s: %w", what, err)
 	}
 	return codes, nil
+}
+
+// length reads how long the codes of a block are, and returns its bytes too.
+func (f *FacReader) length(what string) (n int, bytes []byte, err error) {
+	for shift := 0; shift < 28; shift += 7 {
+		b, err := f.r.ReadByte()
+		if err != nil {
+			return 0, nil, cut(err, what)
+		}
+		n |= int(b&0x7f) << shift
+		bytes = append(bytes, b)
+		switch {
+		case b >= 0x80: // more follows
+		case b == 0 && shift > 0:
+			return 0, nil, fmt.Errorf("%w: the length of %s is longer than it needs to be", ErrFacCorrupt, what)
+		default:
+			return n, bytes, nil
+		}
+	}
+	return 0, nil, fmt.Errorf("%w: the length of %s has no end", ErrFacCorrupt, what)
 }
 
 // decode reads entropy coded codes.

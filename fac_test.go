@@ -149,6 +149,36 @@ func TestFacEntropy(t *testing.T) {
 	}
 }
 
+// TestFacEntropyLength: lengths of blocks that no writer has written.
+func TestFacEntropyLength(t *testing.T) {
+	_, h, _ := smallTokens(t, smallCodec(t), 300)
+	h.EntropyCoded = true
+	for what, c := range map[string]struct {
+		length []byte
+		want   error
+	}{
+		"longer than it can be":   {[]byte{0xff, 0xff, 0x7f}, ErrFacCorrupt},
+		"with a byte too many":    {[]byte{0x84, 0x00}, ErrFacCorrupt},
+		"without an end":          {[]byte{0xff, 0xff, 0xff, 0xff, 0x7f}, ErrFacCorrupt},
+		"cut":                     {[]byte{0x84}, ErrFacTruncated},
+		"of a block that is none": {[]byte{0x04}, ErrFacTruncated},
+	} {
+		w, err := NewFacWriter(io.Discard, h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := append(append(bytes.Clone(w.buf), 1, 0), c.length...)
+		if _, _, err := ReadTokens(bytes.NewReader(file)); !errors.Is(err, c.want) {
+			t.Errorf("a length %s: %v, want %v", what, err, c.want)
+		}
+	}
+	w, _ := NewFacWriter(io.Discard, h)
+	broken := errors.New("broken")
+	if _, _, err := ReadTokens(io.MultiReader(bytes.NewReader(append(bytes.Clone(w.buf), 1, 0)), iotest.ErrReader(broken))); err != broken {
+		t.Errorf("a read that fails: %v", err)
+	}
+}
+
 // TestFacDamage: cut at every byte, and each byte changed, is an error.
 func TestFacDamage(t *testing.T) {
 	tokens, h, file := smallTokens(t, smallCodec(t), 20000)
