@@ -11,6 +11,10 @@ import (
 	"github.com/facodec-go/facodec/internal/entropy"
 )
 
+// IsFacFile says whether a file is meant as a compressed one: it begins as those do,
+// or is called .fac.
+func IsFacFile(path string) bool { return meantAs(path, ".fac", facMagic) }
+
 // A FacReader reads a compressed file as it comes. Its errors do not name the
 // file; each says where in it the fault is. It serves one goroutine at a time.
 type FacReader struct {

@@ -118,8 +118,11 @@ func LoadVoice(path string) (*Voice, error) {
 
 // IsVoiceFile says whether a file is meant as a voice: it begins as those do, or
 // is called .voice.
-func IsVoiceFile(path string) bool {
-	if strings.EqualFold(filepath.Ext(path), ".voice") {
+func IsVoiceFile(path string) bool { return meantAs(path, ".voice", voiceMagic) }
+
+// meantAs says whether a file has an ending or begins with magic.
+func meantAs(path, ending, magic string) bool {
+	if strings.EqualFold(filepath.Ext(path), ending) {
 		return true
 	}
 	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
@@ -130,9 +133,9 @@ func IsVoiceFile(path string) bool {
 		return false
 	}
 	defer f.Close()
-	head := make([]byte, len(voiceMagic))
+	head := make([]byte, len(magic))
 	_, err = io.ReadFull(f, head)
-	return err == nil && string(head) == voiceMagic
+	return err == nil && string(head) == magic
 }
 
 // inFile puts the file's name in front of a fault, once.

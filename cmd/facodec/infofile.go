@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"strings"
 
 	facodec "github.com/facodec-go/facodec"
 )
@@ -42,28 +40,6 @@ type voiceDescription struct {
 	Seconds   float64 `json:"seconds"`
 	TimbreLen int     `json:"timbre_len"`
 	Model     string  `json:"model"`
-}
-
-// facMagic is what a compressed file begins with (docs/fac.md).
-const facMagic = "\x89FAC"
-
-// isFacFile says whether a file is meant as a compressed one: it begins as those do,
-// or is called .fac.
-func isFacFile(path string) bool {
-	if strings.EqualFold(filepath.Ext(path), ".fac") {
-		return true
-	}
-	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
-		return false
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	head := make([]byte, len(facMagic))
-	_, err = io.ReadFull(f, head)
-	return err == nil && string(head) == facMagic
 }
 
 // describeTokens reads a compressed file to its end.
@@ -145,7 +121,7 @@ func (d *voiceDescription) print(out io.Writer) {
 // else.
 func describeOutput(path string) (d interface{ print(io.Writer) }, err error) {
 	switch {
-	case isFacFile(path):
+	case facodec.IsFacFile(path):
 		return describeTokens(path)
 	case facodec.IsVoiceFile(path):
 		return describeVoice(path)
