@@ -13,10 +13,11 @@ type LossWeights struct {
 	Generator  float64 `key:"generator" frange:"0,1e6"` // the discriminators' score
 	Commitment float64 `key:"commitment" redecoder:"-" frange:"0,1e6"`
 	Codebook   float64 `key:"codebook" redecoder:"-" frange:"0,1e6"`
-	F0         float64 `key:"f0" redecoder:"-" frange:"0,1e6"`      // f0 and rev_f0
-	UV         float64 `key:"uv" redecoder:"-" frange:"0,1e6"`      // energy, and that of rev_f0
-	Content    float64 `key:"content" redecoder:"-" frange:"0,1e6"` // content and rev_content
-	Speaker    float64 `key:"speaker" redecoder:"-" frange:"0,1e6"` // speaker and rev_speaker
+	F0         float64 `key:"f0" redecoder:"-" frange:"0,1e6"`         // f0 and rev_f0
+	UV         float64 `key:"uv" redecoder:"-" frange:"0,1e6"`         // energy, and that of rev_f0
+	Content    float64 `key:"content" redecoder:"-" frange:"0,1e6"`    // content and rev_content
+	Speaker    float64 `key:"speaker" redecoder:"-" frange:"0,1e6"`    // speaker and rev_speaker
+	Conversion float64 `key:"conversion" redecoder:"-" frange:"0,1e6"` // timbre of conversions within the batch
 }
 
 // Optimizer is AdamW, the same for every network, its schedule and the bounds of

@@ -51,6 +51,7 @@ var layout = []group{
 		{"energy", []line{{eventlog.EnergyLoss, "from prosody"}, {eventlog.ReverseEnergyLoss, "reversed"}}, positive},
 		{"content", []line{{eventlog.ContentLoss, "from content"}, {eventlog.ReverseContentLoss, "reversed"}}, positive},
 		{"speaker", []line{{eventlog.SpeakerLoss, "from timbre"}, {eventlog.ReverseSpeakerLoss, "reversed"}}, positive},
+		{"timbre of conversions", []line{{eventlog.ConversionLoss, "training"}}, positive},
 	}},
 	{"Quantizers", []panel{
 		{"commitment", []line{{eventlog.CommitLoss, "training"}}, positive},

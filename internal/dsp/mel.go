@@ -42,7 +42,7 @@ func NewMel(c MelConfig) *Mel {
 	m := &Mel{
 		MelConfig: c,
 		window:    make([]float64, c.Window),
-		filters:   htkFilters(c),
+		filters:   HTKFilters(c),
 		fft:       fourier.NewFFT(c.FFT),
 		frame:     make([]float64, c.FFT),
 		coeff:     make([]complex128, c.FFT/2+1),
@@ -54,9 +54,9 @@ func NewMel(c MelConfig) *Mel {
 	return m
 }
 
-// htkFilters builds the filterbank as torchaudio's melscale_fbanks with
+// HTKFilters builds the filterbank as torchaudio's melscale_fbanks with
 // norm=None and mel_scale="htk".
-func htkFilters(c MelConfig) []Triangle {
+func HTKFilters(c MelConfig) []Triangle {
 	nyquist := float64(c.FilterRate / 2)
 	top := 2595 * math.Log10(1+nyquist/700)
 	edge := func(i int) float64 {

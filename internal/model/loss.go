@@ -16,17 +16,26 @@ type SpectralLoss []*op.SpectralLoss
 func MelLoss(rate int) SpectralLoss {
 	var l SpectralLoss
 	for _, s := range dsp.MelScales {
-		scale := &op.SpectralLoss{Spectrum: op.NewSpectrum(s.Window, s.Window/4), Log: 1, Filters: []op.Band{}}
-		for _, f := range dsp.SlaneyFilters(rate, s.Window, s.Mels) {
-			band := op.Band{First: f.First, Weights: make([]float32, len(f.Weights))}
-			for i, w := range f.Weights {
-				band.Weights[i] = float32(w)
-			}
-			scale.Filters = append(scale.Filters, band)
-		}
-		l = append(l, scale)
+		filters := bands(dsp.SlaneyFilters(rate, s.Window, s.Mels))
+		l = append(l, &op.SpectralLoss{Spectrum: op.NewSpectrum(s.Window, s.Window/4), Filters: filters, Log: 1})
 	}
 	return l
+}
+
+func bands(filters []dsp.Triangle) []op.Band {
+	all := make([]op.Band, len(filters))
+	for i, f := range filters {
+		all[i] = op.Band{First: f.First, Weights: make([]float32, len(f.Weights))}
+		for k, w := range f.Weights {
+			all[i].Weights[k] = float32(w)
+		}
+	}
+	return all
+}
+
+// melSpectrum is what dsp.Mel computes, for waveforms that a network has spoken.
+func melSpectrum(c dsp.MelConfig) *op.MelSpectrum {
+	return &op.MelSpectrum{Spectrum: op.NewPaddedSpectrum(c.FFT, c.Window, c.Hop), Bands: bands(dsp.HTKFilters(c))}
 }
 
 // STFTLoss is that on magnitudes themselves, for windows of 2048 and 512 samples

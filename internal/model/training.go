@@ -23,6 +23,9 @@ type Training struct {
 	// inference runs, and Judge is the discriminator's.
 	Generator, Inferred []*nn.Network
 	Judge               *nn.Network
+
+	quantizer *nn.Network
+	heard     *op.MelSpectrum // of what the codec speaks
 }
 
 // NewTraining declares the networks, under the names encoder, decoder, quantizer,
@@ -38,6 +41,7 @@ func NewTraining(c TrainingConfig) *Training {
 	encoder, quantizer, decoder := t.Codec.networks[0], t.Codec.networks[1], t.Codec.networks[2]
 	t.Generator = []*nn.Network{encoder, decoder, quantizer, predictors.Network()}
 	t.Inferred = t.Codec.networks
+	t.quantizer, t.heard = quantizer, melSpectrum(c.Codec.Mel)
 	return t
 }
 
@@ -149,4 +153,32 @@ func (q *Quantizer) Loss(r *op.Run, p Parts, commitment, codebook float64) float
 // Books returns the number of books of each part.
 func (q *Quantizer) Books() [3]int {
 	return [3]int{len(q.prosody.Books), len(q.content.Books), len(q.residual.Books)}
+}
+
+// A Converted is what the codec speaks of a batch in other voices, and their timbre as
+// it is and as the codec hears it.
+type Converted struct {
+	Wave        tensor.Tensor // [B, N, 1]
+	Timbre      tensor.Tensor // [B, 1, latent], a constant
+	HeardTimbre tensor.Tensor // [B, 1, latent], of Wave
+}
+
+// Convert speaks prosody and content of each utterance of a batch in the timbre of the
+// next, as a conversion does, and listens for the timbre of what it has spoken, for a
+// speaker consistency loss (Casanova et al., "YourTTS", ICML 2022). From it the decoder
+// learns; the timbre extractor, which could make itself agree, does not.
+func (t *Training) Convert(r *op.Run, s Spoken) Converted {
+	q := t.Codec.Quantizer
+	size := s.Timbre.B
+	out := Converted{Timbre: r.New(size, 1, s.Timbre.C)}
+	for b := range size {
+		copy(out.Timbre.Row(b, 0), s.Timbre.Row((b+1)%size, 0))
+	}
+	z := r.Add(r.Detach(s.Parts.Prosody.Z), r.Detach(s.Parts.Content.Z))
+	out.Wave = t.Codec.Decoder.Forward(r, q.Join(r, z, q.Styles(r, r.Keep(out.Timbre))))
+	t.quantizer.Frozen = true
+	defer func() { t.quantizer.Frozen = false }()
+	frames := q.timbre.Forward(r, r.LogMel(t.heard, out.Wave))
+	out.HeardTimbre = replace(r, frames, r.Mean(frames))
+	return out
 }

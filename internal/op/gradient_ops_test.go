@@ -335,5 +335,8 @@ func spectrumCases() []gradientCase {
 		spectral("linear", 0, 1.5, nil, 0.25, 3),
 		spectral("log and linear", 0.5, 1, nil, 3),
 		spectral("bands, log and linear", 1, 0.5, bands, 0.25, 3),
+		on("LogMel", "two, of a short window", 2, 301, 1, func(r *Run, x tensor.Tensor) tensor.Tensor {
+			return r.LogMel(&MelSpectrum{NewPaddedSpectrum(32, 24, 8), bands}, x)
+		}),
 	}
 }

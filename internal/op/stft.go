@@ -8,8 +8,8 @@ import (
 )
 
 // A Spectrum says how a waveform is cut into frames for a short-time Fourier
-// transform: periodic Hann windows, each an FFT long, hop samples apart. It is
-// read-only.
+// transform: periodic Hann windows, hop samples apart, each Window samples, an FFT,
+// long, of which a shorter one has zeros at both ends. It is read-only.
 type Spectrum struct {
 	Window, Hop int
 	hann        []float32
@@ -17,10 +17,14 @@ type Spectrum struct {
 }
 
 // NewSpectrum prepares a transform; window is a power of two.
-func NewSpectrum(window, hop int) *Spectrum {
-	s := &Spectrum{Window: window, Hop: hop, hann: make([]float32, window), fft: dsp.NewFFT(window)}
-	for i := range s.hann {
-		s.hann[i] = float32(0.5 - 0.5*math.Cos(2*math.Pi*float64(i)/float64(window)))
+func NewSpectrum(window, hop int) *Spectrum { return NewPaddedSpectrum(window, window, hop) }
+
+// NewPaddedSpectrum prepares a transform whose windows stand in the middle of an FFT,
+// a power of two.
+func NewPaddedSpectrum(fft, window, hop int) *Spectrum {
+	s := &Spectrum{Window: fft, Hop: hop, hann: make([]float32, fft), fft: dsp.NewFFT(fft)}
+	for i := range window {
+		s.hann[(fft-window)/2+i] = float32(0.5 - 0.5*math.Cos(2*math.Pi*float64(i)/float64(window)))
 	}
 	return s
 }

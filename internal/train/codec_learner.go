@@ -135,13 +135,17 @@ func (c *codecLearner) learn(s *step, piece *Batch, share float64, book func(str
 	book("rev_content", r.Focal(out.RevPhones, piece.Phones, c.content[1], share*w.Content))
 	book("speaker", r.CrossEntropy(out.Speaker, piece.Speaker, share*w.Speaker))
 	book("rev_speaker", r.CrossEntropy(out.RevSpeaker, piece.Speaker, share*w.Speaker))
+	if w.Conversion > 0 {
+		converted := c.networks.Convert(r, out.Spoken)
+		book("conversion", r.L1(converted.HeardTimbre, converted.Timbre, share*w.Conversion))
+	}
 }
 
 // total's focal losses of pieces are those of the whole batch.
 func (c *codecLearner) total(sum float64, l Losses, w LossWeights) float64 {
 	return sum + w.Commitment*l["commitment"] + w.Codebook*l["codebook"] +
 		w.F0*(l["f0"]+l["rev_f0"]) + w.UV*(l["uv"]+l["rev_uv"]) +
-		w.Content*(l["content"]+l["rev_content"]) + w.Speaker*(l["speaker"]+l["rev_speaker"])
+		w.Content*(l["content"]+l["rev_content"]) + w.Speaker*(l["speaker"]+l["rev_speaker"]) + w.Conversion*l["conversion"]
 }
 
 func (c *codecLearner) settle(t *Trainer) error { return t.settleCodes() }

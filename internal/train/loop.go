@@ -140,6 +140,7 @@ func (r *run) logStep(seconds float64) error {
 		{eventlog.FeatureLoss, "feature"}, {eventlog.AdversarialLoss, "generator"},
 		{eventlog.CommitLoss, "commitment"}, {eventlog.CodebookLoss, "codebook"},
 		{eventlog.F0Loss, "f0"}, {eventlog.EnergyLoss, "uv"}, {eventlog.ContentLoss, "content"}, {eventlog.SpeakerLoss, "speaker"},
+		{eventlog.ConversionLoss, "conversion"},
 		{eventlog.ReverseF0Loss, "rev_f0"}, {eventlog.ReverseEnergyLoss, "rev_uv"},
 		{eventlog.ReverseContentLoss, "rev_content"}, {eventlog.ReverseSpeakerLoss, "rev_speaker"},
 	} {

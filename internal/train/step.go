@@ -11,10 +11,10 @@ import (
 )
 
 // LossWeights are the factors of the losses that are trained on. F0, UV, Content
-// and Speaker stand for the predictors' and their adversaries'. A redecoder has the
-// first three alone.
+// and Speaker stand for the predictors' and their adversaries'; without Conversion
+// nothing is converted. A redecoder has the first three alone.
 type LossWeights struct {
-	Mel, Feature, Generator, Commitment, Codebook, F0, UV, Content, Speaker float64
+	Mel, Feature, Generator, Commitment, Codebook, F0, UV, Content, Speaker, Conversion float64
 }
 
 // Options are what a Trainer may do otherwise.

@@ -1,0 +1,93 @@
+package op
+
+import (
+	"math"
+
+	"github.com/facodec-go/facodec/internal/kernel"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// A MelSpectrum is how networks hear a waveform: (log(1e-5 + mel) + 4) / 4 of the
+// power in some bands. It is read-only.
+type MelSpectrum struct {
+	*Spectrum
+	Bands []Band
+}
+
+// melFloor is added to the power before its logarithm is taken.
+const melFloor = 1e-5
+
+// LogMel returns the log-mel of waveforms x [B, N, 1], one frame for each whole hop,
+// centred, with reflection at both ends, which takes more samples than half an FFT:
+// [B, N / hop, bands].
+func (r *Run) LogMel(m *MelSpectrum, x tensor.Tensor) tensor.Tensor {
+	index, _ := m.centred(x.T)
+	frames := x.T / m.Hop
+	y := r.New(x.B, frames, len(m.Bands))
+	blocks := (frames + lanes - 1) / lanes
+	waves := make([][]float32, x.B)
+	for b := range waves {
+		waves[b] = r.waveOf(x, b)
+	}
+	size := m.Bins() * lanes
+	scratch := r.alloc(x.B * blocks * (m.Window*lanes + 2*size))
+	r.pool.For(x.B*blocks, func(i int) {
+		b, first := i/blocks, i%blocks*lanes
+		n := min(lanes, frames-first)
+		frame, re, im := m.split(scratch, i)
+		m.gather(frame, waves[b], index, first, n)
+		m.fft.Forward(re, im, frame, lanes)
+		var sum [lanes]float32
+		for k, band := range m.Bands {
+			m.power(&sum, band, re, im)
+			for l := range n {
+				y.Row(b, first+l)[k] = float32((math.Log(melFloor+float64(sum[l])) + 4) / 4)
+			}
+		}
+	})
+	for _, w := range waves {
+		r.freeFloats(w)
+	}
+	if !r.Recording() || !r.wants(x) {
+		r.freeFloats(scratch)
+		return y
+	}
+	r.record(&y, func(dy tensor.Tensor) {
+		r.pool.For(x.B*blocks, func(i int) {
+			b, first := i/blocks, i%blocks*lanes
+			n := min(lanes, frames-first)
+			frame, re, im := m.split(scratch, i)
+			slope := make([]float32, size) // of each bin's power
+			var sum, d [lanes]float32
+			for k, band := range m.Bands {
+				m.power(&sum, band, re, im)
+				for l := range n {
+					d[l] = dy.Row(b, first+l)[k] / (4 * (melFloor + sum[l]))
+				}
+				for j, w := range band.Weights {
+					kernel.AddScaled(slope[(band.First+j)*lanes:][:lanes], d[:], w)
+				}
+			}
+			for j, v := range slope {
+				re[j] *= 2 * v
+				im[j] *= 2 * v
+			}
+			m.fft.Adjoint(frame, re, im, lanes)
+		})
+		r.give(x, r.scatterAll(m.Spectrum, scratch, x, index, 0, frames))
+		r.freeFloats(scratch)
+	})
+	return y
+}
+
+// power sums a band of the power of each lane.
+func (m *MelSpectrum) power(sum *[lanes]float32, band Band, re, im []float32) {
+	clear(sum[:])
+	for j, w := range band.Weights {
+		at := (band.First + j) * lanes
+		re, im := re[at:at+lanes], im[at:at+lanes]
+		for l := range sum {
+			sum[l] += w * (re[l]*re[l] + im[l]*im[l])
+		}
+	}
+}
