@@ -111,9 +111,11 @@ func (j *judge) hear(n int, wave func(b *bench, i int) []float32, voice func(i i
 }
 
 // identify asks whose voices the conversions are. What counts is a classifier of
-// recordings, by all it knows. Two others are there to understand it: without pitch,
-// which a conversion has from its source; and of what the codec makes of the
-// training clips, to which the codec's own sound is no sign of a voice.
+// recordings, by the means of MFCC and pitch. Three others are there to understand it:
+// without pitch; by how much both move, too, which a codec smooths by ten times what
+// voices differ in, so that it takes all that is spoken for one voice; and of what the
+// codec makes of the training clips, to which the codec's own sound is no sign of a
+// voice. How far each can be believed is how often it is right on reconstructions.
 func (j *judge) identify() {
 	clips := j.validator.clips
 	again := func(b *bench, wave []float32) []float32 { return b.Decode(b.Encode(wave), b.Timbre(wave), len(wave)) }
@@ -133,9 +135,10 @@ func (j *judge) identify() {
 		of   heard
 		used []int
 	}{
-		{"MFCC and pitch", recordings, allFeatures()},
-		{"MFCC alone", recordings, cepstralFeatures()},
-		{"MFCC and pitch, of reconstructed training clips", decoded, allFeatures()},
+		{"mean MFCC and pitch", recordings, meanFeatures()},
+		{"mean MFCC alone", recordings, cepstralFeatures()},
+		{"mean MFCC and pitch, and their deviations", recordings, allFeatures()},
+		{"mean MFCC and pitch, of reconstructed training clips", decoded, meanFeatures()},
 	} {
 		classifier, err := newVoiceClassifier(c.of.prints, c.of.voices, c.used)
 		j.must(err)
