@@ -1,6 +1,7 @@
 package train
 
 import (
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/facodec-go/facodec/internal/dsp"
 	"github.com/facodec-go/facodec/internal/metric"
+	"github.com/facodec-go/facodec/internal/teacher"
 )
 
 // A conversion is a held-out clip spoken in the voice of another.
@@ -80,6 +82,41 @@ func (j *judge) convert() {
 		contour[i] = metric.ComparePitch(pitch.F0(clips[p.source].Wave), pitch.F0(p.spoken)).Correlation
 	})
 	j.report.row("correlation of log f0 with the source", summary(metric.Summarize(contour)))
+	j.compareContent()
+}
+
+// compareContent asks the content units that training learned from, which know nothing
+// of the codec, how often a conversion says what its source says: in how many frames
+// they are the same, beside a reconstruction and what chance gives.
+func (j *judge) compareContent() {
+	blob, err := base64.StdEncoding.DecodeString(j.file.Metadata()[teacherKey])
+	j.must(err)
+	units, err := teacher.ParseUnits(blob)
+	j.must(err)
+	said := func(wave []float32) []int32 { return units.Phones(&teacher.Utterance{Samples: wave}) }
+	same := func(a, b []int32) float64 {
+		n := 0
+		for i, u := range a {
+			if u == b[i] {
+				n++
+			}
+		}
+		return float64(n) / float64(len(a))
+	}
+	converted, reconstructed, chance := make([]float64, len(j.pairs)), make([]float64, len(j.pairs)), make([]float64, len(j.pairs))
+	j.each(len(j.pairs), func(b *bench, i int) {
+		d, wave := j.verdicts[j.pairs[i].source], j.validator.clips[j.pairs[i].source].Wave
+		source := said(wave)
+		converted[i] = same(source, said(j.pairs[i].spoken))
+		reconstructed[i] = same(source, said(b.Decode(d.codes, d.timbre, len(wave))))
+		shuffled := slices.Clone(source)
+		rand.New(rand.NewPCG(judgeSeed, uint64(i))).Shuffle(len(shuffled), func(k, l int) {
+			shuffled[k], shuffled[l] = shuffled[l], shuffled[k]
+		})
+		chance[i] = same(source, shuffled)
+	})
+	mean := func(all []float64) string { return percent(metric.Summarize(all).Mean) }
+	j.report.row("frames whose content unit is the source's", fmt.Sprintf("%s; of its reconstruction %s, by chance %s", mean(converted), mean(reconstructed), mean(chance)))
 }
 
 // heard are prints and whose voice they are to be.
