@@ -53,7 +53,7 @@ func tiny() *Config {
 	// and the coarse shape is learned first, at half the cost.
 	c.Optimizer.LearningRate, c.Optimizer.LRDecay = 1e-3, 0.9999
 	c.Train.ResidualMask = 0.5
-	c.Train.DiscriminatorStart = 2000
+	c.Train.DiscriminatorStart = 1500
 	// Of random weights every frame has the same code, and nothing is learned from it;
 	// at that rate entries and what is drawn to them run away within fifty steps, and
 	// nine of ten are never chosen: begin with some that tell frames apart, hold them
@@ -62,7 +62,9 @@ func tiny() *Config {
 	c.Optimizer.WarmupSteps = 100
 	c.Train.DataInit, c.Train.NormaliseCodes, c.Train.RestartCodes, c.Train.Reversal = true, true, 100, 0.1
 	c.Loss.Commitment, c.Loss.Content = 2, 10
-	// A few voices become three times as many.
+	// A few voices become three times as many; and because each says something of its own,
+	// which would tell whose voice it is, the decoder speaks in the others', too.
+	c.Loss.Conversion = 5
 	c.Augment.GainDB, c.Augment.Speed = [2]float64{-12, 0}, 0.15
 	return c
 }
