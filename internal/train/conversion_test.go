@@ -2,13 +2,13 @@ package train
 
 import (
 	"math"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/facodec-go/facodec/internal/dsp"
 	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/nn"
 	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/tensor"
 )
@@ -28,61 +28,15 @@ func TestConversionGradient(t *testing.T) {
 	o := conversionOptions()
 	trainer := newTrainer(t, smallConfig(), o, 2)
 	batch := batchOf(t, smallConfig(), utterances(t, "en", "fr", "it"), 30)
-	loss := func() float64 {
-		for _, n := range trainer.Networks.Generator {
-			if err := n.Refresh(trainer.pool); err != nil {
-				t.Fatal(err)
-			}
+	learned := checkSlopes(t, trainer, batch, "conversion", o.Weights.Conversion, 3e-4, func(n *nn.Network, p *nn.Param) string {
+		switch {
+		case p.Unused || !slices.ContainsFunc(p.Grad, func(g float32) bool { return g != 0 }):
+			return ""
+		case n.Prefix == "quantizer":
+			return strings.Join(strings.Split(p.Name, ".")[:2], ".")
 		}
-		losses, err := trainer.Step(batch)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return losses["conversion"]
-	}
-	loss()
-	random := rand.New(rand.NewPCG(1, 2))
-	learned := map[string]int{}
-	slopes, values, directions := map[string]float64{}, map[string][][]float32{}, map[string][][]float32{}
-	for _, n := range trainer.Networks.Generator {
-		for _, p := range n.Params {
-			if p.Unused || !slices.ContainsFunc(p.Grad, func(g float32) bool { return g != 0 }) {
-				continue
-			}
-			part := n.Prefix
-			if part == "quantizer" {
-				part = strings.Join(strings.Split(p.Name, ".")[:2], ".")
-			}
-			learned[part]++
-			direction := make([]float32, p.Len())
-			for i, g := range p.Grad {
-				direction[i] = g * random.Float32()
-				slopes[part] += float64(g) / o.Weights.Conversion * float64(direction[i])
-			}
-			values[part], directions[part] = append(values[part], p.Value), append(directions[part], direction)
-		}
-	}
-	for part, all := range values {
-		move := func(by float64) float64 {
-			before := make([][]float32, len(all))
-			for k, v := range all {
-				before[k] = slices.Clone(v)
-				for i, d := range directions[part][k] {
-					v[i] += float32(by) * d
-				}
-			}
-			l := loss()
-			for k, v := range all {
-				copy(v, before[k])
-			}
-			return l
-		}
-		step := 2e-3 * loss() / slopes[part]
-		got := (move(step) - move(-step)) / (2 * step)
-		if !(slopes[part] > 0) || math.Abs(got-slopes[part]) > 0.03*slopes[part] {
-			t.Errorf("%s: the loss rises by %v, its gradient says %v", part, got, slopes[part])
-		}
-	}
+		return n.Prefix
+	})
 	t.Logf("tensors that learn: %v", learned)
 	if len(learned) != 2 || learned["decoder"] == 0 {
 		t.Errorf("tensors that learn: %v; want those of the decoder and of its norm", learned)

@@ -2,7 +2,6 @@ package train
 
 import (
 	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -189,70 +188,18 @@ func TestRedecoderGradient(t *testing.T) {
 	o := DefaultOptions()
 	o.Fixed, o.DiscriminatorStart, o.Schedule.LearningRate = true, 1000, 0
 	trainer, batch := smallRedecoderTrainer(t, o)
-	mel := func() float64 {
-		for _, n := range trainer.Networks.Generator {
-			if err := n.Refresh(trainer.pool); err != nil {
-				t.Fatal(err)
-			}
-		}
-		losses, err := trainer.Step(batch)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return losses["mel"]
-	}
-	mel()
-	var params []*nn.Param
-	for _, n := range trainer.Networks.Generator {
-		params = append(params, n.Params...)
-	}
-	rng := rand.New(rand.NewPCG(1, 2))
-	type change struct {
-		values    []float32
-		direction []float32
-	}
-	parts := map[string][]change{}
-	slopes := map[string]float64{}
-	for _, p := range params {
+	parts := checkSlopes(t, trainer, batch, "mel", o.Weights.Mel, 2e-3, func(_ *nn.Network, p *nn.Param) string {
 		if p.Unused != (strings.Contains(p.Name, "prosody_embed") || strings.Contains(p.Name, "content_embed.1")) {
 			t.Errorf("%s is unused: %v", p.Name, p.Unused)
 		}
-		if p.Unused {
-			continue
+		switch {
+		case p.Unused:
+			return ""
+		case strings.Contains(p.Name, "cond_layer"):
+			return "cond_layer"
 		}
-		part := strings.Join(strings.Split(p.Name, ".")[:2], ".")
-		if strings.Contains(p.Name, "cond_layer") {
-			part = "cond_layer"
-		}
-		// Along the gradient, each value by a part of its own, so that the slope is steep.
-		direction := make([]float32, p.Len())
-		for i, g := range p.Grad {
-			direction[i] = g * rng.Float32()
-			slopes[part] += float64(g) / o.Weights.Mel * float64(direction[i])
-		}
-		parts[part] = append(parts[part], change{p.Value, direction})
-	}
-	for part, changes := range parts {
-		move := func(by float64) float64 {
-			var before [][]float32
-			for _, c := range changes {
-				before = append(before, slices.Clone(c.values))
-				for i, d := range c.direction {
-					c.values[i] += float32(by) * d
-				}
-			}
-			loss := mel()
-			for i, c := range changes {
-				copy(c.values, before[i])
-			}
-			return loss
-		}
-		step := 2e-3 / slopes[part] // the loss changes by two thousandths
-		got := (move(step) - move(-step)) / (2 * step)
-		if !(slopes[part] > 0) || math.Abs(got-slopes[part]) > 0.03*slopes[part] {
-			t.Errorf("%s: the loss rises by %v, its gradient says %v", part, got, slopes[part])
-		}
-	}
+		return strings.Join(strings.Split(p.Name, ".")[:2], ".")
+	})
 	if len(parts) != 5 {
 		t.Errorf("%d parts", len(parts))
 	}
