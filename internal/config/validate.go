@@ -16,7 +16,7 @@ func (c *Config) Validate() error {
 	}
 	for _, check := range []func(*Config) error{
 		(*Config).checkKind, (*Config).checkPreprocess, (*Config).checkWidths,
-		(*Config).checkDiscriminator, (*Config).checkRun, (*Config).checkOptimizer, (*Config).checkTeachers,
+		(*Config).checkDiscriminator, (*Config).checkRun, (*Config).checkOptimizer, (*Config).checkConversion, (*Config).checkTeachers,
 	} {
 		if err := check(c); err != nil {
 			return err
@@ -181,6 +181,15 @@ func (c *Config) checkOptimizer() error {
 	}
 	if gain := c.Augment.GainDB; gain[0] > gain[1] {
 		return &keyError{"augment.gain_db", showPair(gain), "is not supported; want the smallest and the largest gain in dB"}
+	}
+	return nil
+}
+
+// checkConversion: what the codec has spoken is transformed by a faster program than
+// recordings are, and is not always longer than the mel loss's longest window.
+func (c *Config) checkConversion() error {
+	if n := c.Preprocess.Spect.NFFT; c.Loss.Conversion > 0 && (n < 8 || n > 2048 || n&(n-1) != 0) {
+		return &keyError{"loss_weights.conversion", number(c.Loss.Conversion), fmt.Sprintf("is not supported with preprocess_params.spect_params.n_fft %d; want 0, or for n_fft a power of two from 8 to 2048", n)}
 	}
 	return nil
 }

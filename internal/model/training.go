@@ -25,7 +25,7 @@ type Training struct {
 	Judge               *nn.Network
 
 	quantizer *nn.Network
-	heard     *op.MelSpectrum // of what the codec speaks
+	heard     *op.MelSpectrum // of what the codec speaks; nil until something is converted
 }
 
 // NewTraining declares the networks, under the names encoder, decoder, quantizer,
@@ -41,7 +41,7 @@ func NewTraining(c TrainingConfig) *Training {
 	encoder, quantizer, decoder := t.Codec.networks[0], t.Codec.networks[1], t.Codec.networks[2]
 	t.Generator = []*nn.Network{encoder, decoder, quantizer, predictors.Network()}
 	t.Inferred = t.Codec.networks
-	t.quantizer, t.heard = quantizer, melSpectrum(c.Codec.Mel)
+	t.quantizer = quantizer
 	return t
 }
 
@@ -166,8 +166,12 @@ type Converted struct {
 // Convert speaks prosody and content of each utterance of a batch in the timbre of the
 // next, as a conversion does, and listens for the timbre of what it has spoken, for a
 // speaker consistency loss (Casanova et al., "YourTTS", ICML 2022). From it the decoder
-// learns; the timbre extractor, which could make itself agree, does not.
+// learns; the timbre extractor, which could make itself agree, does not. The codec's
+// FFT must be a power of two from 8 to 2048.
 func (t *Training) Convert(r *op.Run, s Spoken) Converted {
+	if t.heard == nil {
+		t.heard = melSpectrum(t.Codec.Mel)
+	}
 	q := t.Codec.Quantizer
 	size := s.Timbre.B
 	out := Converted{Timbre: r.New(size, 1, s.Timbre.C)}

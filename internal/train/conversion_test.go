@@ -73,3 +73,14 @@ func TestConvert(t *testing.T) {
 		}
 	}
 }
+
+// TestWithoutConversion: a spectrogram that nothing can be converted with is no
+// hindrance where nothing is.
+func TestWithoutConversion(t *testing.T) {
+	c := smallConfig()
+	c.Codec.Mel.FFT = 1500
+	o := DefaultOptions()
+	if _, err := newTrainer(t, c, o, 2).Step(batchOf(t, c, utterances(t, "en", "fr"), 20)); err != nil {
+		t.Fatal(err)
+	}
+}
