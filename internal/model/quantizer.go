@@ -48,7 +48,7 @@ func NewQuantizer(b *nn.Builder, c QuantizerConfig) *Quantizer {
 		content:  rvq("content_quantizer", c.ContentBooks),
 		residual: rvq("residual_quantizer", c.ResidualBooks),
 		timbre:   NewTimbreEncoder(b.In("timbre_encoder"), TimbreConfig{Mels: c.Mels, Hidden: c.TimbreHidden, Out: c.Latent}),
-		modulate: nn.NewLinear(b.In("timbre_linear"), c.Latent, 2*c.Latent),
+		modulate: nn.NewLinear(b.In("timbre_linear"), c.Latent, 2*c.Latent).InitBias(nn.OnesThenZeros),
 		latent:   c.Latent,
 	}
 	b.Buffer("to_mel.spectrogram.window")

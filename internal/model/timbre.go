@@ -40,9 +40,9 @@ func NewTimbreEncoder(b *nn.Builder, c TimbreConfig) *TimbreEncoder {
 			nn.ConvConfig{In: h, Out: 2 * h, K: 5, ZeroPad: true, Plain: true})
 	}
 	attention := b.In("slf_attn")
-	l.q = pointwise(attention.In("conv_q"), h, h)
-	l.k = pointwise(attention.In("conv_k"), h, h)
-	l.v = pointwise(attention.In("conv_v"), h, h)
+	l.q = pointwise(attention.In("conv_q"), h, h).InitWeight(nn.XavierUniform)
+	l.k = pointwise(attention.In("conv_k"), h, h).InitCopy(l.q)
+	l.v = pointwise(attention.In("conv_v"), h, h).InitWeight(nn.XavierUniform)
 	l.o = pointwise(attention.In("conv_o"), h, h)
 	l.fc = pointwise(b.In("fc"), h, c.Out)
 	return l

@@ -18,7 +18,7 @@ type AntiAlias struct{ snake op.Snake }
 func NewAntiAlias(b *Builder, c int) *AntiAlias {
 	l := &AntiAlias{}
 	act := b.In("act")
-	alpha, beta := act.param("alpha", c), act.param("beta", c)
+	alpha, beta := act.param("alpha", Constant(0), c), act.param("beta", Constant(0), c)
 	b.Buffer("upsample.filter")
 	b.Buffer("downsample.lowpass.filter")
 	b.onLoad(func(load *Loader) error {

@@ -22,8 +22,8 @@ func NewBiLSTM(b *Builder, in, hidden int) *BiLSTM {
 
 func newLSTMDirection(b *Builder, suffix string, f *op.LSTMFilter, in, hidden int) {
 	f.Hidden = hidden
-	ih, hh := b.param("weight_ih"+suffix, 4*hidden, in), b.param("weight_hh"+suffix, 4*hidden, hidden)
-	bih, bhh := b.param("bias_ih"+suffix, 4*hidden), b.param("bias_hh"+suffix, 4*hidden)
+	ih, hh := b.param("weight_ih"+suffix, nil, 4*hidden, in), b.param("weight_hh"+suffix, nil, 4*hidden, hidden)
+	bih, bhh := b.param("bias_ih"+suffix, nil, 4*hidden), b.param("bias_hh"+suffix, nil, 4*hidden)
 	b.onLoad(func(load *Loader) (err error) {
 		if load.training {
 			return errInfers

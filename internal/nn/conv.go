@@ -22,6 +22,24 @@ type Conv struct {
 	shape  op.ConvShape
 	filter op.Filter
 	slot   op.Slot
+	params affine
+}
+
+// InitWeight changes how the weight of a plain convolution starts.
+func (l *Conv) InitWeight(init Init) *Conv {
+	l.params.v.Init = init
+	return l
+}
+
+// InitBias changes how the bias starts.
+func (l *Conv) InitBias(init Init) *Conv {
+	l.params.bias.Init = init
+	return l
+}
+
+// InitCopy starts the weight of a plain convolution as a copy of other's.
+func (l *Conv) InitCopy(other *Conv) *Conv {
+	return l.InitWeight(func(_ *Param, seed uint64) []float32 { return other.params.v.initial(seed) })
 }
 
 // NewConv declares a convolution whose parameters stand right under b's prefix.
@@ -38,7 +56,7 @@ func NewLinear(b *Builder, in, out int) *Conv {
 func newConv(b *Builder, c ConvConfig, a affine) *Conv {
 	l := &Conv{
 		shape: op.ConvShape{K: c.K, Stride: max(c.Stride, 1), Dilation: max(c.Dilation, 1), Causal: c.Causal, Zero: c.ZeroPad},
-		slot:  op.NewSlot(),
+		slot:  op.NewSlot(), params: a,
 	}
 	b.onLoad(func(load *Loader) error {
 		v, scale, bias, err := a.values(load)
@@ -86,20 +104,22 @@ type affine struct {
 }
 
 // newAffine declares weight_g, weight_v, or weight, of the given shape, and a
-// bias of out values.
+// bias of out values, which start as in PyTorch.
 func newAffine(b *Builder, plain bool, out int, shape ...int) affine {
 	a := affine{plain: plain, rows: shape[0]}
+	init := KaimingUniform(shape)
 	if plain {
-		a.v = b.param("weight", shape...)
+		a.v = b.param("weight", init, shape...)
 	} else {
 		ones := make([]int, len(shape))
 		for i := range ones {
 			ones[i] = 1
 		}
 		ones[0] = shape[0]
-		a.g, a.v = b.param("weight_g", ones...), b.param("weight_v", shape...)
+		a.g, a.v = b.param("weight_g", nil, ones...), b.param("weight_v", init, shape...)
+		a.g.Init = initNorms(a.v)
 	}
-	a.bias = b.param("bias", out)
+	a.bias = b.param("bias", init, out)
 	return a
 }
 

@@ -11,7 +11,7 @@ type Embedding struct{ table op.Table }
 // NewEmbedding declares a table.
 func NewEmbedding(b *Builder, size, dim int) *Embedding {
 	l := &Embedding{}
-	table := b.param("weight", size, dim)
+	table := b.param("weight", Normal, size, dim)
 	b.onLoad(func(load *Loader) error {
 		v, err := load.Values(table)
 		l.table = op.Table{Entries: v, Learned: table.Grad}

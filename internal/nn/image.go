@@ -23,7 +23,7 @@ type ImageConv struct {
 // NewImageConv declares a convolution whose kernel is k, 1 or 3, on a side.
 func NewImageConv(b *Builder, in, out, k int) *ImageConv {
 	l := &ImageConv{k: k}
-	w := b.param("weight", out, in, k, k)
+	w := b.param("weight", nil, out, in, k, k)
 	b.onLoad(func(load *Loader) error {
 		if load.training {
 			return errInfers
@@ -64,7 +64,7 @@ type BatchNorm struct{ norm op.ChannelNorm }
 // leaky ReLU below zero.
 func NewBatchNorm(b *Builder, dim int, slope float32) *BatchNorm {
 	l := &BatchNorm{op.ChannelNorm{Slope: slope}}
-	params := [4]*Param{b.param("weight", dim), b.param("bias", dim), b.param("running_mean", dim), b.param("running_var", dim)}
+	params := [4]*Param{b.param("weight", nil, dim), b.param("bias", nil, dim), b.param("running_mean", nil, dim), b.param("running_var", nil, dim)}
 	b.Buffer("num_batches_tracked")
 	b.onLoad(func(load *Loader) error {
 		if load.training {

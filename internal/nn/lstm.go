@@ -2,6 +2,7 @@ package nn
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/facodec-go/facodec/internal/kernel"
 	"github.com/facodec-go/facodec/internal/op"
@@ -22,10 +23,11 @@ func NewSLSTM(b *Builder, dim, layers int) *SLSTM {
 	b = b.In("lstm")
 	for i := range layers {
 		l.slots = append(l.slots, op.NewSlot())
-		ih := b.param(fmt.Sprintf("weight_ih_l%d", i), 4*dim, dim)
-		hh := b.param(fmt.Sprintf("weight_hh_l%d", i), 4*dim, dim)
-		bih := b.param(fmt.Sprintf("bias_ih_l%d", i), 4*dim)
-		bhh := b.param(fmt.Sprintf("bias_hh_l%d", i), 4*dim)
+		init := Uniform(1 / math.Sqrt(float64(dim)))
+		ih := b.param(fmt.Sprintf("weight_ih_l%d", i), init, 4*dim, dim)
+		hh := b.param(fmt.Sprintf("weight_hh_l%d", i), init, 4*dim, dim)
+		bih := b.param(fmt.Sprintf("bias_ih_l%d", i), init, 4*dim)
+		bhh := b.param(fmt.Sprintf("bias_hh_l%d", i), init, 4*dim)
 		l.layers[i].Hidden = dim
 		for _, side := range []struct {
 			filter *op.Filter

@@ -29,16 +29,12 @@ type Param struct {
 	// parameter that is Unused has no gradient: it stays what it is.
 	Value, Grad []float32
 	Unused      bool
+	// Init is how training starts; nil in layers that only infer.
+	Init Init
 }
 
 // Len returns the number of values.
-func (p *Param) Len() int {
-	n := 1
-	for _, d := range p.Shape {
-		n *= d
-	}
-	return n
-}
+func (p *Param) Len() int { return product(p.Shape) }
 
 // A Network is a list of layers that are built and loaded together: the
 // parameters they declared and how each derives its packed form.
@@ -87,8 +83,9 @@ func (b *Builder) Unused() *Builder {
 	return &Builder{net: b.net, prefix: b.prefix, unused: true}
 }
 
-func (b *Builder) param(name string, shape ...int) *Param {
-	p := &Param{Name: b.prefix + "." + name, Shape: shape, Unused: b.unused}
+// param declares a parameter of the part and how training starts it.
+func (b *Builder) param(name string, init Init, shape ...int) *Param {
+	p := &Param{Name: b.prefix + "." + name, Shape: shape, Unused: b.unused, Init: init}
 	b.net.Params = append(b.net.Params, p)
 	return p
 }

@@ -20,7 +20,7 @@ func NewVectorQuantize(b *Builder, c, size, dim int) *VectorQuantize {
 	l := &VectorQuantize{
 		in:      NewConv(b.In("in_proj"), ConvConfig{In: c, Out: dim, K: 1}),
 		out:     NewConv(b.In("out_proj"), ConvConfig{In: dim, Out: c, K: 1}),
-		entries: b.In("codebook").param("weight", size, dim),
+		entries: b.In("codebook").param("weight", Normal, size, dim),
 	}
 	b.onLoad(func(load *Loader) error {
 		v, err := load.Values(l.entries)

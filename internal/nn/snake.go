@@ -12,7 +12,7 @@ type Snake struct{ op.Snake }
 // NewSnake declares a Snake over c channels.
 func NewSnake(b *Builder, c int) *Snake {
 	l := &Snake{}
-	alpha := b.param("alpha", 1, c, 1)
+	alpha := b.param("alpha", Constant(1), 1, c, 1)
 	b.onLoad(func(load *Loader) error {
 		v, err := load.Values(alpha)
 		if err != nil {

@@ -202,7 +202,7 @@ func (t *Trainer) Judged() weights.Source {
 // Initial are weights to start from: those of a checkpoint where it has them in
 // the right shape, and random ones elsewhere. It says what did not match.
 func Initial(params []*nn.Param, seed uint64, f *weights.File) (src weights.Source, missing, misshapen, extra []string) {
-	random := InitialWeights(params, seed)
+	random := nn.InitialWeights(params, seed)
 	if f == nil {
 		return random, nil, nil, nil
 	}

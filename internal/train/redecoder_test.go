@@ -22,7 +22,7 @@ import (
 // frozen is the small experiment's codec, with weights by a seed.
 func frozen(seed uint64) *FrozenCodec {
 	c := smallExperiment("")
-	return &FrozenCodec{Name: "codec", Config: c, Weights: InitialWeights(model.NewCodec(model.CodecConfigOf(c)).Params(), seed)}
+	return &FrozenCodec{Name: "codec", Config: c, Weights: nn.InitialWeights(model.NewCodec(model.CodecConfigOf(c)).Params(), seed)}
 }
 
 // smallRedecoder trains a redecoder for it.
@@ -79,7 +79,7 @@ func opensInInference(t *testing.T, c *config.Config) {
 	}
 	pool := parallel.New(1)
 	t.Cleanup(pool.Close)
-	trainer, err := New(ConfigOf(f.Config), InitialWeights(model.NewTraining(ConfigOf(f.Config)).Params(), 7), OptionsOf(f.Config), pool)
+	trainer, err := New(ConfigOf(f.Config), nn.InitialWeights(model.NewTraining(ConfigOf(f.Config)).Params(), 7), OptionsOf(f.Config), pool)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,7 @@ func smallRedecoderTrainer(t *testing.T, o Options) (*Trainer, *Batch) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	trainer, err := NewRedecoder(RedecoderConfigOf(c), 24000, InitialWeights(task.declare().Params(), 3), o, pool)
+	trainer, err := NewRedecoder(RedecoderConfigOf(c), 24000, nn.InitialWeights(task.declare().Params(), 3), o, pool)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -312,7 +312,7 @@ func TestRedecoderErrors(t *testing.T) {
 		},
 		"codec: is a redecoder and not a codec": func(c *config.Config, o *RunOptions) { o.Codec.Config = c },
 		"codec: the checkpoint's tensors are not those of the network": func(c *config.Config, o *RunOptions) {
-			o.Codec.Weights = InitialWeights(model.NewRedecoder(model.RedecoderConfigOf(c)).Params(), 1)
+			o.Codec.Weights = nn.InitialWeights(model.NewRedecoder(model.RedecoderConfigOf(c)).Params(), 1)
 		},
 	} {
 		c := smallRedecoder(t.TempDir())

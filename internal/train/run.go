@@ -363,7 +363,7 @@ func (r *run) build(ctx context.Context) error {
 func (r *run) initial(params []*nn.Param) (weights.Source, error) {
 	f := r.started
 	if f == nil {
-		return InitialWeights(params, uint64(r.Config.Train.RandomSeed)), nil
+		return nn.InitialWeights(params, uint64(r.Config.Train.RandomSeed)), nil
 	}
 	path := f.Path()
 	src, missing, misshapen, extra := Initial(params, uint64(r.Config.Train.RandomSeed), f)

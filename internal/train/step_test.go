@@ -15,6 +15,7 @@ import (
 	"github.com/facodec-go/facodec/internal/dsp"
 	"github.com/facodec-go/facodec/internal/golden"
 	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/nn"
 	"github.com/facodec-go/facodec/internal/parallel"
 	"github.com/facodec-go/facodec/internal/tensor"
 )
@@ -75,7 +76,7 @@ func newTrainer(t testing.TB, c model.TrainingConfig, o Options, threads int) *T
 	t.Helper()
 	pool := parallel.New(threads)
 	t.Cleanup(pool.Close)
-	trainer, err := New(c, InitialWeights(model.NewTraining(c).Params(), 7), o, pool)
+	trainer, err := New(c, nn.InitialWeights(model.NewTraining(c).Params(), 7), o, pool)
 	if err != nil {
 		t.Fatal(err)
 	}

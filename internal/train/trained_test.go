@@ -18,6 +18,7 @@ import (
 	"github.com/facodec-go/facodec/internal/eventlog"
 	"github.com/facodec-go/facodec/internal/metric"
 	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/nn"
 	"github.com/facodec-go/facodec/internal/parallel"
 	"github.com/facodec-go/facodec/internal/weights"
 )
@@ -162,7 +163,7 @@ func (j *judge) load(c dataset.Clip) []float32 {
 
 // start judges the weights that the run began with.
 func (j *judge) start() {
-	src := InitialWeights(model.NewTraining(j.networks).Params(), uint64(j.config.Train.RandomSeed))
+	src := nn.InitialWeights(model.NewTraining(j.networks).Params(), uint64(j.config.Train.RandomSeed))
 	values, err := j.validator.Run(j.t.Context(), src, nil, 0)
 	j.must(err)
 	j.first = values[eventlog.ValidationMel]

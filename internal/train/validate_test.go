@@ -19,6 +19,7 @@ import (
 	"github.com/facodec-go/facodec/internal/eventlog"
 	"github.com/facodec-go/facodec/internal/metric"
 	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/nn"
 	"github.com/facodec-go/facodec/internal/parallel"
 	"github.com/facodec-go/facodec/internal/tensor"
 	"github.com/facodec-go/facodec/internal/weights"
@@ -49,7 +50,7 @@ func newValidator(t *testing.T, clips []Clip, samples, threads int) *Validator {
 
 // learned returns the weights of the small codec by a seed.
 func learned(seed uint64) weights.Source {
-	return InitialWeights(model.NewCodec(smallConfig().Codec).Params(), seed)
+	return nn.InitialWeights(model.NewCodec(smallConfig().Codec).Params(), seed)
 }
 
 func mustRun(t *testing.T, v *Validator, src weights.Source, log *eventlog.Log, step int64) map[string]float64 {

@@ -1,0 +1,67 @@
+package train
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"math"
+	"testing"
+
+	"github.com/facodec-go/facodec/internal/config"
+	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/nn"
+)
+
+// TestInitialWeightsOfSeed holds the weights that a seed stands for: a run that is
+// begun again, with another version too, must begin from the same ones.
+func TestInitialWeightsOfSeed(t *testing.T) {
+	tiny, err := config.Preset("tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
+	recurrent, err := config.Preset("tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
+	recurrent.Model.LSTM, recurrent.Model.Causal = 1, false
+	redecoder := RedecoderFor(tiny)
+	for _, c := range []struct {
+		name   string
+		params []*nn.Param
+		want   string
+	}{
+		{"tiny", model.NewTraining(ConfigOf(tiny)).Params(), "dfe4a533ddcbfc47058728d4"},
+		{"tiny with LSTM", model.NewTraining(ConfigOf(recurrent)).Params(), "d81ac541ae66beeddc0477e4"},
+		{"redecoder", model.NewRedecoderTraining(RedecoderConfigOf(redecoder)).Params(), "cffc841b28dfe387c976ca03"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := hashOfWeights(t, c.params, 1234); got != c.want {
+				t.Errorf("weights of seed 1234: %s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+// hashOfWeights is of names and values, in the order in which they are declared.
+func hashOfWeights(t *testing.T, params []*nn.Param, seed uint64) string {
+	t.Helper()
+	src := nn.InitialWeights(params, seed)
+	h := sha256.New()
+	for _, p := range params {
+		tensor, ok := src.Lookup(p.Name)
+		if !ok {
+			t.Fatalf("no %s", p.Name)
+		}
+		values, err := tensor.Float32()
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Write([]byte(p.Name))
+		b := make([]byte, 0, 4*len(values))
+		for _, v := range values {
+			b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+		}
+		h.Write(b)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:12])
+}
