@@ -77,7 +77,7 @@ func (r BenchReport) GFLOPS() float64 {
 // measures it.
 func (c *Codec) Bench(seconds float64) BenchReport {
 	samples := vowel(int(seconds*float64(c.SampleRate())), c.SampleRate())
-	m := op.NewMeter()
+	m := op.NewProfiler()
 	start := time.Now()
 
 	voice := c.NewVoiceEncoder()
@@ -95,7 +95,7 @@ func (c *Codec) Bench(seconds float64) BenchReport {
 
 	elapsed := time.Since(start).Seconds()
 	r := BenchReport{Seconds: float64(len(samples)) / float64(c.SampleRate()), Elapsed: elapsed}
-	for _, p := range m.Parts {
+	for _, p := range m.Sections {
 		s := p.Elapsed.Seconds()
 		r.Parts = append(r.Parts, BenchPart{Name: p.Name, Elapsed: s, Share: s / elapsed, MACs: p.MACs, GFLOPS: 2 * float64(p.MACs) / s / 1e9})
 	}
@@ -120,4 +120,4 @@ func vowel(n, rate int) []float32 {
 
 // Kernels names the instruction set that products and vector functions use:
 // "avx512", "avx2" or "generic".
-func Kernels() string { return kernel.Level() }
+func Kernels() string { return kernel.InstructionSet() }

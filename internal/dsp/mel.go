@@ -24,15 +24,15 @@ type MelConfig struct {
 type Mel struct {
 	MelConfig
 	window  []float64
-	filters []Triangle
+	filters []MelFilter
 	fft     *fourier.FFT
 	frame   []float64
 	coeff   []complex128
 	power   []float64
 }
 
-// A Triangle is one filter's weights from bin First on.
-type Triangle struct {
+// A MelFilter is one triangular filter's weights from bin First on.
+type MelFilter struct {
 	First   int
 	Weights []float64
 }
@@ -56,13 +56,13 @@ func NewMel(c MelConfig) *Mel {
 
 // HTKFilters builds the filterbank as torchaudio's melscale_fbanks with
 // norm=None and mel_scale="htk".
-func HTKFilters(c MelConfig) []Triangle {
+func HTKFilters(c MelConfig) []MelFilter {
 	nyquist := float64(c.FilterRate / 2)
 	top := 2595 * math.Log10(1+nyquist/700)
 	edge := func(i int) float64 {
 		return 700 * (math.Pow(10, top*float64(i)/float64(c.Mels+1)/2595) - 1)
 	}
-	filters := make([]Triangle, c.Mels)
+	filters := make([]MelFilter, c.Mels)
 	for i := range filters {
 		low, mid, high := edge(i), edge(i+1), edge(i+2)
 		for k := range c.FFT/2 + 1 {

@@ -11,11 +11,11 @@ var MelScales = []struct{ Mels, Window int }{
 
 // SlaneyFilters builds the filterbank as librosa.filters.mel does by default. A
 // filter narrower than a bin may be empty: its band is then equal in all waves.
-func SlaneyFilters(rate, window, mels int) []Triangle {
+func SlaneyFilters(rate, window, mels int) []MelFilter {
 	nyquist := float64(rate) / 2
 	top := slaneyMel(nyquist)
 	edge := func(i int) float64 { return slaneyHz(top * float64(i) / float64(mels+1)) }
-	filters := make([]Triangle, mels)
+	filters := make([]MelFilter, mels)
 	for i := range filters {
 		low, mid, high := edge(i), edge(i+1), edge(i+2)
 		for k := range window/2 + 1 {

@@ -35,7 +35,7 @@ func pickLevel(best level, name string) level {
 	return best
 }
 
-// Level returns the name of the implementation in use: "avx512", "avx2" or
+// InstructionSet returns the name of the implementation in use: "avx512", "avx2" or
 // "generic". It is the best that the processor can run, unless the environment
 // variable FACODEC_SIMD names a lower one.
-func Level() string { return current.String() }
+func InstructionSet() string { return current.String() }

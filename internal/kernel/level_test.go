@@ -24,8 +24,8 @@ func TestPickLevel(t *testing.T) {
 
 func TestLevel(t *testing.T) {
 	eachLevel(t, func(t *testing.T) {
-		if Level() != current.String() {
-			t.Error(Level())
+		if InstructionSet() != current.String() {
+			t.Error(InstructionSet())
 		}
 	})
 }

@@ -19,7 +19,7 @@ type MelDistance struct {
 
 type melScale struct {
 	*stft
-	filters []dsp.Triangle
+	filters []dsp.MelFilter
 }
 
 // NewMelDistance prepares the distance for waves of a rate in Hz, 24000 for

@@ -43,7 +43,7 @@ func NewDiscriminator(b *nn.Builder, c DiscriminatorConfig) *Discriminator {
 // which is the score. The waveforms [B, N, 1] are left to the caller; the layers'
 // sequences are those of the first waveform, then the second's, and so on.
 func (l *Discriminator) Forward(r *op.Run, x tensor.Tensor) [][]tensor.Tensor {
-	x = r.Level(x)
+	x = r.PeakNormalize(x)
 	var all [][]tensor.Tensor
 	for _, d := range l.periods {
 		all = append(all, d.Forward(r, x))
@@ -82,11 +82,11 @@ func NewPeriodDiscriminator(b *nn.Builder, period int, channels []int) *PeriodDi
 // Forward returns the layers' outputs, [B·period, T', channels].
 func (l *PeriodDiscriminator) Forward(r *op.Run, x tensor.Tensor) []tensor.Tensor {
 	var features []tensor.Tensor
-	h := r.Fold(x, l.period)
+	h := r.ReshapeByPeriod(x, l.period)
 	for _, conv := range l.convs {
 		h = r.LeakyReLU(conv.Forward(r, nil, h), leaky)
 		features = append(features, h)
-		h = r.Keep(h)
+		h = r.Borrow(h)
 	}
 	return append(features, l.post.Forward(r, nil, h))
 }
@@ -95,7 +95,7 @@ func (l *PeriodDiscriminator) Forward(r *op.Run, x tensor.Tensor) []tensor.Tenso
 // band_convs.<band>.<i>.0.*, conv_post.* (modules/discriminator.py, MRD; DAC,
 // arXiv 2306.06546).
 type ResolutionDiscriminator struct {
-	spectrum *op.Spectrum
+	spectrum *op.STFT
 	bands    [][2]int // of bins
 	stacks   [][]*nn.Conv2D
 	post     *nn.Conv2D
@@ -103,7 +103,7 @@ type ResolutionDiscriminator struct {
 
 // NewResolutionDiscriminator declares a discriminator of one window.
 func NewResolutionDiscriminator(b *nn.Builder, window, channels int) *ResolutionDiscriminator {
-	l := &ResolutionDiscriminator{spectrum: op.NewSpectrum(window, window/4)}
+	l := &ResolutionDiscriminator{spectrum: op.NewSTFT(window, window/4)}
 	edges := []float64{0, 0.1, 0.25, 0.5, 0.75, 1}
 	bins := float64(window/2 + 1)
 	for i := range len(edges) - 1 {
@@ -123,16 +123,16 @@ func (l *ResolutionDiscriminator) Forward(r *op.Run, x tensor.Tensor) []tensor.T
 	spectrogram, frames := l.transform(r, x)
 	var features, ends []tensor.Tensor
 	for i, band := range l.bands {
-		h := r.Slice(spectrogram, band[0], band[1])
+		h := r.SliceTime(spectrogram, band[0], band[1])
 		for _, conv := range l.stacks[i] {
 			h = r.LeakyReLU(conv.Forward(r, h, frames), leaky)
 			features = append(features, h)
-			h = r.Keep(h)
+			h = r.Borrow(h)
 		}
 		ends = append(ends, h)
 	}
 	r.Free(spectrogram)
-	return append(features, l.post.Forward(r, r.Concat(ends...), frames))
+	return append(features, l.post.Forward(r, r.ConcatTime(ends...), frames))
 }
 
 // transform returns the spectrogram, less two frames at each end, which would see
@@ -141,5 +141,5 @@ func (l *ResolutionDiscriminator) transform(r *op.Run, x tensor.Tensor) (tensor.
 	s := l.spectrum
 	side := (s.Window - s.Hop) / 2
 	right := side + (x.T+s.Hop-1)/s.Hop*s.Hop - x.T
-	return r.STFT(s, x, s.Within(x.T, side, right), 2)
+	return r.STFT(s, x, s.ReflectPadded(x.T, side, right), 2)
 }

@@ -82,12 +82,12 @@ func (l *Encoder) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
 	return l.forward(r, x, (*nn.Conv).Forward)
 }
 
-// Fit fits the convolutions between the residual units to a first batch (see
-// nn.Conv.Fit), and returns what Forward does then. The units themselves begin as
-// small corrections and stay so: fitted too, they would each double the variance,
-// and no step would be small enough.
-func (l *Encoder) Fit(r *op.Run, x tensor.Tensor) tensor.Tensor {
-	return l.forward(r, x, (*nn.Conv).Fit)
+// InitFromData initializes the convolutions between the residual units from a first
+// batch (see nn.Conv.InitFromData), and returns what Forward does then. The units
+// themselves begin as small corrections and stay so: initialized likewise, they
+// would each double the variance, and no step would be small enough.
+func (l *Encoder) InitFromData(r *op.Run, x tensor.Tensor) tensor.Tensor {
+	return l.forward(r, x, (*nn.Conv).InitFromData)
 }
 
 // forward runs the convolutions between the residual units with conv.

@@ -195,14 +195,14 @@ func BenchmarkJDC(b *testing.B) {
 	const frames = 800 // 10 s
 	mel := noise(frames)
 	r := op.NewRun(pool)
-	r.Meter = op.NewMeter()
-	r.Meter.Part("all")
+	r.Profiler = op.NewProfiler()
+	r.Profiler.Start("all")
 	for b.Loop() {
 		r.Reset()
 		l.Forward(r, mel)
 	}
-	r.Meter.Part("")
-	all := r.Meter.Parts[0]
+	r.Profiler.Start("")
+	all := r.Profiler.Sections[0]
 	b.ReportMetric(float64(all.MACs)/1e9/all.Elapsed.Seconds(), "GMAC/s")
 	b.ReportMetric(10/b.Elapsed().Seconds()*float64(b.N), "xrealtime")
 	b.ReportMetric(float64(r.Memory())/1e6, "MB")

@@ -109,7 +109,7 @@ func (m *module) load() *op.Run {
 	m.Cleanup(m.pool.Close)
 	load := net.Load
 	if m.training {
-		load = net.Train
+		load = net.LoadForTraining
 	}
 	if err := load(weights.NewSynthetic(golden.Seed(m.T), specs), &tensor.Region{}, m.pool); err != nil {
 		m.Fatal(err)
@@ -129,7 +129,7 @@ func (m *module) input(name string) tensor.Tensor {
 	}
 	x := tensor.FromBCT(v, shape[0], shape[1], shape[2])
 	if m.training {
-		x = m.run.Input(x)
+		x = m.run.RequireGrad(x)
 		m.inputs[name] = x
 	}
 	return x
@@ -337,7 +337,7 @@ func (m *module) rvq([]string) {
 		weights = [2]float64{float64(m.probe(3, 1)[0]), float64(m.probe(4, 1)[0])}
 		probe := tensor.FromBCT(m.probe(2, len(wantLatents)), q.Z.B, len(wantLatents)/q.Z.B/q.Z.T, q.Z.T)
 		for i, e := range q.Latents {
-			r.Probe(e, r.Channels(probe, i*e.C, (i+1)*e.C))
+			r.Probe(e, r.SliceChannels(probe, i*e.C, (i+1)*e.C))
 		}
 	}
 	loss := l.Loss(r, q, weights[0], weights[1])

@@ -113,6 +113,6 @@ func (m *module) focalLoss([]string) {
 // reversal is the gradient reversal of x, times 2.
 func (m *module) reversal([]string) {
 	r := m.load()
-	y := r.Reverse(m.input("x"), 1)
-	m.expect(0, r.Weigh(y, []float32{2, 2, 2}[:y.B]))
+	y := r.ReverseGradient(m.input("x"), 1)
+	m.expect(0, r.Scale(y, []float32{2, 2, 2}[:y.B]))
 }

@@ -98,7 +98,7 @@ func newJDCBlock(b *nn.Builder, in, out int) *jdcResBlock {
 // forward halves the bins: [frames, bins, in] → [frames, bins/2, out].
 func (l *jdcResBlock) forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
 	x = l.preNorm.Forward(r, x, 2)
-	h := l.conv[0].Forward(r, r.Keep(x))
+	h := l.conv[0].Forward(r, r.Borrow(x))
 	h = l.norm.Forward(r, h, 1)
 	h = l.conv[1].Forward(r, h)
 	x = l.conv1by1.Forward(r, x)

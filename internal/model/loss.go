@@ -17,12 +17,12 @@ func MelLoss(rate int) SpectralLoss {
 	var l SpectralLoss
 	for _, s := range dsp.MelScales {
 		filters := bands(dsp.SlaneyFilters(rate, s.Window, s.Mels))
-		l = append(l, &op.SpectralLoss{Spectrum: op.NewSpectrum(s.Window, s.Window/4), Filters: filters, Log: 1})
+		l = append(l, &op.SpectralLoss{STFT: op.NewSTFT(s.Window, s.Window/4), Filters: filters, Log: 1})
 	}
 	return l
 }
 
-func bands(filters []dsp.Triangle) []op.Band {
+func bands(filters []dsp.MelFilter) []op.Band {
 	all := make([]op.Band, len(filters))
 	for i, f := range filters {
 		all[i] = op.Band{First: f.First, Weights: make([]float32, len(f.Weights))}
@@ -34,8 +34,8 @@ func bands(filters []dsp.Triangle) []op.Band {
 }
 
 // melSpectrum is what dsp.Mel computes, for waveforms that a network has spoken.
-func melSpectrum(c dsp.MelConfig) *op.MelSpectrum {
-	return &op.MelSpectrum{Spectrum: op.NewPaddedSpectrum(c.FFT, c.Window, c.Hop), Bands: bands(dsp.HTKFilters(c))}
+func melSpectrum(c dsp.MelConfig) *op.MelSpectrogram {
+	return &op.MelSpectrogram{STFT: op.NewPaddedSTFT(c.FFT, c.Window, c.Hop), Bands: bands(dsp.HTKFilters(c))}
 }
 
 // STFTLoss is that on magnitudes themselves, for windows of 2048 and 512 samples
@@ -44,7 +44,7 @@ func melSpectrum(c dsp.MelConfig) *op.MelSpectrum {
 func STFTLoss(int) SpectralLoss {
 	var l SpectralLoss
 	for _, window := range []int{2048, 512} {
-		l = append(l, &op.SpectralLoss{Spectrum: op.NewSpectrum(window, window/4), Log: 2, Linear: 1})
+		l = append(l, &op.SpectralLoss{STFT: op.NewSTFT(window, window/4), Log: 2, Linear: 1})
 	}
 	return l
 }

@@ -66,16 +66,16 @@ type Predicted struct {
 // [B, 1, latent], all of which are left to the caller.
 func (l *Predictors) Forward(r *op.Run, prosody, content, residual, timbre tensor.Tensor) Predicted {
 	var p Predicted
-	two := l.f0.Forward(r, r.Keep(prosody))
+	two := l.f0.Forward(r, r.Borrow(prosody))
 	p.F0, p.Energy = two[0], two[1]
-	p.Phones = l.phone.Forward(r, r.Keep(content))[0]
-	p.Speaker = l.timbre.Forward(r, nil, r.Keep(timbre))
-	two = l.revF0.Forward(r, r.Reverse(l.with(r, residual, content, l.ContentF0), l.Reversal))
+	p.Phones = l.phone.Forward(r, r.Borrow(content))[0]
+	p.Speaker = l.timbre.Forward(r, nil, r.Borrow(timbre))
+	two = l.revF0.Forward(r, r.ReverseGradient(l.with(r, residual, content, l.ContentF0), l.Reversal))
 	p.RevF0, p.RevEnergy = two[0], two[1]
-	p.RevPhones = l.revContent.Forward(r, r.Reverse(l.with(r, residual, prosody, l.ProsodyPhone), l.Reversal))[0]
+	p.RevPhones = l.revContent.Forward(r, r.ReverseGradient(l.with(r, residual, prosody, l.ProsodyPhone), l.Reversal))[0]
 	all := r.Add(prosody, content)
 	all = replace(r, all, r.Add(all, residual))
-	p.RevSpeaker = l.revTimbre.Forward(r, replace(r, all, r.Reverse(all, l.Reversal)))[0]
+	p.RevSpeaker = l.revTimbre.Forward(r, replace(r, all, r.ReverseGradient(all, l.Reversal)))[0]
 	return p
 }
 
@@ -92,14 +92,14 @@ func (l *Predictors) with(r *op.Run, x, y tensor.Tensor, wanted bool) tensor.Ten
 // has no LSTM).
 type Predictor struct {
 	units  [3]predictorUnit
-	last   *nn.AntiAlias // model.3
+	last   *nn.AntiAliasedSnake // model.3
 	heads  []*nn.Conv
 	global bool
 }
 
 type predictorUnit struct {
-	act1, act2   *nn.AntiAlias // block.0, block.2
-	conv1, conv2 *nn.Conv      // block.1, block.3
+	act1, act2   *nn.AntiAliasedSnake // block.0, block.2
+	conv1, conv2 *nn.Conv             // block.1, block.3
 }
 
 // NewPredictor declares a predictor over dim channels of heads with out values
@@ -109,13 +109,13 @@ func NewPredictor(b *nn.Builder, dim, out, heads int, global bool) *Predictor {
 	for i := range l.units {
 		u := b.In("model").In(i).In("block")
 		l.units[i] = predictorUnit{
-			act1:  nn.NewAntiAlias(u.In(0), dim),
+			act1:  nn.NewAntiAliasedSnake(u.In(0), dim),
 			conv1: nn.NewConv(u.In(1), nn.ConvConfig{In: dim, Out: dim, K: 7, Dilation: i + 1, ZeroPad: true}),
-			act2:  nn.NewAntiAlias(u.In(2), dim),
+			act2:  nn.NewAntiAliasedSnake(u.In(2), dim),
 			conv2: nn.NewConv(u.In(3), nn.ConvConfig{In: dim, Out: dim, K: 1}),
 		}
 	}
-	l.last = nn.NewAntiAlias(b.In("model").In(3), dim)
+	l.last = nn.NewAntiAliasedSnake(b.In("model").In(3), dim)
 	for i := range heads {
 		l.heads = append(l.heads, nn.NewLinear(b.In("heads").In(fmt.Sprint(i)), dim, out))
 	}
@@ -136,7 +136,7 @@ func (l *Predictor) Forward(r *op.Run, x tensor.Tensor) []tensor.Tensor {
 	}
 	var out []tensor.Tensor
 	for _, head := range l.heads {
-		out = append(out, head.Forward(r, nil, r.Keep(x)))
+		out = append(out, head.Forward(r, nil, r.Borrow(x)))
 	}
 	r.Free(x)
 	return out

@@ -41,9 +41,9 @@ func NewQuantizer(b *nn.Builder, c QuantizerConfig) *Quantizer {
 		return nn.NewResidualVQ(b.In(name), c.Latent, books, c.CodebookSize, c.CodebookDim)
 	}
 	q := &Quantizer{
-		melIn:    nn.NewSConv(b.In("melspec_linear"), nn.ConvConfig{In: c.ProsodyMels, Out: c.ProsodyHidden, K: 1, Plain: true}),
+		melIn:    nn.NewSConv(b.In("melspec_linear"), nn.ConvConfig{In: c.ProsodyMels, Out: c.ProsodyHidden, K: 1, NoWeightNorm: true}),
 		melStack: nn.NewWN(b.In("melspec_encoder"), nn.WNConfig{Hidden: c.ProsodyHidden, Layers: c.ProsodyLayers, Causal: c.Causal}),
-		melOut:   nn.NewSConv(b.In("melspec_linear2"), nn.ConvConfig{In: c.ProsodyHidden, Out: c.Latent, K: 1, Plain: true}),
+		melOut:   nn.NewSConv(b.In("melspec_linear2"), nn.ConvConfig{In: c.ProsodyHidden, Out: c.Latent, K: 1, NoWeightNorm: true}),
 		prosody:  rvq("prosody_quantizer", c.ProsodyBooks),
 		content:  rvq("content_quantizer", c.ContentBooks),
 		residual: rvq("residual_quantizer", c.ResidualBooks),
@@ -80,7 +80,7 @@ func (p Parts) Free(r *op.Run) {
 // and both taken: prosody from its features, content from z, and the residual
 // from what these two leave of z.
 func (q *Quantizer) Split(r *op.Run, features, z tensor.Tensor) Parts {
-	p := Parts{Prosody: q.prosody.Forward(r, features), Content: q.content.Forward(r, r.Keep(z))}
+	p := Parts{Prosody: q.prosody.Forward(r, features), Content: q.content.Forward(r, r.Borrow(z))}
 	p.Residual = q.residual.Forward(r, q.rest(r, z, p))
 	return p
 }
@@ -95,7 +95,7 @@ func (q *Quantizer) rest(r *op.Run, z tensor.Tensor, p Parts) tensor.Tensor {
 // Join returns the decoder's input for quantized frames x, which it takes:
 // LayerNorm(x)·gamma + beta of the timbre [latent]. [B, T, latent] → the same.
 func (q *Quantizer) Join(r *op.Run, x tensor.Tensor, s Style) tensor.Tensor {
-	return replace(r, x, r.Modulate(x, tensor.Tensor(s)))
+	return replace(r, x, r.AdaptiveLayerNorm(x, tensor.Tensor(s)))
 }
 
 // A Style is what the decoder's input norm takes from timbre vectors: gamma, then

@@ -48,7 +48,7 @@ func NewRedecoder(c RedecoderConfig) *Redecoder {
 	}
 	l.stack = nn.NewWN(encoder.In("encoder"), nn.WNConfig{
 		Hidden: c.Hidden, Layers: c.Layers, Condition: c.Timbre, Causal: c.Decoder.Causal})
-	l.out = nn.NewConv(encoder.In("conv_out"), nn.ConvConfig{In: c.Hidden, Out: c.Latent, K: 1, Plain: true})
+	l.out = nn.NewConv(encoder.In("conv_out"), nn.ConvConfig{In: c.Hidden, Out: c.Latent, K: 1, NoWeightNorm: true})
 	l.decoder = NewDecoder(decoder, c.Decoder)
 	return l
 }
@@ -148,6 +148,6 @@ type Encoded struct {
 // codes, some of them masked by chance (train_redecoder.py); this one is trained on
 // what conversion uses.
 func (l *Redecoder) Forward(r *op.Run, e Encoded) tensor.Tensor {
-	condition := l.stack.Condition(r, r.Keep(e.Timbre))
+	condition := l.stack.Condition(r, r.Borrow(e.Timbre))
 	return l.Decode(r, l.Latents(r, nil, [][][]int32{e.Content}, len(e.Content[0]), condition))
 }

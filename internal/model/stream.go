@@ -83,7 +83,7 @@ func (c *Codec) NewEncoderStream(pool *parallel.Pool) *EncoderStream {
 }
 
 // Measure books the stream's time and work on m from now on.
-func (s *EncoderStream) Measure(m *op.Meter) { s.run.Meter = m }
+func (s *EncoderStream) Measure(m *op.Profiler) { s.run.Profiler = m }
 
 // Reset starts another utterance.
 func (s *EncoderStream) Reset() {
@@ -121,14 +121,14 @@ func (s *EncoderStream) push(samples []float32, last bool, emit func(Parts)) {
 // block sends up to a block of samples through the networks.
 func (s *EncoderStream) block(samples []float32) Parts {
 	r, q := s.run, s.codec.Quantizer
-	r.Meter.Part(PartEncoder)
+	r.Profiler.Start(PartEncoder)
 	wave := r.New(1, len(samples), 1)
 	for t, v := range samples {
 		wave.Row(0, t)[0] = v
 	}
 	z := s.codec.Encoder.Forward(r, wave)
 
-	r.Meter.Part(PartProsody)
+	r.Profiler.Start(PartProsody)
 	s.melRows = s.melRows[:0]
 	bins := s.codec.CodecConfig.Quantizer.ProsodyMels
 	s.mel.Push(samples, r.Last, func(frame []float32) { s.melRows = append(s.melRows, frame[:bins]...) })
@@ -140,8 +140,8 @@ func (s *EncoderStream) block(samples []float32) Parts {
 
 	// The mel looks 25 ms ahead, so the encoder's frames usually wait.
 	n := min(r.Held(s.z)+z.T, r.Held(s.prosody)+features.T)
-	r.Meter.Part(PartQuantizer)
-	defer r.Meter.Part("")
+	r.Profiler.Start(PartQuantizer)
+	defer r.Profiler.Start("")
 	return q.Split(r, r.Align(s.prosody, features, n), r.Align(s.z, z, n))
 }
 
@@ -169,7 +169,7 @@ func (c *Codec) NewDecoderStream(timbre []float32, pool *parallel.Pool) *Decoder
 }
 
 // Measure books the stream's time and work on m from now on.
-func (s *DecoderStream) Measure(m *op.Meter) { s.run.Meter = m }
+func (s *DecoderStream) Measure(m *op.Profiler) { s.run.Profiler = m }
 
 // Reset starts another utterance in the same voice.
 func (s *DecoderStream) Reset() { s.run.Reset() }
@@ -180,8 +180,8 @@ func (s *DecoderStream) Reset() { s.run.Reset() }
 func (s *DecoderStream) Push(codes Codes, last bool) []float32 {
 	q := s.codec.Quantizer
 	return pushBlocks(s.run, codes, last, func(block Codes) tensor.Tensor {
-		s.run.Meter.Part(PartDecoder)
-		defer s.run.Meter.Part("")
+		s.run.Profiler.Start(PartDecoder)
+		defer s.run.Profiler.Start("")
 		return s.codec.Decoder.Forward(s.run, q.Join(s.run, q.Decode(s.run, block), s.style))
 	})
 }

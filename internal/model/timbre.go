@@ -30,14 +30,14 @@ const timbreHeads = 2
 func NewTimbreEncoder(b *nn.Builder, c TimbreConfig) *TimbreEncoder {
 	h := c.Hidden
 	pointwise := func(b *nn.Builder, in, out int) *nn.Conv {
-		return nn.NewConv(b, nn.ConvConfig{In: in, Out: out, K: 1, Plain: true})
+		return nn.NewConv(b, nn.ConvConfig{In: in, Out: out, K: 1, NoWeightNorm: true})
 	}
 	l := &TimbreEncoder{}
 	l.spectral[0] = pointwise(b.In("spectral").In(0), c.Mels, h)
 	l.spectral[1] = pointwise(b.In("spectral").In(3), h, h)
 	for i := range l.temporal {
 		l.temporal[i] = nn.NewConv(b.In("temporal").In(i).In("conv1"),
-			nn.ConvConfig{In: h, Out: 2 * h, K: 5, ZeroPad: true, Plain: true})
+			nn.ConvConfig{In: h, Out: 2 * h, K: 5, ZeroPad: true, NoWeightNorm: true})
 	}
 	attention := b.In("slf_attn")
 	l.q = pointwise(attention.In("conv_q"), h, h).InitWeight(nn.XavierUniform)
@@ -57,11 +57,11 @@ func (l *TimbreEncoder) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
 	x = l.spectral[1].Forward(r, nil, x)
 	x = r.Dropout(replace(r, x, r.Activate(op.Mish, x)), timbreDropout)
 	for _, conv := range l.temporal {
-		h := conv.Forward(r, nil, r.Keep(x)) // [B, T, 2·hidden]
+		h := conv.Forward(r, nil, r.Borrow(x)) // [B, T, 2·hidden]
 		h = r.Dropout(replace(r, h, r.GLU(h)), timbreDropout)
 		x = replace(r, h, sum(r, x, h))
 	}
-	q, k, v := l.q.Forward(r, nil, r.Keep(x)), l.k.Forward(r, nil, r.Keep(x)), l.v.Forward(r, nil, r.Keep(x))
+	q, k, v := l.q.Forward(r, nil, r.Borrow(x)), l.k.Forward(r, nil, r.Borrow(x)), l.v.Forward(r, nil, r.Borrow(x))
 	h := r.Attention(q, k, v, timbreHeads)
 	r.Free(q, k, v)
 	h = r.Dropout(l.o.Forward(r, nil, h), timbreDropout)

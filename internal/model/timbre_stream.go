@@ -35,7 +35,7 @@ func (c *Codec) NewTimbreStream(pool *parallel.Pool) *TimbreStream {
 }
 
 // Measure books the stream's time and work on m from now on.
-func (s *TimbreStream) Measure(m *op.Meter) { s.run.Meter = m }
+func (s *TimbreStream) Measure(m *op.Profiler) { s.run.Profiler = m }
 
 // Push adds samples to the clip.
 func (s *TimbreStream) Push(samples []float32) { s.push(samples, false) }
@@ -44,8 +44,8 @@ func (s *TimbreStream) Push(samples []float32) { s.push(samples, false) }
 // voice.
 func (s *TimbreStream) EndClip() {
 	s.push(nil, true)
-	s.run.Meter.Part(PartTimbre)
-	defer s.run.Meter.Part("")
+	s.run.Profiler.Start(PartTimbre)
+	defer s.run.Profiler.Start("")
 	frames := len(s.rows) / s.codec.Mel.Mels
 	// The originals take floor(samples/hop) frames here, but at least one is
 	// needed (modules/quantize.py, preprocess).
@@ -58,8 +58,8 @@ func (s *TimbreStream) EndClip() {
 }
 
 func (s *TimbreStream) push(samples []float32, last bool) {
-	s.run.Meter.Part(PartTimbre)
-	defer s.run.Meter.Part("")
+	s.run.Profiler.Start(PartTimbre)
+	defer s.run.Profiler.Start("")
 	s.seen += len(samples)
 	s.mel.Push(samples, last, func(frame []float32) { s.rows = append(s.rows, frame...) })
 	rate := s.codec.FrameRate()

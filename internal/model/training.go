@@ -25,7 +25,7 @@ type Training struct {
 	Judge               *nn.Network
 
 	quantizer *nn.Network
-	heard     *op.MelSpectrum // of what the codec speaks; nil until something is converted
+	heard     *op.MelSpectrogram // of what the codec speaks; nil until something is converted
 }
 
 // NewTraining declares the networks, under the names encoder, decoder, quantizer,
@@ -92,30 +92,30 @@ type Spoken struct {
 func (c *Codec) Forward(r *op.Run, h Heard, chance Chance) Spoken {
 	q := c.Quantizer
 	s := Spoken{Timbre: q.Timbres(r, h.Timbre)}
-	features := q.ProsodyFeatures(r, r.Keep(h.Prosody))
-	s.Parts = q.splitByChance(r, features, c.Encoder.Forward(r, r.Keep(h.Wave)), chance.Books)
+	features := q.ProsodyFeatures(r, r.Borrow(h.Prosody))
+	s.Parts = q.splitByChance(r, features, c.Encoder.Forward(r, r.Borrow(h.Wave)), chance.Books)
 	z := r.Add(r.Detach(s.Parts.Prosody.Z), r.Detach(s.Parts.Content.Z))
 	residual := s.Parts.Residual.Z
 	if chance.Residual != nil {
-		residual = r.Weigh(residual, chance.Residual)
+		residual = r.Scale(residual, chance.Residual)
 	}
 	z = replace(r, z, r.Add(z, residual)) // [B, T, latent]
-	s.Wave = c.Decoder.Forward(r, q.Join(r, z, q.Styles(r, r.Keep(s.Timbre))))
+	s.Wave = c.Decoder.Forward(r, q.Join(r, z, q.Styles(r, r.Borrow(s.Timbre))))
 	return s
 }
 
-// Fit fits encoder and quantizers, which are to be in training, to a first batch, so
-// that they tell frames apart from the beginning on (see nn.Conv.Fit). The random
-// numbers of each book are those of key.
-func (c *Codec) Fit(r *op.Run, h Heard, key func(part, book int) uint64) {
+// InitFromData initializes encoder and quantizers, which are to be in training, from
+// a first batch, so that codes differ between frames from the start (see
+// nn.Conv.InitFromData). The random numbers of each book are those of key.
+func (c *Codec) InitFromData(r *op.Run, h Heard, key func(part, book int) uint64) {
 	q := c.Quantizer
-	features := q.ProsodyFeatures(r, r.Keep(h.Prosody))
-	z := c.Encoder.Fit(r, r.Keep(h.Wave))
+	features := q.ProsodyFeatures(r, r.Borrow(h.Prosody))
+	z := c.Encoder.InitFromData(r, r.Borrow(h.Wave))
 	var p Parts
 	of := func(part int) func(book int) uint64 { return func(book int) uint64 { return key(part, book) } }
-	p.Prosody = q.prosody.Fit(r, features, of(0))
-	p.Content = q.content.Fit(r, r.Keep(z), of(1))
-	p.Residual = q.residual.Fit(r, q.rest(r, z, p), of(2))
+	p.Prosody = q.prosody.InitFromData(r, features, of(0))
+	p.Content = q.content.InitFromData(r, r.Borrow(z), of(1))
+	p.Residual = q.residual.InitFromData(r, q.rest(r, z, p), of(2))
 	p.Free(r)
 }
 
@@ -125,10 +125,10 @@ func (c *Codec) Fit(r *op.Run, h Heard, key func(part, book int) uint64) {
 func (q *Quantizer) Timbres(r *op.Run, mels []tensor.Tensor) tensor.Tensor {
 	timbres := make([]tensor.Tensor, len(mels))
 	r.EachSample(len(mels), func(b int) {
-		frames := q.timbre.Forward(r, r.Keep(mels[b]))
+		frames := q.timbre.Forward(r, r.Borrow(mels[b]))
 		timbres[b] = replace(r, frames, r.Mean(frames))
 	})
-	all := r.Stack(timbres...)
+	all := r.ConcatBatch(timbres...)
 	r.Free(timbres...)
 	return all
 }
@@ -137,7 +137,7 @@ func (q *Quantizer) Timbres(r *op.Run, mels []tensor.Tensor) tensor.Tensor {
 func (q *Quantizer) splitByChance(r *op.Run, features, z tensor.Tensor, books [3][]int) Parts {
 	var p Parts
 	p.Prosody = q.prosody.ForwardMasked(r, features, q.prosody.Masks(books[0]))
-	p.Content = q.content.ForwardMasked(r, r.Keep(z), q.content.Masks(books[1]))
+	p.Content = q.content.ForwardMasked(r, r.Borrow(z), q.content.Masks(books[1]))
 	p.Residual = q.residual.ForwardMasked(r, q.rest(r, z, p), q.residual.Masks(books[2]))
 	return p
 }
@@ -152,7 +152,7 @@ func (q *Quantizer) Loss(r *op.Run, p Parts, commitment, codebook float64) float
 
 // Books returns the number of books of each part.
 func (q *Quantizer) Books() [3]int {
-	return [3]int{len(q.prosody.Books), len(q.content.Books), len(q.residual.Books)}
+	return [3]int{len(q.prosody.Quantizers), len(q.content.Quantizers), len(q.residual.Quantizers)}
 }
 
 // A Converted is what the codec speaks of a batch in other voices, and their timbre as
@@ -179,7 +179,7 @@ func (t *Training) Convert(r *op.Run, s Spoken) Converted {
 		copy(out.Timbre.Row(b, 0), s.Timbre.Row((b+1)%size, 0))
 	}
 	z := r.Add(r.Detach(s.Parts.Prosody.Z), r.Detach(s.Parts.Content.Z))
-	out.Wave = t.Codec.Decoder.Forward(r, q.Join(r, z, q.Styles(r, r.Keep(out.Timbre))))
+	out.Wave = t.Codec.Decoder.Forward(r, q.Join(r, z, q.Styles(r, r.Borrow(out.Timbre))))
 	t.quantizer.Frozen = true
 	defer func() { t.quantizer.Frozen = false }()
 	frames := q.timbre.Forward(r, r.LogMel(t.heard, out.Wave))

@@ -8,15 +8,15 @@ import (
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
-// An AntiAlias is a SnakeBeta at twice the rate: upsampled before and downsampled
-// behind, by a Kaiser-windowed sinc; keys act.alpha [C], act.beta [C], both
+// An AntiAliasedSnake is a SnakeBeta at twice the rate, between upsampling and
+// downsampling by a Kaiser-windowed sinc; keys act.alpha [C], act.beta [C], both
 // logarithms (alias_free_torch/act.py and resample.py, from BigVGAN, arXiv
 // 2206.04658).
-type AntiAlias struct{ snake op.Snake }
+type AntiAliasedSnake struct{ snake op.Snake }
 
-// NewAntiAlias declares an activation over c channels.
-func NewAntiAlias(b *Builder, c int) *AntiAlias {
-	l := &AntiAlias{}
+// NewAntiAliasedSnake declares an activation over c channels.
+func NewAntiAliasedSnake(b *Builder, c int) *AntiAliasedSnake {
+	l := &AntiAliasedSnake{}
 	act := b.In("act")
 	alpha, beta := act.param("alpha", Constant(0), c), act.param("beta", Constant(0), c)
 	b.Buffer("upsample.filter")
@@ -36,7 +36,7 @@ func NewAntiAlias(b *Builder, c int) *AntiAlias {
 			l.snake.Inv[i] = float32(1 / (math.Exp(float64(logB[i])) + 1e-9))
 		}
 		if load.training {
-			l.snake.Learned = func(da, dinv []float32) {
+			l.snake.OnGrad = func(da, dinv []float32) {
 				if b.net.Frozen {
 					return
 				}
@@ -52,12 +52,12 @@ func NewAntiAlias(b *Builder, c int) *AntiAlias {
 }
 
 // Forward leaves x to the caller: [B, T, C] → [B, T, C].
-func (l *AntiAlias) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
+func (l *AntiAliasedSnake) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
 	up, down := resampling(x.T)
-	h := r.Mix(up, x)
+	h := r.Resample(up, x)
 	act := r.Activate(&l.snake, h)
 	r.Free(h)
-	y := r.Mix(down, act)
+	y := r.Resample(down, act)
 	r.Free(act)
 	return y
 }
@@ -112,17 +112,17 @@ func besselI0(x float64) float64 {
 	return sum
 }
 
-var resamplings sync.Map // *[2]op.Mix by the number of rows
+var resamplings sync.Map // *[2]op.Resampling by the number of rows
 
 // resampling returns what makes 2·n rows of n, and back, with the first and last
 // row standing for those beyond (alias_free_torch/resample.py).
-func resampling(n int) (up, down *op.Mix) {
+func resampling(n int) (up, down *op.Resampling) {
 	if p, ok := resamplings.Load(n); ok {
-		pair := p.(*[2]op.Mix)
+		pair := p.(*[2]op.Resampling)
 		return &pair[0], &pair[1]
 	}
 	filter := kaiserSinc()
-	pair := &[2]op.Mix{{In: n, Out: 2 * n}, {In: 2 * n, Out: n}}
+	pair := &[2]op.Resampling{{In: n, Out: 2 * n}, {In: 2 * n, Out: n}}
 	const crop, pad = 15, 5
 	for t := range 2 * n {
 		var row mixRow
@@ -158,10 +158,10 @@ func (m *mixRow) add(row int, weight float64) {
 	m.rows, m.weights = append(m.rows, row), append(m.weights, weight)
 }
 
-func (m *mixRow) terms() []op.Term {
-	terms := make([]op.Term, len(m.rows))
+func (m *mixRow) terms() []op.Tap {
+	terms := make([]op.Tap, len(m.rows))
 	for i, row := range m.rows {
-		terms[i] = op.Term{Row: row, Weight: float32(m.weights[i])}
+		terms[i] = op.Tap{Row: row, Weight: float32(m.weights[i])}
 	}
 	return terms
 }

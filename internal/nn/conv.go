@@ -13,7 +13,7 @@ type ConvConfig struct {
 	Stride, Dilation int
 	Causal           bool
 	ZeroPad          bool // PyTorch's Conv1d instead of SConv1d
-	Plain            bool // weight and bias, without weight norm
+	NoWeightNorm     bool // weight and bias, without weight norm
 }
 
 // A Conv is a convolution over time. Its parameters are weight_g [out, 1, 1]
@@ -44,7 +44,7 @@ func (l *Conv) InitCopy(other *Conv) *Conv {
 
 // NewConv declares a convolution whose parameters stand right under b's prefix.
 func NewConv(b *Builder, c ConvConfig) *Conv {
-	return newConv(b, c, newAffine(b, c.Plain, c.Out, c.Out, c.In, c.K))
+	return newConv(b, c, newAffine(b, c.NoWeightNorm, c.Out, c.Out, c.In, c.K))
 }
 
 // NewLinear declares PyTorch's Linear, weight [out, in] and bias [out]: a plain
@@ -65,7 +65,7 @@ func newConv(b *Builder, c ConvConfig, a affine) *Conv {
 		}
 		l.filter.Bias = padded(bias)
 		if load.training {
-			l.filter.Learned = &learnedConv{affine: a, net: b.net, scale: scale, out: c.Out, in: c.In, k: c.K}
+			l.filter.Trainable = &trainableConv{affine: a, net: b.net, scale: scale, out: c.Out, in: c.In, k: c.K}
 			return nil
 		}
 		l.filter.Panels = packConv(load.region, v, scale, c.Out, c.In, c.K)
@@ -159,7 +159,7 @@ func NewConvTranspose(b *Builder, in, out, stride int, causal bool) *ConvTranspo
 		}
 		l.filter = op.TransposedFilter{Bias: padded(bias), Causal: causal, Channels: out, Stride: stride}
 		if load.training {
-			l.filter.Learned = &learnedConv{affine: a, net: b.net, scale: scale, out: in, in: out, k: 2 * stride}
+			l.filter.Trainable = &trainableConv{affine: a, net: b.net, scale: scale, out: in, in: out, k: 2 * stride}
 			return nil
 		}
 		for phase := range stride {

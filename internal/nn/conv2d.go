@@ -32,7 +32,7 @@ func NewConv2D(b *Builder, in, out, k, stride int) *Conv2D {
 		}
 		l.filter.Bias = padded(bias)
 		if load.training {
-			l.filter.Learned = &learnedConv{affine: a, net: b.net, scale: scale, out: out, in: in, k: frames * k}
+			l.filter.Trainable = &trainableConv{affine: a, net: b.net, scale: scale, out: out, in: in, k: frames * k}
 			return nil
 		}
 		l.filter.Panels = packConv(load.region, v, scale, out, in, frames*k)

@@ -6,7 +6,7 @@ import (
 )
 
 // An Embedding is a table of vectors; key weight [size, dim].
-type Embedding struct{ table op.Table }
+type Embedding struct{ table op.EmbeddingTable }
 
 // NewEmbedding declares a table.
 func NewEmbedding(b *Builder, size, dim int) *Embedding {
@@ -14,7 +14,7 @@ func NewEmbedding(b *Builder, size, dim int) *Embedding {
 	table := b.param("weight", Normal, size, dim)
 	b.onLoad(func(load *Loader) error {
 		v, err := load.Values(table)
-		l.table = op.Table{Entries: v, Learned: table.Grad}
+		l.table = op.EmbeddingTable{Entries: v, Grad: table.Grad}
 		if !load.training {
 			l.table.Entries = append([]float32(nil), v...)
 		}
@@ -26,5 +26,5 @@ func NewEmbedding(b *Builder, size, dim int) *Embedding {
 // Add returns y [B, T, dim], which it takes, with the vectors of codes [B][T]
 // added to its rows.
 func (l *Embedding) Add(r *op.Run, y tensor.Tensor, codes [][]int32) tensor.Tensor {
-	return r.Lookup(y, l.table, codes)
+	return r.AddEmbedding(y, l.table, codes)
 }

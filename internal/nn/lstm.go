@@ -36,7 +36,7 @@ func NewSLSTM(b *Builder, dim, layers int) *SLSTM {
 		}{{&l.layers[i].Input, ih, []*Param{bih, bhh}}, {&l.layers[i].Recurrent, hh, nil}} {
 			b.onLoad(func(load *Loader) (err error) {
 				if load.training {
-					side.filter.Learned = &learnedGates{net: b.net, weight: side.weight, biases: side.biases, dim: dim}
+					side.filter.Trainable = &trainableGates{net: b.net, weight: side.weight, biases: side.biases, dim: dim}
 					return nil
 				}
 				side.filter.Panels, err = packGates(load, side.weight, dim)

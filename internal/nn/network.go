@@ -4,7 +4,7 @@
 // package op).
 //
 // Forward takes its input: the tensor handed in belongs to the layer, which
-// gives its memory back. A caller that needs it afterwards hands in r.Keep's
+// gives its memory back. A caller that needs it afterwards hands in r.Borrow's
 // copy or calls the layer with what it can spare.
 package nn
 
@@ -150,10 +150,10 @@ func (n *Network) Load(src weights.Source, region *tensor.Region, pool *parallel
 	return n.deriveAll(&Loader{src: src, region: region, sums: &n.sums}, pool)
 }
 
-// Train makes the network one that learns: its parameters get memory of region
-// for their values, which are those of src, and for their gradients. Check comes
+// LoadForTraining loads the network for training: its parameters get memory of
+// region for their values, which are those of src, and for their gradients. Check comes
 // first. Refresh must follow every change of the values.
-func (n *Network) Train(src weights.Source, region *tensor.Region, pool *parallel.Pool) error {
+func (n *Network) LoadForTraining(src weights.Source, region *tensor.Region, pool *parallel.Pool) error {
 	for _, p := range n.Params {
 		t, ok := src.Lookup(p.Name)
 		if !ok {

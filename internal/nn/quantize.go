@@ -36,14 +36,14 @@ func NewVectorQuantize(b *Builder, c, size, dim int) *VectorQuantize {
 func (l *VectorQuantize) open(entries []float32) {
 	shape := l.entries.Shape
 	l.book = op.NewCodebook(append([]float32(nil), entries...), shape[0], shape[1])
-	l.book.Learned = l.entries.Grad
+	l.book.Grad = l.entries.Grad
 }
 
 // Forward returns codes [B][T], the projected input [B, T, dim] and what Decode
 // makes of the codes. It leaves x to the caller. In training the gradient passes
 // from the entries straight to the projected input.
 func (l *VectorQuantize) Forward(r *op.Run, x tensor.Tensor) (codes [][]int32, latent, z tensor.Tensor) {
-	latent = l.in.Forward(r, nil, r.Keep(x))
+	latent = l.in.Forward(r, nil, r.Borrow(x))
 	codes = r.Quantize(l.book, latent)
 	return codes, latent, l.out.Forward(r, nil, r.StraightThrough(l.book, codes, latent))
 }
@@ -56,15 +56,15 @@ func (l *VectorQuantize) Decode(r *op.Run, codes [][]int32) tensor.Tensor {
 // ResidualVQ is a chain of quantizers, each of which sees what the earlier ones
 // left; keys quantizers.<i>.* (dac/nn/quantize.py, ResidualVectorQuantize).
 type ResidualVQ struct {
-	Books []*VectorQuantize
-	Size  int
+	Quantizers []*VectorQuantize
+	Size       int
 }
 
 // NewResidualVQ declares a chain of n quantizers.
 func NewResidualVQ(b *Builder, c, n, size, dim int) *ResidualVQ {
 	l := &ResidualVQ{Size: size}
 	for i := range n {
-		l.Books = append(l.Books, NewVectorQuantize(b.In("quantizers").In(i), c, size, dim))
+		l.Quantizers = append(l.Quantizers, NewVectorQuantize(b.In("quantizers").In(i), c, size, dim))
 	}
 	return l
 }
@@ -96,7 +96,7 @@ func (l *ResidualVQ) Forward(r *op.Run, x tensor.Tensor) Quantized {
 // them (dac/nn/quantize.py, quantizer dropout).
 func (l *ResidualVQ) ForwardMasked(r *op.Run, x tensor.Tensor, masks [][]float32) Quantized {
 	return l.chain(r, x, masks, func(i int, x tensor.Tensor) ([][]int32, tensor.Tensor, tensor.Tensor) {
-		return l.Books[i].Forward(r, x)
+		return l.Quantizers[i].Forward(r, x)
 	})
 }
 
@@ -105,14 +105,14 @@ func (l *ResidualVQ) chain(r *op.Run, x tensor.Tensor, masks [][]float32,
 	quantize func(book int, x tensor.Tensor) (codes [][]int32, latent, z tensor.Tensor)) Quantized {
 	q := Quantized{Masks: masks}
 	residual := x
-	for i := range l.Books {
+	for i := range l.Quantizers {
 		codes, latent, z := quantize(i, residual)
 		q.Codes, q.Latents = append(q.Codes, codes), append(q.Latents, latent)
 		rest := r.Sub(residual, z)
 		r.Free(residual)
 		residual = rest
 		if masks != nil {
-			masked := r.Weigh(z, masks[i])
+			masked := r.Scale(z, masks[i])
 			r.Free(z)
 			z = masked
 		}
@@ -134,7 +134,7 @@ func (l *ResidualVQ) Masks(books []int) [][]float32 {
 	if books == nil {
 		return nil
 	}
-	masks := make([][]float32, len(l.Books))
+	masks := make([][]float32, len(l.Quantizers))
 	for i := range masks {
 		masks[i] = make([]float32, len(books))
 		for b, n := range books {
@@ -149,9 +149,9 @@ func (l *ResidualVQ) Masks(books []int) [][]float32 {
 // Decode returns the sum of what the books make of codes [book][B][T]; fewer
 // books than the chain has may be given, but at least one.
 func (l *ResidualVQ) Decode(r *op.Run, codes [][][]int32) tensor.Tensor {
-	z := l.Books[0].Decode(r, codes[0])
+	z := l.Quantizers[0].Decode(r, codes[0])
 	for i, c := range codes[1:] {
-		next := l.Books[i+1].Decode(r, c)
+		next := l.Quantizers[i+1].Decode(r, c)
 		sum := r.Add(z, next)
 		r.Free(z, next)
 		z = sum
@@ -164,7 +164,7 @@ func (l *ResidualVQ) Decode(r *op.Run, codes [][][]int32) tensor.Tensor {
 // loss. In training they are learned from with the weights given.
 func (l *ResidualVQ) Loss(r *op.Run, q Quantized, commitment, codebook float64) float64 {
 	var total float64
-	for i, book := range l.Books {
+	for i, book := range l.Quantizers {
 		var mask []float32
 		if q.Masks != nil {
 			mask = q.Masks[i]

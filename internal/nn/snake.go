@@ -23,7 +23,7 @@ func NewSnake(b *Builder, c int) *Snake {
 			l.Inv[i] = 1 / (a + 1e-9)
 		}
 		if load.training {
-			l.Learned = func(da, dinv []float32) {
+			l.OnGrad = func(da, dinv []float32) {
 				if b.net.Frozen {
 					return
 				}
@@ -59,6 +59,6 @@ func NewResidualUnit(b *Builder, c, dilation int, causal bool) *ResidualUnit {
 
 // Forward runs the unit: [B, T, c] → [B, T, c].
 func (l *ResidualUnit) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
-	h := l.conv1.Forward(r, l.snake1, r.Keep(x))
+	h := l.conv1.Forward(r, l.snake1, r.Borrow(x))
 	return l.conv2.ForwardAdd(r, l.snake2, h, r.Align(l.skip, x, h.T))
 }

@@ -55,7 +55,7 @@ func (l *WN) Condition(r *op.Run, g tensor.Tensor) []tensor.Tensor {
 	all := l.cond.Forward(r, nil, g)
 	parts := make([]tensor.Tensor, len(l.in))
 	for i := range parts {
-		parts[i] = r.Keep(r.Channels(all, i*2*l.hidden, (i+1)*2*l.hidden))
+		parts[i] = r.Borrow(r.SliceChannels(all, i*2*l.hidden, (i+1)*2*l.hidden))
 	}
 	r.Free(all)
 	return parts
@@ -68,9 +68,9 @@ func (l *WN) Forward(r *op.Run, x tensor.Tensor, condition []tensor.Tensor) tens
 	for i, in := range l.in {
 		var h tensor.Tensor
 		if condition != nil {
-			h = in.ForwardAdd(r, nil, r.Keep(x), condition[i])
+			h = in.ForwardAdd(r, nil, r.Borrow(x), condition[i])
 		} else {
-			h = in.Forward(r, nil, r.Keep(x))
+			h = in.Forward(r, nil, r.Borrow(x))
 		}
 		gated := r.Dropout(r.Gate(h), wnDropout)
 		r.Free(h)

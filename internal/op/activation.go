@@ -11,14 +11,15 @@ import (
 // applied to the padding behind the channels too.
 type Activation interface {
 	Apply(dst, x []float32)
-	// Gradient writes dx = dy·f'(x) for rows that lie stride apart, c channels
-	// each, and adds to sums, [Sums()][c rounded up], what Learn is handed.
-	Gradient(dx, dy, x []float32, stride, rows, c int, sums []float32)
-	// Sums is the number of sums over time, of a value for each channel, that the
-	// gradient of the activation's own parameters is made of; 0 without any.
-	Sums() int
-	// Learn is handed the sums over a whole batch.
-	Learn(sums []float32)
+	// Backward writes dx = dy·f'(x) for rows that lie stride apart, c channels each,
+	// and adds to sums, [GradSums()][c rounded up], what AccumulateGrad is passed.
+	Backward(dx, dy, x []float32, stride, rows, c int, sums []float32)
+	// GradSums is the number of sums over time, one value for each channel, that the
+	// gradient of the activation's own parameters is computed from; 0 without any.
+	GradSums() int
+	// AccumulateGrad adds to the gradient of the parameters, from the sums over a
+	// whole batch.
+	AccumulateGrad(sums []float32)
 }
 
 // Snake is x + sin²(αx)·inv with an α and an inv for each channel, inv being
@@ -26,47 +27,47 @@ type Activation interface {
 // tensor.Lane long.
 type Snake struct {
 	Alpha, Inv []float32
-	// Learned, if not nil, is handed the gradient with respect to α and to inv:
+	// OnGrad, if not nil, is called with the gradient with respect to α and to inv:
 	// Σ dy·sin(2αx)·x, which lacks the factor inv, and Σ dy·sin²(αx).
-	Learned func(alpha, inv []float32)
+	OnGrad func(alpha, inv []float32)
 }
 
 // Apply computes one row.
 func (s *Snake) Apply(dst, x []float32) { kernel.Snake(dst, x, s.Alpha, s.Inv) }
 
-// Gradient is Activation's.
-func (s *Snake) Gradient(dx, dy, x []float32, stride, rows, c int, sums []float32) {
+// Backward is Activation's.
+func (s *Snake) Backward(dx, dy, x []float32, stride, rows, c int, sums []float32) {
 	width := tensor.RoundUp(c)
 	kernel.SnakeGradRows(dx, dy, x, stride, rows, width, s.Alpha, s.Inv, sums[:width], sums[width:])
 }
 
-// Sums is Activation's.
-func (s *Snake) Sums() int { return 2 }
+// GradSums is Activation's.
+func (s *Snake) GradSums() int { return 2 }
 
-// Learn is Activation's.
-func (s *Snake) Learn(sums []float32) {
-	if s.Learned != nil {
-		s.Learned(sums[:len(sums)/2], sums[len(sums)/2:])
+// AccumulateGrad is Activation's.
+func (s *Snake) AccumulateGrad(sums []float32) {
+	if s.OnGrad != nil {
+		s.OnGrad(sums[:len(sums)/2], sums[len(sums)/2:])
 	}
 }
 
 // plain is an activation without parameters.
 type plain struct {
 	apply    func(dst, x []float32)
-	gradient func(dx, dy, x []float32)
+	backward func(dx, dy, x []float32)
 }
 
 func (p *plain) Apply(dst, x []float32) { p.apply(dst, x) }
 
-func (p *plain) Gradient(dx, dy, x []float32, stride, rows, c int, _ []float32) {
+func (p *plain) Backward(dx, dy, x []float32, stride, rows, c int, _ []float32) {
 	for t := range rows {
 		at := t * stride
-		p.gradient(dx[at:at+c], dy[at:at+c], x[at:at+c])
+		p.backward(dx[at:at+c], dy[at:at+c], x[at:at+c])
 	}
 }
 
-func (p *plain) Sums() int       { return 0 }
-func (p *plain) Learn([]float32) {}
+func (p *plain) GradSums() int            { return 0 }
+func (p *plain) AccumulateGrad([]float32) {}
 
 // Activations without parameters.
 var (
@@ -102,7 +103,7 @@ func (r *Run) Activate(act Activation, x tensor.Tensor) tensor.Tensor {
 	for b := range x.B {
 		r.activate(act, y, b, 0, x, b)
 	}
-	if r.Recording() && (r.wants(x) || act.Sums() > 0) {
+	if r.Recording() && (r.wants(x) || act.GradSums() > 0) {
 		r.save(x)
 		r.record(&y, func(dy tensor.Tensor) {
 			dx := r.New(x.B, x.T, x.C)
@@ -121,7 +122,7 @@ const blockRows = 512
 // activationGradient writes dx for the rows of dy from row at of each sequence
 // on, and lets the activation learn.
 func (r *Run) activationGradient(act Activation, dx, dy tensor.Tensor, at int, x tensor.Tensor) {
-	width := act.Sums() * tensor.RoundUp(x.C)
+	width := act.GradSums() * tensor.RoundUp(x.C)
 	perSample := (x.T + blockRows - 1) / blockRows
 	sums := r.New(1, 1, max(1, x.B*perSample*width))
 	r.pool.For(x.B*perSample, func(i int) {
@@ -129,13 +130,13 @@ func (r *Run) activationGradient(act Activation, dx, dy tensor.Tensor, at int, x
 		to := min(x.T, from+blockRows)
 		sum := sums.Data[i*width : (i+1)*width]
 		clear(sum)
-		act.Gradient(dx.Rows(b, from, to), dy.Rows(b, at+from, at+to), x.Rows(b, from, to), x.Stride, to-from, x.C, sum)
+		act.Backward(dx.Rows(b, from, to), dy.Rows(b, at+from, at+to), x.Rows(b, from, to), x.Stride, to-from, x.C, sum)
 	})
 	if width > 0 {
 		for i := 1; i < x.B*perSample; i++ {
 			kernel.Add(sums.Data[:width], sums.Data[:width], sums.Data[i*width:(i+1)*width])
 		}
-		act.Learn(sums.Data[:width])
+		act.AccumulateGrad(sums.Data[:width])
 	}
 	r.Free(sums)
 }

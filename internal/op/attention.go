@@ -135,7 +135,7 @@ func packColumns(x tensor.Tensor) *kernel.Panels {
 // attend computes one head, channels at to at+d, a block of queries at a time so
 // that memory grows with the length and not with its square.
 func (r *Run) attend(y, q, k, v tensor.Tensor, at, d int, scale float32) {
-	r.Meter.count(2 * int64(q.T) * int64(k.T) * int64(d))
+	r.Profiler.count(2 * int64(q.T) * int64(k.T) * int64(d))
 	keys, values := attentionPanels(k, v, at, d)
 	const block = 48
 	blocks := (q.T + block - 1) / block

@@ -81,10 +81,10 @@ func (r *Run) giveScaled(x, dy tensor.Tensor, s float32) {
 	r.give(x, dx)
 }
 
-// Reverse returns x, and turns the gradient that comes back around, times scale:
-// what learns behind it works against what stands before it (Ganin et al., arXiv
+// ReverseGradient returns x and multiplies its gradient by -scale in the backward
+// pass: the gradient reversal layer of adversarial training (Ganin et al., arXiv
 // 1505.07818).
-func (r *Run) Reverse(x tensor.Tensor, scale float32) tensor.Tensor {
+func (r *Run) ReverseGradient(x tensor.Tensor, scale float32) tensor.Tensor {
 	y := r.New(x.B, x.T, x.C)
 	copy(y.Data, x.Data)
 	if r.Recording() && r.wants(x) {
@@ -93,21 +93,21 @@ func (r *Run) Reverse(x tensor.Tensor, scale float32) tensor.Tensor {
 	return y
 }
 
-// Weigh returns x with each sequence b multiplied by weights[b].
-func (r *Run) Weigh(x tensor.Tensor, weights []float32) tensor.Tensor {
-	weigh := func(x tensor.Tensor) tensor.Tensor {
+// Scale returns x with each sequence b multiplied by factors[b].
+func (r *Run) Scale(x tensor.Tensor, factors []float32) tensor.Tensor {
+	scale := func(x tensor.Tensor) tensor.Tensor {
 		y := r.New(x.B, x.T, x.C)
-		for b, w := range weights {
+		for b, f := range factors {
 			dst := y.Rows(b, 0, x.T)
 			for i, v := range x.Rows(b, 0, x.T) {
-				dst[i] = w * v
+				dst[i] = f * v
 			}
 		}
 		return y
 	}
-	y := weigh(x)
+	y := scale(x)
 	if r.Recording() && r.wants(x) {
-		r.record(&y, func(dy tensor.Tensor) { r.give(x, weigh(dy)) })
+		r.record(&y, func(dy tensor.Tensor) { r.give(x, scale(dy)) })
 	}
 	return y
 }
@@ -118,8 +118,8 @@ func same(a, b tensor.Tensor) {
 	}
 }
 
-// Channels returns channels from to to of x.
-func (r *Run) Channels(x tensor.Tensor, from, to int) tensor.Tensor {
+// SliceChannels returns channels from to to of x.
+func (r *Run) SliceChannels(x tensor.Tensor, from, to int) tensor.Tensor {
 	y := r.New(x.B, x.T, to-from)
 	for b := range x.B {
 		for t := range x.T {
@@ -197,7 +197,7 @@ func (r *Run) halves(x tensor.Tensor, f func(dst, a, b []float32), gradient func
 // row by row.
 func (r *Run) AddHalves(a, b, y tensor.Tensor) (tensor.Tensor, tensor.Tensor) {
 	if r.Recording() {
-		first, second := r.Channels(y, 0, a.C), r.Channels(y, a.C, y.C)
+		first, second := r.SliceChannels(y, 0, a.C), r.SliceChannels(y, a.C, y.C)
 		defer r.Free(first, second)
 		return r.Add(a, first), r.Add(b, second)
 	}
@@ -219,31 +219,30 @@ func (r *Run) Zeros(b, t, c int) tensor.Tensor {
 	return x
 }
 
-// A Table is what Lookup reads: entries of one width, one after the other.
-type Table struct {
+// An EmbeddingTable holds the vectors of an embedding, one after the other.
+type EmbeddingTable struct {
 	Entries []float32
-	// Learned, if not nil, is where the gradient with respect to the entries is
-	// added to.
-	Learned []float32
+	// Grad, if not nil, accumulates the gradient with respect to the entries.
+	Grad []float32
 }
 
-// Lookup returns y, which it takes, plus, row by row, the entry of the table that
-// codes [B][T] name.
-func (r *Run) Lookup(y tensor.Tensor, table Table, codes [][]int32) tensor.Tensor {
+// AddEmbedding returns y [B, T, C], which it takes, plus the vectors of the table at
+// codes [B][T].
+func (r *Run) AddEmbedding(y tensor.Tensor, table EmbeddingTable, codes [][]int32) tensor.Tensor {
 	z := r.New(y.B, y.T, y.C)
 	for b := range y.B {
 		for t, code := range codes[b] {
 			kernel.Add(z.Row(b, t), y.Row(b, t), table.Entries[int(code)*y.C:])
 		}
 	}
-	if r.Recording() && (r.wants(y) || table.Learned != nil) {
+	if r.Recording() && (r.wants(y) || table.Grad != nil) {
 		r.record(&z, func(dz tensor.Tensor) {
 			for b := range dz.B {
 				for t, code := range codes[b] {
-					if table.Learned == nil {
+					if table.Grad == nil {
 						break
 					}
-					entry := table.Learned[int(code)*dz.C:][:dz.C]
+					entry := table.Grad[int(code)*dz.C:][:dz.C]
 					kernel.Add(entry, entry, dz.Row(b, t))
 				}
 			}

@@ -8,23 +8,23 @@ import (
 )
 
 // Filter is what a convolution reads: packed weights and a bias of a multiple
-// of kernel.Width values. In training it has Learned instead of panels.
+// of kernel.Width values. In training it has Trainable instead of panels.
 type Filter struct {
-	Panels  *kernel.Panels
-	Bias    []float32
-	Learned Learned
+	Panels    *kernel.Panels
+	Bias      []float32
+	Trainable TrainableWeights
 }
 
 // packed returns f with its panels; unpack gives back those of training.
 func (r *Run) packed(f Filter) Filter {
 	if f.Panels == nil {
-		f.Panels = f.Learned.Pack(r)
+		f.Panels = f.Trainable.Pack(r)
 	}
 	return f
 }
 
 func (r *Run) unpack(f Filter) {
-	if f.Learned != nil {
+	if f.Trainable != nil {
 		r.freePanels(f.Panels)
 	}
 }
@@ -254,7 +254,7 @@ func initRows(init tensor.Tensor, b, out int) ([]float32, int) {
 // twice is the smaller one.
 func (r *Run) runProducts(ps []*kernel.Product, rows int) {
 	p := ps[0]
-	r.Meter.count(int64(len(ps)) * int64(rows) * int64(p.W.Taps) * int64(p.W.K) * int64(p.W.N))
+	r.Profiler.count(int64(len(ps)) * int64(rows) * int64(p.W.Taps) * int64(p.W.K) * int64(p.W.N))
 	panels := p.W.Count()
 	threads := r.pool.Threads()
 	const tile = 48 // a multiple of every kernel's tile height

@@ -45,10 +45,10 @@ func (r *Run) Conv2D(f Filter, s Conv2DShape, x tensor.Tensor, frames int) tenso
 	r.runProducts(ps, frames*y.T)
 	r.freeFloats(seen.data)
 	r.unpack(f)
-	if r.Recording() && (r.wants(x) || !f.Learned.Frozen()) {
+	if r.Recording() && (r.wants(x) || !f.Trainable.Frozen()) {
 		r.save(x)
 		r.record(&y, func(dy tensor.Tensor) {
-			if !f.Learned.Frozen() {
+			if !f.Trainable.Frozen() {
 				r.learn2D(f, s, x, dy, frames)
 			}
 			r.done(x)
@@ -110,7 +110,7 @@ func (r *Run) unfold(x tensor.Tensor, u unfolding) unfolded {
 // bins. Bin w of it sees, for each phase of the stride that w + pad has, the taps
 // of that phase in falling order.
 func (r *Run) conv2DInputGradient(f Filter, s Conv2DShape, dy tensor.Tensor, bins, c, frames int) tensor.Tensor {
-	taps := f.Learned.PackGradient(r, frameTaps*s.Bins) // each on its own, [out][in]
+	taps := f.Trainable.PackInputGrad(r, frameTaps*s.Bins) // each on its own, [out][in]
 	dx := r.New(dy.B, bins, c)
 	for phase := range s.Stride {
 		n := (s.Bins - phase + s.Stride - 1) / s.Stride
@@ -169,7 +169,7 @@ func (r *Run) phase2D(dx, dy tensor.Tensor, w *kernel.Panels, u unfolding, first
 // each spectrogram.
 func (r *Run) learn2D(f Filter, s Conv2DShape, x, dy tensor.Tensor, frames int) {
 	k, n := s.Bins*x.C, frames*dy.T
-	r.Meter.count(int64(dy.B) * int64(dy.T) * int64(dy.C) * frameTaps * int64(k))
+	r.Profiler.count(int64(dy.B) * int64(dy.T) * int64(dy.C) * frameTaps * int64(k))
 	seen := r.unfold(x, unfolding{frames: frames, left: s.pad(), step: s.Stride, bins: s.Bins, positions: dy.T})
 	ld := tensor.RoundUp(k)
 	dw, db := r.alloc(dy.C*frameTaps*ld), r.alloc(dy.C)
@@ -185,7 +185,7 @@ func (r *Run) learn2D(f Filter, s Conv2DShape, x, dy tensor.Tensor, frames int) 
 		r.packWide(w, seen.of(b), k)
 		r.contract(dw, at, dy.C, n, w, frameTaps, lead, b > 0)
 	}
-	// As Learned wants it: the taps of a frame are taps of their own.
+	// As AccumulateGrad expects it: every (frame, bin) is a tap.
 	packed := r.alloc(dy.C * frameTaps * k)
 	for i := range dy.C * frameTaps {
 		copy(packed[i*k:(i+1)*k], dw[i*ld:])
@@ -193,7 +193,7 @@ func (r *Run) learn2D(f Filter, s Conv2DShape, x, dy tensor.Tensor, frames int) 
 	for m, v := range sums {
 		db[m] = float32(v)
 	}
-	f.Learned.Add(r, packed, x.C, db)
+	f.Trainable.AccumulateGrad(r, packed, x.C, db)
 	r.freeFloats(dw)
 	r.freeFloats(db)
 	r.freeFloats(at)

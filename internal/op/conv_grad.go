@@ -7,8 +7,8 @@ import (
 
 // recordConv records y = init + Conv(act(x)).
 func (r *Run) recordConv(y *tensor.Tensor, f Filter, s ConvShape, act Activation, x tensor.Tensor, init *tensor.Tensor) {
-	learns := f.Learned != nil && !f.Learned.Frozen()
-	deeper := r.wants(x) || act != nil && act.Sums() > 0
+	learns := f.Trainable != nil && !f.Trainable.Frozen()
+	deeper := r.wants(x) || act != nil && act.GradSums() > 0
 	if !learns && !deeper && (init == nil || !r.wants(*init)) {
 		return
 	}
@@ -30,7 +30,7 @@ func (r *Run) recordConv(y *tensor.Tensor, f Filter, s ConvShape, act Activation
 				dw := r.alloc(dy.C * s.K * tensor.RoundUp(x.C))
 				db := r.alloc(dy.C)
 				r.outer(dw, db, dy, rows, s.K, s.Stride, s.Dilation)
-				f.Learned.Add(r, dw, tensor.RoundUp(x.C), db)
+				f.Trainable.AccumulateGrad(r, dw, tensor.RoundUp(x.C), db)
 				r.freeFloats(dw)
 				r.freeFloats(db)
 			}
@@ -84,7 +84,7 @@ func (r *Run) giveInit(init, dy tensor.Tensor) {
 // For each phase of the stride it is a convolution of dy with the phase's taps in
 // falling order.
 func (r *Run) convInputGradient(f Filter, s ConvShape, dy tensor.Tensor, length, c int) tensor.Tensor {
-	panels := f.Learned.PackGradient(r, s.Stride)
+	panels := f.Trainable.PackInputGrad(r, s.Stride)
 	taps := panels[0].Taps // the first phase has the most
 	lead := (taps - 1) * s.Dilation
 	steps := (length + s.Stride - 1) / s.Stride
@@ -165,7 +165,7 @@ const outerBlock = 512
 //
 // with dw laid out [a.C][taps][rows.C rounded up]. db may be nil.
 func (r *Run) outer(dw, db []float32, a, rows tensor.Tensor, taps, stride, dilation int) {
-	r.Meter.count(int64(a.B) * int64(a.T) * int64(a.C) * int64(taps) * int64(rows.C))
+	r.Profiler.count(int64(a.B) * int64(a.T) * int64(a.C) * int64(taps) * int64(rows.C))
 	lead := func(tap int) (phase, at int) {
 		if stride == 1 {
 			return 0, tap * dilation

@@ -5,7 +5,7 @@ import (
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
-// weights are Learned in the plainest way: v [out][in][k].
+// weights are TrainableWeights in the simplest form: v [out][in][k].
 type weights struct {
 	v, b       *leaf
 	bias       []float32 // b's values and the rest of a panel
@@ -17,7 +17,7 @@ type weights struct {
 func (p *problem) filter(name string, out, in, k int) (*weights, Filter) {
 	w := p.matrix(name, out, in, k)
 	w.withBias(p, name, out)
-	return w, Filter{Learned: w, Bias: w.bias}
+	return w, Filter{Trainable: w, Bias: w.bias}
 }
 
 // matrix adds weights alone.
@@ -49,7 +49,7 @@ func (w *weights) Pack(r *Run) *kernel.Panels {
 	return p
 }
 
-func (w *weights) PackGradient(r *Run, stride int) []*kernel.Panels {
+func (w *weights) PackInputGrad(r *Run, stride int) []*kernel.Panels {
 	var phases []*kernel.Panels
 	for phase := range stride {
 		var taps []int
@@ -70,7 +70,7 @@ func (w *weights) PackGradient(r *Run, stride int) []*kernel.Panels {
 	return phases
 }
 
-func (w *weights) Add(_ *Run, dw []float32, ld int, db []float32) {
+func (w *weights) AccumulateGrad(_ *Run, dw []float32, ld int, db []float32) {
 	for o := range w.out {
 		for i := range w.in {
 			for k := range w.k {
@@ -92,7 +92,7 @@ func (p *problem) snake(c int) *Snake {
 	copy(s.Alpha, p.uniform(c, 0.5, 2))
 	copy(s.Inv, p.uniform(c, 0.5, 1.5))
 	alpha, inv := p.learn("alpha", s.Alpha[:c]), p.learn("inv", s.Inv[:c])
-	s.Learned = func(da, dinv []float32) {
+	s.OnGrad = func(da, dinv []float32) {
 		for i, v := range s.Inv[:c] {
 			alpha.grad[i] += da[i] * v
 			inv.grad[i] += dinv[i]
@@ -224,7 +224,7 @@ func transposeCases() []gradientCase {
 			act := p.activation(c.act, c.in)
 			w := p.matrix("", c.in, c.out, 2*c.stride)
 			w.withBias(p, "", c.out)
-			f := TransposedFilter{Learned: w, Bias: w.bias, Causal: c.causal, Channels: c.out, Stride: c.stride}
+			f := TransposedFilter{Trainable: w, Bias: w.bias, Causal: c.causal, Channels: c.out, Stride: c.stride}
 			slot := NewSlot()
 			p.loss = func(r *Run, x []tensor.Tensor) float64 { return p.probe(r, r.ConvTranspose(slot, f, act, x[0])) }
 		}})
@@ -272,7 +272,7 @@ func lstmCases() []gradientCase {
 				input.Bias[o] = 0
 			}
 		}
-		return LSTMFilter{Input: input, Recurrent: Filter{Learned: recurrent}, Hidden: hidden}
+		return LSTMFilter{Input: input, Recurrent: Filter{Trainable: recurrent}, Hidden: hidden}
 	}
 	var cases []gradientCase
 	for _, c := range []struct {

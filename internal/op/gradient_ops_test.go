@@ -75,10 +75,10 @@ func activationCases() []gradientCase {
 
 func combineCases() []gradientCase {
 	modulate := func(name string, b, t, c, styles int) gradientCase {
-		return gradientCase{"Modulate", name, func(p *problem) {
+		return gradientCase{"AdaptiveLayerNorm", name, func(p *problem) {
 			p.input(b, t, c).scale(4) // rows that are nearly constant are far from linear
 			p.input(styles, 1, 2*c)
-			p.loss = func(r *Run, x []tensor.Tensor) float64 { return p.probe(r, r.Modulate(x[0], x[1])) }
+			p.loss = func(r *Run, x []tensor.Tensor) float64 { return p.probe(r, r.AdaptiveLayerNorm(x[0], x[1])) }
 		}}
 	}
 	return []gradientCase{
@@ -100,18 +100,18 @@ func combineCases() []gradientCase {
 		}),
 		onTwo("Sub", "short", 2, 3, 5, (*Run).Sub),
 		on("Sub", "with a scaled self", 2, 3, 5, func(r *Run, x tensor.Tensor) tensor.Tensor {
-			y := r.Weigh(x, []float32{0.25, -1.5})
+			y := r.Scale(x, []float32{0.25, -1.5})
 			defer r.Free(y)
 			return r.Sub(y, x)
 		}),
-		{"Reverse", "short", func(p *problem) {
+		{"ReverseGradient", "short", func(p *problem) {
 			p.input(2, 3, 5).factor = -0.5
-			p.loss = func(r *Run, x []tensor.Tensor) float64 { return p.probe(r, r.Reverse(x[0], 0.5)) }
+			p.loss = func(r *Run, x []tensor.Tensor) float64 { return p.probe(r, r.ReverseGradient(x[0], 0.5)) }
 		}},
-		on("Weigh", "short", 3, 4, 5, func(r *Run, x tensor.Tensor) tensor.Tensor {
-			return r.Weigh(x, []float32{0.5, 0, -1.25})
+		on("Scale", "short", 3, 4, 5, func(r *Run, x tensor.Tensor) tensor.Tensor {
+			return r.Scale(x, []float32{0.5, 0, -1.25})
 		}),
-		on("Channels", "short", 2, 3, 33, func(r *Run, x tensor.Tensor) tensor.Tensor { return r.Channels(x, 5, 22) }),
+		on("SliceChannels", "short", 2, 3, 33, func(r *Run, x tensor.Tensor) tensor.Tensor { return r.SliceChannels(x, 5, 22) }),
 		{"AddHalves", "short", func(p *problem) {
 			p.input(2, 3, 5)
 			p.input(2, 3, 17)
@@ -125,19 +125,19 @@ func combineCases() []gradientCase {
 		modulate("one style", 3, 4, 17, 1),
 		modulate("long", 1, 2100, 3, 1),
 		on("Mean", "short", 3, 7, 5, (*Run).Mean),
-		{"Lookup", "short", func(p *problem) {
+		{"AddEmbedding", "short", func(p *problem) {
 			p.input(2, 5, 3)
 			entries := p.learn("entries", p.uniform(4*3, -1, 1))
 			codes := [][]int32{{0, 3, 3, 1, 2}, {2, 2, 0, 3, 3}}
 			p.loss = func(r *Run, x []tensor.Tensor) float64 {
-				return p.probe(r, r.Lookup(double(r, x[0]), Table{Entries: entries.value, Learned: entries.grad}, codes))
+				return p.probe(r, r.AddEmbedding(double(r, x[0]), EmbeddingTable{Entries: entries.value, Grad: entries.grad}, codes))
 			}
 		}},
-		{"Lookup", "of what is not learned", func(p *problem) {
+		{"AddEmbedding", "of what is not learned", func(p *problem) {
 			p.input(2, 4, 17)
-			table, codes := Table{Entries: p.uniform(3*17, -1, 1)}, p.labels(2, 4, 3)
+			table, codes := EmbeddingTable{Entries: p.uniform(3*17, -1, 1)}, p.labels(2, 4, 3)
 			p.loss = func(r *Run, x []tensor.Tensor) float64 {
-				return p.probe(r, r.Lookup(double(r, x[0]), table, codes))
+				return p.probe(r, r.AddEmbedding(double(r, x[0]), table, codes))
 			}
 		}},
 	}
@@ -145,22 +145,22 @@ func combineCases() []gradientCase {
 
 func rowCases() []gradientCase {
 	level := func(name string, loudest ...float32) gradientCase {
-		return gradientCase{"Level", name, func(p *problem) {
+		return gradientCase{"PeakNormalize", name, func(p *problem) {
 			n := 20
 			x := p.input(len(loudest), n, 1)
 			for b, v := range loudest { // one sample that stays the loudest
 				x.value[b*n+3+5*b] = v
 			}
-			p.loss = func(r *Run, x []tensor.Tensor) float64 { return p.probe(r, r.Level(x[0])) }
+			p.loss = func(r *Run, x []tensor.Tensor) float64 { return p.probe(r, r.PeakNormalize(x[0])) }
 		}}
 	}
 	fold := func(name string, n, period int) gradientCase {
-		return on("Fold", name, 2, n, 1, func(r *Run, x tensor.Tensor) tensor.Tensor { return r.Fold(x, period) })
+		return on("ReshapeByPeriod", name, 2, n, 1, func(r *Run, x tensor.Tensor) tensor.Tensor { return r.ReshapeByPeriod(x, period) })
 	}
 	joined := func(op, name string, rows []int, f func(r *Run, x []tensor.Tensor) tensor.Tensor) gradientCase {
 		return gradientCase{op, name, func(p *problem) {
 			for i, t := range rows {
-				if op == "Stack" {
+				if op == "ConcatBatch" {
 					p.input(i+1, t, 5)
 				} else {
 					p.input(2, t, 5)
@@ -170,25 +170,25 @@ func rowCases() []gradientCase {
 		}}
 	}
 	mix := func(name string, b, in, out, c int) gradientCase {
-		return gradientCase{"Mix", name, func(p *problem) {
+		return gradientCase{"Resample", name, func(p *problem) {
 			p.input(b, in, c)
-			m := &Mix{In: in, Out: out}
+			m := &Resampling{In: in, Out: out}
 			for t := range out {
-				var terms []Term
+				var terms []Tap
 				for range t % 4 { // none for some
-					terms = append(terms, Term{Row: p.IntN(in), Weight: p.value(-1, 1)})
+					terms = append(terms, Tap{Row: p.IntN(in), Weight: p.value(-1, 1)})
 				}
 				m.Rows = append(m.Rows, terms)
 			}
-			p.loss = func(r *Run, x []tensor.Tensor) float64 { return p.probe(r, r.Mix(m, x[0])) }
+			p.loss = func(r *Run, x []tensor.Tensor) float64 { return p.probe(r, r.Resample(m, x[0])) }
 		}}
 	}
 	return []gradientCase{
-		on("Slice", "short", 3, 7, 5, func(r *Run, x tensor.Tensor) tensor.Tensor { return r.Slice(x, 2, 6) }),
-		on("Batch", "short", 4, 3, 5, func(r *Run, x tensor.Tensor) tensor.Tensor { return r.Batch(x, 1, 3) }),
-		joined("Concat", "three", []int{2, 1, 4}, func(r *Run, x []tensor.Tensor) tensor.Tensor { return r.Concat(x...) }),
-		joined("Concat", "twice the same", []int{3, 2}, func(r *Run, x []tensor.Tensor) tensor.Tensor { return r.Concat(x[0], x[1], x[0]) }),
-		joined("Stack", "three", []int{3, 3, 3}, func(r *Run, x []tensor.Tensor) tensor.Tensor { return r.Stack(x...) }),
+		on("SliceTime", "short", 3, 7, 5, func(r *Run, x tensor.Tensor) tensor.Tensor { return r.SliceTime(x, 2, 6) }),
+		on("SliceBatch", "short", 4, 3, 5, func(r *Run, x tensor.Tensor) tensor.Tensor { return r.SliceBatch(x, 1, 3) }),
+		joined("ConcatTime", "three", []int{2, 1, 4}, func(r *Run, x []tensor.Tensor) tensor.Tensor { return r.ConcatTime(x...) }),
+		joined("ConcatTime", "twice the same", []int{3, 2}, func(r *Run, x []tensor.Tensor) tensor.Tensor { return r.ConcatTime(x[0], x[1], x[0]) }),
+		joined("ConcatBatch", "three", []int{3, 3, 3}, func(r *Run, x []tensor.Tensor) tensor.Tensor { return r.ConcatBatch(x...) }),
 		fold("filled up", 23, 5),
 		fold("a whole period more", 20, 5),
 		fold("by one", 13, 7),
@@ -208,7 +208,7 @@ func quantizeCases() []gradientCase {
 			entries := p.learn("entries", p.uniform(size*dim, -1, 1))
 			entries.factor = codebook
 			c := NewCodebook(entries.value, size, dim)
-			c.Learned = entries.grad
+			c.Grad = entries.grad
 			codes := [][]int32{{0, 3, 3, 1, 2}, {2, 2, 0, 3, 3}}
 			p.loss = func(r *Run, x []tensor.Tensor) float64 {
 				return r.QuantizationLoss(c, codes, x[0], weights, commitment, codebook)
@@ -267,9 +267,9 @@ func lossCases() []gradientCase {
 		apart("L1", "short", 2, 3, 5, [][2]float64{near, far}, (*Run).L1),
 		apart("L1", "long", 2, 1100, 3, [][2]float64{near, far}, (*Run).L1),
 		apart("SmoothL1", "short", 2, 5, 5, [][2]float64{near, far}, (*Run).SmoothL1),
-		{"Square", "short", func(p *problem) {
+		{"MSE", "short", func(p *problem) {
 			p.input(2, 3, 5)
-			p.loss = func(r *Run, x []tensor.Tensor) float64 { return weight * r.Square(x[0], 1, weight) }
+			p.loss = func(r *Run, x []tensor.Tensor) float64 { return weight * r.MSE(x[0], 1, weight) }
 		}},
 		{"Probe", "short", func(p *problem) {
 			p.input(2, 3, 5)
@@ -279,7 +279,7 @@ func lossCases() []gradientCase {
 		{"Probe", "two losses of one tensor", func(p *problem) {
 			p.input(2, 3, 5)
 			weights := p.constant(2, 3, 5)
-			p.loss = func(r *Run, x []tensor.Tensor) float64 { return r.Probe(x[0], weights) + 0.5*r.Square(x[0], 0.25, 0.5) }
+			p.loss = func(r *Run, x []tensor.Tensor) float64 { return r.Probe(x[0], weights) + 0.5*r.MSE(x[0], 0.25, 0.5) }
 		}},
 		classify("CrossEntropy", "short", 2, 3, 5, func(r *Run, x tensor.Tensor, labels [][]int32) float64 {
 			return weight * r.CrossEntropy(x, labels, weight)
@@ -303,8 +303,8 @@ func lossCases() []gradientCase {
 func spectrumCases() []gradientCase {
 	stft := func(name string, b, n, window, hop, side, skip int) gradientCase {
 		return on("STFT", name, b, n, 1, func(r *Run, x tensor.Tensor) tensor.Tensor {
-			s := NewSpectrum(window, hop)
-			y, _ := r.STFT(s, x, s.Within(n, side, side), skip)
+			s := NewSTFT(window, hop)
+			y, _ := r.STFT(s, x, s.ReflectPadded(n, side, side), skip)
 			return y
 		})
 	}
@@ -312,7 +312,7 @@ func spectrumCases() []gradientCase {
 	spectral := func(name string, log, linear float64, bands []Band, louder ...float32) gradientCase {
 		return gradientCase{"Spectral", name, func(p *problem) {
 			const n, weight = 300, 0.75
-			s := &SpectralLoss{Spectrum: NewSpectrum(32, 8), Filters: bands, Log: log, Linear: linear}
+			s := &SpectralLoss{STFT: NewSTFT(32, 8), Filters: bands, Log: log, Linear: linear}
 			x := p.input(len(louder), n, 1)
 			// Magnitudes near zero are far from linear; a click in every frame leaves none.
 			for i := range x.value {
@@ -336,7 +336,7 @@ func spectrumCases() []gradientCase {
 		spectral("log and linear", 0.5, 1, nil, 3),
 		spectral("bands, log and linear", 1, 0.5, bands, 0.25, 3),
 		on("LogMel", "two, of a short window", 2, 301, 1, func(r *Run, x tensor.Tensor) tensor.Tensor {
-			return r.LogMel(&MelSpectrum{NewPaddedSpectrum(32, 24, 8), bands}, x)
+			return r.LogMel(&MelSpectrogram{NewPaddedSTFT(32, 24, 8), bands}, x)
 		}),
 	}
 }

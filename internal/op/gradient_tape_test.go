@@ -17,14 +17,14 @@ import (
 // withoutCase are the methods of Run that return a tensor and have no gradient to
 // be checked.
 var withoutCase = map[string]string{
-	"New":     "memory",
-	"Zeros":   "memory",
-	"Keep":    "its argument",
-	"Input":   "its argument",
-	"Detach":  "its argument as a constant (TestDetach)",
-	"Grad":    "what is checked",
-	"Align":   "its argument, in a recording",
-	"Entries": "constants; StraightThrough has their gradient",
+	"New":         "memory",
+	"Zeros":       "memory",
+	"Borrow":      "its argument",
+	"RequireGrad": "its argument",
+	"Detach":      "its argument as a constant (TestDetach)",
+	"Grad":        "what is checked",
+	"Align":       "its argument, in a recording",
+	"Entries":     "constants; StraightThrough has their gradient",
 }
 
 // TestEveryOperationHasACase looks for exported methods of Run that return tensors
@@ -138,13 +138,13 @@ func TestFreedTensorsKeepTheirValues(t *testing.T) {
 		r := NewRun(pool)
 		r.Record(Random{})
 		raw := filled(r, 1, 4, 5, wave)
-		x := r.Input(r.Keep(raw))
+		x := r.RequireGrad(r.Borrow(raw))
 		chain := []tensor.Tensor{raw, r.Activate(Tanh, x)}
 		for _, act := range []Activation{Mish, Tanh, Mish} {
 			y := r.Activate(act, chain[len(chain)-1])
 			chain = append(chain, r.Add(y, x), y)
 		}
-		r.Square(chain[len(chain)-2], 0.5, 1)
+		r.MSE(chain[len(chain)-2], 0.5, 1)
 		if free {
 			r.Free(chain...)
 			r.Free(chain...)
@@ -166,11 +166,11 @@ func TestDetach(t *testing.T) {
 	defer pool.Close()
 	r := NewRun(pool)
 	r.Record(Random{})
-	x, other := r.Input(filled(r, 2, 3, 5, wave)), r.Input(filled(r, 2, 3, 5, wave))
-	y := r.Add(r.Weigh(x, []float32{2, -3}), r.Detach(r.Weigh(r.Add(x, other), []float32{5, 7})))
+	x, other := r.RequireGrad(filled(r, 2, 3, 5, wave)), r.RequireGrad(filled(r, 2, 3, 5, wave))
+	y := r.Add(r.Scale(x, []float32{2, -3}), r.Detach(r.Scale(r.Add(x, other), []float32{5, 7})))
 	probe := filled(r, 2, 3, 5, func(i int) float64 { return float64(i) - 7 })
 	r.Probe(y, probe)
-	if r.Detach(y).Var != 0 || !r.Detach(y).Kept {
+	if r.Detach(y).Var != 0 || !r.Detach(y).Borrowed {
 		t.Error("a detached tensor is a variable, or is freed")
 	}
 	r.Backward()
@@ -199,7 +199,7 @@ func TestLayersTwiceInARecording(t *testing.T) {
 		r.Record(Random{})
 		xs := []tensor.Tensor{}
 		for _, l := range p.inputs {
-			xs = append(xs, r.Input(l.tensor(r.New(l.b, l.t, l.c))))
+			xs = append(xs, r.RequireGrad(l.tensor(r.New(l.b, l.t, l.c))))
 		}
 		first := p.loss(r, xs)
 		p.probed = 0
@@ -228,8 +228,8 @@ func TestDropout(t *testing.T) {
 	const p, b, n, c = 0.3, 2, 400, 17
 	one := func(int) float64 { return 1 }
 	r.Record(Random{Seed: 5})
-	x := r.Input(filled(r, b, n, c, one))
-	y := r.Dropout(r.Keep(x), p)
+	x := r.RequireGrad(filled(r, b, n, c, one))
+	y := r.Dropout(r.Borrow(x), p)
 	r.Probe(y, filled(r, b, n, c, one))
 	r.Backward()
 	dropped := 0
@@ -327,9 +327,9 @@ func TestSpectralOfSilence(t *testing.T) {
 	defer pool.Close()
 	r := NewRun(pool)
 	r.Record(Random{})
-	x := r.Input(r.Zeros(1, 100, 1))
+	x := r.RequireGrad(r.Zeros(1, 100, 1))
 	target := filled(r, 1, 100, 1, wave)
-	loss := r.Spectral(&SpectralLoss{Spectrum: NewSpectrum(16, 4), Log: 1, Linear: 1}, x, target, 1)
+	loss := r.Spectral(&SpectralLoss{STFT: NewSTFT(16, 4), Log: 1, Linear: 1}, x, target, 1)
 	r.Backward()
 	if !(loss > 0) || math.IsInf(loss, 0) {
 		t.Errorf("loss %v", loss)

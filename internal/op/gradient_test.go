@@ -166,9 +166,9 @@ func (p *problem) evaluate(r *Run, v variant) (loss float64, xs []tensor.Tensor)
 	raw := make([]tensor.Tensor, len(p.inputs))
 	for i, l := range p.inputs {
 		raw[i] = l.tensor(r.New(l.b, l.t, l.c))
-		x := r.Keep(raw[i])
+		x := r.Borrow(raw[i])
 		if v.inputs && (v.only == nil || v.only == l) {
-			x = r.Input(x)
+			x = r.RequireGrad(x)
 		}
 		xs = append(xs, x)
 	}

@@ -7,10 +7,10 @@ import (
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
-// A MelSpectrum is how networks hear a waveform: (log(1e-5 + mel) + 4) / 4 of the
-// power in some bands. It is read-only.
-type MelSpectrum struct {
-	*Spectrum
+// A MelSpectrogram computes the log-mel features that networks are given,
+// (log(1e-5 + mel) + 4) / 4 of the power in each band. It is read-only.
+type MelSpectrogram struct {
+	*STFT
 	Bands []Band
 }
 
@@ -20,7 +20,7 @@ const melFloor = 1e-5
 // LogMel returns the log-mel of waveforms x [B, N, 1], one frame for each whole hop,
 // centred, with reflection at both ends, which takes more samples than half an FFT:
 // [B, N / hop, bands].
-func (r *Run) LogMel(m *MelSpectrum, x tensor.Tensor) tensor.Tensor {
+func (r *Run) LogMel(m *MelSpectrogram, x tensor.Tensor) tensor.Tensor {
 	index, _ := m.centred(x.T)
 	frames := x.T / m.Hop
 	y := r.New(x.B, frames, len(m.Bands))
@@ -74,14 +74,14 @@ func (r *Run) LogMel(m *MelSpectrum, x tensor.Tensor) tensor.Tensor {
 			}
 			m.fft.Adjoint(frame, re, im, lanes)
 		})
-		r.give(x, r.scatterAll(m.Spectrum, scratch, x, index, 0, frames))
+		r.give(x, r.scatterAll(m.STFT, scratch, x, index, 0, frames))
 		r.freeFloats(scratch)
 	})
 	return y
 }
 
 // power sums a band of the power of each lane.
-func (m *MelSpectrum) power(sum *[lanes]float32, band Band, re, im []float32) {
+func (m *MelSpectrogram) power(sum *[lanes]float32, band Band, re, im []float32) {
 	clear(sum[:])
 	for j, w := range band.Weights {
 		at := (band.First + j) * lanes

@@ -110,8 +110,8 @@ func (r *Run) SmoothL1(x, target tensor.Tensor, weight float64) float64 {
 	})
 }
 
-// Square is the mean of (x - target)², the target being one number.
-func (r *Run) Square(x tensor.Tensor, target float32, weight float64) float64 {
+// MSE is the mean of (x - target)², the target being one number.
+func (r *Run) MSE(x tensor.Tensor, target float32, weight float64) float64 {
 	row := make([]float32, x.C)
 	for i := range row {
 		row[i] = target

@@ -57,7 +57,7 @@ func (r *Run) recur(f LSTMFilter, m *memory, y, gates, cells tensor.Tensor) {
 		return
 	}
 	w := f.Recurrent.Panels
-	r.Meter.count(int64(y.B) * int64(y.T) * int64(w.K) * int64(w.N))
+	r.Profiler.count(int64(y.B) * int64(y.T) * int64(w.K) * int64(w.N))
 	width := tensor.RoundUp(f.Hidden)
 	groups := width / kernel.Width
 	parts := min(r.pool.Threads(), groups)
@@ -96,7 +96,7 @@ func (r *Run) recordLSTM(y *tensor.Tensor, f LSTMFilter, x, gates, cells tensor.
 	r.record(y, func(dy tensor.Tensor) {
 		r.recurBack(f, dy, gates, cells)
 		dgates := gates
-		if !f.Input.Learned.Frozen() {
+		if !f.Input.Trainable.Frozen() {
 			before := r.New(h.B, h.T, h.C) // the hidden state that each step began with
 			for b := range h.B {
 				clear(before.Rows(b, 0, 1))
@@ -109,7 +109,7 @@ func (r *Run) recordLSTM(y *tensor.Tensor, f LSTMFilter, x, gates, cells tensor.
 				ld := tensor.RoundUp(side.rows.C)
 				dw, db := r.alloc(dgates.C*ld), r.alloc(dgates.C)
 				r.outer(dw, db, dgates, side.rows, 1, 1, 1)
-				side.f.Learned.Add(r, dw, ld, db)
+				side.f.Trainable.AccumulateGrad(r, dw, ld, db)
 				r.freeFloats(dw)
 				r.freeFloats(db)
 			}
@@ -129,8 +129,8 @@ func (r *Run) recurBack(f LSTMFilter, dy, gates, cells tensor.Tensor) {
 	width := tensor.RoundUp(f.Hidden)
 	groups := width / kernel.Width
 	parts := min(r.pool.Threads(), groups)
-	w := f.Recurrent.Learned.PackGradient(r, 1)[0] // [4·hidden][hidden]
-	r.Meter.count(int64(dy.B) * int64(dy.T) * int64(w.K) * int64(w.N))
+	w := f.Recurrent.Trainable.PackInputGrad(r, 1)[0] // [4·hidden][hidden]
+	r.Profiler.count(int64(dy.B) * int64(dy.T) * int64(w.K) * int64(w.N))
 	dh, dc := r.Zeros(1, dy.B, f.Hidden), r.Zeros(1, dy.B, f.Hidden)
 	zero := make([]float32, width)
 	p := &kernel.Product{Dst: dh.Data, LdDst: dh.Stride, LdA: dy.T * gates.Stride, W: w}

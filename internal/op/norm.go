@@ -9,10 +9,10 @@ import (
 // NormEpsilon is PyTorch's default for layer_norm.
 const NormEpsilon = 1e-5
 
-// Modulate returns LayerNorm over the channels of x, without weights of its own,
-// times gamma plus beta: the two halves of style, [B, 1, 2·C], or [1, 1, 2·C] for
+// AdaptiveLayerNorm returns LayerNorm over the channels of x, without weights of
+// its own, times gamma plus beta, the two halves of style, [B, 1, 2·C], or [1, 1, 2·C] for
 // all sequences.
-func (r *Run) Modulate(x, style tensor.Tensor) tensor.Tensor {
+func (r *Run) AdaptiveLayerNorm(x, style tensor.Tensor) tensor.Tensor {
 	y := r.New(x.B, x.T, x.C)
 	for b := range x.B {
 		gamma, beta := halvesOf(style, b)

@@ -13,9 +13,8 @@ type Codebook struct {
 	Normalised *kernel.Panels // [1, dim, size]: the entries at length 1
 	HalfNorms  []float32      // minus half the squared length of each normalised entry, padded to a panel
 	Size, Dim  int
-	// Learned, if not nil, is where the gradient with respect to the entries is
-	// added to.
-	Learned []float32
+	// Grad, if not nil, accumulates the gradient with respect to the entries.
+	Grad []float32
 }
 
 // normEpsilon is PyTorch's default for normalize.
@@ -139,8 +138,8 @@ func (r *Run) QuantizationLoss(c Codebook, codes [][]int32, e tensor.Tensor, wei
 					entry, d := c.entry(code), de.Row(b, t)
 					for j, v := range e.Row(b, t) {
 						d[j] = toE * (v - entry[j])
-						if c.Learned != nil {
-							c.Learned[int(code)*c.Dim+j] += toEntry * (entry[j] - v)
+						if c.Grad != nil {
+							c.Grad[int(code)*c.Dim+j] += toEntry * (entry[j] - v)
 						}
 					}
 				}

@@ -28,8 +28,8 @@ func (r *Run) LeakyReLU(x tensor.Tensor, slope float32) tensor.Tensor {
 	return y
 }
 
-// Slice returns rows from to to of every sequence.
-func (r *Run) Slice(x tensor.Tensor, from, to int) tensor.Tensor {
+// SliceTime returns rows from to to of every sequence.
+func (r *Run) SliceTime(x tensor.Tensor, from, to int) tensor.Tensor {
 	y := r.New(x.B, to-from, x.C)
 	for b := range x.B {
 		copy(y.Rows(b, 0, y.T), x.Rows(b, from, to))
@@ -46,8 +46,8 @@ func (r *Run) Slice(x tensor.Tensor, from, to int) tensor.Tensor {
 	return y
 }
 
-// Batch returns sequences from to to of x.
-func (r *Run) Batch(x tensor.Tensor, from, to int) tensor.Tensor {
+// SliceBatch returns sequences from to to of x.
+func (r *Run) SliceBatch(x tensor.Tensor, from, to int) tensor.Tensor {
 	y := r.New(to-from, x.T, x.C)
 	copy(y.Data, x.Data[from*x.T*x.Stride:to*x.T*x.Stride])
 	if r.Recording() && r.wants(x) {
@@ -60,8 +60,8 @@ func (r *Run) Batch(x tensor.Tensor, from, to int) tensor.Tensor {
 	return y
 }
 
-// Concat returns the rows of the tensors behind each other, sequence by sequence.
-func (r *Run) Concat(xs ...tensor.Tensor) tensor.Tensor {
+// ConcatTime concatenates the tensors over time, sequence by sequence.
+func (r *Run) ConcatTime(xs ...tensor.Tensor) tensor.Tensor {
 	rows, wanted := 0, false
 	for _, x := range xs {
 		rows += x.T
@@ -94,8 +94,8 @@ func (r *Run) Concat(xs ...tensor.Tensor) tensor.Tensor {
 	return y
 }
 
-// Stack returns the sequences of the tensors behind each other.
-func (r *Run) Stack(xs ...tensor.Tensor) tensor.Tensor {
+// ConcatBatch concatenates the tensors over the batch.
+func (r *Run) ConcatBatch(xs ...tensor.Tensor) tensor.Tensor {
 	b, wanted := 0, false
 	for _, x := range xs {
 		b += x.B
@@ -121,10 +121,11 @@ func (r *Run) Stack(xs ...tensor.Tensor) tensor.Tensor {
 	return y
 }
 
-// Fold cuts each of the waveforms x [B, N, 1] into period sequences, sample t
-// going to sequence t mod period: [B·period, ceil, 1]. The end is filled up by
-// reflection, a whole period of it where N is a multiple of the period.
-func (r *Run) Fold(x tensor.Tensor, period int) tensor.Tensor {
+// ReshapeByPeriod splits each of the waveforms x [B, N, 1] into period sequences,
+// sample t going to sequence t mod period: [B·period, ceil(N/period), 1], the
+// input of the period discriminators (HiFi-GAN, arXiv 2010.05646, section 2.3). The
+// end is padded by reflection, by a whole period where N is a multiple of it.
+func (r *Run) ReshapeByPeriod(x tensor.Tensor, period int) tensor.Tensor {
 	index := reflected(x.T, 0, period-x.T%period)
 	y := r.New(x.B*period, len(index)/period, 1)
 	for b := range x.B {
@@ -146,10 +147,10 @@ func (r *Run) Fold(x tensor.Tensor, period int) tensor.Tensor {
 	return y
 }
 
-// Level returns each waveform of x [B, N, 1] less its mean, times 0.8 over the
-// largest magnitude that is left: what the discriminators hear
-// (modules/discriminator.py, preprocess).
-func (r *Run) Level(x tensor.Tensor) tensor.Tensor {
+// PeakNormalize subtracts the mean of each waveform of x [B, N, 1] and scales it to
+// a peak of 0.8: the input of the discriminators (modules/discriminator.py,
+// preprocess).
+func (r *Run) PeakNormalize(x tensor.Tensor) tensor.Tensor {
 	y := r.New(x.B, x.T, 1)
 	scale, peak, loudest := make([]float64, x.B), make([]float64, x.B), make([]int, x.B)
 	for b := range x.B {
@@ -201,20 +202,20 @@ func (r *Run) Level(x tensor.Tensor) tensor.Tensor {
 	return y
 }
 
-// A Mix makes each row of its result out of few rows of its input.
-type Mix struct {
+// A Resampling computes each row of its result from a few rows of its input.
+type Resampling struct {
 	In, Out int
-	Rows    [][]Term // of each row of the result
+	Rows    [][]Tap // of each row of the result
 }
 
-// A Term is a row and its factor.
-type Term struct {
+// A Tap is a row and its weight.
+type Tap struct {
 	Row    int
 	Weight float32
 }
 
-// Mix returns, for each sequence of x, the rows that m makes of its rows.
-func (r *Run) Mix(m *Mix, x tensor.Tensor) tensor.Tensor {
+// Resample applies m to each sequence of x.
+func (r *Run) Resample(m *Resampling, x tensor.Tensor) tensor.Tensor {
 	y := r.Zeros(x.B, m.Out, x.C)
 	width := tensor.RoundUp(x.C)
 	// The gradient has several terms for a row of x, so threads share the channels.

@@ -38,8 +38,8 @@ type Run struct {
 	// Last says that the input ends with this chunk: right-hand padding is
 	// added and everything held back is emitted.
 	Last bool
-	// Meter, if not nil, measures the run.
-	Meter *Meter
+	// Profiler, if not nil, measures the run.
+	Profiler *Profiler
 
 	pool  *parallel.Pool
 	state map[Slot]*memory
@@ -116,7 +116,7 @@ func (r *Run) New(b, t, c int) tensor.Tensor {
 // are left alone.
 func (r *Run) Free(xs ...tensor.Tensor) {
 	for _, x := range xs {
-		if x.Kept || cap(x.Data) == 0 {
+		if x.Borrowed || cap(x.Data) == 0 {
 			continue
 		}
 		if h := r.held(x); h != nil {
@@ -144,10 +144,10 @@ func (r *Run) recycle(h *hold, x tensor.Tensor) {
 	r.holds = append(r.holds, h)
 }
 
-// Keep returns x as a tensor that Free leaves alone, to hand to a layer while x
+// Borrow returns x as a tensor that Free leaves alone, to pass to a layer while x
 // is still needed.
-func (r *Run) Keep(x tensor.Tensor) tensor.Tensor {
-	x.Kept = true
+func (r *Run) Borrow(x tensor.Tensor) tensor.Tensor {
+	x.Borrowed = true
 	return x
 }
 

@@ -10,7 +10,7 @@ import (
 // A SpectralLoss compares the magnitudes of two waveforms' spectra, or what a
 // filterbank makes of them. It is read-only.
 type SpectralLoss struct {
-	*Spectrum
+	*STFT
 	// Filters, if not nil, are applied to the magnitudes.
 	Filters []Band
 	// Log is the factor on log10(max(1e-5, v)); Linear that on v itself. The loss is
@@ -78,7 +78,7 @@ func (r *Run) Spectral(s *SpectralLoss, x, target tensor.Tensor, weight float64)
 		r.freeFloats(targets[b])
 	}
 	if recording {
-		dx := r.scatterAll(s.Spectrum, scratch, x, index, 0, frames)
+		dx := r.scatterAll(s.STFT, scratch, x, index, 0, frames)
 		r.freeFloats(scratch)
 		r.loss(func() { r.give(x, dx) })
 	}

@@ -7,22 +7,22 @@ import (
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
-// A Spectrum says how a waveform is cut into frames for a short-time Fourier
-// transform: periodic Hann windows, hop samples apart, each Window samples, an FFT,
-// long, of which a shorter one has zeros at both ends. It is read-only.
-type Spectrum struct {
+// An STFT is a short-time Fourier transform: frames of Window samples, the size of
+// the FFT, Hop samples apart, under a periodic Hann window, which is padded with
+// zeros on both sides where it is shorter than the FFT. It is read-only.
+type STFT struct {
 	Window, Hop int
 	hann        []float32
 	fft         *dsp.FFT
 }
 
-// NewSpectrum prepares a transform; window is a power of two.
-func NewSpectrum(window, hop int) *Spectrum { return NewPaddedSpectrum(window, window, hop) }
+// NewSTFT prepares a transform; window is a power of two.
+func NewSTFT(window, hop int) *STFT { return NewPaddedSTFT(window, window, hop) }
 
-// NewPaddedSpectrum prepares a transform whose windows stand in the middle of an FFT,
+// NewPaddedSTFT prepares a transform whose windows stand in the middle of an FFT,
 // a power of two.
-func NewPaddedSpectrum(fft, window, hop int) *Spectrum {
-	s := &Spectrum{Window: fft, Hop: hop, hann: make([]float32, fft), fft: dsp.NewFFT(fft)}
+func NewPaddedSTFT(fft, window, hop int) *STFT {
+	s := &STFT{Window: fft, Hop: hop, hann: make([]float32, fft), fft: dsp.NewFFT(fft)}
 	for i := range window {
 		s.hann[(fft-window)/2+i] = float32(0.5 - 0.5*math.Cos(2*math.Pi*float64(i)/float64(window)))
 	}
@@ -30,7 +30,7 @@ func NewPaddedSpectrum(fft, window, hop int) *Spectrum {
 }
 
 // Bins returns the number of bins of a frame.
-func (s *Spectrum) Bins() int { return s.Window/2 + 1 }
+func (s *STFT) Bins() int { return s.Window/2 + 1 }
 
 // lanes is the number of frames that are transformed side by side. A frame's
 // values do not depend on its neighbours.
@@ -55,13 +55,13 @@ func reflected(n, left, right int) []int32 {
 
 // centred returns the positions of a signal of n samples with half a window of
 // reflection on both sides, and the number of frames in them.
-func (s *Spectrum) centred(n int) (index []int32, frames int) {
+func (s *STFT) centred(n int) (index []int32, frames int) {
 	return reflected(n, s.Window/2, s.Window/2), n/s.Hop + 1
 }
 
 // gather writes the windowed frames from first on, n of them, into x
 // [window][lanes]; lanes without a frame are zero.
-func (s *Spectrum) gather(x, wave []float32, index []int32, first, n int) {
+func (s *STFT) gather(x, wave []float32, index []int32, first, n int) {
 	for l := range lanes {
 		if l >= n {
 			for i := range s.Window {
@@ -77,7 +77,7 @@ func (s *Spectrum) gather(x, wave []float32, index []int32, first, n int) {
 
 // scatter adds the windowed frames in x to the positions that they were taken
 // from, in the order of the frames.
-func (s *Spectrum) scatter(wave, x []float32, index []int32, first, n int) {
+func (s *STFT) scatter(wave, x []float32, index []int32, first, n int) {
 	for l := range n {
 		for i, to := range index[(first+l)*s.Hop:][:s.Window] {
 			wave[to] += x[i*lanes+l] * s.hann[i]
@@ -96,7 +96,7 @@ func (r *Run) waveOf(x tensor.Tensor, b int) []float32 {
 
 // STFT returns the frames of x [B, N, 1] at the positions of index, without the
 // skip first and last ones: [B·frames, bins, 2], real and imaginary parts.
-func (r *Run) STFT(s *Spectrum, x tensor.Tensor, index []int32, skip int) (y tensor.Tensor, frames int) {
+func (r *Run) STFT(s *STFT, x tensor.Tensor, index []int32, skip int) (y tensor.Tensor, frames int) {
 	frames = (len(index)-s.Window)/s.Hop + 1 - 2*skip
 	bins := s.Bins()
 	y = r.New(x.B*frames, bins, 2)
@@ -147,7 +147,7 @@ func (r *Run) STFT(s *Spectrum, x tensor.Tensor, index []int32, skip int) (y ten
 }
 
 // split returns the frames, real and imaginary parts of block i of scratch.
-func (s *Spectrum) split(scratch []float32, i int) (frame, re, im []float32) {
+func (s *STFT) split(scratch []float32, i int) (frame, re, im []float32) {
 	bins := s.Bins() * lanes
 	block := scratch[i*(s.Window*lanes+2*bins):]
 	frame, block = block[:s.Window*lanes], block[s.Window*lanes:]
@@ -156,7 +156,7 @@ func (s *Spectrum) split(scratch []float32, i int) (frame, re, im []float32) {
 
 // scatterAll returns the sum of the frames in scratch, one block after the other:
 // the gradient with respect to x.
-func (r *Run) scatterAll(s *Spectrum, scratch []float32, x tensor.Tensor, index []int32, skip, frames int) tensor.Tensor {
+func (r *Run) scatterAll(s *STFT, scratch []float32, x tensor.Tensor, index []int32, skip, frames int) tensor.Tensor {
 	dx := r.Zeros(x.B, x.T, 1)
 	blocks := (frames + lanes - 1) / lanes
 	r.pool.For(x.B, func(b int) {
@@ -173,10 +173,10 @@ func (r *Run) scatterAll(s *Spectrum, scratch []float32, x tensor.Tensor, index 
 	return dx
 }
 
-// Within returns the positions of a signal of n samples that is extended by
+// ReflectPadded returns the positions of a signal of n samples that is extended by
 // reflection, left and right, and then centred: with half a window of reflection
 // of what that gave.
-func (s *Spectrum) Within(n, left, right int) []int32 {
+func (s *STFT) ReflectPadded(n, left, right int) []int32 {
 	inner := reflected(n, left, right)
 	outer := reflected(len(inner), s.Window/2, s.Window/2)
 	for i, at := range outer {

@@ -10,7 +10,7 @@ import (
 // A tape is what training adds to a run: for every operation that was run, in
 // order, how its gradient is taken (reverse-mode differentiation).
 //
-// A tensor that depends on something learned, or on an Input, carries a number,
+// A tensor that depends on a parameter, or that came from RequireGrad, carries a number,
 // its Var; constants carry none and no gradient is computed for them. Losses are
 // where gradients begin: an operation such as L1 returns its value and records
 // what its weight times it adds to the gradient.
@@ -33,15 +33,15 @@ func (r *Run) Record(random Random) {
 // Recording says whether the run is one of training.
 func (r *Run) Recording() bool { return r.tape != nil }
 
-// Input returns x as a tensor whose gradient Grad returns after Backward.
-func (r *Run) Input(x tensor.Tensor) tensor.Tensor {
+// RequireGrad returns x as a tensor whose gradient Grad returns after Backward.
+func (r *Run) RequireGrad(x tensor.Tensor) tensor.Tensor {
 	r.number(&x)
 	return x
 }
 
 // Detach returns x as a constant, for the memory of x is still its owner's.
 func (r *Run) Detach(x tensor.Tensor) tensor.Tensor {
-	x.Var, x.Kept = 0, true
+	x.Var, x.Borrowed = 0, true
 	return x
 }
 
@@ -129,7 +129,8 @@ func (r *Run) addTo(y, x tensor.Tensor) {
 }
 
 // Backward goes back through the tape and ends it. Gradients of parameters have
-// then been added to (see Learned); those of Inputs are what Grad returns.
+// then been accumulated (see TrainableWeights); those of tensors from RequireGrad
+// are what Grad returns.
 func (r *Run) Backward() {
 	for i := len(r.tape.steps) - 1; i >= 0; i-- {
 		r.tape.steps[i]()
@@ -138,7 +139,8 @@ func (r *Run) Backward() {
 	r.tape.steps = nil
 }
 
-// Grad returns the gradient with respect to an Input after Backward: zeros where
+// Grad returns the gradient with respect to a tensor from RequireGrad after
+// Backward: zeros where
 // no loss depends on it. It belongs to the run until Record or Reset.
 func (r *Run) Grad(x tensor.Tensor) tensor.Tensor {
 	if x.Var == 0 {

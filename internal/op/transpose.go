@@ -11,10 +11,10 @@ type TransposedFilter struct {
 	Phases []*kernel.Panels // Phases[r]: tap 0 is kernel row stride+r, tap 1 row r
 	Bias   []float32
 	Causal bool
-	// Learned, instead of phases, in training: the weights [2·stride][out][in] of
+	// Trainable, instead of phases, in training: the weights [2·stride][out][in] of
 	// the convolution that this one is the gradient of, its output being our input.
 	// Channels are the output's and Stride is the number of phases.
-	Learned          Learned
+	Trainable        TrainableWeights
 	Channels, Stride int
 }
 
@@ -28,8 +28,8 @@ func (r *Run) ConvTranspose(slot Slot, f TransposedFilter, act Activation, x ten
 	if x.B != 1 && (!r.Last || m.n > 0) {
 		panic("op: a stream of more than one sequence")
 	}
-	if f.Learned != nil {
-		f.Phases = f.Learned.PackGradient(r, f.Stride)
+	if f.Trainable != nil {
+		f.Phases = f.Trainable.PackInputGrad(r, f.Stride)
 		defer r.freePanels(f.Phases...)
 	}
 	s, n := len(f.Phases), f.Phases[0].N
@@ -96,8 +96,8 @@ func (r *Run) ConvTranspose(slot Slot, f TransposedFilter, act Activation, x ten
 // convolution. Row t of x makes rows t·s to t·s+2s-1 of that, so the gradient with
 // respect to x is a convolution of stride s.
 func (r *Run) recordTranspose(y *tensor.Tensor, f TransposedFilter, act Activation, x tensor.Tensor, first int) {
-	learns := f.Learned != nil && !f.Learned.Frozen()
-	if !learns && !r.wants(x) && (act == nil || act.Sums() == 0) {
+	learns := f.Trainable != nil && !f.Trainable.Frozen()
+	if !learns && !r.wants(x) && (act == nil || act.GradSums() == 0) {
 		return
 	}
 	s := f.Stride
@@ -116,14 +116,14 @@ func (r *Run) recordTranspose(y *tensor.Tensor, f TransposedFilter, act Activati
 			dw, db := r.alloc(x.C*2*s*ld), r.alloc(f.Channels)
 			r.outer(dw, nil, input, full, 2*s, s, 1)
 			r.sumColumns(db, dy)
-			f.Learned.Add(r, dw, ld, db)
+			f.Trainable.AccumulateGrad(r, dw, ld, db)
 			r.freeFloats(dw)
 			r.freeFloats(db)
 			if act != nil {
 				r.Free(input)
 			}
 		}
-		w := f.Learned.Pack(r)
+		w := f.Trainable.Pack(r)
 		dx := r.product(Filter{Panels: w}, ConvShape{K: 2 * s, Stride: s, Dilation: 1}, full, 0, x.T, nil)
 		r.freePanels(w)
 		r.Free(full)

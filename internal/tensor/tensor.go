@@ -18,8 +18,9 @@ type Tensor struct {
 	B, T, C int
 	Stride  int
 	Data    []float32
-	// Kept marks a view whose memory belongs to someone else.
-	Kept bool
+	// Borrowed marks a view of memory that another tensor owns: op.Run.Free leaves it
+	// alone.
+	Borrowed bool
 	// Var is the number that a recording run knows the tensor by; 0 is a constant
 	// (see op.Run.Record).
 	Var int

@@ -32,7 +32,7 @@ func (c *codecLearner) begin(s *step) {
 	}
 	if s.DataInit && s.Steps == 0 {
 		s.generator.Record(op.Random{Off: true})
-		c.networks.Codec.Fit(s.generator, s.pieces[0].Heard, func(part, book int) uint64 {
+		c.networks.Codec.InitFromData(s.generator, s.pieces[0].Heard, func(part, book int) uint64 {
 			return op.Random{Seed: s.Seed}.Key(siteFit+uint64(part), book)
 		})
 		s.generator.Reset()

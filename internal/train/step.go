@@ -109,7 +109,7 @@ func makeTrainer(networks *model.Training, l learner, rate int, src weights.Sour
 		mel: model.MelLoss(rate), stft: model.STFTLoss(rate),
 	}
 	for _, n := range t.Networks.Networks() {
-		if err := n.Train(src, t.region, pool); err != nil {
+		if err := n.LoadForTraining(src, t.region, pool); err != nil {
 			t.Close()
 			return nil, err
 		}
@@ -225,12 +225,12 @@ func (s *step) speak(piece *Batch, first int) tensor.Tensor {
 func (s *step) learnToJudge(piece *Batch, wave tensor.Tensor) {
 	r, share := s.judge, s.share(piece)
 	r.Record(op.Random{})
-	both := r.Stack(piece.Heard.Wave, r.Detach(wave))
+	both := r.ConcatBatch(piece.Heard.Wave, r.Detach(wave))
 	var loss float64
 	for _, layers := range s.Networks.Discriminator.Forward(r, both) {
 		score := layers[len(layers)-1]
-		real, fake := r.Batch(score, 0, score.B/2), r.Batch(score, score.B/2, score.B)
-		loss += r.Square(real, 1, share) + r.Square(fake, 0, share)
+		real, fake := r.SliceBatch(score, 0, score.B/2), r.SliceBatch(score, score.B/2, score.B)
+		loss += r.MSE(real, 1, share) + r.MSE(fake, 0, share)
 	}
 	r.Backward()
 	r.Reset()
@@ -268,7 +268,7 @@ func (s *step) faceTheJudge(piece *Batch, wave tensor.Tensor, share float64, boo
 			feature += r.L1(layer, r.Detach(real[i][j]), share*s.Weights.Feature)
 			r.Free(layer, real[i][j])
 		}
-		generator += r.Square(layers[last], 1, share*s.Weights.Generator)
+		generator += r.MSE(layers[last], 1, share*s.Weights.Generator)
 	}
 	book("feature", feature)
 	book("generator", generator)

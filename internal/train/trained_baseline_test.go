@@ -30,7 +30,7 @@ type baseline struct {
 // A melScale is a window and its bands.
 type melScale struct {
 	window  []float64
-	filters []dsp.Triangle
+	filters []dsp.MelFilter
 	fft     *fourier.FFT
 }
 

@@ -6,19 +6,19 @@ import (
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
-// learnedConv are the weights v [out, in, k] of a convolution in training, or
-// those of a transposed convolution, which is the gradient of one (see op.Learned
+// trainableConv holds the weights v [out, in, k] of a convolution in training, or
+// those of a transposed convolution, which is the gradient of one (see op.TrainableWeights
 // and op.TransposedFilter).
-type learnedConv struct {
+type trainableConv struct {
 	affine
 	net        *Network
 	scale      []float32 // g/‖v‖ of each output channel, nil for 1
 	out, in, k int
 }
 
-func (l *learnedConv) Frozen() bool { return l.net.Frozen }
+func (l *trainableConv) Frozen() bool { return l.net.Frozen }
 
-func (l *learnedConv) scaleOf(o int) float32 {
+func (l *trainableConv) scaleOf(o int) float32 {
 	if l.scale == nil {
 		return 1
 	}
@@ -27,7 +27,7 @@ func (l *learnedConv) scaleOf(o int) float32 {
 
 // Pack transposes sixteen output channels at a time and then puts the taps in
 // front of the input channels.
-func (l *learnedConv) Pack(r *op.Run) *kernel.Panels {
+func (l *trainableConv) Pack(r *op.Run) *kernel.Panels {
 	const block = 32 // input channels at a time: the scratch stays in the cache
 	w := r.Panels(l.k, l.in, l.out)
 	row := l.in * l.k
@@ -57,8 +57,8 @@ func (l *learnedConv) Pack(r *op.Run) *kernel.Panels {
 	return w
 }
 
-// PackGradient is op.Learned's.
-func (l *learnedConv) PackGradient(r *op.Run, stride int) []*kernel.Panels {
+// PackInputGrad is op.TrainableWeights's.
+func (l *trainableConv) PackInputGrad(r *op.Run, stride int) []*kernel.Panels {
 	phases := make([]*kernel.Panels, stride)
 	for p := range phases {
 		phases[p] = r.Panels((l.k-p+stride-1)/stride, l.out, l.in)
@@ -83,9 +83,9 @@ func (l *learnedConv) PackGradient(r *op.Run, stride int) []*kernel.Panels {
 	return phases
 }
 
-// Add is op.Learned's. With weight norm, w = g·v/‖v‖ for each output channel, so
+// AccumulateGrad is op.TrainableWeights's. With weight norm, w = g·v/‖v‖ for each output channel, so
 // dg = dw·v/‖v‖ and dv = g/‖v‖·(dw - v·(dw·v)/‖v‖²).
-func (l *learnedConv) Add(r *op.Run, dw []float32, ld int, db []float32) {
+func (l *trainableConv) AccumulateGrad(r *op.Run, dw []float32, ld int, db []float32) {
 	size := l.in * l.k
 	r.Pool().Split(l.out, 1+(1<<14)/size, func(from, to int) {
 		row := make([]float32, size)
@@ -102,7 +102,7 @@ func (l *learnedConv) Add(r *op.Run, dw []float32, ld int, db []float32) {
 }
 
 // addRow adds the gradient of the weights of one output channel, in v's order.
-func (a *learnedConv) addRow(o int, dw []float32) {
+func (a *trainableConv) addRow(o int, dw []float32) {
 	size := len(dw)
 	grad := a.v.Grad[o*size : (o+1)*size]
 	if a.plain {
@@ -123,19 +123,19 @@ func (a *learnedConv) addRow(o int, dw []float32) {
 	kernel.AddScaled(grad, v, float32(-scale*dot/(length*length)))
 }
 
-// learnedGates are one matrix of an LSTM, [4·dim, dim], whose rows are packed in
+// trainableGates hold one matrix of an LSTM, [4·dim, dim], whose rows are packed in
 // the order of gateRow.
-type learnedGates struct {
+type trainableGates struct {
 	net    *Network
 	weight *Param
 	biases []*Param // that the filter's bias is the sum of
 	dim    int
 }
 
-func (l *learnedGates) Frozen() bool { return l.net.Frozen }
+func (l *trainableGates) Frozen() bool { return l.net.Frozen }
 
-// Pack is op.Learned's.
-func (l *learnedGates) Pack(r *op.Run) *kernel.Panels {
+// Pack is op.TrainableWeights's.
+func (l *trainableGates) Pack(r *op.Run) *kernel.Panels {
 	w := r.Panels(1, l.dim, 4*tensor.RoundUp(l.dim))
 	r.Pool().For(w.Count(), func(i int) {
 		panel := w.Data[w.Index(0, 0, i*kernel.Width):][:l.dim*kernel.Width]
@@ -150,13 +150,13 @@ func (l *learnedGates) Pack(r *op.Run) *kernel.Panels {
 
 // rows returns the first row and the number of rows behind a panel of sixteen
 // units of one gate.
-func (l *learnedGates) rows(panel int) (first, n int) {
+func (l *trainableGates) rows(panel int) (first, n int) {
 	unit := panel / 4 * kernel.Width
 	return panel%4*l.dim + unit, min(kernel.Width, l.dim-unit)
 }
 
-// PackGradient is op.Learned's; the stride is 1.
-func (l *learnedGates) PackGradient(r *op.Run, _ int) []*kernel.Panels {
+// PackInputGrad is op.TrainableWeights's; the stride is 1.
+func (l *trainableGates) PackInputGrad(r *op.Run, _ int) []*kernel.Panels {
 	w := r.Panels(1, 4*tensor.RoundUp(l.dim), l.dim)
 	r.Pool().For(w.Count(), func(i int) {
 		at := i * kernel.Width
@@ -173,8 +173,8 @@ func (l *learnedGates) PackGradient(r *op.Run, _ int) []*kernel.Panels {
 	return []*kernel.Panels{w}
 }
 
-// Add is op.Learned's.
-func (l *learnedGates) Add(r *op.Run, dw []float32, ld int, db []float32) {
+// AccumulateGrad is op.TrainableWeights's.
+func (l *trainableGates) AccumulateGrad(r *op.Run, dw []float32, ld int, db []float32) {
 	r.Pool().Split(4*tensor.RoundUp(l.dim), 1+(1<<14)/l.dim, func(from, to int) {
 		for o := from; o < to; o++ {
 			if row, ok := gateRow(o, l.dim); ok {

@@ -7,7 +7,7 @@ import (
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
-// Fit is data-dependent initialization (Salimans and Kingma, Weight Normalization,
+// InitFromData is data-dependent initialization (Salimans and Kingma, Weight Normalization,
 // arXiv 1602.07868, section 3): before a network learns, what stands in a layer
 // with weight norm beside the direction of its weights is chosen so that what the
 // layer makes of a first batch has mean 0 and deviation 1 in every channel. It needs
@@ -19,9 +19,10 @@ import (
 // least is the deviation of something that is heard.
 const least = 1e-6
 
-// Fit fits the convolution to act(x), and returns what Forward does then.
-func (l *Conv) Fit(r *op.Run, act op.Activation, x tensor.Tensor) tensor.Tensor {
-	learned := l.filter.Learned.(*learnedConv)
+// InitFromData initializes the convolution from act(x), and returns what Forward
+// does then.
+func (l *Conv) InitFromData(r *op.Run, act op.Activation, x tensor.Tensor) tensor.Tensor {
+	learned := l.filter.Trainable.(*trainableConv)
 	y := l.Forward(r, act, x)
 	n := float64(y.B * y.T)
 	for j := range y.C {
@@ -33,7 +34,7 @@ func (l *Conv) Fit(r *op.Run, act op.Activation, x tensor.Tensor) tensor.Tensor 
 		if deviation < least {
 			continue // silence, or a channel that hears nothing: there is nothing to fit to
 		}
-		learned.fit(j, mean, deviation)
+		learned.initFromData(j, mean, deviation)
 		l.filter.Bias[j] = learned.bias.Value[j]
 		each(y, j, func(v *float32) { *v = float32((float64(*v) - mean) / deviation) })
 	}
@@ -51,17 +52,16 @@ func each(y tensor.Tensor, j int, f func(v *float32)) {
 
 // fit makes output channel o, which has the mean and the deviation given, one with
 // 0 and 1.
-func (l *learnedConv) fit(o int, mean, deviation float64) {
+func (l *trainableConv) initFromData(o int, mean, deviation float64) {
 	l.g.Value[o] = float32(float64(l.g.Value[o]) / deviation)
 	l.bias.Value[o] = float32((float64(l.bias.Value[o]) - mean) / deviation)
 	l.scale[o] = float32(float64(l.scale[o]) / deviation)
 }
 
-// Fit fits the projection to x, makes some of what it projects the entries of the
-// book, those that the random numbers of key choose, and returns what Forward does
-// then.
-func (l *VectorQuantize) Fit(r *op.Run, x tensor.Tensor, key uint64) (codes [][]int32, latent, z tensor.Tensor) {
-	latent = l.in.Fit(r, nil, r.Keep(x))
+// InitFromData initializes the projection from x and the codebook from projected
+// rows, which the random numbers of key choose, and returns what Forward does then.
+func (l *VectorQuantize) InitFromData(r *op.Run, x tensor.Tensor, key uint64) (codes [][]int32, latent, z tensor.Tensor) {
+	latent = l.in.InitFromData(r, nil, r.Borrow(x))
 	entries := l.entries.Value
 	for i := 0; len(entries) > 0; i++ {
 		at := int(op.Uniform(key, uint64(i)) * float64(latent.B*latent.T))
@@ -72,11 +72,11 @@ func (l *VectorQuantize) Fit(r *op.Run, x tensor.Tensor, key uint64) (codes [][]
 	return l.Forward(r, x)
 }
 
-// Fit fits each book to what the earlier ones leave of x, which it takes, and
-// returns what Forward does then. The random numbers of book i are those of
+// InitFromData initializes each quantizer from the residual that the earlier ones
+// leave of x, which it takes, and returns what Forward does then. The random numbers of book i are those of
 // key(i).
-func (l *ResidualVQ) Fit(r *op.Run, x tensor.Tensor, key func(book int) uint64) Quantized {
+func (l *ResidualVQ) InitFromData(r *op.Run, x tensor.Tensor, key func(book int) uint64) Quantized {
 	return l.chain(r, x, nil, func(i int, x tensor.Tensor) ([][]int32, tensor.Tensor, tensor.Tensor) {
-		return l.Books[i].Fit(r, x, key(i))
+		return l.Quantizers[i].InitFromData(r, x, key(i))
 	})
 }

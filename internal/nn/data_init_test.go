@@ -20,7 +20,7 @@ func learning(t *testing.T, b *Builder, pool *parallel.Pool) {
 	}
 	region := &tensor.Region{}
 	t.Cleanup(region.Free)
-	if err := b.Network().Train(weights.NewSynthetic(1, specs), region, pool); err != nil {
+	if err := b.Network().LoadForTraining(weights.NewSynthetic(1, specs), region, pool); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -52,9 +52,9 @@ func same(t *testing.T, what string, a, b tensor.Tensor) {
 	}
 }
 
-// TestFitConv: what a fitted convolution makes of the batch is standard at once, in
+// TestInitConv: what an initialized convolution computes of the batch is standard at once, in
 // the passes that follow and when it is derived anew from its parameters.
-func TestFitConv(t *testing.T) {
+func TestInitConv(t *testing.T) {
 	pool := parallel.New(2)
 	defer pool.Close()
 	b := NewBuilder("net")
@@ -64,15 +64,15 @@ func TestFitConv(t *testing.T) {
 	x := random(3, 40, 5)
 	forward := func(f func(*op.Run, op.Activation, tensor.Tensor) tensor.Tensor) tensor.Tensor {
 		r.Record(op.Random{})
-		y := f(r, nil, r.Keep(x))
+		y := f(r, nil, r.Borrow(x))
 		kept := tensor.New(y.B, y.T, y.C)
 		copy(kept.Data, y.Data)
 		r.Reset()
 		return kept
 	}
-	fitted := forward(l.Fit)
-	standard(t, "Fit", fitted)
-	same(t, "Forward after Fit", forward(l.Forward), fitted)
+	fitted := forward(l.InitFromData)
+	standard(t, "InitFromData", fitted)
+	same(t, "Forward after InitFromData", forward(l.Forward), fitted)
 	if err := b.Network().Refresh(pool); err != nil {
 		t.Fatal(err)
 	}
@@ -81,7 +81,7 @@ func TestFitConv(t *testing.T) {
 	// What is the same everywhere is left as it is.
 	clear(x.Data)
 	bias := append([]float32(nil), b.Network().Params[2].Value...)
-	for _, v := range forward(l.Fit).Data {
+	for _, v := range forward(l.InitFromData).Data {
 		if v-v != 0 {
 			t.Fatal("of a silent batch: not finite")
 		}
@@ -93,9 +93,9 @@ func TestFitConv(t *testing.T) {
 	}
 }
 
-// TestFitResidualVQ: each book's latents are standard, and its entries are some of
+// TestInitResidualVQ: each book's latents are standard, and its entries are some of
 // them.
-func TestFitResidualVQ(t *testing.T) {
+func TestInitResidualVQ(t *testing.T) {
 	pool := parallel.New(2)
 	defer pool.Close()
 	b := NewBuilder("net")
@@ -109,13 +109,13 @@ func TestFitResidualVQ(t *testing.T) {
 	for i := range x.Data {
 		x.Data[i] += 5 // frames that are alike next to their mean
 	}
-	codesBefore := l.Forward(r, r.Keep(x)).Codes
-	q := l.Fit(r, r.Keep(x), func(book int) uint64 { return uint64(book) })
+	codesBefore := l.Forward(r, r.Borrow(x)).Codes
+	q := l.InitFromData(r, r.Borrow(x), func(book int) uint64 { return uint64(book) })
 	for i, latent := range q.Latents {
 		standard(t, "latents", latent)
 		for e := range size {
-			entry := l.Books[i].book.Entries[e*dim:][:dim]
-			if !isLatent(entry, latent) || !slices.Equal(entry, l.Books[i].entries.Value[e*dim:][:dim]) {
+			entry := l.Quantizers[i].book.Entries[e*dim:][:dim]
+			if !isLatent(entry, latent) || !slices.Equal(entry, l.Quantizers[i].entries.Value[e*dim:][:dim]) {
 				t.Errorf("book %d: entry %d, %v, is no latent", i, e, entry)
 			}
 		}

@@ -5,22 +5,22 @@ import (
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
-// Learned are weights W [taps][in][out] that training changes: what a filter has
-// instead of panels. They are packed anew wherever an operation needs them, and
-// the memory goes back at once: the packed weights of all layers together would
-// be as large as the model.
-type Learned interface {
+// TrainableWeights are weights W [taps][in][out] in training, which a filter has
+// instead of panels. They are packed each time an operation needs them and the
+// panels are freed at once: the packed weights of all layers together would be as
+// large as the model.
+type TrainableWeights interface {
 	// Pack returns the panels that a convolution reads: tap k is W[k], [in][out].
 	Pack(r *Run) *kernel.Panels
-	// PackGradient returns those that give the gradient with respect to a
+	// PackInputGrad returns those that give the gradient with respect to a
 	// convolution's input, for each phase p of the stride: W[p], W[p+stride] … in
 	// falling order, transposed, [out][in].
-	PackGradient(r *Run, stride int) []*kernel.Panels
-	// Frozen says that the weights are not to learn at present.
+	PackInputGrad(r *Run, stride int) []*kernel.Panels
+	// Frozen reports whether the weights accumulate no gradient at present.
 	Frozen() bool
-	// Add adds to the gradient of W, of which dw holds [out][taps][ld] with in ≤ ld
+	// AccumulateGrad adds to the gradient of W, of which dw holds [out][taps][ld] with in ≤ ld
 	// values, and of the bias, [out].
-	Add(r *Run, dw []float32, ld int, db []float32)
+	AccumulateGrad(r *Run, dw []float32, ld int, db []float32)
 }
 
 // Panels returns panels of the run's memory for what is packed for one operation.
