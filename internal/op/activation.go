@@ -51,39 +51,39 @@ func (s *Snake) AccumulateGrad(sums []float32) {
 	}
 }
 
-// plain is an activation without parameters.
-type plain struct {
+// A pointwiseActivation has no parameters.
+type pointwiseActivation struct {
 	apply    func(dst, x []float32)
 	backward func(dx, dy, x []float32)
 }
 
-func (p *plain) Apply(dst, x []float32) { p.apply(dst, x) }
+func (p *pointwiseActivation) Apply(dst, x []float32) { p.apply(dst, x) }
 
-func (p *plain) Backward(dx, dy, x []float32, stride, rows, c int, _ []float32) {
+func (p *pointwiseActivation) Backward(dx, dy, x []float32, stride, rows, c int, _ []float32) {
 	for t := range rows {
 		at := t * stride
 		p.backward(dx[at:at+c], dy[at:at+c], x[at:at+c])
 	}
 }
 
-func (p *plain) GradSums() int            { return 0 }
-func (p *plain) AccumulateGrad([]float32) {}
+func (p *pointwiseActivation) GradSums() int            { return 0 }
+func (p *pointwiseActivation) AccumulateGrad([]float32) {}
 
 // Activations without parameters.
 var (
-	Tanh Activation = &plain{kernel.Tanh, tanhGradient}
-	Mish Activation = &plain{kernel.Mish, mishGradient}
+	Tanh Activation = &pointwiseActivation{kernel.Tanh, tanhGrad}
+	Mish Activation = &pointwiseActivation{kernel.Mish, mishGrad}
 )
 
-func tanhGradient(dx, dy, x []float32) {
+func tanhGrad(dx, dy, x []float32) {
 	for i, v := range x {
 		y := math.Tanh(float64(v))
 		dx[i] = dy[i] * float32(1-y*y)
 	}
 }
 
-// mishGradient: with t = tanh(softplus(x)), f' = t + x·(1-t²)·sigmoid(x).
-func mishGradient(dx, dy, x []float32) {
+// mishGrad: with t = tanh(softplus(x)), f' = t + x·(1-t²)·sigmoid(x).
+func mishGrad(dx, dy, x []float32) {
 	for i, v := range x {
 		e := math.Exp(-math.Abs(float64(v)))
 		sigmoid, softplus := 1/(1+e), math.Log1p(e)
@@ -103,13 +103,13 @@ func (r *Run) Activate(act Activation, x tensor.Tensor) tensor.Tensor {
 	for b := range x.B {
 		r.activate(act, y, b, 0, x, b)
 	}
-	if r.Recording() && (r.wants(x) || act.GradSums() > 0) {
-		r.save(x)
+	if r.Recording() && (r.needsGrad(x) || act.GradSums() > 0) {
+		r.retain(x)
 		r.record(&y, func(dy tensor.Tensor) {
 			dx := r.New(x.B, x.T, x.C)
-			r.activationGradient(act, dx, dy, 0, x)
-			r.done(x)
-			r.give(x, dx)
+			r.activationGrad(act, dx, dy, 0, x)
+			r.release(x)
+			r.accumulateGrad(x, dx)
 		})
 	}
 	return y
@@ -119,9 +119,9 @@ func (r *Run) Activate(act Activation, x tensor.Tensor) tensor.Tensor {
 // whatever the number of threads, so that the result does not depend on it.
 const blockRows = 512
 
-// activationGradient writes dx for the rows of dy from row at of each sequence
-// on, and lets the activation learn.
-func (r *Run) activationGradient(act Activation, dx, dy tensor.Tensor, at int, x tensor.Tensor) {
+// activationGrad writes dx for the rows of dy from row at of each sequence on, and
+// accumulates the gradient of the activation's parameters.
+func (r *Run) activationGrad(act Activation, dx, dy tensor.Tensor, at int, x tensor.Tensor) {
 	width := act.GradSums() * tensor.RoundUp(x.C)
 	perSample := (x.T + blockRows - 1) / blockRows
 	sums := r.New(1, 1, max(1, x.B*perSample*width))

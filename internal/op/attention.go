@@ -19,14 +19,14 @@ func (r *Run) Attention(q, k, v tensor.Tensor, heads int) tensor.Tensor {
 			r.attend(y.Sample(b), q.Sample(b), k.Sample(b), v.Sample(b), h*d, d, scale)
 		}
 	}
-	if r.Recording() && (r.wants(q) || r.wants(k) || r.wants(v)) {
-		r.save(q, k, v)
+	if r.Recording() && (r.needsGrad(q) || r.needsGrad(k) || r.needsGrad(v)) {
+		r.retain(q, k, v)
 		r.record(&y, func(dy tensor.Tensor) {
 			dq, dk, dv := r.New(q.B, q.T, q.C), r.Zeros(k.B, k.T, k.C), r.Zeros(v.B, v.T, v.C)
 			r.pool.For(q.B*heads, func(i int) {
 				b, at := i/heads, i%heads*d
 				head := func(x tensor.Tensor) tensor.Tensor { return part(x.Sample(b), at, d) }
-				g := attentionGradient{q: head(q), k: head(k), v: head(v), dy: head(dy), scale: scale}
+				g := attentionGrad{q: head(q), k: head(k), v: head(v), dy: head(dy), scale: scale}
 				g.run()
 				for _, side := range [][2]tensor.Tensor{{dq, g.dq}, {dk, g.dk}, {dv, g.dv}} {
 					for t := range side[1].T {
@@ -34,10 +34,10 @@ func (r *Run) Attention(q, k, v tensor.Tensor, heads int) tensor.Tensor {
 					}
 				}
 			})
-			r.done(q, k, v)
-			r.give(q, dq)
-			r.give(k, dk)
-			r.give(v, dv)
+			r.release(q, k, v)
+			r.accumulateGrad(q, dq)
+			r.accumulateGrad(k, dk)
+			r.accumulateGrad(v, dv)
 		})
 	}
 	return y
@@ -52,16 +52,16 @@ func part(x tensor.Tensor, at, d int) tensor.Tensor {
 	return y
 }
 
-// attentionGradient is the backward pass of one head; all its tensors are
+// attentionGrad is the backward pass of one head; all its tensors are
 // [1, T, d].
-type attentionGradient struct {
+type attentionGrad struct {
 	q, k, v, dy tensor.Tensor
 	dq, dk, dv  tensor.Tensor
 	scale       float32
 }
 
 // run computes the scores again, a block of queries at a time.
-func (g *attentionGradient) run() {
+func (g *attentionGrad) run() {
 	const block = 128
 	d, n := g.q.C, g.k.T
 	g.dq, g.dk, g.dv = tensor.New(1, g.q.T, d), tensor.New(1, n, d), tensor.New(1, n, d)

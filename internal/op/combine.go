@@ -7,11 +7,11 @@ import (
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
-// Align takes x, adds it to the rows held in slot, and returns the first n rows
-// of both: what stands beside the n rows that a parallel path has emitted so
-// far. The rest waits. In a path that lags behind nothing x itself is returned.
+// Align takes x, appends it to the rows held in slot, and returns the first n of
+// them, those that correspond to the n rows that a parallel path with more delay
+// has just emitted. The rest stays in slot. Without any delay it returns x itself.
 func (r *Run) Align(slot Slot, x tensor.Tensor, n int) tensor.Tensor {
-	m := r.memory(slot)
+	m := r.state(slot)
 	if m.n == 0 && n == x.T {
 		return x
 	}
@@ -37,17 +37,17 @@ func (r *Run) Align(slot Slot, x tensor.Tensor, n int) tensor.Tensor {
 }
 
 // Held returns the number of rows that Align holds in slot.
-func (r *Run) Held(slot Slot) int { return r.memory(slot).n }
+func (r *Run) Held(slot Slot) int { return r.state(slot).n }
 
 // Add returns a + b.
 func (r *Run) Add(a, b tensor.Tensor) tensor.Tensor {
 	same(a, b)
 	y := r.New(a.B, a.T, a.C)
 	kernel.Add(y.Data, a.Data, b.Data)
-	if r.Recording() && (r.wants(a) || r.wants(b)) {
+	if r.Recording() && (r.needsGrad(a) || r.needsGrad(b)) {
 		r.record(&y, func(dy tensor.Tensor) {
-			r.pass(a, dy)
-			r.pass(b, dy)
+			r.accumulateGradCopy(a, dy)
+			r.accumulateGradCopy(b, dy)
 		})
 	}
 	return y
@@ -60,25 +60,25 @@ func (r *Run) Sub(a, b tensor.Tensor) tensor.Tensor {
 	for i, v := range a.Data[:len(y.Data)] {
 		y.Data[i] = v - b.Data[i]
 	}
-	if r.Recording() && (r.wants(a) || r.wants(b)) {
+	if r.Recording() && (r.needsGrad(a) || r.needsGrad(b)) {
 		r.record(&y, func(dy tensor.Tensor) {
-			r.pass(a, dy)
-			r.giveScaled(b, dy, -1)
+			r.accumulateGradCopy(a, dy)
+			r.accumulateScaledGrad(b, dy, -1)
 		})
 	}
 	return y
 }
 
-// giveScaled gives x the gradient s·dy.
-func (r *Run) giveScaled(x, dy tensor.Tensor, s float32) {
-	if !r.wants(x) {
+// accumulateScaledGrad adds s·dy to the gradient with respect to x.
+func (r *Run) accumulateScaledGrad(x, dy tensor.Tensor, s float32) {
+	if !r.needsGrad(x) {
 		return
 	}
 	dx := r.New(dy.B, dy.T, dy.C)
 	for i, v := range dy.Data {
 		dx.Data[i] = s * v
 	}
-	r.give(x, dx)
+	r.accumulateGrad(x, dx)
 }
 
 // ReverseGradient returns x and multiplies its gradient by -scale in the backward
@@ -87,8 +87,8 @@ func (r *Run) giveScaled(x, dy tensor.Tensor, s float32) {
 func (r *Run) ReverseGradient(x tensor.Tensor, scale float32) tensor.Tensor {
 	y := r.New(x.B, x.T, x.C)
 	copy(y.Data, x.Data)
-	if r.Recording() && r.wants(x) {
-		r.record(&y, func(dy tensor.Tensor) { r.giveScaled(x, dy, -scale) })
+	if r.Recording() && r.needsGrad(x) {
+		r.record(&y, func(dy tensor.Tensor) { r.accumulateScaledGrad(x, dy, -scale) })
 	}
 	return y
 }
@@ -106,8 +106,8 @@ func (r *Run) Scale(x tensor.Tensor, factors []float32) tensor.Tensor {
 		return y
 	}
 	y := scale(x)
-	if r.Recording() && r.wants(x) {
-		r.record(&y, func(dy tensor.Tensor) { r.give(x, scale(dy)) })
+	if r.Recording() && r.needsGrad(x) {
+		r.record(&y, func(dy tensor.Tensor) { r.accumulateGrad(x, scale(dy)) })
 	}
 	return y
 }
@@ -126,7 +126,7 @@ func (r *Run) SliceChannels(x tensor.Tensor, from, to int) tensor.Tensor {
 			copy(y.Row(b, t), x.Row(b, t)[from:to])
 		}
 	}
-	if r.Recording() && r.wants(x) {
+	if r.Recording() && r.needsGrad(x) {
 		r.record(&y, func(dy tensor.Tensor) {
 			dx := r.Zeros(x.B, x.T, x.C)
 			for b := range x.B {
@@ -134,7 +134,7 @@ func (r *Run) SliceChannels(x tensor.Tensor, from, to int) tensor.Tensor {
 					copy(dx.Row(b, t)[from:to], dy.Row(b, t))
 				}
 			}
-			r.give(x, dx)
+			r.accumulateGrad(x, dx)
 		})
 	}
 	return y
@@ -176,8 +176,8 @@ func (r *Run) halves(x tensor.Tensor, f func(dst, a, b []float32), gradient func
 			f(y.Row(b, t), row[:h], row[h:])
 		}
 	}
-	if r.Recording() && r.wants(x) {
-		r.save(x)
+	if r.Recording() && r.needsGrad(x) {
+		r.retain(x)
 		r.record(&y, func(dy tensor.Tensor) {
 			dx := r.New(x.B, x.T, x.C)
 			r.pool.Split(x.B*x.T, max(1, grainValues/(8*x.Stride)), func(from, to int) {
@@ -186,8 +186,8 @@ func (r *Run) halves(x tensor.Tensor, f func(dst, a, b []float32), gradient func
 					gradient(d[:h], d[h:], dy.Row(i/x.T, i%x.T), row[:h], row[h:])
 				}
 			})
-			r.done(x)
-			r.give(x, dx)
+			r.release(x)
+			r.accumulateGrad(x, dx)
 		})
 	}
 	return y
@@ -235,7 +235,7 @@ func (r *Run) AddEmbedding(y tensor.Tensor, table EmbeddingTable, codes [][]int3
 			kernel.Add(z.Row(b, t), y.Row(b, t), table.Entries[int(code)*y.C:])
 		}
 	}
-	if r.Recording() && (r.wants(y) || table.Grad != nil) {
+	if r.Recording() && (r.needsGrad(y) || table.Grad != nil) {
 		r.record(&z, func(dz tensor.Tensor) {
 			for b := range dz.B {
 				for t, code := range codes[b] {
@@ -246,7 +246,7 @@ func (r *Run) AddEmbedding(y tensor.Tensor, table EmbeddingTable, codes [][]int3
 					kernel.Add(entry, entry, dz.Row(b, t))
 				}
 			}
-			r.pass(y, dz)
+			r.accumulateGradCopy(y, dz)
 		})
 	}
 	r.Free(y)
@@ -261,7 +261,7 @@ func (r *Run) Mean(x tensor.Tensor) tensor.Tensor {
 			y.Row(b, 0)[i] = float32(v)
 		}
 	}
-	if r.Recording() && r.wants(x) {
+	if r.Recording() && r.needsGrad(x) {
 		r.record(&y, func(dy tensor.Tensor) {
 			dx := r.New(x.B, x.T, x.C)
 			inv := 1 / float32(x.T)
@@ -273,7 +273,7 @@ func (r *Run) Mean(x tensor.Tensor) tensor.Tensor {
 					}
 				}
 			}
-			r.give(x, dx)
+			r.accumulateGrad(x, dx)
 		})
 	}
 	return y

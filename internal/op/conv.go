@@ -15,7 +15,7 @@ type Filter struct {
 	Trainable TrainableWeights
 }
 
-// packed returns f with its panels; unpack gives back those of training.
+// packed returns f with its panels; unpack frees those of training.
 func (r *Run) packed(f Filter) Filter {
 	if f.Panels == nil {
 		f.Panels = f.Trainable.Pack(r)
@@ -89,17 +89,17 @@ type window struct {
 	out   int // output rows
 }
 
-// window joins the rows held in slot, act(x) and the padding, and keeps what
-// the next chunk needs.
+// window joins the rows held in slot, act(x) and the padding, and keeps in slot
+// what the next chunk needs.
 func (r *Run) window(slot Slot, s ConvShape, act Activation, x tensor.Tensor) window {
-	m := r.memory(slot)
+	m := r.state(slot)
 	if x.B != 1 && (!r.Last || m.n > 0) {
 		panic("op: a stream of more than one sequence")
 	}
 	left, right := s.padding()
 	n := m.n + x.T
 	if !r.Last && !m.started && n <= reflectable(s, left, right) {
-		r.hold(m, act, x)
+		r.appendRows(m, act, x)
 		return window{rows: r.New(1, 0, x.C)}
 	}
 	var padLeft, padRight int
@@ -130,7 +130,7 @@ func (r *Run) window(slot Slot, s ConvShape, act Activation, x tensor.Tensor) wi
 		next := w.start + w.out*s.Stride
 		keep := max(0, next-lookback(s, left, right))
 		m.skip = next - keep
-		m.keep(rows.Rows(0, keep, rows.T), rows.T-keep)
+		m.replaceRows(rows.Rows(0, keep, rows.T), rows.T-keep)
 		m.started = true
 	}
 	return w
@@ -186,8 +186,8 @@ func pad(x tensor.Tensor, b, left, n, right int, zero bool) {
 // are appended where those are too few.
 func extendedLength(left, n, right int) int { return max(n, left+1, right+1) }
 
-// hold adds act(x) to the rows that wait for the start of a stream.
-func (r *Run) hold(m *memory, act Activation, x tensor.Tensor) {
+// appendRows adds act(x) to the rows that are held until a stream can start.
+func (r *Run) appendRows(m *streamState, act Activation, x tensor.Tensor) {
 	if x.T == 0 {
 		return
 	}
@@ -197,14 +197,14 @@ func (r *Run) hold(m *memory, act Activation, x tensor.Tensor) {
 	m.n += x.T
 }
 
-// keep replaces the held rows by n others.
-func (m *memory) keep(rows []float32, n int) {
+// replaceRows replaces the held rows by n others.
+func (m *streamState) replaceRows(rows []float32, n int) {
 	m.grow(len(rows))
 	copy(m.rows, rows)
 	m.n = n
 }
 
-func (m *memory) grow(n int) {
+func (m *streamState) grow(n int) {
 	if n > cap(m.rows) {
 		rows := make([]float32, n)
 		copy(rows, m.rows)

@@ -6,8 +6,7 @@ import (
 )
 
 // Conv2DShape describes a convolution over spectrogram frames and their bins,
-// padded with zeros to as many frames, and to the bins that padding by half the
-// kernel gives.
+// padded with zeros by half the kernel on each side of both axes.
 type Conv2DShape struct {
 	Bins   int // kernel size over bins; over frames it is frameTaps
 	Stride int // over bins; over frames it is 1
@@ -45,15 +44,15 @@ func (r *Run) Conv2D(f Filter, s Conv2DShape, x tensor.Tensor, frames int) tenso
 	r.runProducts(ps, frames*y.T)
 	r.freeFloats(seen.data)
 	r.unpack(f)
-	if r.Recording() && (r.wants(x) || !f.Trainable.Frozen()) {
-		r.save(x)
+	if r.Recording() && (r.needsGrad(x) || !f.Trainable.Frozen()) {
+		r.retain(x)
 		r.record(&y, func(dy tensor.Tensor) {
 			if !f.Trainable.Frozen() {
-				r.learn2D(f, s, x, dy, frames)
+				r.conv2DWeightGrad(f, s, x, dy, frames)
 			}
-			r.done(x)
-			if r.wants(x) {
-				r.give(x, r.conv2DInputGradient(f, s, dy, x.T, x.C, frames))
+			r.release(x)
+			if r.needsGrad(x) {
+				r.accumulateGrad(x, r.conv2DInputGrad(f, s, dy, x.T, x.C, frames))
 			}
 		})
 	}
@@ -106,10 +105,10 @@ func (r *Run) unfold(x tensor.Tensor, u unfolding) unfolded {
 	return out
 }
 
-// conv2DInputGradient returns the gradient with respect to the input of bins
+// conv2DInputGrad returns the gradient with respect to the input of bins
 // bins. Bin w of it sees, for each phase of the stride that w + pad has, the taps
 // of that phase in falling order.
-func (r *Run) conv2DInputGradient(f Filter, s Conv2DShape, dy tensor.Tensor, bins, c, frames int) tensor.Tensor {
+func (r *Run) conv2DInputGrad(f Filter, s Conv2DShape, dy tensor.Tensor, bins, c, frames int) tensor.Tensor {
 	taps := f.Trainable.PackInputGrad(r, frameTaps*s.Bins) // each on its own, [out][in]
 	dx := r.New(dy.B, bins, c)
 	for phase := range s.Stride {
@@ -165,9 +164,9 @@ func (r *Run) phase2D(dx, dy tensor.Tensor, w *kernel.Panels, u unfolding, first
 	r.Free(part)
 }
 
-// learn2D adds to the gradient of the filter: a contraction over all positions of
+// conv2DWeightGrad accumulates the gradient of the filter: a contraction over all positions of
 // each spectrogram.
-func (r *Run) learn2D(f Filter, s Conv2DShape, x, dy tensor.Tensor, frames int) {
+func (r *Run) conv2DWeightGrad(f Filter, s Conv2DShape, x, dy tensor.Tensor, frames int) {
 	k, n := s.Bins*x.C, frames*dy.T
 	r.Profiler.count(int64(dy.B) * int64(dy.T) * int64(dy.C) * frameTaps * int64(k))
 	seen := r.unfold(x, unfolding{frames: frames, left: s.pad(), step: s.Stride, bins: s.Bins, positions: dy.T})

@@ -8,14 +8,14 @@ import (
 // recordConv records y = init + Conv(act(x)).
 func (r *Run) recordConv(y *tensor.Tensor, f Filter, s ConvShape, act Activation, x tensor.Tensor, init *tensor.Tensor) {
 	learns := f.Trainable != nil && !f.Trainable.Frozen()
-	deeper := r.wants(x) || act != nil && act.GradSums() > 0
-	if !learns && !deeper && (init == nil || !r.wants(*init)) {
+	deeper := r.needsGrad(x) || act != nil && act.GradSums() > 0
+	if !learns && !deeper && (init == nil || !r.needsGrad(*init)) {
 		return
 	}
-	r.save(x) // act(x) and its padding are computed again
+	r.retain(x) // act(x) and its padding are computed again
 	r.record(y, func(dy tensor.Tensor) {
 		if init != nil {
-			r.giveInit(*init, dy)
+			r.accumulateInitGrad(*init, dy)
 		}
 		pointwise := s.K == 1 && s.Stride == 1 && act == nil
 		padLeft, length := 0, x.T
@@ -29,7 +29,7 @@ func (r *Run) recordConv(y *tensor.Tensor, f Filter, s ConvShape, act Activation
 			if learns {
 				dw := r.alloc(dy.C * s.K * tensor.RoundUp(x.C))
 				db := r.alloc(dy.C)
-				r.outer(dw, db, dy, rows, s.K, s.Stride, s.Dilation)
+				r.convWeightGrad(dw, db, dy, rows, s.K, s.Stride, s.Dilation)
 				f.Trainable.AccumulateGrad(r, dw, tensor.RoundUp(x.C), db)
 				r.freeFloats(dw)
 				r.freeFloats(db)
@@ -39,10 +39,10 @@ func (r *Run) recordConv(y *tensor.Tensor, f Filter, s ConvShape, act Activation
 			}
 		}
 		if deeper {
-			drows := r.convInputGradient(f, s, dy, length, x.C)
+			drows := r.convInputGrad(f, s, dy, length, x.C)
 			if pointwise {
-				r.done(x)
-				r.give(x, drows)
+				r.release(x)
+				r.accumulateGrad(x, drows)
 				return
 			}
 			for b := range x.B {
@@ -54,36 +54,36 @@ func (r *Run) recordConv(y *tensor.Tensor, f Filter, s ConvShape, act Activation
 					copy(dx.Rows(b, 0, x.T), drows.Rows(b, padLeft, padLeft+x.T))
 				}
 			} else {
-				r.activationGradient(act, dx, drows, padLeft, x)
+				r.activationGrad(act, dx, drows, padLeft, x)
 			}
 			r.Free(drows)
-			r.done(x)
-			r.give(x, dx)
+			r.release(x)
+			r.accumulateGrad(x, dx)
 			return
 		}
-		r.done(x)
+		r.release(x)
 	})
 }
 
-// giveInit gives dy to what a product was added to.
-func (r *Run) giveInit(init, dy tensor.Tensor) {
+// accumulateInitGrad adds dy to the gradient of the initial value of a product.
+func (r *Run) accumulateInitGrad(init, dy tensor.Tensor) {
 	switch {
-	case !r.wants(init):
+	case !r.needsGrad(init):
 	case init.T == dy.T:
-		r.pass(init, dy)
+		r.accumulateGradCopy(init, dy)
 	default: // one row for all
-		r.give(init, r.sumRows(dy))
+		r.accumulateGrad(init, r.sumRows(dy))
 	}
 }
 
-// convInputGradient returns the gradient with respect to the padded input of a
+// convInputGrad returns the gradient with respect to the padded input of a
 // convolution, length rows of c channels:
 //
 //	drows[p] = Σ over taps k with p = t·stride + k·dilation of dy[t]·W[k]ᵀ
 //
 // For each phase of the stride it is a convolution of dy with the phase's taps in
 // falling order.
-func (r *Run) convInputGradient(f Filter, s ConvShape, dy tensor.Tensor, length, c int) tensor.Tensor {
+func (r *Run) convInputGrad(f Filter, s ConvShape, dy tensor.Tensor, length, c int) tensor.Tensor {
 	panels := f.Trainable.PackInputGrad(r, s.Stride)
 	taps := panels[0].Taps // the first phase has the most
 	lead := (taps - 1) * s.Dilation
@@ -154,17 +154,17 @@ func unpad(dx tensor.Tensor, b, left, n, right int, zero bool) {
 	}
 }
 
-// outerBlock is the number of rows that outer contracts over at a time, few
-// enough for a part of both sides to stay in the second-level cache.
-const outerBlock = 512
+// contractBlock is the number of rows that contract takes at a time, few enough
+// for a part of both sides to stay in the second-level cache.
+const contractBlock = 512
 
-// outer writes the gradient of a convolution's weights and bias, over all
+// convWeightGrad writes the gradient of a convolution's weights and bias, over all
 // sequences:
 //
 //	dw[m][k][n] = Σ_t a[t][m]·rows[t·stride+k·dilation][n];  db[m] = Σ_t a[t][m]
 //
 // with dw laid out [a.C][taps][rows.C rounded up]. db may be nil.
-func (r *Run) outer(dw, db []float32, a, rows tensor.Tensor, taps, stride, dilation int) {
+func (r *Run) convWeightGrad(dw, db []float32, a, rows tensor.Tensor, taps, stride, dilation int) {
 	r.Profiler.count(int64(a.B) * int64(a.T) * int64(a.C) * int64(taps) * int64(rows.C))
 	lead := func(tap int) (phase, at int) {
 		if stride == 1 {
@@ -242,10 +242,10 @@ func (r *Run) contract(dw, at []float32, m, n int, phases *kernel.Panels, taps i
 		row0, row1 := block*height, min(m, (block+1)*height)
 		panel0, panel1 := group*phases.Count()/wide, (group+1)*phases.Count()/wide
 		phase, first := lead(tap)
-		for t := 0; t < n; t += outerBlock {
+		for t := 0; t < n; t += contractBlock {
 			p := kernel.Product{
 				Dst: dw[tap*ld:], LdDst: taps * ld, A: at[t:], LdA: n,
-				W: &kernel.Panels{Taps: 1, K: min(outerBlock, n-t), N: phases.N,
+				W: &kernel.Panels{Taps: 1, K: min(contractBlock, n-t), N: phases.N,
 					Data: phases.Data[phases.Index(phase, t+first, 0):], Stride: phases.Taps * phases.K * kernel.Width},
 			}
 			if add || t > 0 {

@@ -139,8 +139,8 @@ func (g generator) stream(pool *parallel.Pool, x [][]float64, run func(*Run, ten
 		}
 		r.Free(out)
 		if from = to; r.Last {
-			if len(r.taken) > 0 {
-				g.Fatalf("%d tensors were never freed", len(r.taken))
+			if len(r.inUse) > 0 {
+				g.Fatalf("%d tensors were never freed", len(r.inUse))
 			}
 			return y
 		}
@@ -256,7 +256,7 @@ func TestMemoryIsReused(t *testing.T) {
 		for _, l := range r.free {
 			n += len(l)
 		}
-		return n + len(r.taken)
+		return n + len(r.inUse)
 	}
 	var early int
 	for i := range 1000 {

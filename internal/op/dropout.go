@@ -79,11 +79,11 @@ func (r *Run) Dropout(x tensor.Tensor, p float64) tensor.Tensor {
 	}
 	y := r.New(x.B, x.T, x.C)
 	drop(y, x)
-	if r.wants(x) {
+	if r.needsGrad(x) {
 		r.record(&y, func(dy tensor.Tensor) {
 			dx := r.New(dy.B, dy.T, dy.C)
 			drop(dx, dy)
-			r.give(x, dx)
+			r.accumulateGrad(x, dx)
 		})
 	}
 	r.Free(x)

@@ -191,7 +191,7 @@ func (p *problem) gradients(r *Run, v variant) gradient {
 		poison(r)
 	}
 	r.Backward()
-	g := gradient{loss: loss, outputs: slices.Clone(p.outputs), of: map[*leaf][]float32{}, left: len(r.taken)}
+	g := gradient{loss: loss, outputs: slices.Clone(p.outputs), of: map[*leaf][]float32{}, left: len(r.inUse)}
 	for _, l := range p.learned {
 		g.of[l] = slices.Clone(l.grad)
 	}

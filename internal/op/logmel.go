@@ -24,20 +24,20 @@ func (r *Run) LogMel(m *MelSpectrogram, x tensor.Tensor) tensor.Tensor {
 	index, _ := m.centred(x.T)
 	frames := x.T / m.Hop
 	y := r.New(x.B, frames, len(m.Bands))
-	blocks := (frames + lanes - 1) / lanes
+	blocks := (frames + stftLanes - 1) / stftLanes
 	waves := make([][]float32, x.B)
 	for b := range waves {
 		waves[b] = r.waveOf(x, b)
 	}
-	size := m.Bins() * lanes
-	scratch := r.alloc(x.B * blocks * (m.Window*lanes + 2*size))
+	size := m.Bins() * stftLanes
+	scratch := r.alloc(x.B * blocks * (m.Window*stftLanes + 2*size))
 	r.pool.For(x.B*blocks, func(i int) {
-		b, first := i/blocks, i%blocks*lanes
-		n := min(lanes, frames-first)
+		b, first := i/blocks, i%blocks*stftLanes
+		n := min(stftLanes, frames-first)
 		frame, re, im := m.split(scratch, i)
 		m.gather(frame, waves[b], index, first, n)
-		m.fft.Forward(re, im, frame, lanes)
-		var sum [lanes]float32
+		m.fft.Forward(re, im, frame, stftLanes)
+		var sum [stftLanes]float32
 		for k, band := range m.Bands {
 			m.power(&sum, band, re, im)
 			for l := range n {
@@ -48,44 +48,44 @@ func (r *Run) LogMel(m *MelSpectrogram, x tensor.Tensor) tensor.Tensor {
 	for _, w := range waves {
 		r.freeFloats(w)
 	}
-	if !r.Recording() || !r.wants(x) {
+	if !r.Recording() || !r.needsGrad(x) {
 		r.freeFloats(scratch)
 		return y
 	}
 	r.record(&y, func(dy tensor.Tensor) {
 		r.pool.For(x.B*blocks, func(i int) {
-			b, first := i/blocks, i%blocks*lanes
-			n := min(lanes, frames-first)
+			b, first := i/blocks, i%blocks*stftLanes
+			n := min(stftLanes, frames-first)
 			frame, re, im := m.split(scratch, i)
 			slope := make([]float32, size) // of each bin's power
-			var sum, d [lanes]float32
+			var sum, d [stftLanes]float32
 			for k, band := range m.Bands {
 				m.power(&sum, band, re, im)
 				for l := range n {
 					d[l] = dy.Row(b, first+l)[k] / (4 * (melFloor + sum[l]))
 				}
 				for j, w := range band.Weights {
-					kernel.AddScaled(slope[(band.First+j)*lanes:][:lanes], d[:], w)
+					kernel.AddScaled(slope[(band.First+j)*stftLanes:][:stftLanes], d[:], w)
 				}
 			}
 			for j, v := range slope {
 				re[j] *= 2 * v
 				im[j] *= 2 * v
 			}
-			m.fft.Adjoint(frame, re, im, lanes)
+			m.fft.Adjoint(frame, re, im, stftLanes)
 		})
-		r.give(x, r.scatterAll(m.STFT, scratch, x, index, 0, frames))
+		r.accumulateGrad(x, r.scatterAll(m.STFT, scratch, x, index, 0, frames))
 		r.freeFloats(scratch)
 	})
 	return y
 }
 
 // power sums a band of the power of each lane.
-func (m *MelSpectrogram) power(sum *[lanes]float32, band Band, re, im []float32) {
+func (m *MelSpectrogram) power(sum *[stftLanes]float32, band Band, re, im []float32) {
 	clear(sum[:])
 	for j, w := range band.Weights {
-		at := (band.First + j) * lanes
-		re, im := re[at:at+lanes], im[at:at+lanes]
+		at := (band.First + j) * stftLanes
+		re, im := re[at:at+stftLanes], im[at:at+stftLanes]
 		for l := range sum {
 			sum[l] += w * (re[l]*re[l] + im[l]*im[l])
 		}

@@ -16,7 +16,7 @@ func (r *Run) pointLoss(x tensor.Tensor, target func(b, t int) []float32, weight
 	n := float64(x.B * x.T * x.C)
 	rows := make([]float64, x.B*x.T)
 	var dx tensor.Tensor
-	recording := r.Recording() && r.wants(x)
+	recording := r.Recording() && r.needsGrad(x)
 	if recording {
 		dx = r.New(x.B, x.T, x.C)
 	}
@@ -37,7 +37,7 @@ func (r *Run) pointLoss(x tensor.Tensor, target func(b, t int) []float32, weight
 		}
 	})
 	if recording {
-		r.loss(func() { r.give(x, dx) })
+		r.recordLoss(func() { r.accumulateGrad(x, dx) })
 	}
 	var total float64
 	for _, v := range rows {
@@ -56,7 +56,7 @@ func (r *Run) L1(x, target tensor.Tensor, weight float64) float64 {
 	same(x, target)
 	n := float64(x.B * x.T * x.C)
 	var dx tensor.Tensor
-	recording := r.Recording() && r.wants(x)
+	recording := r.Recording() && r.needsGrad(x)
 	if recording {
 		dx = r.New(x.B, x.T, x.C)
 	}
@@ -86,7 +86,7 @@ func (r *Run) L1(x, target tensor.Tensor, weight float64) float64 {
 		sums[i] = total
 	})
 	if recording {
-		r.loss(func() { r.give(x, dx) })
+		r.recordLoss(func() { r.accumulateGrad(x, dx) })
 	}
 	var total float64
 	for _, v := range sums {
@@ -160,7 +160,7 @@ func (r *Run) Focal(logits tensor.Tensor, labels [][]int32, batch, weight float6
 func (r *Run) crossEntropy(logits tensor.Tensor, labels [][]int32, factor func(ce float64) float64) float64 {
 	n := logits.B * logits.T
 	rows := make([]float64, n)
-	recording := r.Recording() && r.wants(logits)
+	recording := r.Recording() && r.needsGrad(logits)
 	var dx tensor.Tensor
 	if recording {
 		dx = r.New(logits.B, logits.T, logits.C)
@@ -198,11 +198,11 @@ func (r *Run) crossEntropy(logits tensor.Tensor, labels [][]int32, factor func(c
 	ce /= float64(n)
 	if recording {
 		scale := float32(factor(ce) / float64(n))
-		r.loss(func() {
+		r.recordLoss(func() {
 			for i := range dx.Data {
 				dx.Data[i] *= scale
 			}
-			r.give(logits, dx)
+			r.accumulateGrad(logits, dx)
 		})
 	}
 	return ce

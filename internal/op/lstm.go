@@ -25,9 +25,9 @@ func (r *Run) LSTM(slot Slot, f LSTMFilter, x tensor.Tensor) tensor.Tensor {
 	r.unpack(f.Input)
 	f.Recurrent = r.packed(f.Recurrent)
 	y := r.New(x.B, x.T, f.Hidden)
-	m := r.memory(slot)
+	m := r.state(slot)
 	if r.Recording() {
-		m = &memory{} // every utterance starts anew
+		m = &streamState{} // every utterance starts from zero
 	}
 	if x.B != 1 && (!r.Last || m.started) {
 		panic("op: a stream of more than one sequence")
@@ -39,7 +39,7 @@ func (r *Run) LSTM(slot Slot, f LSTMFilter, x tensor.Tensor) tensor.Tensor {
 	if r.Recording() {
 		cells = r.New(x.B, x.T, f.Hidden)
 	}
-	r.recur(f, m, y, gates, cells)
+	r.runSteps(f, m, y, gates, cells)
 	m.started = true
 	r.unpack(f.Recurrent)
 	if r.Recording() {
@@ -50,9 +50,9 @@ func (r *Run) LSTM(slot Slot, f LSTMFilter, x tensor.Tensor) tensor.Tensor {
 	return y
 }
 
-// recur runs the steps of all sequences side by side. Each step reads every
+// runSteps runs the steps of all sequences side by side. Each step reads every
 // recurrent weight once; the threads share the units between them.
-func (r *Run) recur(f LSTMFilter, m *memory, y, gates, cells tensor.Tensor) {
+func (r *Run) runSteps(f LSTMFilter, m *streamState, y, gates, cells tensor.Tensor) {
 	if y.T == 0 {
 		return
 	}
@@ -92,9 +92,9 @@ func (r *Run) recur(f LSTMFilter, m *memory, y, gates, cells tensor.Tensor) {
 func (r *Run) recordLSTM(y *tensor.Tensor, f LSTMFilter, x, gates, cells tensor.Tensor) {
 	f.Input.Panels, f.Recurrent.Panels = nil, nil
 	h := *y
-	r.save(x, h)
+	r.retain(x, h)
 	r.record(y, func(dy tensor.Tensor) {
-		r.recurBack(f, dy, gates, cells)
+		r.backwardSteps(f, dy, gates, cells)
 		dgates := gates
 		if !f.Input.Trainable.Frozen() {
 			before := r.New(h.B, h.T, h.C) // the hidden state that each step began with
@@ -108,24 +108,24 @@ func (r *Run) recordLSTM(y *tensor.Tensor, f LSTMFilter, x, gates, cells tensor.
 			}{{f.Input, x}, {f.Recurrent, before}} {
 				ld := tensor.RoundUp(side.rows.C)
 				dw, db := r.alloc(dgates.C*ld), r.alloc(dgates.C)
-				r.outer(dw, db, dgates, side.rows, 1, 1, 1)
+				r.convWeightGrad(dw, db, dgates, side.rows, 1, 1, 1)
 				side.f.Trainable.AccumulateGrad(r, dw, ld, db)
 				r.freeFloats(dw)
 				r.freeFloats(db)
 			}
 			r.Free(before)
 		}
-		if r.wants(x) {
-			r.give(x, r.convInputGradient(f.Input, pointwise, dgates, x.T, x.C))
+		if r.needsGrad(x) {
+			r.accumulateGrad(x, r.convInputGrad(f.Input, pointwise, dgates, x.T, x.C))
 		}
 		r.Free(gates, cells)
-		r.done(x, h)
+		r.release(x, h)
 	})
 }
 
-// recurBack goes back through the steps and writes the gradient with respect to
+// backwardSteps goes back through the steps and writes the gradient with respect to
 // the gates over them.
-func (r *Run) recurBack(f LSTMFilter, dy, gates, cells tensor.Tensor) {
+func (r *Run) backwardSteps(f LSTMFilter, dy, gates, cells tensor.Tensor) {
 	width := tensor.RoundUp(f.Hidden)
 	groups := width / kernel.Width
 	parts := min(r.pool.Threads(), groups)
@@ -146,7 +146,7 @@ func (r *Run) recurBack(f LSTMFilter, dy, gates, cells tensor.Tensor) {
 			if t > 0 {
 				before = cells.Rows(b, t-1, t)
 			}
-			lstmCellGradient(gates.Rows(b, t, t+1)[4*from:4*to], dc.Rows(0, b, b+1)[from:to],
+			lstmCellGrad(gates.Rows(b, t, t+1)[4*from:4*to], dc.Rows(0, b, b+1)[from:to],
 				dh.Rows(0, b, b+1)[from:to], dy.Rows(b, t, t+1)[from:to], cells.Rows(b, t, t+1)[from:to], before[from:to])
 			if to > f.Hidden { // units that are not there, but that the next product reads
 				clearUnits(gates.Rows(b, t, t+1), dc.Rows(0, b, b+1), f.Hidden, to)
@@ -170,11 +170,11 @@ func clearUnits(gates, dc []float32, from, to int) {
 	}
 }
 
-// lstmCellGradient writes over the gates, laid out as kernel.LSTMCell has them,
+// lstmCellGrad writes over the gates, laid out as kernel.LSTMCell has them,
 // the gradient with respect to them, from dh + dy with respect to the step's
 // hidden state and dc to its cell state c; dc becomes that to the cell state
 // before.
-func lstmCellGradient(gates, dc, dh, dy, c, before []float32) {
+func lstmCellGrad(gates, dc, dh, dy, c, before []float32) {
 	const n = kernel.Width
 	var tanhC [n]float32
 	for u := 0; u < len(dc); u += n {

@@ -26,20 +26,20 @@ func (r *Run) AdaptiveLayerNorm(x, style tensor.Tensor) tensor.Tensor {
 			}
 		})
 	}
-	if r.Recording() && (r.wants(x) || r.wants(style)) {
-		r.save(x, style)
+	if r.Recording() && (r.needsGrad(x) || r.needsGrad(style)) {
+		r.retain(x, style)
 		r.record(&y, func(dy tensor.Tensor) {
 			dx, dstyle := r.New(x.B, x.T, x.C), r.Zeros(style.B, 1, style.C)
 			for b := range x.B {
 				gamma, _ := halvesOf(style, b)
 				dgamma, dbeta := halvesOf(dstyle, b)
 				for t := range x.T {
-					modulateGradient(dx.Row(b, t), dgamma, dbeta, dy.Row(b, t), x.Row(b, t), gamma)
+					adaptiveLayerNormGrad(dx.Row(b, t), dgamma, dbeta, dy.Row(b, t), x.Row(b, t), gamma)
 				}
 			}
-			r.done(x, style)
-			r.give(x, dx)
-			r.give(style, dstyle)
+			r.release(x, style)
+			r.accumulateGrad(x, dx)
+			r.accumulateGrad(style, dstyle)
 		})
 	}
 	return y
@@ -50,9 +50,9 @@ func halvesOf(style tensor.Tensor, b int) (gamma, beta []float32) {
 	return row[:len(row)/2], row[len(row)/2:]
 }
 
-// modulateGradient writes dx for one row and adds to dgamma and dbeta. With
+// adaptiveLayerNormGrad writes dx for one row and adds to dgamma and dbeta. With
 // n = (x-mean)·inv and d = dy·gamma, dx = inv·(d - mean(d) - n·mean(d·n)).
-func modulateGradient(dx, dgamma, dbeta, dy, x, gamma []float32) {
+func adaptiveLayerNormGrad(dx, dgamma, dbeta, dy, x, gamma []float32) {
 	mean, inv := moments(x)
 	var sum, sumN float64
 	for i, v := range x {

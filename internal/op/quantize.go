@@ -97,16 +97,16 @@ func (c *Codebook) entry(code int32) []float32 { return c.Entries[int(code)*c.Di
 // z_e + (z_q - z_e).detach()).
 func (r *Run) StraightThrough(c Codebook, codes [][]int32, e tensor.Tensor) tensor.Tensor {
 	y := r.Entries(c, codes)
-	if r.Recording() && r.wants(e) {
-		r.record(&y, func(dy tensor.Tensor) { r.pass(e, dy) })
+	if r.Recording() && r.needsGrad(e) {
+		r.record(&y, func(dy tensor.Tensor) { r.accumulateGradCopy(e, dy) })
 	}
 	return y
 }
 
 // QuantizationLoss returns the mean squared distance between e [B, T, dim] and the
-// entries chosen for it, which is both the commitment loss, that e learns from,
-// and the codebook loss, that the entries learn from. Each sequence counts with
-// its weight, all being 1 where weights is nil (dac/nn/quantize.py,
+// entries chosen for it, which is both the commitment loss, whose gradient is that of
+// e, and the codebook loss, whose gradient is that of the entries. Each sequence
+// counts with its weight, all being 1 where weights is nil (dac/nn/quantize.py,
 // VectorQuantize.forward).
 func (r *Run) QuantizationLoss(c Codebook, codes [][]int32, e tensor.Tensor, weights []float32, commitment, codebook float64) float64 {
 	weight := func(b int) float64 {
@@ -129,8 +129,8 @@ func (r *Run) QuantizationLoss(c Codebook, codes [][]int32, e tensor.Tensor, wei
 		total += weight(b) * sum
 	}
 	if r.Recording() {
-		r.save(e)
-		r.loss(func() {
+		r.retain(e)
+		r.recordLoss(func() {
 			de := r.New(e.B, e.T, e.C)
 			for b := range e.B {
 				toE, toEntry := float32(2*weight(b)*commitment/n), float32(2*weight(b)*codebook/n)
@@ -144,8 +144,8 @@ func (r *Run) QuantizationLoss(c Codebook, codes [][]int32, e tensor.Tensor, wei
 					}
 				}
 			}
-			r.done(e)
-			r.give(e, de)
+			r.release(e)
+			r.accumulateGrad(e, de)
 		})
 	}
 	return total / n

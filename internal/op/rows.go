@@ -13,16 +13,16 @@ func (r *Run) LeakyReLU(x tensor.Tensor, slope float32) tensor.Tensor {
 		kernel.LeakyReLU(y.Data[from:to], x.Data[from:to], slope)
 	})
 	r.Free(x)
-	if r.Recording() && r.wants(x) {
-		r.save(y)
+	if r.Recording() && r.needsGrad(x) {
+		r.retain(y)
 		value := y
 		r.record(&y, func(dy tensor.Tensor) {
 			dx := r.New(x.B, x.T, x.C)
 			r.pool.Split(len(dx.Data), grainValues, func(from, to int) {
 				kernel.LeakyReLUGrad(dx.Data[from:to], dy.Data[from:to], value.Data[from:to], slope)
 			})
-			r.done(value)
-			r.give(x, dx)
+			r.release(value)
+			r.accumulateGrad(x, dx)
 		})
 	}
 	return y
@@ -34,13 +34,13 @@ func (r *Run) SliceTime(x tensor.Tensor, from, to int) tensor.Tensor {
 	for b := range x.B {
 		copy(y.Rows(b, 0, y.T), x.Rows(b, from, to))
 	}
-	if r.Recording() && r.wants(x) {
+	if r.Recording() && r.needsGrad(x) {
 		r.record(&y, func(dy tensor.Tensor) {
 			dx := r.Zeros(x.B, x.T, x.C)
 			for b := range x.B {
 				copy(dx.Rows(b, from, to), dy.Rows(b, 0, dy.T))
 			}
-			r.give(x, dx)
+			r.accumulateGrad(x, dx)
 		})
 	}
 	return y
@@ -50,11 +50,11 @@ func (r *Run) SliceTime(x tensor.Tensor, from, to int) tensor.Tensor {
 func (r *Run) SliceBatch(x tensor.Tensor, from, to int) tensor.Tensor {
 	y := r.New(to-from, x.T, x.C)
 	copy(y.Data, x.Data[from*x.T*x.Stride:to*x.T*x.Stride])
-	if r.Recording() && r.wants(x) {
+	if r.Recording() && r.needsGrad(x) {
 		r.record(&y, func(dy tensor.Tensor) {
 			dx := r.Zeros(x.B, x.T, x.C)
 			copy(dx.Data[from*x.T*x.Stride:], dy.Data)
-			r.give(x, dx)
+			r.accumulateGrad(x, dx)
 		})
 	}
 	return y
@@ -65,7 +65,7 @@ func (r *Run) ConcatTime(xs ...tensor.Tensor) tensor.Tensor {
 	rows, wanted := 0, false
 	for _, x := range xs {
 		rows += x.T
-		wanted = wanted || r.wants(x)
+		wanted = wanted || r.needsGrad(x)
 	}
 	y := r.New(xs[0].B, rows, xs[0].C)
 	each := func(f func(x tensor.Tensor, at int)) {
@@ -87,7 +87,7 @@ func (r *Run) ConcatTime(xs ...tensor.Tensor) tensor.Tensor {
 				for b := range x.B {
 					copy(dx.Rows(b, 0, x.T), dy.Rows(b, at, at+x.T))
 				}
-				r.give(x, dx)
+				r.accumulateGrad(x, dx)
 			})
 		})
 	}
@@ -99,7 +99,7 @@ func (r *Run) ConcatBatch(xs ...tensor.Tensor) tensor.Tensor {
 	b, wanted := 0, false
 	for _, x := range xs {
 		b += x.B
-		wanted = wanted || r.wants(x)
+		wanted = wanted || r.needsGrad(x)
 	}
 	y := r.New(b, xs[0].T, xs[0].C)
 	at := 0
@@ -114,7 +114,7 @@ func (r *Run) ConcatBatch(xs ...tensor.Tensor) tensor.Tensor {
 				dx := r.New(x.B, x.T, x.C)
 				copy(dx.Data, dy.Data[at:])
 				at += len(x.Data)
-				r.give(x, dx)
+				r.accumulateGrad(x, dx)
 			}
 		})
 	}
@@ -133,7 +133,7 @@ func (r *Run) ReshapeByPeriod(x tensor.Tensor, period int) tensor.Tensor {
 			y.Row(b*period+i%period, i/period)[0] = x.Row(b, int(from))[0]
 		}
 	}
-	if r.Recording() && r.wants(x) {
+	if r.Recording() && r.needsGrad(x) {
 		r.record(&y, func(dy tensor.Tensor) {
 			dx := r.Zeros(x.B, x.T, 1)
 			for b := range x.B {
@@ -141,7 +141,7 @@ func (r *Run) ReshapeByPeriod(x tensor.Tensor, period int) tensor.Tensor {
 					dx.Row(b, int(from))[0] += dy.Row(b*period+i%period, i/period)[0]
 				}
 			}
-			r.give(x, dx)
+			r.accumulateGrad(x, dx)
 		})
 	}
 	return y
@@ -171,8 +171,8 @@ func (r *Run) PeakNormalize(x tensor.Tensor) tensor.Tensor {
 			y.Row(b, t)[0] *= float32(scale[b])
 		}
 	}
-	if r.Recording() && r.wants(x) {
-		r.save(y)
+	if r.Recording() && r.needsGrad(x) {
+		r.retain(y)
 		value := y
 		r.record(&y, func(dy tensor.Tensor) {
 			dx := r.New(x.B, x.T, 1)
@@ -195,8 +195,8 @@ func (r *Run) PeakNormalize(x tensor.Tensor) tensor.Tensor {
 				}
 				dx.Row(b, loudest[b])[0] -= float32(towards)
 			}
-			r.done(value)
-			r.give(x, dx)
+			r.release(value)
+			r.accumulateGrad(x, dx)
 		})
 	}
 	return y
@@ -233,7 +233,7 @@ func (r *Run) Resample(m *Resampling, x tensor.Tensor) tensor.Tensor {
 			}
 		}
 	})
-	if r.Recording() && r.wants(x) {
+	if r.Recording() && r.needsGrad(x) {
 		r.record(&y, func(dy tensor.Tensor) {
 			dx := r.Zeros(x.B, x.T, x.C)
 			each(func(b, from, to int) {
@@ -243,7 +243,7 @@ func (r *Run) Resample(m *Resampling, x tensor.Tensor) tensor.Tensor {
 					}
 				}
 			})
-			r.give(x, dx)
+			r.accumulateGrad(x, dx)
 		})
 	}
 	return y

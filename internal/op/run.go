@@ -1,17 +1,15 @@
 // Package op holds the coarse operations that networks are made of. A layer
 // (package nn) owns parameters and calls operations; an operation owns none.
 //
-// Every operation works on a Run: the context that makes one definition of a
-// layer serve whole utterances and streams. The rule that joins the two: an
-// operation emits exactly the rows that a whole utterance would give and that
-// can already be known, and remembers the input rows it still needs. Chunks may
-// therefore be of any size, none included, and give the whole utterance's rows
-// bit for bit; a whole utterance is the stream whose first chunk is also its
-// last.
+// Every operation works on a Run, the context in which one definition of a layer
+// serves whole utterances, streams and training. One rule joins them: an operation
+// emits exactly those rows of the whole utterance's output that can be computed
+// from the input so far, and keeps the input rows that later outputs need. Chunks
+// may therefore have any size, zero included, and their outputs together equal the
+// whole utterance's bit for bit. A whole utterance is a stream of one chunk.
 //
-// Ownership: an operation never frees what it is given, except where its
-// documentation says "takes"; whoever got a tensor from an operation gives it
-// back with Free.
+// Ownership: an operation never frees its arguments, except where its
+// documentation says "takes"; the caller frees an operation's result with Free.
 package op
 
 import (
@@ -22,46 +20,46 @@ import (
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
-// A Slot names the place in a Run where one operation of a network keeps its
-// rows between chunks. Slots are made when a network is built; each is unlike
-// every other, so that networks share a Run.
+// A Slot identifies the state of one operation between the chunks of a stream.
+// Slots are created with the network, each unique, so that networks can share a
+// Run.
 type Slot *slot
 
 type slot struct{ _ byte }
 
-// NewSlot returns a slot of its own.
+// NewSlot returns a new, unique slot.
 func NewSlot() Slot { return new(slot) }
 
-// A Run is one pass of input through networks: an utterance or a stream. It is
-// used by one goroutine at a time.
+// A Run is the context of one forward pass, over an utterance or a stream: its
+// state, memory and, in training, its tape. It serves one goroutine at a time.
 type Run struct {
-	// Last says that the input ends with this chunk: right-hand padding is
-	// added and everything held back is emitted.
+	// Last marks the final chunk: right-hand padding is added and all rows that were
+	// held back are emitted.
 	Last bool
 	// Profiler, if not nil, measures the run.
 	Profiler *Profiler
 
-	pool  *parallel.Pool
-	state map[Slot]*memory
-	free  map[int][][]float32 // by capacity class
-	taken map[*float32]*hold  // what is in use, by its first value
-	holds []*hold             // unused
-	tape  *tape               // of a recording run
+	pool   *parallel.Pool
+	states map[Slot]*streamState
+	free   map[int][][]float32      // by size class
+	inUse  map[*float32]*allocation // what is in use, by its first value
+	spare  []*allocation            // unused
+	tape   *tape                    // of a recording run
 }
 
-// A hold says who still needs a piece of memory. It goes back once its owner has
-// given it back and no backward pass on the tape needs it any more.
-type hold struct {
-	class  int
-	owned  bool
-	needed int
+// An allocation is a piece of the run's memory. It returns to the free list once
+// its owner has freed it and no backward pass retains it.
+type allocation struct {
+	class    int
+	owned    bool
+	retained int
 }
 
-// memory is what one operation of one stream remembers.
-type memory struct {
+// streamState is the state of one operation between chunks.
+type streamState struct {
 	rows    []float32 // held input rows, at the input's stride
 	n       int       // how many
-	skip    int       // leading rows kept for the reflection at the end only
+	skip    int       // leading rows that only the reflection at the end needs
 	started bool      // the left-hand padding is in place
 	h, c    []float32 // LSTM state
 }
@@ -69,40 +67,40 @@ type memory struct {
 // NewRun returns a run whose operations share the threads of pool.
 func NewRun(pool *parallel.Pool) *Run {
 	return &Run{
-		pool:  pool,
-		state: map[Slot]*memory{},
-		free:  map[int][][]float32{},
-		taken: map[*float32]*hold{},
+		pool:   pool,
+		states: map[Slot]*streamState{},
+		free:   map[int][][]float32{},
+		inUse:  map[*float32]*allocation{},
 	}
 }
 
-// Reset forgets the stream, so that the next chunk starts an utterance. Memory
-// is kept for it.
+// Reset drops the state of the stream, so that the next chunk starts an utterance.
+// The run keeps its memory for it.
 //
-// Of a recording, everything is forgotten: no tensor that came from the run since
-// Record may be used any more.
+// It also ends a recording and frees all of its tensors: none that the run returned
+// since Record may be used afterwards.
 func (r *Run) Reset() {
 	r.Last = false
-	clear(r.state)
+	clear(r.states)
 	if r.tape == nil {
 		return
 	}
 	r.tape = nil
-	for first, h := range r.taken {
-		delete(r.taken, first)
+	for first, h := range r.inUse {
+		delete(r.inUse, first)
 		r.free[h.class] = append(r.free[h.class], unsafe.Slice(first, h.class))
-		r.holds = append(r.holds, h)
+		r.spare = append(r.spare, h)
 	}
 }
 
 // Pool returns the threads of the run.
 func (r *Run) Pool() *parallel.Pool { return r.pool }
 
-func (r *Run) memory(s Slot) *memory {
-	m := r.state[s]
+func (r *Run) state(s Slot) *streamState {
+	m := r.states[s]
 	if m == nil {
-		m = &memory{}
-		r.state[s] = m
+		m = &streamState{}
+		r.states[s] = m
 	}
 	return m
 }
@@ -112,36 +110,37 @@ func (r *Run) New(b, t, c int) tensor.Tensor {
 	return tensor.Wrap(r.alloc(tensor.Len(b, t, c)), b, t, c)
 }
 
-// Free gives x's memory back to the run. Tensors that did not come from the run
-// are left alone.
+// Free returns the tensors' memory to the run. Tensors that did not come from the
+// run, and borrowed ones, are left alone.
 func (r *Run) Free(xs ...tensor.Tensor) {
 	for _, x := range xs {
 		if x.Borrowed || cap(x.Data) == 0 {
 			continue
 		}
-		if h := r.held(x); h != nil {
+		if h := r.allocationOf(x); h != nil {
 			h.owned = false
 			r.recycle(h, x)
 		}
 	}
 }
 
-// held returns the hold on x's memory, nil for memory that is not the run's.
-func (r *Run) held(x tensor.Tensor) *hold {
+// allocationOf returns the allocation that x lies in, nil for memory that is not
+// the run's.
+func (r *Run) allocationOf(x tensor.Tensor) *allocation {
 	if cap(x.Data) == 0 {
 		return nil
 	}
-	return r.taken[&x.Data[:1][0]]
+	return r.inUse[&x.Data[:1][0]]
 }
 
-// recycle makes memory that nobody needs any more free.
-func (r *Run) recycle(h *hold, x tensor.Tensor) {
-	if h.owned || h.needed > 0 {
+// recycle puts memory that is neither owned nor retained on the free list.
+func (r *Run) recycle(h *allocation, x tensor.Tensor) {
+	if h.owned || h.retained > 0 {
 		return
 	}
-	delete(r.taken, &x.Data[:1][0])
+	delete(r.inUse, &x.Data[:1][0])
 	r.free[h.class] = append(r.free[h.class], x.Data[:h.class])
-	r.holds = append(r.holds, h)
+	r.spare = append(r.spare, h)
 }
 
 // Borrow returns x as a tensor that Free leaves alone, to pass to a layer while x
@@ -160,12 +159,12 @@ func (r *Run) alloc(n int) []float32 {
 	} else {
 		data = make([]float32, class)
 	}
-	h := &hold{}
-	if n := len(r.holds); n > 0 {
-		h, r.holds = r.holds[n-1], r.holds[:n-1]
+	h := &allocation{}
+	if n := len(r.spare); n > 0 {
+		h, r.spare = r.spare[n-1], r.spare[:n-1]
 	}
-	*h = hold{class: class, owned: true}
-	r.taken[&data[0]] = h
+	*h = allocation{class: class, owned: true}
+	r.inUse[&data[0]] = h
 	return data[:n]
 }
 
@@ -175,7 +174,7 @@ func (r *Run) Memory() int64 {
 	for class, list := range r.free {
 		n += 4 * int64(class) * int64(len(list))
 	}
-	for _, h := range r.taken {
+	for _, h := range r.inUse {
 		n += 4 * int64(h.class)
 	}
 	return n

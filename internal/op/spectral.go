@@ -40,12 +40,12 @@ func (s *SpectralLoss) rows() int {
 func (r *Run) Spectral(s *SpectralLoss, x, target tensor.Tensor, weight float64) float64 {
 	same(x, target)
 	index, frames := s.centred(x.T)
-	blocks := (frames + lanes - 1) / lanes
-	recording := r.Recording() && r.wants(x) && weight != 0
-	bins, rows := s.Bins()*lanes, s.rows()*lanes
+	blocks := (frames + stftLanes - 1) / stftLanes
+	recording := r.Recording() && r.needsGrad(x) && weight != 0
+	bins, rows := s.Bins()*stftLanes, s.rows()*stftLanes
 	var scratch []float32 // the gradients of the frames
 	if recording {
-		scratch = r.alloc(x.B * blocks * (s.Window*lanes + 2*bins))
+		scratch = r.alloc(x.B * blocks * (s.Window*stftLanes + 2*bins))
 	}
 	waves, targets := make([][]float32, x.B), make([][]float32, x.B)
 	for b := range waves {
@@ -54,23 +54,23 @@ func (r *Run) Spectral(s *SpectralLoss, x, target tensor.Tensor, weight float64)
 	n := float64(x.B * frames * s.rows())
 	sums := make([]float64, x.B*blocks)
 	r.pool.For(len(sums), func(i int) {
-		b, first := i/blocks, i%blocks*lanes
-		count := min(lanes, frames-first)
-		own := make([]float32, s.Window*lanes+4*bins+2*rows)
+		b, first := i/blocks, i%blocks*stftLanes
+		count := min(stftLanes, frames-first)
+		own := make([]float32, s.Window*stftLanes+4*bins+2*rows)
 		cut := func(n int) (v []float32) { v, own = own[:n], own[n:]; return v }
-		frame, re, im, magnitude, spare := cut(s.Window*lanes), cut(bins), cut(bins), cut(bins), cut(bins)
+		frame, re, im, magnitude, spare := cut(s.Window*stftLanes), cut(bins), cut(bins), cut(bins), cut(bins)
 		got, want := cut(rows), cut(rows)
 		s.gather(frame, targets[b], index, first, count)
-		s.fft.Forward(re, im, frame, lanes)
+		s.fft.Forward(re, im, frame, stftLanes)
 		s.values(want, magnitude, re, im)
 		s.gather(frame, waves[b], index, first, count)
-		s.fft.Forward(re, im, frame, lanes)
+		s.fft.Forward(re, im, frame, stftLanes)
 		s.values(got, magnitude, re, im)
 		sums[i] = s.compare(got, want, count, float32(weight/n))
 		if recording {
-			s.back(spare, got, magnitude, re, im)
+			s.backward(spare, got, magnitude, re, im)
 			frame, _, _ := s.split(scratch, i)
-			s.fft.Adjoint(frame, re, im, lanes)
+			s.fft.Adjoint(frame, re, im, stftLanes)
 		}
 	})
 	for b := range waves {
@@ -80,7 +80,7 @@ func (r *Run) Spectral(s *SpectralLoss, x, target tensor.Tensor, weight float64)
 	if recording {
 		dx := r.scatterAll(s.STFT, scratch, x, index, 0, frames)
 		r.freeFloats(scratch)
-		r.loss(func() { r.give(x, dx) })
+		r.recordLoss(func() { r.accumulateGrad(x, dx) })
 	}
 	var total float64
 	for _, v := range sums {
@@ -100,9 +100,9 @@ func (s *SpectralLoss) values(dst, magnitude, re, im []float32) {
 	}
 	clear(dst)
 	for m, f := range s.Filters {
-		row := dst[m*lanes : (m+1)*lanes]
+		row := dst[m*stftLanes : (m+1)*stftLanes]
 		for k, w := range f.Weights {
-			kernel.AddScaled(row, magnitude[(f.First+k)*lanes:][:lanes], w)
+			kernel.AddScaled(row, magnitude[(f.First+k)*stftLanes:][:stftLanes], w)
 		}
 	}
 }
@@ -111,7 +111,7 @@ func (s *SpectralLoss) values(dst, magnitude, re, im []float32) {
 // got their derivative times scale.
 func (s *SpectralLoss) compare(got, want []float32, count int, scale float32) float64 {
 	var total float64
-	for i := 0; i < len(got); i += lanes {
+	for i := 0; i < len(got); i += stftLanes {
 		for l := range count {
 			g, w := got[i+l], want[i+l]
 			var d float32
@@ -129,7 +129,7 @@ func (s *SpectralLoss) compare(got, want []float32, count int, scale float32) fl
 			}
 			got[i+l] = d * scale
 		}
-		clear(got[i+count : i+lanes])
+		clear(got[i+count : i+stftLanes])
 	}
 	return total
 }
@@ -144,15 +144,15 @@ func sign(v float64) float32 {
 	return 0
 }
 
-// back turns the derivative with respect to the values compared into that with
+// backward turns the derivative with respect to the values compared into that with
 // respect to the real and imaginary parts, over which it is written.
-func (s *SpectralLoss) back(spare, d, magnitude, re, im []float32) {
+func (s *SpectralLoss) backward(spare, d, magnitude, re, im []float32) {
 	if s.Filters != nil {
 		clear(spare)
 		for m, f := range s.Filters {
-			row := d[m*lanes : (m+1)*lanes]
+			row := d[m*stftLanes : (m+1)*stftLanes]
 			for k, w := range f.Weights {
-				kernel.AddScaled(spare[(f.First+k)*lanes:][:lanes], row, w)
+				kernel.AddScaled(spare[(f.First+k)*stftLanes:][:stftLanes], row, w)
 			}
 		}
 		d = spare

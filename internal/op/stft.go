@@ -32,9 +32,9 @@ func NewPaddedSTFT(fft, window, hop int) *STFT {
 // Bins returns the number of bins of a frame.
 func (s *STFT) Bins() int { return s.Window/2 + 1 }
 
-// lanes is the number of frames that are transformed side by side. A frame's
+// stftLanes is the number of frames that are transformed side by side. A frame's
 // values do not depend on its neighbours.
-const lanes = 32
+const stftLanes = 32
 
 // reflected returns which of n samples stands at each position of the padded
 // signal: left before it and right behind it, by reflection.
@@ -62,15 +62,15 @@ func (s *STFT) centred(n int) (index []int32, frames int) {
 // gather writes the windowed frames from first on, n of them, into x
 // [window][lanes]; lanes without a frame are zero.
 func (s *STFT) gather(x, wave []float32, index []int32, first, n int) {
-	for l := range lanes {
+	for l := range stftLanes {
 		if l >= n {
 			for i := range s.Window {
-				x[i*lanes+l] = 0
+				x[i*stftLanes+l] = 0
 			}
 			continue
 		}
 		for i, from := range index[(first+l)*s.Hop:][:s.Window] {
-			x[i*lanes+l] = wave[from] * s.hann[i]
+			x[i*stftLanes+l] = wave[from] * s.hann[i]
 		}
 	}
 }
@@ -80,7 +80,7 @@ func (s *STFT) gather(x, wave []float32, index []int32, first, n int) {
 func (s *STFT) scatter(wave, x []float32, index []int32, first, n int) {
 	for l := range n {
 		for i, to := range index[(first+l)*s.Hop:][:s.Window] {
-			wave[to] += x[i*lanes+l] * s.hann[i]
+			wave[to] += x[i*stftLanes+l] * s.hann[i]
 		}
 	}
 }
@@ -100,22 +100,22 @@ func (r *Run) STFT(s *STFT, x tensor.Tensor, index []int32, skip int) (y tensor.
 	frames = (len(index)-s.Window)/s.Hop + 1 - 2*skip
 	bins := s.Bins()
 	y = r.New(x.B*frames, bins, 2)
-	blocks := (frames + lanes - 1) / lanes
+	blocks := (frames + stftLanes - 1) / stftLanes
 	waves := make([][]float32, x.B)
 	for b := range waves {
 		waves[b] = r.waveOf(x, b)
 	}
-	scratch := r.alloc(x.B * blocks * (s.Window + 2*bins) * lanes)
+	scratch := r.alloc(x.B * blocks * (s.Window + 2*bins) * stftLanes)
 	r.pool.For(x.B*blocks, func(i int) {
-		b, first := i/blocks, i%blocks*lanes
-		n := min(lanes, frames-first)
+		b, first := i/blocks, i%blocks*stftLanes
+		n := min(stftLanes, frames-first)
 		frame, re, im := s.split(scratch, i)
 		s.gather(frame, waves[b], index, skip+first, n)
-		s.fft.Forward(re, im, frame, lanes)
+		s.fft.Forward(re, im, frame, stftLanes)
 		for l := range n {
 			for k := range bins {
 				row := y.Row(b*frames+first+l, k)
-				row[0], row[1] = re[k*lanes+l], im[k*lanes+l]
+				row[0], row[1] = re[k*stftLanes+l], im[k*stftLanes+l]
 			}
 		}
 	})
@@ -123,23 +123,23 @@ func (r *Run) STFT(s *STFT, x tensor.Tensor, index []int32, skip int) (y tensor.
 	for _, w := range waves {
 		r.freeFloats(w)
 	}
-	if r.Recording() && r.wants(x) {
+	if r.Recording() && r.needsGrad(x) {
 		r.record(&y, func(dy tensor.Tensor) {
-			scratch := r.alloc(x.B * blocks * (s.Window + 2*bins) * lanes)
+			scratch := r.alloc(x.B * blocks * (s.Window + 2*bins) * stftLanes)
 			r.pool.For(x.B*blocks, func(i int) {
-				b, first := i/blocks, i%blocks*lanes
+				b, first := i/blocks, i%blocks*stftLanes
 				frame, re, im := s.split(scratch, i)
 				clear(re)
 				clear(im)
-				for l := range min(lanes, frames-first) {
+				for l := range min(stftLanes, frames-first) {
 					for k := range bins {
 						row := dy.Row(b*frames+first+l, k)
-						re[k*lanes+l], im[k*lanes+l] = row[0], row[1]
+						re[k*stftLanes+l], im[k*stftLanes+l] = row[0], row[1]
 					}
 				}
-				s.fft.Adjoint(frame, re, im, lanes)
+				s.fft.Adjoint(frame, re, im, stftLanes)
 			})
-			r.give(x, r.scatterAll(s, scratch, x, index, skip, frames))
+			r.accumulateGrad(x, r.scatterAll(s, scratch, x, index, skip, frames))
 			r.freeFloats(scratch)
 		})
 	}
@@ -148,9 +148,9 @@ func (r *Run) STFT(s *STFT, x tensor.Tensor, index []int32, skip int) (y tensor.
 
 // split returns the frames, real and imaginary parts of block i of scratch.
 func (s *STFT) split(scratch []float32, i int) (frame, re, im []float32) {
-	bins := s.Bins() * lanes
-	block := scratch[i*(s.Window*lanes+2*bins):]
-	frame, block = block[:s.Window*lanes], block[s.Window*lanes:]
+	bins := s.Bins() * stftLanes
+	block := scratch[i*(s.Window*stftLanes+2*bins):]
+	frame, block = block[:s.Window*stftLanes], block[s.Window*stftLanes:]
 	return frame, block[:bins], block[bins : 2*bins]
 }
 
@@ -158,13 +158,13 @@ func (s *STFT) split(scratch []float32, i int) (frame, re, im []float32) {
 // the gradient with respect to x.
 func (r *Run) scatterAll(s *STFT, scratch []float32, x tensor.Tensor, index []int32, skip, frames int) tensor.Tensor {
 	dx := r.Zeros(x.B, x.T, 1)
-	blocks := (frames + lanes - 1) / lanes
+	blocks := (frames + stftLanes - 1) / stftLanes
 	r.pool.For(x.B, func(b int) {
 		wave := make([]float32, x.T)
 		for i := range blocks {
 			frame, _, _ := s.split(scratch, b*blocks+i)
-			first := i * lanes
-			s.scatter(wave, frame, index, skip+first, min(lanes, frames-first))
+			first := i * stftLanes
+			s.scatter(wave, frame, index, skip+first, min(stftLanes, frames-first))
 		}
 		for t, v := range wave {
 			dx.Row(b, t)[0] = v

@@ -7,13 +7,13 @@ import (
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
-// A tape is what training adds to a run: for every operation that was run, in
-// order, how its gradient is taken (reverse-mode differentiation).
+// A tape is what training adds to a run: the backward functions of the operations,
+// in the order in which they ran (reverse-mode automatic differentiation).
 //
 // A tensor that depends on a parameter, or that came from RequireGrad, carries a number,
 // its Var; constants carry none and no gradient is computed for them. Losses are
-// where gradients begin: an operation such as L1 returns its value and records
-// what its weight times it adds to the gradient.
+// where gradients start: a loss such as L1 returns its value and records the
+// gradient of its weight times that value.
 type tape struct {
 	steps  []func()
 	grads  []tensor.Tensor // by Var
@@ -35,7 +35,7 @@ func (r *Run) Recording() bool { return r.tape != nil }
 
 // RequireGrad returns x as a tensor whose gradient Grad returns after Backward.
 func (r *Run) RequireGrad(x tensor.Tensor) tensor.Tensor {
-	r.number(&x)
+	r.trackVar(&x)
 	return x
 }
 
@@ -45,22 +45,22 @@ func (r *Run) Detach(x tensor.Tensor) tensor.Tensor {
 	return x
 }
 
-// number makes x a variable of the tape.
-func (r *Run) number(x *tensor.Tensor) {
+// trackVar makes x a variable of the tape.
+func (r *Run) trackVar(x *tensor.Tensor) {
 	x.Var = len(r.tape.grads)
 	r.tape.grads = append(r.tape.grads, tensor.Tensor{})
 }
 
 // record makes y, the result of an operation, a variable of the tape. back gets
-// the gradient of the losses with respect to y, which it may overwrite, and hands
-// that of each input to give. What else it reads must have been saved.
+// the gradient of the losses with respect to y, which it may overwrite, and passes
+// that of each input to accumulateGrad. Tensors that it reads must be retained.
 func (r *Run) record(y *tensor.Tensor, back func(dy tensor.Tensor)) {
-	r.number(y)
+	r.trackVar(y)
 	id := y.Var
 	r.tape.steps = append(r.tape.steps, func() {
 		dy := r.tape.grads[id]
 		if dy.Data == nil {
-			return // nothing that counts depends on y
+			return // no loss depends on y
 		}
 		back(dy)
 		r.tape.grads[id] = tensor.Tensor{}
@@ -68,37 +68,37 @@ func (r *Run) record(y *tensor.Tensor, back func(dy tensor.Tensor)) {
 	})
 }
 
-// loss records where gradients begin: back gives what a loss adds to them.
-func (r *Run) loss(back func()) { r.tape.steps = append(r.tape.steps, back) }
+// recordLoss records the gradient of a loss: back accumulates it.
+func (r *Run) recordLoss(back func()) { r.tape.steps = append(r.tape.steps, back) }
 
-// save keeps the memory of tensors for a backward pass, which ends with done.
-func (r *Run) save(xs ...tensor.Tensor) {
+// retain keeps the memory of tensors for the backward pass, which releases it.
+func (r *Run) retain(xs ...tensor.Tensor) {
 	for _, x := range xs {
-		if h := r.held(x); h != nil {
-			h.needed++
+		if h := r.allocationOf(x); h != nil {
+			h.retained++
 		}
 	}
 }
 
-// done ends what save began.
-func (r *Run) done(xs ...tensor.Tensor) {
+// release ends what retain started.
+func (r *Run) release(xs ...tensor.Tensor) {
 	for _, x := range xs {
-		if h := r.held(x); h != nil {
-			h.needed--
+		if h := r.allocationOf(x); h != nil {
+			h.retained--
 			r.recycle(h, x)
 		}
 	}
 }
 
-// wants says whether a gradient with respect to x is of use.
-func (r *Run) wants(x tensor.Tensor) bool { return x.Var != 0 }
+// needsGrad reports whether the gradient with respect to x is needed.
+func (r *Run) needsGrad(x tensor.Tensor) bool { return x.Var != 0 }
 
-// give adds dx, which it takes, to the gradient with respect to x.
-func (r *Run) give(x, dx tensor.Tensor) {
+// accumulateGrad adds dx, which it takes, to the gradient with respect to x.
+func (r *Run) accumulateGrad(x, dx tensor.Tensor) {
 	if x.B != dx.B || x.T != dx.T || x.C != dx.C {
 		panic(fmt.Sprintf("op: a gradient of [%d %d %d] for [%d %d %d]", dx.B, dx.T, dx.C, x.B, x.T, x.C))
 	}
-	if !r.wants(x) {
+	if !r.needsGrad(x) {
 		r.Free(dx)
 		return
 	}
@@ -111,14 +111,15 @@ func (r *Run) give(x, dx tensor.Tensor) {
 	r.Free(dx)
 }
 
-// pass gives dy itself to an input of the same shape: the gradient of a sum.
-func (r *Run) pass(x, dy tensor.Tensor) {
-	if !r.wants(x) {
+// accumulateGradCopy adds dy, which it leaves alone, to the gradient with respect
+// to x: the gradient of a sum.
+func (r *Run) accumulateGradCopy(x, dy tensor.Tensor) {
+	if !r.needsGrad(x) {
 		return
 	}
 	dx := r.New(dy.B, dy.T, dy.C)
 	copy(dx.Data, dy.Data)
-	r.give(x, dx)
+	r.accumulateGrad(x, dx)
 }
 
 // addTo adds x to y, on all threads.
@@ -128,7 +129,7 @@ func (r *Run) addTo(y, x tensor.Tensor) {
 	})
 }
 
-// Backward goes back through the tape and ends it. Gradients of parameters have
+// Backward runs the tape backwards and ends it. Gradients of parameters have
 // then been accumulated (see TrainableWeights); those of tensors from RequireGrad
 // are what Grad returns.
 func (r *Run) Backward() {

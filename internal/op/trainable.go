@@ -12,7 +12,7 @@ import (
 type TrainableWeights interface {
 	// Pack returns the panels that a convolution reads: tap k is W[k], [in][out].
 	Pack(r *Run) *kernel.Panels
-	// PackInputGrad returns those that give the gradient with respect to a
+	// PackInputGrad returns those for the gradient with respect to a
 	// convolution's input, for each phase p of the stride: W[p], W[p+stride] … in
 	// falling order, transposed, [out][in].
 	PackInputGrad(r *Run, stride int) []*kernel.Panels
@@ -29,12 +29,12 @@ func (r *Run) Panels(taps, k, n int) *kernel.Panels {
 	return &kernel.Panels{Taps: taps, K: k, N: n, Data: r.alloc(kernel.PanelsLen(taps, k, n))}
 }
 
-// freePanels gives back the memory of panels.
+// freePanels frees panels.
 func (r *Run) freePanels(ps ...*kernel.Panels) {
 	for _, p := range ps {
 		r.Free(tensor.Tensor{Data: p.Data})
 	}
 }
 
-// freeFloats gives back what alloc returned.
+// freeFloats frees what alloc returned.
 func (r *Run) freeFloats(v []float32) { r.Free(tensor.Tensor{Data: v}) }

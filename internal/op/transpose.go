@@ -24,7 +24,7 @@ type TransposedFilter struct {
 // each phase r is a convolution of two taps that writes every s-th row: nothing
 // is added up afterwards, and a stream remembers one row.
 func (r *Run) ConvTranspose(slot Slot, f TransposedFilter, act Activation, x tensor.Tensor) tensor.Tensor {
-	m := r.memory(slot)
+	m := r.state(slot)
 	if x.B != 1 && (!r.Last || m.n > 0) {
 		panic("op: a stream of more than one sequence")
 	}
@@ -97,11 +97,11 @@ func (r *Run) ConvTranspose(slot Slot, f TransposedFilter, act Activation, x ten
 // respect to x is a convolution of stride s.
 func (r *Run) recordTranspose(y *tensor.Tensor, f TransposedFilter, act Activation, x tensor.Tensor, first int) {
 	learns := f.Trainable != nil && !f.Trainable.Frozen()
-	if !learns && !r.wants(x) && (act == nil || act.GradSums() == 0) {
+	if !learns && !r.needsGrad(x) && (act == nil || act.GradSums() == 0) {
 		return
 	}
 	s := f.Stride
-	r.save(x)
+	r.retain(x)
 	r.record(y, func(dy tensor.Tensor) {
 		full := r.padRows(dy, first, (x.T+1)*s-first-dy.T)
 		if learns {
@@ -114,7 +114,7 @@ func (r *Run) recordTranspose(y *tensor.Tensor, f TransposedFilter, act Activati
 			}
 			ld := tensor.RoundUp(f.Channels)
 			dw, db := r.alloc(x.C*2*s*ld), r.alloc(f.Channels)
-			r.outer(dw, nil, input, full, 2*s, s, 1)
+			r.convWeightGrad(dw, nil, input, full, 2*s, s, 1)
 			r.sumColumns(db, dy)
 			f.Trainable.AccumulateGrad(r, dw, ld, db)
 			r.freeFloats(dw)
@@ -128,10 +128,10 @@ func (r *Run) recordTranspose(y *tensor.Tensor, f TransposedFilter, act Activati
 		r.freePanels(w)
 		r.Free(full)
 		if act != nil {
-			r.activationGradient(act, dx, dx, 0, x)
+			r.activationGrad(act, dx, dx, 0, x)
 		}
-		r.done(x)
-		r.give(x, dx)
+		r.release(x)
+		r.accumulateGrad(x, dx)
 	})
 }
 
