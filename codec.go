@@ -102,10 +102,7 @@ func (c *Codec) HopLength() int { return c.model.Hop() }
 func (c *Codec) FrameRate() float64 { return c.config.FrameRate() }
 
 // Books returns the number of codebooks of each part.
-func (c *Codec) Books() (prosody, content, residual int) {
-	m := c.config.Model
-	return m.NProsody, m.NContent, m.NResidual
-}
+func (c *Codec) Books() [NumParts]int { return model.BooksOf(c.config) }
 
 // CodebookSize returns the number of entries in every codebook; codes are 0 to
 // CodebookSize-1.

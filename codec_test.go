@@ -198,25 +198,25 @@ func checkArrays(t *testing.T, c *Codec, path string, x []float32) {
 	}
 	defer f.Close()
 	sum := make([]float32, c.LatentDim()*tokens.Frames())
-	for i, books := range [][][]int32{tokens.Prosody, tokens.Content, tokens.Residual} {
-		a, err := f.Read("codes_" + partNames[i])
+	for i, books := range tokens.Codes {
+		a, err := f.Read("codes_" + Part(i).String())
 		if err != nil {
 			t.Fatal(err)
 		}
 		if a.DType != npz.Int32 || !slices.Equal(a.Shape, []int{len(books), tokens.Frames()}) {
-			t.Errorf("%s codes: %v %v", partNames[i], a.DType, a.Shape)
+			t.Errorf("%s codes: %v %v", Part(i), a.DType, a.Shape)
 		}
 		for j, code := range slices.Concat(books...) {
 			if a.Int[j] != int64(code) {
-				t.Fatalf("%s code %d is %d, want %d", partNames[i], j, a.Int[j], code)
+				t.Fatalf("%s code %d is %d, want %d", Part(i), j, a.Int[j], code)
 			}
 		}
-		q, err := f.Read("quantized_" + partNames[i])
+		q, err := f.Read("quantized_" + Part(i).String())
 		if err != nil {
 			t.Fatal(err)
 		}
 		if q.DType != npz.Float32 || !slices.Equal(q.Shape, []int{c.LatentDim(), tokens.Frames()}) {
-			t.Errorf("%s quantized: %v %v", partNames[i], q.DType, q.Shape)
+			t.Errorf("%s quantized: %v %v", Part(i), q.DType, q.Shape)
 		}
 		for j, v := range q.F32 {
 			sum[j] += v
@@ -248,11 +248,11 @@ func TestExtractIsWhatTheDecoderSees(t *testing.T) {
 	}
 	r := op.NewRun(c.pool)
 	for i, want := range c.model.Quantizer.Decode(r, model.Codes(tokens.Codes)).ToBCT() {
-		if got := f.QuantizedProsody[i] + f.QuantizedContent[i] + f.QuantizedResidual[i]; got != want {
+		if got := f.Quantized[Prosody][i] + f.Quantized[Content][i] + f.Quantized[Residual][i]; got != want {
 			t.Fatalf("value %d is %v, want %v", i, got, want)
 		}
 	}
-	q, err := c.Quantized(Codes{Content: tokens.Content[:1]})
+	q, err := c.Quantized(Codes{Content: tokens.Codes[Content][:1]})
 	if err != nil || q[0] != nil || q[2] != nil || len(q[1]) != c.LatentDim()*tokens.Frames() {
 		t.Errorf("the first content book alone: %d, %d and %d values, error %v", len(q[0]), len(q[1]), len(q[2]), err)
 	}
@@ -294,7 +294,7 @@ func TestRedecoderConverts(t *testing.T) {
 	if pieces = append(pieces, d.Flush()...); !slices.Equal(pieces, whole) {
 		t.Error("frame by frame gives other samples")
 	}
-	if _, err := d.Push(Codes{Prosody: tokens.Prosody}); !errors.Is(err, ErrTokens) {
+	if _, err := d.Push(Codes{Prosody: tokens.Codes[Prosody]}); !errors.Is(err, ErrTokens) {
 		t.Errorf("without content: %v", err)
 	}
 }
@@ -321,10 +321,10 @@ func TestRefusals(t *testing.T) {
 		"NaN":               {nanErr, ErrNotFinite},
 		"Inf":               {infErr, ErrNotFinite},
 		"no clip":           {noClip, ErrEmpty},
-		"code too large":    {with(func(b *Tokens) { b.Content[1][0] = 32 }), ErrTokens},
-		"code negative":     {with(func(b *Tokens) { b.Residual[2][3] = -1 }), ErrTokens},
-		"a book too many":   {with(func(b *Tokens) { b.Prosody = append(b.Prosody, b.Prosody[0]) }), ErrTokens},
-		"uneven books":      {with(func(b *Tokens) { b.Content[0] = b.Content[0][1:] }), ErrTokens},
+		"code too large":    {with(func(b *Tokens) { b.Codes[Content][1][0] = 32 }), ErrTokens},
+		"code negative":     {with(func(b *Tokens) { b.Codes[Residual][2][3] = -1 }), ErrTokens},
+		"a book too many":   {with(func(b *Tokens) { b.Codes[Prosody] = append(b.Codes[Prosody], b.Codes[Prosody][0]) }), ErrTokens},
+		"uneven books":      {with(func(b *Tokens) { b.Codes[Content][0] = b.Codes[Content][0][1:] }), ErrTokens},
 		"no frames":         {with(func(b *Tokens) { b.Codes = Codes{} }), ErrEmpty},
 		"too many samples":  {with(func(b *Tokens) { b.Samples += 300 }), ErrTokens},
 		"too few samples":   {with(func(b *Tokens) { b.Samples -= 300 }), ErrTokens},

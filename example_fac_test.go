@@ -24,7 +24,7 @@ func ExampleReadTokens() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(tokens.Samples, "samples at", header.SampleRate, "Hz in", tokens.Frames(), "frames of", header.Books(), "codes")
+	fmt.Println(tokens.Samples, "samples at", header.SampleRate, "Hz in", tokens.Frames(), "frames of", header.AllBooks(), "codes")
 	// Output: 49884 samples at 24000 Hz in 167 frames of 6 codes
 }
 

@@ -51,7 +51,7 @@ func ExampleCodec_Encode() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(tokens.Frames(), "frames of", len(tokens.Prosody), "+", len(tokens.Content), "+", len(tokens.Residual), "codes")
+	fmt.Println(tokens.Frames(), "frames of", len(tokens.Codes[facodec.Prosody]), "+", len(tokens.Codes[facodec.Content]), "+", len(tokens.Codes[facodec.Residual]), "codes")
 
 	samples, err := codec.Decode(tokens)
 	if err != nil {

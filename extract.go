@@ -60,9 +60,6 @@ func (w What) String() string {
 	return strings.Join(words, ",")
 }
 
-// partNames are the parts in the order of DecodeParts, as arrays are named.
-var partNames = [3]string{"prosody", "content", "residual"}
-
 // ExtractFile encodes an audio file and writes the arrays that w names, in the
 // format that the ending of output says: .npz, which numpy.load opens, or
 // .safetensors, whose metadata have the samples, the rates and the model too.

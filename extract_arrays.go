@@ -22,8 +22,8 @@ type array struct {
 func arraysOf(w What, codes Codes, timbre []float32, quantized *spool) (arrays []array) {
 	float := floatType(w.Float16)
 	if w.Codes {
-		for i, books := range [3][][]int32{codes.Prosody, codes.Content, codes.Residual} {
-			arrays = append(arrays, array{"codes_" + partNames[i], []int{len(books), codes.Frames()}, npz.Int32, func(out io.Writer) error {
+		for part, books := range codes {
+			arrays = append(arrays, array{"codes_" + Part(part).String(), []int{len(books), codes.Frames()}, npz.Int32, func(out io.Writer) error {
 				for _, book := range books {
 					if err := binary.Write(out, binary.LittleEndian, book); err != nil {
 						return err
@@ -44,9 +44,9 @@ func arraysOf(w What, codes Codes, timbre []float32, quantized *spool) (arrays [
 		}})
 	}
 	if w.Quantized {
-		for i := range partNames {
-			arrays = append(arrays, array{"quantized_" + partNames[i], []int{quantized.codec.LatentDim(), codes.Frames()}, float,
-				func(out io.Writer) error { return quantized.copy(out, i) }})
+		for part := range NumParts {
+			arrays = append(arrays, array{"quantized_" + part.String(), []int{quantized.codec.LatentDim(), codes.Frames()}, float,
+				func(out io.Writer) error { return quantized.copy(out, part) }})
 		}
 	}
 	return arrays

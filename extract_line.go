@@ -45,8 +45,8 @@ func (c *Codec) ExtractLine(ctx context.Context, source, path string, w What, o 
 	b = appendInt(append(b, `,"sample_rate":`...), int64(c.SampleRate()))
 	b = appendInt(append(b, `,"frames":`...), int64(report.Frames))
 	if w.Codes {
-		for i, books := range [3][][]int32{codes.Prosody, codes.Content, codes.Residual} {
-			b = append(b, `,"codes_`+partNames[i]+`":`...)
+		for part, books := range codes {
+			b = append(b, `,"codes_`+Part(part).String()+`":`...)
 			b = appendList(b, books, func(b []byte, book []int32) []byte {
 				return appendList(b, book, func(b []byte, code int32) []byte { return appendInt(b, int64(code)) })
 			})

@@ -14,7 +14,7 @@ import (
 type spool struct {
 	codec  *Codec
 	run    *op.Run
-	files  [3]*os.File
+	files  [NumParts]*os.File
 	frames int // in all
 	done   int
 	half   bool
@@ -72,7 +72,7 @@ func (s *spool) addPart(f *os.File, x tensor.Tensor) error {
 }
 
 // copy writes a part, [latent, T].
-func (s *spool) copy(out io.Writer, part int) error {
+func (s *spool) copy(out io.Writer, part Part) error {
 	f := s.files[part]
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return err

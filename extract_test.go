@@ -170,7 +170,7 @@ func TestExtractLine(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := line{"a \"b\"/c\n.wav", len(x), 24000, tokens.Frames(), tokens.Prosody, tokens.Content, tokens.Residual, tokens.Timbre}
+		want := line{"a \"b\"/c\n.wav", len(x), 24000, tokens.Frames(), tokens.Codes[Prosody], tokens.Codes[Content], tokens.Codes[Residual], tokens.Timbre}
 		if !what.Codes {
 			want.Prosody, want.Content, want.Residual = nil, nil, nil
 		}

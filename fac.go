@@ -50,8 +50,7 @@ type FacHeader struct {
 	HopLength    int // samples in a frame
 	CodebookSize int // entries, codes are 0 to CodebookSize-1
 
-	// Books of each part that are stored.
-	ProsodyBooks, ContentBooks, ResidualBooks int
+	Books [NumParts]int // that are stored of each part
 
 	TimbreLen int // values of the timbre vector
 
@@ -71,14 +70,14 @@ func (c *Codec) FacHeader(residualBooks int) (FacHeader, error) {
 	if err := c.need(networkDecoder); err != nil {
 		return FacHeader{}, fmt.Errorf("for its fingerprint: %w", err)
 	}
-	prosody, content, residual := c.Books()
-	if residualBooks < 0 || residualBooks > residual {
-		return FacHeader{}, fmt.Errorf("%d residual books, the codec has 0 to %d: %w", residualBooks, residual, ErrTokens)
+	books := c.Books()
+	if residualBooks < 0 || residualBooks > books[Residual] {
+		return FacHeader{}, fmt.Errorf("%d residual books, the codec has 0 to %d: %w", residualBooks, books[Residual], ErrTokens)
 	}
+	books[Residual] = residualBooks
 	h := FacHeader{
 		SampleRate: c.SampleRate(), HopLength: c.HopLength(), CodebookSize: c.CodebookSize(),
-		ProsodyBooks: prosody, ContentBooks: content, ResidualBooks: residualBooks,
-		TimbreLen: c.LatentDim(),
+		Books: books, TimbreLen: c.LatentDim(),
 	}
 	h.Quantizer, h.Decoder = c.Fingerprints()
 	return h, h.check()
@@ -98,7 +97,7 @@ func (c *Codec) Fingerprints() (quantizer, decoder Fingerprint) {
 // the same quantizer and another decoder, a fine-tuned one say, from which the
 // file sounds otherwise than it did to whom encoded it.
 func (c *Codec) CheckFac(h FacHeader) (sameDecoder bool, err error) {
-	own, err := c.FacHeader(min(h.ResidualBooks, c.config.Model.NResidual))
+	own, err := c.FacHeader(min(h.Books[Residual], c.Books()[Residual]))
 	if err != nil {
 		return false, err
 	}
@@ -116,11 +115,16 @@ func (c *Codec) CheckFac(h FacHeader) (sameDecoder bool, err error) {
 
 func (h FacHeader) shape() string {
 	return fmt.Sprintf("%d Hz, hop %d, %d+%d+%d books of %d entries and a timbre of %d", h.SampleRate, h.HopLength,
-		h.ProsodyBooks, h.ContentBooks, h.ResidualBooks, h.CodebookSize, h.TimbreLen)
+		h.Books[Prosody], h.Books[Content], h.Books[Residual], h.CodebookSize, h.TimbreLen)
 }
 
-// Books returns the number of books stored, of all parts.
-func (h FacHeader) Books() int { return h.ProsodyBooks + h.ContentBooks + h.ResidualBooks }
+// AllBooks returns the number of books stored, of all parts.
+func (h FacHeader) AllBooks() (n int) {
+	for _, books := range h.Books {
+		n += books
+	}
+	return n
+}
 
 // Bitrate returns the bits that a second of codes takes, 4800 for the six books of
 // the standard configuration, before entropy coding; blocks add 1.25 % to it, and a
@@ -131,7 +135,7 @@ func (h FacHeader) Bitrate() float64 {
 
 func (h FacHeader) codeBits() int { return bits.Len(uint(h.CodebookSize - 1)) }
 
-func (h FacHeader) frameBits() int { return h.Books() * h.codeBits() }
+func (h FacHeader) frameBits() int { return h.AllBooks() * h.codeBits() }
 
 // blockBytes is the length of the codes of some frames.
 func (h FacHeader) blockBytes(frames int) int { return (frames*h.frameBits() + 7) / 8 }
@@ -142,19 +146,21 @@ func (h FacHeader) codedBytes(frames int) int { return frames*h.frameBits()*12/8
 
 // check refuses what the format cannot hold.
 func (h FacHeader) check() error {
-	for _, f := range []struct {
+	type field struct {
 		what            string
 		value, min, max int
-	}{
+	}
+	fields := []field{
 		{"sample rate", h.SampleRate, audio.MinRate, audio.MaxRate},
 		{"hop", h.HopLength, 1, facMostHop},
 		{"codebook size", h.CodebookSize, 2, facMostEntries},
-		{"prosody books", h.ProsodyBooks, 0, facMostBooks},
-		{"content books", h.ContentBooks, 0, facMostBooks},
-		{"residual books", h.ResidualBooks, 0, facMostBooks},
-		{"books", h.Books(), 1, 3 * facMostBooks},
 		{"timbre length", h.TimbreLen, 1, facMostTimbre},
-	} {
+	}
+	for part, books := range h.Books {
+		fields = append(fields, field{Part(part).String() + " books", books, 0, facMostBooks})
+	}
+	fields = append(fields, field{"books", h.AllBooks(), 1, int(NumParts) * facMostBooks})
+	for _, f := range fields {
 		if f.value < f.min || f.value > f.max {
 			return fmt.Errorf("%s of %d, outside %d to %d", f.what, f.value, f.min, f.max)
 		}
@@ -175,7 +181,10 @@ func (h FacHeader) bytes() []byte {
 	b = le.AppendUint32(b, uint32(h.SampleRate))
 	b = le.AppendUint32(b, uint32(h.HopLength))
 	b = le.AppendUint32(b, uint32(h.CodebookSize))
-	b = append(b, byte(h.ProsodyBooks), byte(h.ContentBooks), byte(h.ResidualBooks), 0)
+	for _, books := range h.Books {
+		b = append(b, byte(books))
+	}
+	b = append(b, 0)
 	b = le.AppendUint32(b, uint32(h.TimbreLen))
 	b = append(b, h.Quantizer[:]...)
 	return append(b, h.Decoder[:]...)
@@ -191,7 +200,7 @@ func parseFacHeader(b []byte) (FacHeader, error) {
 	u32 := func(at int) int { return int(min(le.Uint32(b[at:]), 1<<30)) } // past every limit, on 32-bit machines too
 	h := FacHeader{
 		SampleRate: u32(12), HopLength: u32(16), CodebookSize: u32(20),
-		ProsodyBooks: int(b[24]), ContentBooks: int(b[25]), ResidualBooks: int(b[26]),
+		Books:     [NumParts]int{int(b[24]), int(b[25]), int(b[26])},
 		TimbreLen: u32(28), EntropyCoded: flags&facEntropyCoded != 0,
 		Quantizer: Fingerprint(b[32:48]), Decoder: Fingerprint(b[48:64]),
 	}

@@ -2,46 +2,26 @@ package facodec
 
 import (
 	"fmt"
+
+	"github.com/facodec-go/facodec/internal/model"
 )
 
 // stored returns the books of codes that the header counts, sharing memory.
 func (h FacHeader) stored(codes Codes) (Codes, error) {
-	frames := codes.Frames()
-	var out Codes
-	for _, part := range []struct {
-		name  string
-		from  [][]int32
-		to    *[][]int32
-		books int
-	}{
-		{"prosody", codes.Prosody, &out.Prosody, h.ProsodyBooks},
-		{"content", codes.Content, &out.Content, h.ContentBooks},
-		{"residual", codes.Residual, &out.Residual, h.ResidualBooks},
-	} {
-		if len(part.from) < part.books {
-			return Codes{}, fmt.Errorf("%d books of %s codes, the file has %d: %w", len(part.from), part.name, part.books, ErrTokens)
+	for part, books := range h.Books {
+		if n := len(codes[part]); n < books {
+			return Codes{}, fmt.Errorf("%d books of %v codes, the file has %d: %w", n, Part(part), books, ErrTokens)
 		}
-		*part.to = part.from[:part.books:part.books]
-		for i, book := range *part.to {
-			if len(book) != frames {
-				return Codes{}, fmt.Errorf("%s book %d has %d frames, others %d: %w", part.name, i, len(book), frames, ErrTokens)
-			}
-			for t, code := range book {
-				if code < 0 || int(code) >= h.CodebookSize {
-					return Codes{}, fmt.Errorf("%s book %d, frame %d: code %d of a codebook of %d: %w",
-						part.name, i, t, code, h.CodebookSize, ErrTokens)
-				}
-			}
-		}
+		codes[part] = codes[part][:books:books]
 	}
-	return out, nil
+	if err := model.Codes(codes).Check(h.Books, h.CodebookSize); err != nil {
+		return Codes{}, fmt.Errorf("%w: %w", err, ErrTokens)
+	}
+	return codes, nil
 }
 
 // books lists those of codes in the order in which they are stored.
-func (c Codes) books() [][]int32 {
-	all := make([][]int32, 0, len(c.Prosody)+len(c.Content)+len(c.Residual))
-	return append(append(append(all, c.Prosody...), c.Content...), c.Residual...)
-}
+func (c Codes) books() [][]int32 { return model.Codes(c).Books() }
 
 // pack appends codes, frame by frame and book by book, each in codeBits bits: its
 // lowest first, into the bytes from their lowest up, as DEFLATE does.
@@ -67,12 +47,9 @@ func (h FacHeader) pack(b []byte, codes Codes) []byte {
 
 // empty returns codes of so many frames, all 0, and its books.
 func (h FacHeader) empty(frames int) (codes Codes, books [][]int32) {
-	for _, part := range []struct {
-		to    *[][]int32
-		books int
-	}{{&codes.Prosody, h.ProsodyBooks}, {&codes.Content, h.ContentBooks}, {&codes.Residual, h.ResidualBooks}} {
-		for range part.books {
-			*part.to = append(*part.to, make([]int32, frames))
+	for part, n := range h.Books {
+		for range n {
+			codes[part] = append(codes[part], make([]int32, frames))
 		}
 	}
 	return codes, codes.books()

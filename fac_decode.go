@@ -8,72 +8,36 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/facodec-go/facodec/audio"
 )
 
-// Parts says which parts of the codes are decoded. The zero value is the usual:
-// all that are there, or, in another voice, all but the residual, as Convert does.
-type Parts struct{ Prosody, Content, Residual bool }
-
-// ParseParts reads a list such as "prosody,content,residual".
-func ParseParts(s string) (Parts, error) {
-	var p Parts
-	for _, word := range strings.Split(s, ",") {
-		switch strings.TrimSpace(word) {
-		case "prosody":
-			p.Prosody = true
-		case "content":
-			p.Content = true
-		case "residual":
-			p.Residual = true
-		default:
-			return Parts{}, fmt.Errorf("%q is not one of prosody, content, residual", word)
+// partsOf returns the parts of a file's codes that are decoded, of which wanted are
+// those asked for: nil for all that are there, or, in another voice, all but the
+// residual. It refuses a part that is not there.
+func partsOf(h FacHeader, wanted []Part, converted bool) ([]Part, error) {
+	if wanted == nil {
+		if converted {
+			return []Part{Prosody, Content}, nil
+		}
+		return []Part{Prosody, Content, Residual}, nil
+	}
+	for _, part := range wanted {
+		if part < 0 || part >= NumParts || h.Books[part] == 0 {
+			return nil, fmt.Errorf("holds no %v codes: they were left out when it was encoded: %w", part, ErrTokens)
 		}
 	}
-	return p, nil
-}
-
-// of returns the parts of codes that are wanted.
-func (p Parts) of(codes Codes) Codes {
-	var out Codes
-	if p.Prosody {
-		out.Prosody = codes.Prosody
-	}
-	if p.Content {
-		out.Content = codes.Content
-	}
-	if p.Residual {
-		out.Residual = codes.Residual
-	}
-	return out
-}
-
-// resolve makes the zero value explicit, and refuses a part that is not there.
-func (p Parts) resolve(h FacHeader, converted bool) (Parts, error) {
-	if p == (Parts{}) {
-		return Parts{Prosody: true, Content: true, Residual: !converted}, nil
-	}
-	for _, part := range []struct {
-		name   string
-		wanted bool
-		books  int
-	}{{"prosody", p.Prosody, h.ProsodyBooks}, {"content", p.Content, h.ContentBooks}, {"residual", p.Residual, h.ResidualBooks}} {
-		if part.wanted && part.books == 0 {
-			return Parts{}, fmt.Errorf("holds no %s codes: they were left out when it was encoded: %w", part.name, ErrTokens)
-		}
-	}
-	return p, nil
+	return wanted, nil
 }
 
 // DecodeOptions are those of DecodeFile; Normalize has no effect.
 type DecodeOptions struct {
 	FileOptions
-	// Parts are those to decode; each goes through the norm and the timbre as all
-	// together would, so that one alone can be heard.
-	Parts Parts
+	// Parts are those to decode; nil for all that are there, or, in another voice,
+	// all but the residual, as Convert does. Each goes through the norm and the timbre
+	// as all together would, so that one alone can be heard.
+	Parts []Part
 	// Timbre, LatentDim values, is the voice to speak in instead of the file's own.
 	Timbre []float32
 	// In, if not nil, is read instead of the file source, which is then its name in
@@ -226,7 +190,7 @@ func (p *player) speak(in io.Reader) (FileReport, error) {
 	if err != nil {
 		return FileReport{}, p.fault(err)
 	}
-	parts, err := p.options.Parts.resolve(h, p.options.Timbre != nil)
+	parts, err := partsOf(h, p.options.Parts, p.options.Timbre != nil)
 	if err != nil {
 		return FileReport{}, fmt.Errorf("%s: %w", p.source, err)
 	}
@@ -245,7 +209,7 @@ func (p *player) speak(in io.Reader) (FileReport, error) {
 		if err != nil {
 			return FileReport{}, p.fault(err)
 		}
-		samples, err := d.Push(parts.of(codes))
+		samples, err := d.Push(codes.only(parts))
 		if err == nil {
 			err = p.write(samples, h.HopLength)
 		}
@@ -264,7 +228,7 @@ func (p *player) speak(in io.Reader) (FileReport, error) {
 		return FileReport{}, err
 	}
 	report := FileReport{
-		Info:    audio.Info{Format: "fac", Encoding: fmt.Sprintf("%d books", h.Books()), SampleRate: h.SampleRate, Channels: 1, Frames: r.Samples()},
+		Info:    audio.Info{Format: "fac", Encoding: fmt.Sprintf("%d books", h.AllBooks()), SampleRate: h.SampleRate, Channels: 1, Frames: r.Samples()},
 		Samples: r.Samples(), Seconds: float64(r.Samples()) / float64(h.SampleRate), Frames: int(r.Frames()),
 	}
 	if !sameDecoder {
@@ -298,4 +262,12 @@ func (p *player) write(samples []float32, hold int) (err error) {
 	err = p.w.Write(p.held[:n])
 	p.held = append(p.held[:0], p.held[n:]...)
 	return err
+}
+
+// only returns the codes of some parts.
+func (c Codes) only(parts []Part) (some Codes) {
+	for _, part := range parts {
+		some[part] = c[part]
+	}
+	return some
 }

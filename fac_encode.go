@@ -35,8 +35,7 @@ type EncodeOptions struct {
 // what was written to Out lacks its end, which every reader will notice.
 func (c *Codec) EncodeFile(ctx context.Context, source, output string, o EncodeOptions) (FileReport, error) {
 	start := time.Now()
-	_, _, residual := c.Books()
-	header, err := c.FacHeader(residual - o.DropResidual)
+	header, err := c.FacHeader(c.Books()[Residual] - o.DropResidual)
 	if err != nil {
 		return FileReport{}, err
 	}

@@ -117,9 +117,13 @@ func TestFacChoices(t *testing.T) {
 	}
 	tokens, _ := c.Encode(x)
 	with := func(timbre []float32, prosody, content bool, residual int) []float32 {
-		codes := Parts{prosody, content, residual > 0}.of(tokens.Codes)
-		if residual > 0 {
-			codes.Residual = codes.Residual[:residual]
+		codes := tokens.Codes
+		codes[Residual] = codes[Residual][:residual]
+		if !prosody {
+			codes[Prosody] = nil
+		}
+		if !content {
+			codes[Content] = nil
 		}
 		y, err := c.Decode(&Tokens{codes, timbre, len(x)})
 		if err != nil {
@@ -134,19 +138,19 @@ func TestFacChoices(t *testing.T) {
 	for _, k := range []struct {
 		drop   int
 		timbre []float32
-		parts  string
+		parts  []Part
 		want   []float32
 	}{
-		{0, nil, "prosody,content,residual", with(own, true, true, 3)},
-		{1, nil, "", with(own, true, true, 2)},
-		{2, nil, "", with(own, true, true, 1)},
-		{3, nil, "", with(own, true, true, 0)},
-		{0, nil, "prosody", with(own, true, false, 0)},
-		{0, nil, "content", with(own, false, true, 0)},
-		{0, nil, "residual", with(own, false, false, 3)},
-		{1, nil, "residual,prosody", with(own, true, false, 2)},
-		{0, voice, "", converted},
-		{0, voice, "prosody,content,residual", with(voice, true, true, 3)},
+		{0, nil, []Part{Prosody, Content, Residual}, with(own, true, true, 3)},
+		{1, nil, nil, with(own, true, true, 2)},
+		{2, nil, nil, with(own, true, true, 1)},
+		{3, nil, nil, with(own, true, true, 0)},
+		{0, nil, []Part{Prosody}, with(own, true, false, 0)},
+		{0, nil, []Part{Content}, with(own, false, true, 0)},
+		{0, nil, []Part{Residual}, with(own, false, false, 3)},
+		{1, nil, []Part{Residual, Prosody}, with(own, true, false, 2)},
+		{0, voice, nil, converted},
+		{0, voice, []Part{Prosody, Content, Residual}, with(voice, true, true, 3)},
 	} {
 		var fac, wav bytes.Buffer
 		report, err := c.EncodeFile(ctx, source, "out", EncodeOptions{DropResidual: k.drop, Out: &fac})
@@ -154,22 +158,17 @@ func TestFacChoices(t *testing.T) {
 			t.Fatal(err)
 		}
 		sizes[k.drop] = int(report.Bytes)
-		o := DecodeOptions{FileOptions: float32s, Timbre: k.timbre, In: &fac, Out: &wav}
-		if k.parts != "" {
-			if o.Parts, err = ParseParts(k.parts); err != nil {
-				t.Fatal(err)
-			}
-		}
+		o := DecodeOptions{FileOptions: float32s, Parts: k.parts, Timbre: k.timbre, In: &fac, Out: &wav}
 		if _, err := c.DecodeFile(ctx, "in", "out", o); err != nil {
 			t.Fatal(err)
 		}
 		got := heard(t, wav.Bytes())
 		if !slices.Equal(got, k.want) {
-			t.Errorf("%d books fewer, %q, other voice %v: %d other samples", k.drop, k.parts, k.timbre != nil, len(got))
+			t.Errorf("%d books fewer, %v, other voice %v: %d other samples", k.drop, k.parts, k.timbre != nil, len(got))
 		}
 		for _, other := range seen {
 			if slices.Equal(got, other) {
-				t.Errorf("%d books fewer, %q, other voice %v: nothing changes", k.drop, k.parts, k.timbre != nil)
+				t.Errorf("%d books fewer, %v, other voice %v: nothing changes", k.drop, k.parts, k.timbre != nil)
 			}
 		}
 		seen = append(seen, got)
@@ -183,7 +182,7 @@ func TestFacChoices(t *testing.T) {
 
 	var fac bytes.Buffer
 	c.EncodeFile(ctx, source, "out", EncodeOptions{DropResidual: 3, Out: &fac})
-	_, err = c.DecodeFile(ctx, "in", "out", DecodeOptions{Parts: Parts{Residual: true}, In: &fac, Out: io.Discard})
+	_, err = c.DecodeFile(ctx, "in", "out", DecodeOptions{Parts: []Part{Residual}, In: &fac, Out: io.Discard})
 	if !errors.Is(err, ErrTokens) || !strings.Contains(err.Error(), "in: holds no residual codes") {
 		t.Errorf("a part that is not there: %v", err)
 	}
@@ -196,7 +195,12 @@ func TestFacChoices(t *testing.T) {
 	if _, err := without.EncodeFile(ctx, source, "out", EncodeOptions{Out: io.Discard}); !errors.Is(err, ErrNotLoaded) {
 		t.Errorf("without the decoder and its fingerprint: %v", err)
 	}
-	if _, err := ParseParts("prosody,noise"); err == nil {
+	for part := range NumParts {
+		if got, err := ParsePart(part.String()); err != nil || got != part {
+			t.Errorf("%v is read as %v, %v", part, got, err)
+		}
+	}
+	if _, err := ParsePart("noise"); err == nil {
 		t.Error("noise is a part")
 	}
 }
@@ -341,7 +345,7 @@ func TestFacOfOtherCodecs(t *testing.T) {
 		"quantizer": {func(h *FacHeader) { h.Quantizer[3] ^= 1 }, "another quantizer (fingerprint "},
 		"rate":      {func(h *FacHeader) { h.SampleRate = 16000 }, "16000 Hz, hop 300"},
 		"entries":   {func(h *FacHeader) { h.CodebookSize = 64 }, "of 64 entries"},
-		"books":     {func(h *FacHeader) { h.ContentBooks = 1 }, "1+1+3 books"},
+		"books":     {func(h *FacHeader) { h.Books[Content] = 1 }, "1+1+3 books"},
 		"timbre":    {func(h *FacHeader) { h.TimbreLen = 25 }, "a timbre of 25"},
 	} {
 		_, err := decode(k.change)

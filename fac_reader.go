@@ -174,7 +174,7 @@ func (f *FacReader) length(what string) (n int, bytes []byte, err error) {
 // decode reads entropy coded codes.
 func (f *FacReader) decode(b []byte, frames int) (Codes, error) {
 	if f.model == nil {
-		f.model = entropy.NewModel(f.header.Books(), f.header.CodebookSize)
+		f.model = entropy.NewModel(f.header.AllBooks(), f.header.CodebookSize)
 	}
 	codes, books := f.header.empty(frames)
 	if err := f.model.Read(b, books); err != nil {

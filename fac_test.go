@@ -83,12 +83,12 @@ func TestFacBits(t *testing.T) {
 			if size < 2 {
 				continue
 			}
-			h := FacHeader{SampleRate: 24000, HopLength: 300, CodebookSize: size, ProsodyBooks: 1, ContentBooks: 2, TimbreLen: 1}
+			h := FacHeader{SampleRate: 24000, HopLength: 300, CodebookSize: size, Books: [NumParts]int{Prosody: 1, Content: 2}, TimbreLen: 1}
 			codes := Codes{Prosody: [][]int32{nil}, Content: [][]int32{nil, nil}}
 			for i := range 100 {
-				codes.Prosody[0] = append(codes.Prosody[0], int32(size-1))
-				codes.Content[0] = append(codes.Content[0], int32(i%size))
-				codes.Content[1] = append(codes.Content[1], int32(7*i%size))
+				codes[Prosody][0] = append(codes[Prosody][0], int32(size-1))
+				codes[Content][0] = append(codes[Content][0], int32(i%size))
+				codes[Content][1] = append(codes[Content][1], int32(7*i%size))
 			}
 			got, _, err := ReadTokens(bytes.NewReader(facBytes(t, h, &Tokens{Codes: codes, Timbre: []float32{-0.5}, Samples: 30000})))
 			if err != nil || !reflect.DeepEqual(got.Codes, codes) || got.Timbre[0] != -0.5 {
@@ -97,7 +97,7 @@ func TestFacBits(t *testing.T) {
 		}
 	}
 	// By hand: 3 codes of 10 bits, lowest first.
-	h := FacHeader{CodebookSize: 1024, ContentBooks: 3}
+	h := FacHeader{CodebookSize: 1024, Books: [NumParts]int{Content: 3}}
 	b := h.pack(nil, Codes{Content: [][]int32{{0x2a5}, {0x001}, {0x3ff}}})
 	if want := []byte{0xa5, 0x06, 0xf0, 0x3f}; !bytes.Equal(b, want) {
 		t.Errorf("packed % x, want % x", b, want)
@@ -226,7 +226,7 @@ func facDamage(t *testing.T, file []byte) {
 
 // TestFacClaims: a header that claims much, checksum and all, costs little.
 func TestFacClaims(t *testing.T) {
-	h := FacHeader{SampleRate: 24000, HopLength: 300, CodebookSize: 1 << 16, ProsodyBooks: 32, ContentBooks: 32, ResidualBooks: 32, TimbreLen: 1 << 16}
+	h := FacHeader{SampleRate: 24000, HopLength: 300, CodebookSize: 1 << 16, Books: [NumParts]int{32, 32, 32}, TimbreLen: 1 << 16}
 	w, err := NewFacWriter(io.Discard, h)
 	if err != nil {
 		t.Fatal(err)
@@ -240,9 +240,9 @@ func TestFacClaims(t *testing.T) {
 	}
 	for _, change := range []func(*FacHeader){
 		func(h *FacHeader) { h.SampleRate = 0 }, func(h *FacHeader) { h.HopLength = 0 }, func(h *FacHeader) { h.HopLength = math.MaxInt32 },
-		func(h *FacHeader) { h.CodebookSize = 1 }, func(h *FacHeader) { h.CodebookSize = 1<<16 + 1 }, func(h *FacHeader) { h.ContentBooks = 33 },
+		func(h *FacHeader) { h.CodebookSize = 1 }, func(h *FacHeader) { h.CodebookSize = 1<<16 + 1 }, func(h *FacHeader) { h.Books[Content] = 33 },
 		func(h *FacHeader) { h.TimbreLen = 1 << 30 }, func(h *FacHeader) { h.TimbreLen = 0 },
-		func(h *FacHeader) { h.ProsodyBooks, h.ContentBooks, h.ResidualBooks = 0, 0, 0 },
+		func(h *FacHeader) { h.Books = [NumParts]int{} },
 	} {
 		bad := h
 		change(&bad)
@@ -284,7 +284,7 @@ func TestFacContradictions(t *testing.T) {
 		change(w)
 		high := Codes{}
 		high.Append(tokens.Codes)
-		high.Prosody[0][2] = 31
+		high[Prosody][0][2] = 31
 		if err := w.Write(high); err != nil {
 			t.Fatal(err)
 		}
@@ -311,10 +311,10 @@ func TestFacWriterRefuses(t *testing.T) {
 		return WriteTokens(io.Discard, h, &bad)
 	}
 	for what, c := range map[string]struct{ got, want error }{
-		"code too large":  {write(func(b *Tokens) { b.Content[1][0] = 32 }), ErrTokens},
-		"code negative":   {write(func(b *Tokens) { b.Residual[2][3] = -1 }), ErrTokens},
-		"a book missing":  {write(func(b *Tokens) { b.Residual = b.Residual[:2] }), ErrTokens},
-		"uneven books":    {write(func(b *Tokens) { b.Content[0] = b.Content[0][1:] }), ErrTokens},
+		"code too large":  {write(func(b *Tokens) { b.Codes[Content][1][0] = 32 }), ErrTokens},
+		"code negative":   {write(func(b *Tokens) { b.Codes[Residual][2][3] = -1 }), ErrTokens},
+		"a book missing":  {write(func(b *Tokens) { b.Codes[Residual] = b.Codes[Residual][:2] }), ErrTokens},
+		"uneven books":    {write(func(b *Tokens) { b.Codes[Content][0] = b.Codes[Content][0][1:] }), ErrTokens},
 		"no frames":       {write(func(b *Tokens) { b.Codes = Codes{} }), ErrTokens},
 		"too many":        {write(func(b *Tokens) { b.Samples += 300 }), ErrTokens},
 		"short timbre":    {write(func(b *Tokens) { b.Timbre = b.Timbre[1:] }), ErrTokens},

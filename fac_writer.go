@@ -35,7 +35,7 @@ func NewFacWriter(w io.Writer, h FacHeader) (*FacWriter, error) {
 	}
 	f := &FacWriter{w: w, header: h, buf: h.bytes()}
 	if h.EntropyCoded {
-		f.model = entropy.NewModel(h.Books(), h.CodebookSize)
+		f.model = entropy.NewModel(h.AllBooks(), h.CodebookSize)
 	}
 	f.seal(0)
 	return f, nil

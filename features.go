@@ -9,9 +9,9 @@ import (
 // networks that are trained on them take it.
 type Features struct {
 	Tokens
-	// What each part's codes stand for, [latent][frames], row-major: nil for a
-	// part without books. Their sum is what the decoder's norm sees.
-	QuantizedProsody, QuantizedContent, QuantizedResidual []float32
+	// Quantized is what each part's codes stand for, [latent][frames], row-major: nil
+	// for a part without books. The sum is what the decoder's norm sees.
+	Quantized [NumParts][]float32
 }
 
 // Extract returns the features of an utterance; for files see ExtractFile.
@@ -24,12 +24,12 @@ func (c *Codec) Extract(samples []float32) (*Features, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Features{Tokens: *t, QuantizedProsody: q[0], QuantizedContent: q[1], QuantizedResidual: q[2]}, nil
+	return &Features{Tokens: *t, Quantized: q}, nil
 }
 
-// Quantized returns what codes stand for: prosody, content and residual,
-// [latent][frames] each and row-major; nil for a part without books.
-func (c *Codec) Quantized(codes Codes) (parts [3][]float32, err error) {
+// Quantized returns what the codes of each part stand for, [latent][frames],
+// row-major; nil for a part without books.
+func (c *Codec) Quantized(codes Codes) (parts [NumParts][]float32, err error) {
 	if err := c.checkCodes(codes); err != nil {
 		return parts, err
 	}

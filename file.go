@@ -72,7 +72,7 @@ func (c *Codec) ConvertFile(ctx context.Context, source, output string, d *Decod
 		return FileReport{}, err
 	}
 	return c.speakFile(ctx, start, source, output, gain, d, func(codes Codes) Codes {
-		codes.Residual = nil
+		codes[Residual] = nil
 		return codes
 	}, o)
 }

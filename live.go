@@ -63,7 +63,7 @@ func (s *Stream) take(codes Codes) error {
 		return nil
 	}
 	if !s.residual {
-		codes.Residual = nil
+		codes[Residual] = nil
 	}
 	samples, err := s.decoder.Push(codes)
 	if err != nil {

@@ -87,7 +87,7 @@ func (d *Decoder) Push(codes Codes) ([]float32, error) {
 	if err := d.codec.checkCodes(codes); err != nil {
 		return nil, err
 	}
-	if d.content && len(codes.Content) == 0 {
+	if d.content && len(codes[Content]) == 0 {
 		return nil, fmt.Errorf("no content codes for a redecoder: %w", ErrTokens)
 	}
 	return d.stream.Push(model.Codes(codes), false), nil

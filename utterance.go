@@ -82,7 +82,7 @@ func (c *Codec) Convert(samples, timbre []float32) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	codes.Residual = nil
+	codes[Residual] = nil
 	out, err := d.Push(codes)
 	if err != nil {
 		return nil, err

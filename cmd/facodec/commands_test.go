@@ -212,7 +212,11 @@ func checkArray(t *testing.T, f *npz.File, name string, shape []int, tokens *fac
 		return
 	}
 	if isCodes {
-		books := map[string][][]int32{"prosody": tokens.Prosody, "content": tokens.Content, "residual": tokens.Residual}[part]
+		p, err := facodec.ParsePart(part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		books := tokens.Codes[p]
 		for i, book := range books {
 			for j, code := range book {
 				if a.Int[i*len(book)+j] != int64(code) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -69,9 +70,9 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	var parts facodec.Parts
+	var parts []facodec.Part
 	if cmd.Flags().Changed("parts") {
-		if parts, err = facodec.ParseParts(f.parts); err != nil {
+		if parts, err = parseParts(f.parts); err != nil {
 			return &usageError{cmd.CommandPath(), fmt.Errorf("--parts: %w", err)}
 		}
 	}
@@ -106,4 +107,16 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 		}, nil
 	})
 	return b.run(cmd)
+}
+
+// parseParts reads a list such as "prosody,content,residual".
+func parseParts(list string) (parts []facodec.Part, err error) {
+	for _, word := range strings.Split(list, ",") {
+		part, err := facodec.ParsePart(strings.TrimSpace(word))
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, part)
+	}
+	return parts, nil
 }

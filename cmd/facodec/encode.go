@@ -46,7 +46,7 @@ is reported, the others go on, and the exit code is 1 in the end.`,
 				}
 				drop := 0
 				if cmd.Flags().Changed("residual-books") {
-					_, _, all := codec.Books()
+					all := codec.Books()[facodec.Residual]
 					drop = all - residualBooks
 					if residualBooks < 0 || drop < 0 {
 						codec.Close()

@@ -189,8 +189,7 @@ func (e *evaluation) open(cmd *cobra.Command, n int) (err error) {
 		}
 		e.speeches <- speech
 	}
-	prosody, content, residual := e.codec.Books()
-	e.books = model.QuantizerConfig{ProsodyBooks: prosody, ContentBooks: content, ResidualBooks: residual}.BookNames()
+	e.books = model.BookNames(e.codec.Books())
 	for range e.books {
 		e.uses = append(e.uses, metric.NewCodebookUse(e.codec.CodebookSize()))
 	}

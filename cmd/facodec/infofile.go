@@ -62,7 +62,7 @@ func describeTokens(path string) (*tokensDescription, error) {
 		File: path, Kind: "fac", Bytes: read.n, Samples: r.Samples(), SampleRate: h.SampleRate,
 		Seconds: float64(r.Samples()) / float64(h.SampleRate),
 		Frames:  r.Frames(), FrameRate: float64(h.SampleRate) / float64(h.HopLength),
-		ProsodyBooks: h.ProsodyBooks, ContentBooks: h.ContentBooks, ResidualBooks: h.ResidualBooks, CodebookSize: h.CodebookSize,
+		ProsodyBooks: h.Books[facodec.Prosody], ContentBooks: h.Books[facodec.Content], ResidualBooks: h.Books[facodec.Residual], CodebookSize: h.CodebookSize,
 		EntropyCoded: h.EntropyCoded, TimbreLen: h.TimbreLen, Quantizer: h.Quantizer.String(), Decoder: h.Decoder.String(),
 	}
 	d.Bitrate = 8 * float64(d.Bytes) / d.Seconds

@@ -82,7 +82,7 @@ func TestPlotCodes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, _, residual := codec.Books()
+	residual := codec.Books()[facodec.Residual]
 	header, err := codec.FacHeader(residual)
 	if err != nil {
 		t.Fatal(err)

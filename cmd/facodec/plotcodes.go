@@ -44,19 +44,17 @@ func readNPZCodes(path string) (*scope.Codes, error) {
 	}
 	defer file.Close()
 	var codes facodec.Codes
-	for _, part := range []struct {
-		name string
-		rows *[][]int32
-	}{{"codes_prosody", &codes.Prosody}, {"codes_content", &codes.Content}, {"codes_residual", &codes.Residual}} {
-		if !file.Has(part.name) {
+	for part := range facodec.NumParts {
+		name := "codes_" + part.String()
+		if !file.Has(name) {
 			continue
 		}
-		array, err := file.Read(part.name)
+		array, err := file.Read(name)
 		if err != nil {
 			return nil, err
 		}
-		if *part.rows, err = rowsOf(array); err != nil {
-			return nil, fmt.Errorf("%s: array %s: %w", path, part.name, err)
+		if codes[part], err = rowsOf(array); err != nil {
+			return nil, fmt.Errorf("%s: array %s: %w", path, name, err)
 		}
 	}
 	rows := codeRows(codes, standardFrameRate)
@@ -114,14 +112,11 @@ func readFacCodes(path string) (*scope.Codes, error) {
 // codeRows names the books of all parts.
 func codeRows(codes facodec.Codes, rate float64) *scope.Codes {
 	c := &scope.Codes{Rate: rate}
-	for _, part := range []struct {
-		name string
-		rows [][]int32
-	}{{"prosody", codes.Prosody}, {"content", codes.Content}, {"residual", codes.Residual}} {
-		for i, row := range part.rows {
-			name := part.name
-			if len(part.rows) > 1 {
-				name = fmt.Sprintf("%s %d", part.name, i+1)
+	for part, books := range codes {
+		for i, row := range books {
+			name := facodec.Part(part).String()
+			if len(books) > 1 {
+				name = fmt.Sprintf("%s %d", name, i+1)
 			}
 			c.Names, c.Rows = append(c.Names, name), append(c.Rows, row)
 		}

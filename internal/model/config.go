@@ -13,8 +13,7 @@ func CodecConfigOf(c *config.Config) CodecConfig {
 			Dim: m.DAC.EncoderDim, Rates: m.DAC.EncoderRates, Latent: m.LatentDim, LSTM: m.LSTM, Causal: m.Causal,
 		},
 		Quantizer: QuantizerConfig{
-			Latent:       m.LatentDim,
-			ProsodyBooks: m.NProsody, ContentBooks: m.NContent, ResidualBooks: m.NResidual,
+			Latent: m.LatentDim, Books: BooksOf(c),
 			CodebookSize: m.CodebookSize, CodebookDim: m.CodebookDim,
 			Mels: p.Spect.NMels, ProsodyMels: m.ProsodyMels,
 			ProsodyHidden: m.ProsodyHidden, ProsodyLayers: m.ProsodyLayers,
@@ -28,6 +27,12 @@ func CodecConfigOf(c *config.Config) CodecConfig {
 			FilterRate: p.SampleRate,
 		},
 	}
+}
+
+// BooksOf returns the number of books of each part that an experiment file
+// describes.
+func BooksOf(c *config.Config) [NumParts]int {
+	return [NumParts]int{Prosody: c.Model.NProsody, Content: c.Model.NContent, Residual: c.Model.NResidual}
 }
 
 // PredictorsConfigOf returns the predictors that an experiment file describes.
@@ -54,7 +59,7 @@ func RedecoderConfigOf(c *config.Config) RedecoderConfig {
 	m, d := c.Model, c.Redecoder
 	return RedecoderConfig{
 		Latent: m.LatentDim, Timbre: m.LatentDim, Hidden: d.WavenetEmbedDim, Layers: d.WavenetLayers,
-		ProsodyBooks: m.NProsody, ContentBooks: m.NContent, CodebookSize: m.CodebookSize,
+		Books: BooksOf(c), CodebookSize: m.CodebookSize,
 		Decoder: DecoderConfig{
 			Latent: m.LatentDim, Dim: m.DAC.DecoderDim, Rates: m.DAC.DecoderRates,
 			LSTM: d.DecoderLSTM, Causal: d.DecoderCausal,

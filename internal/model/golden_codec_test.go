@@ -89,16 +89,19 @@ func compareInference(t *testing.T, codec *Codec, pool *parallel.Pool, g *golden
 
 	q := codec.Quantizer
 	parts := q.Split(r, q.ProsodyFeatures(r, prosodyMel(codec, wave)).Slice(0, frames), z.Slice(0, frames))
-	quantized := [3]tensor.Tensor{parts.Prosody.Z, parts.Content.Z, parts.Residual.Z}
+	var quantized [NumParts]tensor.Tensor
+	for part, p := range parts {
+		quantized[part] = p.Z
+	}
 	lossTolerance := waveTolerance
 	if !equal {
 		quantized = q.DecodeParts(r, want)
 		lossTolerance = 1e-2
 	}
-	for i, name := range []string{"quantized_prosody", "quantized_content", "quantized_residual"} {
-		compareChannels(t, g, name, quantized[i], frames)
+	for part, x := range quantized {
+		compareChannels(t, g, "quantized_"+Part(part).String(), x, frames)
 	}
-	loss := q.prosody.Loss(r, parts.Prosody, 0, 0) + q.content.Loss(r, parts.Content, 0, 0) + q.residual.Loss(r, parts.Residual, 0, 0)
+	loss := q.Loss(r, parts, 0, 0)
 	golden.Close(t, "commitment_loss", []float64{loss}, []float64{g.Scalar("commitment_loss")}, lossTolerance)
 	golden.Close(t, "codebook_loss", []float64{loss}, []float64{g.Scalar("codebook_loss")}, lossTolerance)
 
@@ -110,7 +113,7 @@ func compareInference(t *testing.T, codec *Codec, pool *parallel.Pool, g *golden
 	compareChannels(t, g, "decoder_input", q.Join(r, q.Decode(r, want), q.Style(r, wantTimbre)), frames)
 	wave, _ = g.F32("reconstruction")
 	golden.Close(t, "reconstruction", codec.NewDecoderStream(wantTimbre, pool).Push(want, true), wave, waveTolerance)
-	want.Residual = nil
+	want[Residual] = nil
 	wave, _ = g.F32("conversion")
 	golden.Close(t, "conversion", codec.NewDecoderStream(timbreOf(codec, pool, ref), pool).Push(want, true), wave, waveTolerance)
 }
@@ -173,7 +176,7 @@ func compareCodes(t *testing.T, got, want Codes) bool {
 }
 
 func flatten(c Codes) []int32 {
-	return slices.Concat(slices.Concat(c.Prosody, c.Content, c.Residual)...)
+	return slices.Concat(c.Books()...)
 }
 
 // books returns an array of codes [books, T].

@@ -8,28 +8,25 @@ import (
 
 // QuantizerConfig describes a Quantizer.
 type QuantizerConfig struct {
-	Latent                     int
-	ProsodyBooks, ContentBooks int
-	ResidualBooks              int
-	CodebookSize, CodebookDim  int
-	Mels                       int // of the log-mel that the timbre encoder sees
-	ProsodyMels                int // of which the prosody branch sees the lowest
-	ProsodyHidden              int
-	ProsodyLayers              int
-	TimbreHidden               int
-	Causal                     bool
+	Latent                    int
+	Books                     [NumParts]int
+	CodebookSize, CodebookDim int
+	Mels                      int // of the log-mel that the timbre encoder sees
+	ProsodyMels               int // of which the prosody branch sees the lowest
+	ProsodyHidden             int
+	ProsodyLayers             int
+	TimbreHidden              int
+	Causal                    bool
 }
 
 // A Quantizer splits latent frames into prosody, content and residual codes and
 // puts them together again under a timbre; keys as in the
 // originals' modules/quantize.py, FAquantizer.
 type Quantizer struct {
-	melIn    *nn.Conv // melspec_linear
-	melStack *nn.WN   // melspec_encoder
-	melOut   *nn.Conv // melspec_linear2
-	prosody  *nn.ResidualVQ
-	content  *nn.ResidualVQ
-	residual *nn.ResidualVQ
+	melIn    *nn.Conv                 // melspec_linear
+	melStack *nn.WN                   // melspec_encoder
+	melOut   *nn.Conv                 // melspec_linear2
+	parts    [NumParts]*nn.ResidualVQ // prosody_quantizer, content_quantizer, residual_quantizer
 	timbre   *TimbreEncoder
 	modulate *nn.Conv // timbre_linear: timbre → gamma, beta
 	latent   int
@@ -37,24 +34,25 @@ type Quantizer struct {
 
 // NewQuantizer declares a quantizer under b's prefix.
 func NewQuantizer(b *nn.Builder, c QuantizerConfig) *Quantizer {
-	rvq := func(name string, books int) *nn.ResidualVQ {
-		return nn.NewResidualVQ(b.In(name), c.Latent, books, c.CodebookSize, c.CodebookDim)
-	}
 	q := &Quantizer{
 		melIn:    nn.NewSConv(b.In("melspec_linear"), nn.ConvConfig{In: c.ProsodyMels, Out: c.ProsodyHidden, K: 1, NoWeightNorm: true}),
 		melStack: nn.NewWN(b.In("melspec_encoder"), nn.WNConfig{Hidden: c.ProsodyHidden, Layers: c.ProsodyLayers, Causal: c.Causal}),
 		melOut:   nn.NewSConv(b.In("melspec_linear2"), nn.ConvConfig{In: c.ProsodyHidden, Out: c.Latent, K: 1, NoWeightNorm: true}),
-		prosody:  rvq("prosody_quantizer", c.ProsodyBooks),
-		content:  rvq("content_quantizer", c.ContentBooks),
-		residual: rvq("residual_quantizer", c.ResidualBooks),
-		timbre:   NewTimbreEncoder(b.In("timbre_encoder"), TimbreConfig{Mels: c.Mels, Hidden: c.TimbreHidden, Out: c.Latent}),
-		modulate: nn.NewLinear(b.In("timbre_linear"), c.Latent, 2*c.Latent).InitBias(nn.OnesThenZeros),
 		latent:   c.Latent,
 	}
+	for part, books := range c.Books {
+		name := b.In(Part(part).String() + "_quantizer")
+		q.parts[part] = nn.NewResidualVQ(name, c.Latent, books, c.CodebookSize, c.CodebookDim)
+	}
+	q.timbre = NewTimbreEncoder(b.In("timbre_encoder"), TimbreConfig{Mels: c.Mels, Hidden: c.TimbreHidden, Out: c.Latent})
+	q.modulate = nn.NewLinear(b.In("timbre_linear"), c.Latent, 2*c.Latent).InitBias(nn.OnesThenZeros)
 	b.Buffer("to_mel.spectrogram.window")
 	b.Buffer("to_mel.mel_scale.fb")
 	return q
 }
+
+// BookNames returns what the books are called, in the order of Codes.Books.
+func (c QuantizerConfig) BookNames() []string { return BookNames(c.Books) }
 
 // ProsodyFeatures turns the lowest bins of the log-mel into what the prosody
 // book quantizes: [B, T, prosody mels] → [B, T, latent].
@@ -64,32 +62,36 @@ func (q *Quantizer) ProsodyFeatures(r *op.Run, mel tensor.Tensor) tensor.Tensor 
 	return q.melOut.Forward(r, nil, x)
 }
 
-// Parts holds the three quantized streams of an utterance or chunk.
-type Parts struct {
-	Prosody, Content, Residual nn.Quantized
-}
+// Parts holds the quantized streams of an utterance or chunk.
+type Parts [NumParts]nn.Quantized
 
 // Free gives back the memory of the parts.
 func (p Parts) Free(r *op.Run) {
-	p.Prosody.Free(r)
-	p.Content.Free(r)
-	p.Residual.Free(r)
+	for _, q := range p {
+		q.Free(r)
+	}
 }
 
 // Split quantizes prosody features and encoder frames z, both [B, T, latent]
 // and both taken: prosody from its features, content from z, and the residual
 // from what these two leave of z.
 func (q *Quantizer) Split(r *op.Run, features, z tensor.Tensor) Parts {
-	p := Parts{Prosody: q.prosody.Forward(r, features), Content: q.content.Forward(r, r.Borrow(z))}
-	p.Residual = q.residual.Forward(r, q.rest(r, z, p))
+	return q.split(r, features, z, func(part Part, x tensor.Tensor) nn.Quantized { return q.parts[part].Forward(r, x) })
+}
+
+// split is Split with what quantizes each part's input.
+func (q *Quantizer) split(r *op.Run, features, z tensor.Tensor, quantize func(Part, tensor.Tensor) nn.Quantized) (p Parts) {
+	p[Prosody] = quantize(Prosody, features)
+	p[Content] = quantize(Content, r.Borrow(z))
+	p[Residual] = quantize(Residual, q.rest(r, z, p))
 	return p
 }
 
 // rest returns what prosody and content leave of z, which it takes. What the
 // residual learns is not to change them.
 func (q *Quantizer) rest(r *op.Run, z tensor.Tensor, p Parts) tensor.Tensor {
-	rest := replace(r, z, r.Sub(z, r.Detach(p.Prosody.Z)))
-	return replace(r, rest, r.Sub(rest, r.Detach(p.Content.Z)))
+	rest := replace(r, z, r.Sub(z, r.Detach(p[Prosody].Z)))
+	return replace(r, rest, r.Sub(rest, r.Detach(p[Content].Z)))
 }
 
 // Join returns the decoder's input for quantized frames x, which it takes:
@@ -135,15 +137,12 @@ func (q *Quantizer) Decode(r *op.Run, codes Codes) tensor.Tensor {
 	return z
 }
 
-// DecodeParts returns what each part of codes stands for, prosody, content and
-// residual, [1, T, latent] each; a part without books gives a zero Tensor.
-func (q *Quantizer) DecodeParts(r *op.Run, codes Codes) (parts [3]tensor.Tensor) {
-	for i, part := range []struct {
-		rvq   *nn.ResidualVQ
-		books [][]int32
-	}{{q.prosody, codes.Prosody}, {q.content, codes.Content}, {q.residual, codes.Residual}} {
-		if len(part.books) > 0 {
-			parts[i] = part.rvq.Decode(r, single(part.books))
+// DecodeParts returns what each part of codes stands for, [1, T, latent]; a part
+// without books gives a zero Tensor.
+func (q *Quantizer) DecodeParts(r *op.Run, codes Codes) (parts [NumParts]tensor.Tensor) {
+	for part, books := range codes {
+		if len(books) > 0 {
+			parts[part] = q.parts[part].Decode(r, single(books))
 		}
 	}
 	return parts

@@ -10,12 +10,12 @@ import (
 
 // RedecoderConfig describes a Redecoder.
 type RedecoderConfig struct {
-	Latent                     int
-	Timbre                     int
-	Hidden, Layers             int
-	ProsodyBooks, ContentBooks int
-	CodebookSize               int
-	Decoder                    DecoderConfig
+	Latent         int
+	Timbre         int
+	Hidden, Layers int
+	Books          [NumParts]int // the codec's; the residual's have no embedding
+	CodebookSize   int
+	Decoder        DecoderConfig
 }
 
 // A Redecoder is the voice conversion model of Plachtaa/FAcodec: it decodes the
@@ -36,10 +36,10 @@ func NewRedecoder(c RedecoderConfig) *Redecoder {
 	encoder, decoder := nn.NewBuilder("encoder"), nn.NewBuilder("decoder")
 	l := &Redecoder{hidden: c.Hidden, networks: networks{encoder.Network(), decoder.Network()}}
 	// Conversion uses the first content book, so no other learns.
-	for i := range c.ProsodyBooks {
+	for i := range c.Books[Prosody] {
 		l.prosody = append(l.prosody, nn.NewEmbedding(encoder.In("prosody_embed").In(i).Unused(), c.CodebookSize, c.Hidden))
 	}
-	for i := range c.ContentBooks {
+	for i := range c.Books[Content] {
 		book := encoder.In("content_embed").In(i)
 		if i > 0 {
 			book = book.Unused()
@@ -108,7 +108,7 @@ func (s *RedecoderStream) Reset() { s.run.Reset() }
 // every frame will have been returned in all.
 func (s *RedecoderStream) Push(codes Codes, last bool) []float32 {
 	return pushBlocks(s.run, codes, last, func(block Codes) tensor.Tensor {
-		content := block.Content
+		content := block[Content]
 		if len(content) > 1 {
 			content = content[:1]
 		}

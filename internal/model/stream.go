@@ -12,56 +12,14 @@ import (
 // that memory stays flat.
 const blockFrames = 64
 
-// What a stream's meter books on.
+// The stages that a stream's meter tells apart.
 const (
-	PartTimbre    = "timbre"
-	PartEncoder   = "encoder"
-	PartProsody   = "prosody"
-	PartQuantizer = "quantizer"
-	PartDecoder   = "decoder"
+	stageTimbre    = "timbre"
+	stageEncoder   = "encoder"
+	stageProsody   = "prosody"
+	stageQuantizer = "quantizer"
+	stageDecoder   = "decoder"
 )
-
-// Codes are the codes of some frames, [book][T] for each part. A part that is
-// left out has no books.
-type Codes struct {
-	Prosody, Content, Residual [][]int32
-}
-
-// Frames returns the number of frames.
-func (c Codes) Frames() int {
-	for _, part := range [][][]int32{c.Prosody, c.Content, c.Residual} {
-		if len(part) > 0 {
-			return len(part[0])
-		}
-	}
-	return 0
-}
-
-// Append adds the frames of d to c.
-func (c *Codes) Append(d Codes) {
-	join := func(dst *[][]int32, src [][]int32) {
-		for i, codes := range src {
-			if i == len(*dst) {
-				*dst = append(*dst, nil)
-			}
-			(*dst)[i] = append((*dst)[i], codes...)
-		}
-	}
-	join(&c.Prosody, d.Prosody)
-	join(&c.Content, d.Content)
-	join(&c.Residual, d.Residual)
-}
-
-// Slice returns frames from to to.
-func (c Codes) Slice(from, to int) Codes {
-	cut := func(src [][]int32) (dst [][]int32) {
-		for _, codes := range src {
-			dst = append(dst, codes[from:to])
-		}
-		return dst
-	}
-	return Codes{Prosody: cut(c.Prosody), Content: cut(c.Content), Residual: cut(c.Residual)}
-}
 
 // An EncoderStream turns samples into codes as they arrive. The frames it gives
 // are those of the whole utterance, whatever the pieces; the last is complete
@@ -108,7 +66,7 @@ func (s *EncoderStream) push(samples []float32, last bool, emit func(Parts)) {
 		n := min(len(samples), block)
 		s.run.Last = last && n == len(samples)
 		p := s.block(samples[:n])
-		if p.Prosody.Z.T > 0 {
+		if p[Prosody].Z.T > 0 {
 			emit(p)
 		}
 		p.Free(s.run)
@@ -121,14 +79,14 @@ func (s *EncoderStream) push(samples []float32, last bool, emit func(Parts)) {
 // block sends up to a block of samples through the networks.
 func (s *EncoderStream) block(samples []float32) Parts {
 	r, q := s.run, s.codec.Quantizer
-	r.Profiler.Start(PartEncoder)
+	r.Profiler.Start(stageEncoder)
 	wave := r.New(1, len(samples), 1)
 	for t, v := range samples {
 		wave.Row(0, t)[0] = v
 	}
 	z := s.codec.Encoder.Forward(r, wave)
 
-	r.Profiler.Start(PartProsody)
+	r.Profiler.Start(stageProsody)
 	s.melRows = s.melRows[:0]
 	bins := s.codec.CodecConfig.Quantizer.ProsodyMels
 	s.mel.Push(samples, r.Last, func(frame []float32) { s.melRows = append(s.melRows, frame[:bins]...) })
@@ -140,19 +98,19 @@ func (s *EncoderStream) block(samples []float32) Parts {
 
 	// The mel looks 25 ms ahead, so the encoder's frames usually wait.
 	n := min(r.Held(s.z)+z.T, r.Held(s.prosody)+features.T)
-	r.Profiler.Start(PartQuantizer)
+	r.Profiler.Start(stageQuantizer)
 	defer r.Profiler.Start("")
 	return q.Split(r, r.Align(s.prosody, features, n), r.Align(s.z, z, n))
 }
 
-func (p Parts) codes() Codes {
-	one := func(codes [][][]int32) (books [][]int32) {
-		for _, c := range codes {
-			books = append(books, c[0])
+// codes returns those of the first sequence.
+func (p Parts) codes() (codes Codes) {
+	for part, q := range p {
+		for _, book := range q.Codes {
+			codes[part] = append(codes[part], book[0])
 		}
-		return books
 	}
-	return Codes{Prosody: one(p.Prosody.Codes), Content: one(p.Content.Codes), Residual: one(p.Residual.Codes)}
+	return codes
 }
 
 // A DecoderStream turns codes into samples as they arrive.
@@ -180,7 +138,7 @@ func (s *DecoderStream) Reset() { s.run.Reset() }
 func (s *DecoderStream) Push(codes Codes, last bool) []float32 {
 	q := s.codec.Quantizer
 	return pushBlocks(s.run, codes, last, func(block Codes) tensor.Tensor {
-		s.run.Profiler.Start(PartDecoder)
+		s.run.Profiler.Start(stageDecoder)
 		defer s.run.Profiler.Start("")
 		return s.codec.Decoder.Forward(s.run, q.Join(s.run, q.Decode(s.run, block), s.style))
 	})

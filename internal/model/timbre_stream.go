@@ -44,7 +44,7 @@ func (s *TimbreStream) Push(samples []float32) { s.push(samples, false) }
 // voice.
 func (s *TimbreStream) EndClip() {
 	s.push(nil, true)
-	s.run.Profiler.Start(PartTimbre)
+	s.run.Profiler.Start(stageTimbre)
 	defer s.run.Profiler.Start("")
 	frames := len(s.rows) / s.codec.Mel.Mels
 	// The originals take floor(samples/hop) frames here, but at least one is
@@ -58,7 +58,7 @@ func (s *TimbreStream) EndClip() {
 }
 
 func (s *TimbreStream) push(samples []float32, last bool) {
-	s.run.Profiler.Start(PartTimbre)
+	s.run.Profiler.Start(stageTimbre)
 	defer s.run.Profiler.Start("")
 	s.seen += len(samples)
 	s.mel.Push(samples, last, func(frame []float32) { s.rows = append(s.rows, frame...) })

@@ -74,9 +74,8 @@ type Heard struct {
 type Chance struct {
 	// Residual is 0 for a sequence that is decoded without its residual, else 1.
 	Residual []float32
-	// Books are the numbers of books that each sequence uses, of prosody, content
-	// and residual; nil for all.
-	Books [3][]int
+	// Books are the numbers of books that each sequence uses; nil for all.
+	Books [NumParts][]int
 }
 
 // Spoken is what the codec makes of a batch.
@@ -94,8 +93,8 @@ func (c *Codec) Forward(r *op.Run, h Heard, chance Chance) Spoken {
 	s := Spoken{Timbre: q.Timbres(r, h.Timbre)}
 	features := q.ProsodyFeatures(r, r.Borrow(h.Prosody))
 	s.Parts = q.splitByChance(r, features, c.Encoder.Forward(r, r.Borrow(h.Wave)), chance.Books)
-	z := r.Add(r.Detach(s.Parts.Prosody.Z), r.Detach(s.Parts.Content.Z))
-	residual := s.Parts.Residual.Z
+	z := r.Add(r.Detach(s.Parts[Prosody].Z), r.Detach(s.Parts[Content].Z))
+	residual := s.Parts[Residual].Z
 	if chance.Residual != nil {
 		residual = r.Scale(residual, chance.Residual)
 	}
@@ -107,16 +106,13 @@ func (c *Codec) Forward(r *op.Run, h Heard, chance Chance) Spoken {
 // InitFromData initializes encoder and quantizers, which are to be in training, from
 // a first batch, so that codes differ between frames from the start (see
 // nn.Conv.InitFromData). The random numbers of each book are those of key.
-func (c *Codec) InitFromData(r *op.Run, h Heard, key func(part, book int) uint64) {
+func (c *Codec) InitFromData(r *op.Run, h Heard, key func(part Part, book int) uint64) {
 	q := c.Quantizer
 	features := q.ProsodyFeatures(r, r.Borrow(h.Prosody))
 	z := c.Encoder.InitFromData(r, r.Borrow(h.Wave))
-	var p Parts
-	of := func(part int) func(book int) uint64 { return func(book int) uint64 { return key(part, book) } }
-	p.Prosody = q.prosody.InitFromData(r, features, of(0))
-	p.Content = q.content.InitFromData(r, r.Borrow(z), of(1))
-	p.Residual = q.residual.InitFromData(r, q.rest(r, z, p), of(2))
-	p.Free(r)
+	q.split(r, features, z, func(part Part, x tensor.Tensor) nn.Quantized {
+		return q.parts[part].InitFromData(r, x, func(book int) uint64 { return key(part, book) })
+	}).Free(r)
 }
 
 // Timbres returns the timbre of each utterance, from its log-mel [1, frames,
@@ -134,25 +130,27 @@ func (q *Quantizer) Timbres(r *op.Run, mels []tensor.Tensor) tensor.Tensor {
 }
 
 // splitByChance is Split with as many books as chance lets each sequence have.
-func (q *Quantizer) splitByChance(r *op.Run, features, z tensor.Tensor, books [3][]int) Parts {
-	var p Parts
-	p.Prosody = q.prosody.ForwardMasked(r, features, q.prosody.Masks(books[0]))
-	p.Content = q.content.ForwardMasked(r, r.Borrow(z), q.content.Masks(books[1]))
-	p.Residual = q.residual.ForwardMasked(r, q.rest(r, z, p), q.residual.Masks(books[2]))
-	return p
+func (q *Quantizer) splitByChance(r *op.Run, features, z tensor.Tensor, books [NumParts][]int) Parts {
+	return q.split(r, features, z, func(part Part, x tensor.Tensor) nn.Quantized {
+		return q.parts[part].ForwardMasked(r, x, q.parts[part].Masks(books[part]))
+	})
 }
 
 // Loss returns the commitment loss, which is the codebook loss too in value,
-// summed over the three quantizers.
-func (q *Quantizer) Loss(r *op.Run, p Parts, commitment, codebook float64) float64 {
-	return q.prosody.Loss(r, p.Prosody, commitment, codebook) +
-		q.content.Loss(r, p.Content, commitment, codebook) +
-		q.residual.Loss(r, p.Residual, commitment, codebook)
+// summed over the parts' quantizers.
+func (q *Quantizer) Loss(r *op.Run, p Parts, commitment, codebook float64) (total float64) {
+	for part, quantized := range p {
+		total += q.parts[part].Loss(r, quantized, commitment, codebook)
+	}
+	return total
 }
 
 // Books returns the number of books of each part.
-func (q *Quantizer) Books() [3]int {
-	return [3]int{len(q.prosody.Quantizers), len(q.content.Quantizers), len(q.residual.Quantizers)}
+func (q *Quantizer) Books() (n [NumParts]int) {
+	for part, rvq := range q.parts {
+		n[part] = len(rvq.Quantizers)
+	}
+	return n
 }
 
 // A Converted is what the codec speaks of a batch in other voices, and their timbre as
@@ -178,7 +176,7 @@ func (t *Training) Convert(r *op.Run, s Spoken) Converted {
 	for b := range size {
 		copy(out.Timbre.Row(b, 0), s.Timbre.Row((b+1)%size, 0))
 	}
-	z := r.Add(r.Detach(s.Parts.Prosody.Z), r.Detach(s.Parts.Content.Z))
+	z := r.Add(r.Detach(s.Parts[Prosody].Z), r.Detach(s.Parts[Content].Z))
 	out.Wave = t.Codec.Decoder.Forward(r, q.Join(r, z, q.Styles(r, r.Borrow(out.Timbre))))
 	t.quantizer.Frozen = true
 	defer func() { t.quantizer.Frozen = false }()

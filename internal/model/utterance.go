@@ -1,8 +1,6 @@
 package model
 
 import (
-	"fmt"
-
 	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/parallel"
 	"github.com/facodec-go/facodec/internal/tensor"
@@ -52,24 +50,4 @@ func (u *Utterances) Decode(codes Codes, timbre []float32, n int) []float32 {
 	s.run.Free(tensor.Tensor(s.style))
 	s.style = u.codec.Quantizer.Style(s.run, timbre)
 	return s.Push(codes, true)[:n]
-}
-
-// Books returns the codes of all books in one list: prosody, content, residual.
-func (c Codes) Books() [][]int32 {
-	books := append([][]int32{}, c.Prosody...)
-	return append(append(books, c.Content...), c.Residual...)
-}
-
-// BookNames returns what the books of Codes.Books are called: "prosody_1",
-// "content_1" and so on.
-func (c QuantizerConfig) BookNames() (names []string) {
-	for _, part := range []struct {
-		name  string
-		books int
-	}{{"prosody", c.ProsodyBooks}, {"content", c.ContentBooks}, {"residual", c.ResidualBooks}} {
-		for i := range part.books {
-			names = append(names, fmt.Sprintf("%s_%d", part.name, i+1))
-		}
-	}
-	return names
 }

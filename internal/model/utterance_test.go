@@ -50,13 +50,13 @@ func TestUtterances(t *testing.T) {
 }
 
 func TestBookNames(t *testing.T) {
-	names := QuantizerConfig{ProsodyBooks: 1, ContentBooks: 2, ResidualBooks: 3}.BookNames()
+	names := QuantizerConfig{Books: [NumParts]int{1, 2, 3}}.BookNames()
 	want := []string{"prosody_1", "content_1", "content_2", "residual_1", "residual_2", "residual_3"}
 	if !slices.Equal(names, want) {
 		t.Errorf("names %q, want %q", names, want)
 	}
 	codes := Codes{Prosody: [][]int32{{1}}, Content: [][]int32{{2}, {3}}, Residual: [][]int32{{4}, {5}, {6}}}
-	if got := codes.Books(); !reflect.DeepEqual(got, [][]int32{{1}, {2}, {3}, {4}, {5}, {6}}) || len(codes.Prosody) != 1 {
+	if got := codes.Books(); !reflect.DeepEqual(got, [][]int32{{1}, {2}, {3}, {4}, {5}, {6}}) || len(codes[Prosody]) != 1 {
 		t.Errorf("books %v", got)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"math"
 
 	"github.com/facodec-go/facodec/internal/model"
-	"github.com/facodec-go/facodec/internal/nn"
 	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/tensor"
 )
@@ -25,14 +24,14 @@ type spoken struct {
 }
 
 func (c *codecLearner) begin(s *step) {
-	s.Codes = [3][][][]int32{}
+	s.Codes = [model.NumParts][][][]int32{}
 	c.content = [2]float64{math.NaN(), math.NaN()}
 	if len(s.pieces) > 1 {
 		c.content = [2]float64{}
 	}
 	if s.DataInit && s.Steps == 0 {
 		s.generator.Record(op.Random{Off: true})
-		c.networks.Codec.InitFromData(s.generator, s.pieces[0].Heard, func(part, book int) uint64 {
+		c.networks.Codec.InitFromData(s.generator, s.pieces[0].Heard, func(part model.Part, book int) uint64 {
 			return op.Random{Seed: s.Seed}.Key(siteFit+uint64(part), book)
 		})
 		s.generator.Reset()
@@ -44,7 +43,7 @@ func (c *codecLearner) speak(s *step, piece *Batch, random op.Random) tensor.Ten
 	part := c.networks.Codec.Forward(r, piece.Heard, c.chance(s, random, piece.Size()))
 	p := part.Parts
 	c.networks.Predictors.Reversal = float32(s.reversal())
-	c.spoken = spoken{part, c.networks.Predictors.Forward(r, p.Prosody.Z, p.Content.Z, p.Residual.Z, part.Timbre)}
+	c.spoken = spoken{part, c.networks.Predictors.Forward(r, p[model.Prosody].Z, p[model.Content].Z, p[model.Residual].Z, part.Timbre)}
 	if c.spoke != nil {
 		c.spoke(c.spoken)
 	}
@@ -102,11 +101,10 @@ func (c *codecLearner) note(s *step, piece *Batch, share float64) {
 		c.content[1] += share * r.CrossEntropy(r.Detach(c.spoken.RevPhones), piece.Phones, 0)
 	}
 	p := c.spoken.Parts
-	quantized := []nn.Quantized{p.Prosody, p.Content, p.Residual}
 	if s.Restarter != nil {
-		s.Restarter.watch(s.Codes[0] == nil, quantized...)
+		s.Restarter.watch(s.Codes[0] == nil, p[:]...)
 	}
-	for part, q := range quantized {
+	for part, q := range p {
 		s.Codes[part] = joinCodes(s.Codes[part], q.Codes)
 	}
 }

@@ -142,7 +142,7 @@ func (e *ear) content(samples []float32, frames int) (codes []int32) {
 	for len(codes) < frames {
 		n := min(len(samples), listenFrames*e.hop)
 		if heard := e.encoder.Push(samples[:n], n == len(samples)); heard.Frames() > 0 {
-			codes = append(codes, heard.Content[0]...)
+			codes = append(codes, heard[model.Content][0]...)
 		}
 		samples = samples[n:]
 	}

@@ -152,7 +152,7 @@ func smallRedecoderTrainer(t *testing.T, o Options) (*Trainer, *Batch) {
 	for i, item := range items {
 		u := task.codec.NewUtterances(pool)
 		from := []int{70, 11}[i]
-		if want := u.Encode(item.Samples).Content[0][from : from+24]; !slices.Equal(batch.Encoded.Content[i], want) {
+		if want := u.Encode(item.Samples)[model.Content][0][from : from+24]; !slices.Equal(batch.Encoded.Content[i], want) {
 			t.Errorf("codes %v, of the whole utterance %v", batch.Encoded.Content[i], want)
 		}
 		golden.Equal(t, "timbre", batch.Encoded.Timbre.Sample(i).ToBCT(), u.Timbre(item.Samples))
@@ -177,7 +177,7 @@ func TestRedecoderSpeaks(t *testing.T) {
 	wave := s.speak(batch, 0)
 	for i, content := range batch.Encoded.Content {
 		timbre := batch.Encoded.Timbre.Sample(i).ToBCT()
-		want := inferring.NewStream(timbre, trainer.pool).Push(model.Codes{Content: [][]int32{content}}, true)
+		want := inferring.NewStream(timbre, trainer.pool).Push(model.Codes{model.Content: [][]int32{content}}, true)
 		golden.Equal(t, "spoken", wave.Sample(i).ToBCT(), want)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/facodec-go/facodec/internal/kernel"
+	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/nn"
 	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/tensor"
@@ -39,7 +40,7 @@ func NewRestarter(t *Trainer, every int) *Restarter {
 	means := t.means()
 	for part, books := range t.Networks.Codec.Quantizer.Books() {
 		for i := range books {
-			name := fmt.Sprintf("quantizer.%s_quantizer.quantizers.%d.codebook.weight", []string{"prosody", "content", "residual"}[part], i)
+			name := fmt.Sprintf("quantizer.%v_quantizer.quantizers.%d.codebook.weight", model.Part(part), i)
 			for _, m := range t.Optimizers["quantizer"].Moments {
 				if m.Param.Name == name {
 					r.books = append(r.books, &restartedBook{name: name, moments: m, mean: means[name],

@@ -53,13 +53,13 @@ func DefaultOptions() Options {
 // A Trainer holds the networks, their optimizers and what a step computes with.
 type Trainer struct {
 	Options
-	Networks   *model.Training       // of a codec or a redecoder
-	Optimizers map[string]*Optimizer // by the network's name
-	EMA        *EMA                  // nil for none
-	Restarter  *Restarter            // nil for none
-	Steps      int                   // taken or skipped
-	Codes      [3][][][]int32        // of a codec's last step: prosody, content, residual, [book][B][T]
-	Skipped    int                   // steps without effect: something was no number
+	Networks   *model.Training             // of a codec or a redecoder
+	Optimizers map[string]*Optimizer       // by the network's name
+	EMA        *EMA                        // nil for none
+	Restarter  *Restarter                  // nil for none
+	Steps      int                         // taken or skipped
+	Codes      [model.NumParts][][][]int32 // of a codec's last step, [book][B][T]
+	Skipped    int                         // steps without effect: something was no number
 
 	learner   learner
 	region    *tensor.Region

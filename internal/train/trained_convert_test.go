@@ -66,7 +66,7 @@ func (j *judge) convert() {
 	}
 	j.each(len(j.pairs), func(b *bench, i int) {
 		p := &j.pairs[i]
-		p.spoken = b.Decode(withoutResidual(j.verdicts[p.source].codes), j.verdicts[p.reference].timbre, len(clips[p.source].Wave))
+		p.spoken = b.Decode(j.verdicts[p.source].codes.Only(converted...), j.verdicts[p.reference].timbre, len(clips[p.source].Wave))
 	})
 	voices := map[string]bool{}
 	for _, p := range j.pairs {

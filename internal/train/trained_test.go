@@ -316,34 +316,23 @@ func (j *judge) atMost(name string, share, aim float64) {
 	j.report.aim(name, percent(share), "at most "+percent(aim), share <= aim)
 }
 
-// parts are the three kinds of codes.
-var parts = []struct {
-	name string
-	of   func(c *model.Codes) *[][]int32
-}{
-	{"prosody", func(c *model.Codes) *[][]int32 { return &c.Prosody }},
-	{"content", func(c *model.Codes) *[][]int32 { return &c.Content }},
-	{"residual", func(c *model.Codes) *[][]int32 { return &c.Residual }},
-}
-
 // shuffled returns codes whose frames are in another order, the same in all books;
 // only names a part whose books alone are shuffled, "" for all.
 func shuffled(c model.Codes, only string, random *rand.Rand) model.Codes {
 	order := random.Perm(c.Frames())
-	for _, p := range parts {
-		if only != "" && only != p.name {
+	for part, books := range c {
+		if only != "" && only != model.Part(part).String() {
 			continue
 		}
-		books := p.of(&c)
 		var all [][]int32
-		for _, book := range *books {
+		for _, book := range books {
 			moved := make([]int32, len(book))
 			for to, from := range order {
 				moved[to] = book[from]
 			}
 			all = append(all, moved)
 		}
-		*books = all
+		c[part] = all
 	}
 	return c
 }
@@ -355,11 +344,11 @@ func (j *judge) shuffle() {
 		of   func(c model.Codes, random *rand.Rand) model.Codes
 	}
 	changes := []change{{"all codes shuffled in time", func(c model.Codes, r *rand.Rand) model.Codes { return shuffled(c, "", r) }}}
-	for _, p := range parts {
-		changes = append(changes, change{p.name + " alone shuffled", func(c model.Codes, r *rand.Rand) model.Codes { return shuffled(c, p.name, r) }})
+	for p := range model.NumParts {
+		changes = append(changes, change{p.String() + " alone shuffled", func(c model.Codes, r *rand.Rand) model.Codes { return shuffled(c, p.String(), r) }})
 	}
-	for _, p := range parts {
-		changes = append(changes, change{p.name + " left out", func(c model.Codes, _ *rand.Rand) model.Codes { *p.of(&c) = nil; return c }})
+	for p := range model.NumParts {
+		changes = append(changes, change{p.String() + " left out", func(c model.Codes, _ *rand.Rand) model.Codes { c[p] = nil; return c }})
 	}
 	clips := j.validator.clips
 	distances := make([][]float64, len(clips)) // [clip][change]
@@ -448,7 +437,7 @@ func TestShuffled(t *testing.T) {
 		}
 		return b
 	}
-	codes := model.Codes{Prosody: [][]int32{book(0)}, Content: [][]int32{book(1), book(2)}, Residual: [][]int32{book(3)}}
+	codes := model.Codes{{book(0)}, {book(1), book(2)}, {book(3)}}
 	all := shuffled(codes, "", rand.New(rand.NewPCG(1, 1))).Books()
 	content := shuffled(codes, "content", rand.New(rand.NewPCG(1, 1))).Books()
 	for k, b := range codes.Books() {

@@ -49,19 +49,17 @@ const truthSpectrogram = eventlog.ValidationSpectrogram + "_gt"
 
 // alone are the parts that are heard by themselves.
 var alone = []struct {
-	tag  string
-	part func(model.Codes) model.Codes
+	tag   string
+	parts []model.Part
 }{
-	{eventlog.PartProsody, func(c model.Codes) model.Codes { return model.Codes{Prosody: c.Prosody} }},
-	{eventlog.PartContent, func(c model.Codes) model.Codes { return model.Codes{Content: c.Content} }},
-	{eventlog.PartResidual, func(c model.Codes) model.Codes { return model.Codes{Residual: c.Residual} }},
-	{eventlog.PartProsodyContent, withoutResidual},
+	{eventlog.PartProsody, []model.Part{model.Prosody}},
+	{eventlog.PartContent, []model.Part{model.Content}},
+	{eventlog.PartResidual, []model.Part{model.Residual}},
+	{eventlog.PartProsodyContent, converted},
 }
 
-func withoutResidual(c model.Codes) model.Codes {
-	c.Residual = nil
-	return c
-}
+// converted are the parts that a conversion keeps.
+var converted = []model.Part{model.Prosody, model.Content}
 
 // tag is a sample's tag: with its number, from 1, where there are several.
 func (v *Validator) tag(base string, i int) string {
@@ -90,10 +88,10 @@ func (v *Validator) show(ctx context.Context, log *eventlog.Log, step int64, ver
 		s := v.samples[i]
 		d, n := verdicts[s.clip], len(v.clips[s.clip].Wave)
 		for _, a := range alone {
-			all[i].parts = append(all[i].parts, b.Decode(a.part(d.codes), d.timbre, n))
+			all[i].parts = append(all[i].parts, b.Decode(d.codes.Only(a.parts...), d.timbre, n))
 		}
 		if s.reference >= 0 {
-			all[i].converted = b.Decode(withoutResidual(d.codes), verdicts[s.reference].timbre, n)
+			all[i].converted = b.Decode(d.codes.Only(converted...), verdicts[s.reference].timbre, n)
 		}
 	})
 	if err != nil {

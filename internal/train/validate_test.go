@@ -117,8 +117,8 @@ func TestValidation(t *testing.T) {
 		}
 		frames += codes.Frames()
 		for name, book := range map[string][]int32{
-			"prosody_1": codes.Prosody[0], "content_1": codes.Content[0], "content_2": codes.Content[1],
-			"residual_1": codes.Residual[0], "residual_2": codes.Residual[1], "residual_3": codes.Residual[2],
+			"prosody_1": codes[model.Prosody][0], "content_1": codes[model.Content][0], "content_2": codes[model.Content][1],
+			"residual_1": codes[model.Residual][0], "residual_2": codes[model.Residual][1], "residual_3": codes[model.Residual][2],
 		} {
 			if counts[name] == nil {
 				counts[name] = map[int32]int{}
@@ -296,12 +296,12 @@ func TestSamples(t *testing.T) {
 		suffix := []string{"_1", "_2"}[i]
 		codes, timbre := h.encode(wave)
 		_, other := h.encode(clips[reference].Wave)
-		pc := model.Codes{Prosody: codes.Prosody, Content: codes.Content}
+		pc := model.Codes{model.Prosody: codes[model.Prosody], model.Content: codes[model.Content]}
 		for tag, sound := range map[string][]float32{
 			"full/gt_audio": wave, "full/pred_audio": h.decode(codes, timbre, len(wave)),
-			"partial/pred_audio_p":  h.decode(model.Codes{Prosody: codes.Prosody}, timbre, len(wave)),
-			"partial/pred_audio_c":  h.decode(model.Codes{Content: codes.Content}, timbre, len(wave)),
-			"partial/pred_audio_r":  h.decode(model.Codes{Residual: codes.Residual}, timbre, len(wave)),
+			"partial/pred_audio_p":  h.decode(model.Codes{model.Prosody: codes[model.Prosody]}, timbre, len(wave)),
+			"partial/pred_audio_c":  h.decode(model.Codes{model.Content: codes[model.Content]}, timbre, len(wave)),
+			"partial/pred_audio_r":  h.decode(model.Codes{model.Residual: codes[model.Residual]}, timbre, len(wave)),
 			"partial/pred_audio_pc": h.decode(pc, timbre, len(wave)),
 			"vc/ref_audio":          clips[reference].Wave, "vc/pred_audio": h.decode(pc, other, len(wave)),
 		} {

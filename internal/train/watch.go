@@ -14,12 +14,12 @@ import (
 // bookUse counts the codes of the steps since it was last asked.
 type bookUse struct {
 	names []string
-	use   [3][]*metric.CodebookUse
+	use   [model.NumParts][]*metric.CodebookUse
 }
 
 func newBookUse(c *config.Config) bookUse {
 	b := bookUse{names: model.CodecConfigOf(c).Quantizer.BookNames()}
-	for part, books := range []int{c.Model.NProsody, c.Model.NContent, c.Model.NResidual} {
+	for part, books := range model.BooksOf(c) {
 		for range books {
 			b.use[part] = append(b.use[part], metric.NewCodebookUse(c.Model.CodebookSize))
 		}

@@ -1,0 +1,60 @@
+package facodec
+
+import (
+	"fmt"
+
+	"github.com/facodec-go/facodec/internal/model"
+)
+
+// A Part is one of the three streams of codes that an utterance is split into. It
+// indexes Codes and whatever else there is one of for each.
+type Part int
+
+// The parts.
+const (
+	Prosody  Part = iota // rhythm, pitch and energy
+	Content              // what is said; its first book has the least timbre in it
+	Residual             // the detail that the others miss, some of the voice in it
+	NumParts             // how many there are
+)
+
+// String returns "prosody", "content" or "residual".
+func (p Part) String() string { return model.Part(p).String() }
+
+// ParsePart returns the part of a name.
+func ParsePart(name string) (Part, error) {
+	p, err := model.ParsePart(name)
+	return Part(p), err
+}
+
+// Codes are the codes of some frames, [book][frame] for each part. A part without
+// books is left out when decoding.
+type Codes [NumParts][][]int32
+
+// Frames returns the number of frames.
+func (c Codes) Frames() int { return model.Codes(c).Frames() }
+
+// Slice returns frames from to to, sharing memory.
+func (c Codes) Slice(from, to int) Codes { return Codes(model.Codes(c).Slice(from, to)) }
+
+// Append adds frames to c; a part that one side has and the other has not may
+// only be added to an empty c.
+func (c *Codes) Append(frames Codes) { (*model.Codes)(c).Append(model.Codes(frames)) }
+
+// Tokens are all that a decoder needs of an utterance.
+type Tokens struct {
+	Codes
+	Timbre  []float32 // [latent]
+	Samples int       // the utterance's length; the frames hold up to a hop more
+}
+
+// checkCodes refuses what Decode would read past its tables for.
+func (c *Codec) checkCodes(codes Codes) error {
+	if codes.Frames() == 0 {
+		return fmt.Errorf("no frames: %w", ErrEmpty)
+	}
+	if err := model.Codes(codes).Check(c.Books(), c.CodebookSize()); err != nil {
+		return fmt.Errorf("%w: %w", err, ErrTokens)
+	}
+	return nil
+}
