@@ -47,19 +47,25 @@ type fftScratch struct {
 	binRe, binI []float32 // [n/2+1][16]
 }
 
-// The lengths of transforms.
+// The smallest and the largest size of an FFT; see FFTSizeSupported.
 const (
-	minFFT = 8
-	maxFFT = 8192
+	MinFFTSize = 8
+	MaxFFTSize = 8192
 )
+
+// FFTSizeSupported reports whether NewFFT supports frames of n samples: powers of two
+// from MinFFTSize to MaxFFTSize.
+func FFTSizeSupported(n int) bool {
+	return n >= MinFFTSize && n <= MaxFFTSize && n&(n-1) == 0
+}
 
 var fftPlans sync.Map // int to *FFT
 
-// NewFFT returns the plan for frames of n samples, a power of two from 8 to
-// 8192. It panics for others. A plan is made once.
+// NewFFT returns the plan for frames of n samples, which is shared by all callers. It
+// panics where FFTSizeSupported(n) is false.
 func NewFFT(n int) *FFT {
-	if n < minFFT || n > maxFFT || n&(n-1) != 0 {
-		panic(fmt.Sprintf("dsp: FFT of %d samples, not a power of two from %d to %d", n, minFFT, maxFFT))
+	if !FFTSizeSupported(n) {
+		panic(fmt.Sprintf("dsp: FFT of %d samples, not a power of two from %d to %d", n, MinFFTSize, MaxFFTSize))
 	}
 	if f, ok := fftPlans.Load(n); ok {
 		return f.(*FFT)

@@ -29,7 +29,7 @@ func lane(x []float32, l, lanes int) (v []float64) {
 // eachFFT runs a test for every length on numbers of lanes even and odd.
 func eachFFT(t *testing.T, test func(t *testing.T, r *rand.Rand, f *FFT, n, lanes int)) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for n := minFFT; n <= maxFFT; n *= 2 {
+	for n := MinFFTSize; n <= MaxFFTSize; n *= 2 {
 		for _, lanes := range []int{1, 5, 16, 33, 48} {
 			if n > 2048 && lanes > 16 {
 				continue
@@ -215,17 +215,27 @@ func TestFFTConcurrently(t *testing.T) {
 	wg.Wait()
 }
 
-func TestFFTRefuses(t *testing.T) {
-	for _, n := range []int{-8, 0, 4, 12, 1000, 16384} {
+// TestFFTSizeSupported: what the function reports is what NewFFT does.
+func TestFFTSizeSupported(t *testing.T) {
+	for n, want := range map[int]bool{
+		-8: false, 0: false, 1: false, 4: false, 8: true, 12: false, 1000: false, 1024: true, 2048: true,
+		8191: false, 8192: true, 16384: false, math.MinInt: false,
+	} {
+		if got := FFTSizeSupported(n); got != want {
+			t.Errorf("%d: supported %v, want %v", n, got, want)
+		}
 		func() {
 			defer func() {
-				if recover() == nil {
-					t.Errorf("%d samples: no panic", n)
+				if e := recover(); (e == nil) != want {
+					t.Errorf("%d: NewFFT panicked with %v, supported is %v", n, e, want)
 				}
 			}()
 			NewFFT(n)
 		}()
 	}
+}
+
+func TestFFTRefuses(t *testing.T) {
 	f, v := NewFFT(8), make([]float32, 80)
 	for name, call := range map[string]func(){
 		"short x":  func() { f.Forward(v, v, v[:79], 10) },

@@ -2,7 +2,6 @@ package dsp
 
 import (
 	"math"
-	"math/bits"
 
 	"github.com/facodec-go/facodec/internal/kernel"
 )
@@ -22,7 +21,7 @@ func LogMels(wave []float32, frames int, mels ...*Mel) [][]float32 {
 		all[i] = make([]float32, frames*m.Mels)
 	}
 	c := mels[0].MelConfig
-	if n := c.FFT; len(wave) <= n/2 || bits.OnesCount(uint(n)) != 1 || n < 8 || n > 8192 {
+	if len(wave) <= c.FFT/2 || !FFTSizeSupported(c.FFT) {
 		for i, m := range mels {
 			at := 0
 			m.Stream().Push(wave, true, func(frame []float32) { at += copy(all[i][at:], frame) })

@@ -9,18 +9,18 @@ import (
 
 // An STFT is a short-time Fourier transform: frames of Window samples, the size of
 // the FFT, Hop samples apart, under a periodic Hann window, which is padded with
-// zeros on both sides where it is shorter than the FFT. It is read-only.
+// zeros on both sides where it is shorter than the FFT, whose size
+// dsp.FFTSizeSupported allows. It is read-only.
 type STFT struct {
 	Window, Hop int
 	hann        []float32
 	fft         *dsp.FFT
 }
 
-// NewSTFT prepares a transform; window is a power of two.
+// NewSTFT prepares a transform whose window is as long as its FFT.
 func NewSTFT(window, hop int) *STFT { return NewPaddedSTFT(window, window, hop) }
 
-// NewPaddedSTFT prepares a transform whose windows stand in the middle of an FFT,
-// a power of two.
+// NewPaddedSTFT prepares a transform whose window stands in the middle of the FFT.
 func NewPaddedSTFT(fft, window, hop int) *STFT {
 	s := &STFT{Window: fft, Hop: hop, hann: make([]float32, fft), fft: dsp.NewFFT(fft)}
 	for i := range window {
