@@ -7,6 +7,7 @@ import (
 
 	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/nn"
+	"github.com/facodec-go/facodec/internal/weights"
 )
 
 // Errors of this package, found with errors.Is in what its functions return.
@@ -25,8 +26,8 @@ var (
 	ErrNotLoaded = errors.New("the network was left out when the codec was opened")
 	// ErrEmpty: no samples, no codes or no clip.
 	ErrEmpty = errors.New("nothing to work on")
-	// ErrNotFinite: a sample or a timbre value is NaN or infinite.
-	ErrNotFinite = errors.New("not a finite number")
+	// ErrNotFinite: a sample, a timbre value or a weight is NaN or infinite.
+	ErrNotFinite = weights.ErrNotFinite
 	// ErrTokens: codes or a timbre that do not belong to this codec.
 	ErrTokens = errors.New("not codes of this codec")
 	// ErrVoice: a file that is no voice, or a voice of another model.

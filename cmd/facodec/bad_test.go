@@ -125,7 +125,7 @@ func TestBadCheckpoint(t *testing.T) {
 		args []string
 	}{
 		{"no such file", []string{filepath.Join(dir, "missing.pth")}},
-		{"is a directory", []string{dir}},
+		{"is a folder with 5 checkpoints", []string{dir}},
 		{"empty", []string{file("empty.pth", nil)}},
 		{"not a checkpoint", []string{clip("en.flac")}},
 		{"not a checkpoint", []string{fixture("small.json")}},

@@ -284,7 +284,7 @@ func TestInfoOfOthers(t *testing.T) {
 	fail(t, "posix.system", "info", poison)
 	fail(t, "not a checkpoint", "info", binary)
 	fail(t, "no such file", "info", filepath.Join(dir, "missing.pth"))
-	fail(t, "is a directory", "info", dir)
+	fail(t, "is a folder with 2 checkpoints", "info", dir)
 	fail(t, "want FILE", "info")
 	write(t, binary, []byte("model_params:\n  latent: 3\n"))
 	fail(t, "model_params.latent", "info", binary)

@@ -52,7 +52,8 @@ type Network struct {
 // checksums are those of the parameters that were loaded, by name.
 type checksums struct {
 	sync.Mutex
-	of map[string]uint32
+	of        map[string]uint32
+	notFinite map[string]bool // the parameters with a value that is NaN or infinite
 }
 
 // A Builder hands out names while a network is put together. In gives the
@@ -126,10 +127,13 @@ func (l *Loader) Values(p *Param) ([]float32, error) {
 	}
 	// Here, because the pages that this touches are those that the caller is about
 	// to read, and are given back then.
-	sum := weights.Checksum(v)
+	sum, finite := weights.Checksum(v)
 	l.sums.Lock()
 	defer l.sums.Unlock()
 	l.sums.of[p.Name] = sum
+	if !finite {
+		l.sums.notFinite[p.Name] = true
+	}
 	return v, nil
 }
 
@@ -146,14 +150,37 @@ func (l *Loader) release(p *Param) {
 // Load lets every layer derive its packed form from src into region, several
 // layers at a time. Check comes first.
 func (n *Network) Load(src weights.Source, region *tensor.Region, pool *parallel.Pool) error {
-	n.sums.of = make(map[string]uint32, len(n.Params))
-	return n.deriveAll(&Loader{src: src, region: region, sums: &n.sums}, pool)
+	n.sums.of, n.sums.notFinite = make(map[string]uint32, len(n.Params)), map[string]bool{}
+	if err := n.deriveAll(&Loader{src: src, region: region, sums: &n.sums}, pool); err != nil {
+		return err
+	}
+	return n.checkFinite(n.sums.notFinite)
+}
+
+// checkFinite names the first of the parameters that are not finite.
+func (n *Network) checkFinite(bad map[string]bool) error {
+	if len(bad) == 0 {
+		return nil
+	}
+	const most = 3
+	var names []string
+	for _, p := range n.Params {
+		if bad[p.Name] && len(names) < most {
+			names = append(names, p.Name)
+		}
+	}
+	if len(bad) > most {
+		names = append(names, "…")
+	}
+	return fmt.Errorf("NaN or infinite weights in %d of %d tensors of %s (%s): %w; the training that wrote them diverged, or float16 overflowed: take an earlier checkpoint",
+		len(bad), len(n.Params), n.Prefix, strings.Join(names, ", "), weights.ErrNotFinite)
 }
 
 // LoadForTraining loads the network for training: its parameters get memory of
 // region for their values, which are those of src, and for their gradients. Check comes
 // first. Refresh must follow every change of the values.
 func (n *Network) LoadForTraining(src weights.Source, region *tensor.Region, pool *parallel.Pool) error {
+	bad := map[string]bool{}
 	for _, p := range n.Params {
 		t, ok := src.Lookup(p.Name)
 		if !ok {
@@ -163,12 +190,18 @@ func (n *Network) LoadForTraining(src weights.Source, region *tensor.Region, poo
 		if err != nil {
 			return err
 		}
+		if _, finite := weights.Checksum(v); !finite {
+			bad[p.Name] = true
+		}
 		p.Value = region.Alloc(p.Len())
 		if !p.Unused {
 			p.Grad = region.Alloc(p.Len())
 		}
 		copy(p.Value, v)
 		t.Release()
+	}
+	if err := n.checkFinite(bad); err != nil {
+		return err
 	}
 	return n.Refresh(pool)
 }
@@ -217,7 +250,7 @@ func Check(src weights.Source, networks ...*Network) error {
 
 func (n *Network) compare(src weights.Source, names []string) string {
 	known := make(map[string]bool, len(n.Params))
-	var missing, shaped, extra []string
+	var missing, shaped, unreadable, extra []string
 	for _, p := range n.Params {
 		known[p.Name] = true
 		t, ok := src.Lookup(p.Name)
@@ -226,6 +259,8 @@ func (n *Network) compare(src weights.Source, names []string) string {
 			missing = append(missing, p.Name)
 		case !slices.Equal(t.Shape, p.Shape):
 			shaped = append(shaped, fmt.Sprintf("%s is %v and should be %v", p.Name, t.Shape, p.Shape))
+		case t.Err() != nil:
+			unreadable = append(unreadable, t.Err().Error())
 		}
 	}
 	if !slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, n.Prefix+".") }) {
@@ -240,7 +275,7 @@ func (n *Network) compare(src weights.Source, names []string) string {
 	for _, f := range []struct {
 		what string
 		keys []string
-	}{{"missing", missing}, {"wrong shape", shaped}, {"not of this network", extra}} {
+	}{{"missing", missing}, {"wrong shape", shaped}, {"unreadable", unreadable}, {"not of this network", extra}} {
 		if len(f.keys) > 0 {
 			faults = append(faults, fmt.Sprintf("%s: %s", f.what, strings.Join(f.keys, ", ")))
 		}
@@ -250,10 +285,15 @@ func (n *Network) compare(src weights.Source, names []string) string {
 
 // prefixes lists what stands before the first dot of names.
 func prefixes(names []string) string {
+	const most = 20
 	var found []string
 	for _, name := range names {
 		prefix, _, _ := strings.Cut(name, ".")
-		if !slices.Contains(found, prefix) {
+		switch {
+		case slices.Contains(found, prefix):
+		case len(found) == most:
+			return strings.Join(found, ", ") + ", …"
+		default:
 			found = append(found, prefix)
 		}
 	}

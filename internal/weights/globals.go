@@ -15,7 +15,7 @@ type global struct {
 }
 
 // globals are all that a pickle may name. Each makes a container, a number, a
-// string or a tensor out of its arguments, and does nothing else.
+// string, a tensor or an opaque value out of its arguments, and does nothing else.
 var globals = map[string]*global{}
 
 func init() {
@@ -30,25 +30,34 @@ func init() {
 		"builtins.tuple":     makeTuple,
 		"builtins.set":       makeSet,
 		"builtins.frozenset": makeSet,
-		"builtins.int":       nil,
-		"builtins.float":     nil,
-		"builtins.str":       nil,
-		"builtins.bool":      nil,
-		"builtins.bytes":     nil,
+		"builtins.bytearray": makeBytes,
+		"builtins.complex":   makeComplex,
 		"_codecs.encode":     encodeLatin1,
 
-		"torch.Size":                                 makeTuple,
-		"torch.device":                               makeDevice,
-		"torch.Tensor":                               nil,
-		"torch.nn.parameter.Parameter":               nil,
-		"torch.storage.UntypedStorage":               nil,
-		"torch.UntypedStorage":                       nil,
-		"torch._utils._rebuild_tensor":               rebuildTensor,
-		"torch._utils._rebuild_tensor_v2":            rebuildTensor,
-		"torch._utils._rebuild_tensor_v3":            rebuildTensorV3,
-		"torch._utils._rebuild_parameter":            rebuildParameter,
-		"torch._utils._rebuild_parameter_with_state": rebuildParameter,
-		"torch._tensor._rebuild_from_type_v2":        rebuildFromType,
+		"torch.Size":                      makeTuple,
+		"torch.device":                    makeDevice,
+		"torch.serialization._get_layout": makeLayout,
+		"torch.Tensor":                    nil,
+		"torch.nn.parameter.Parameter":    makeParameter,
+		"torch.nn.parameter.Buffer":       makeParameter,
+		"torch.storage.UntypedStorage":    nil,
+		"torch.storage.TypedStorage":      nil,
+		"torch.UntypedStorage":            nil,
+
+		"torch._utils._rebuild_tensor":                        rebuildTensor,
+		"torch._utils._rebuild_tensor_v2":                     rebuildTensor,
+		"torch._utils._rebuild_tensor_v3":                     rebuildTensorV3,
+		"torch._utils._rebuild_parameter":                     rebuildParameter,
+		"torch._utils._rebuild_parameter_with_state":          rebuildParameter,
+		"torch._utils._rebuild_sparse_tensor":                 rebuildSparse,
+		"torch._utils._rebuild_sparse_csr_tensor":             rebuildSparse,
+		"torch._utils._rebuild_nested_tensor":                 rebuildNested,
+		"torch._utils._rebuild_qtensor":                       rebuildQuantized,
+		"torch._utils._rebuild_meta_tensor_no_storage":        rebuildMeta,
+		"torch._utils._rebuild_wrapper_subclass":              rebuildWrapper,
+		"torch._utils._rebuild_device_tensor_from_numpy":      rebuildFromDevice,
+		"torch._utils._rebuild_device_tensor_from_cpu_tensor": rebuildFromDevice,
+		"torch._utils._rebuild_xla_tensor":                    rebuildFromDevice,
 
 		"numpy.dtype":                   makeNumpyType,
 		"numpy.core.multiarray.scalar":  makeNumpyScalar,
@@ -56,51 +65,124 @@ func init() {
 	} {
 		globals[name] = &global{name, call}
 	}
+	globals[fromTypeName] = &global{fromTypeName, rebuildFromType}
+	for _, name := range named {
+		globals[name] = &global{name: name}
+	}
+	for _, name := range dataClasses {
+		globals[name] = &global{name, func(_ *machine, args []any) (any, error) {
+			return &Opaque{Class: name, Args: args}, nil
+		}}
+	}
 	for _, d := range dtypes {
-		globals["torch."+d.storage] = &global{name: "torch." + d.storage}
+		if d.storage != "" {
+			for _, prefix := range []string{"torch.", "torch.cuda."} {
+				globals[prefix+d.storage] = &global{name: prefix + d.storage}
+			}
+		}
+	}
+	// The tensor classes of PyTorch before 0.4, whose objects say in their state
+	// what they are.
+	for _, kind := range []string{"Float", "Double", "Half", "BFloat16", "Long", "Int", "Short", "Char", "Byte", "Bool"} {
+		for _, prefix := range []string{"torch.", "torch.cuda.", "torch.sparse.", "torch.cuda.sparse."} {
+			name := prefix + kind + "Tensor"
+			globals[name] = &global{name, makeOldTensor}
+		}
 	}
 }
 
-// findGlobal returns what a pickle names. A torch dtype is a string here.
+const fromTypeName = "torch._tensor._rebuild_from_type_v2"
+
+// named are types that stand as values, the first argument of a defaultdict say,
+// and are never called.
+var named = []string{"builtins.int", "builtins.float", "builtins.str", "builtins.bool", "builtins.bytes", "builtins.object"}
+
+// dataClasses hold data and do nothing that matters here: what trainers keep
+// beside the tensors. Their objects become opaque values.
+var dataClasses = []string{
+	"builtins.range", "builtins.slice", "collections.deque",
+	"argparse.Namespace", "types.SimpleNamespace",
+	"pathlib.Path", "pathlib.PurePath", "pathlib.PosixPath", "pathlib.PurePosixPath", "pathlib.WindowsPath", "pathlib.PureWindowsPath",
+	"pathlib._local.PosixPath", "pathlib._local.PurePosixPath", "pathlib._local.WindowsPath",
+	"datetime.datetime", "datetime.date", "datetime.time", "datetime.timedelta", "datetime.timezone",
+	"decimal.Decimal", "fractions.Fraction", "uuid.UUID",
+	"numpy.ndarray", "numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct",
+	"numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer",
+	"lightning_fabric.utilities.data.AttributeDict", "lightning.fabric.utilities.data.AttributeDict",
+	"pytorch_lightning.utilities.parsing.AttributeDict", "lightning.pytorch.utilities.parsing.AttributeDict",
+	"torch.distributed.tensor.DTensor", "torch.distributed._tensor.api.DTensor",
+	"torch.distributed.tensor._dtensor_spec.DTensorSpec", "torch.distributed.tensor._dtensor_spec.TensorMeta",
+	"torch.distributed.device_mesh.DeviceMesh",
+	"torch.distributed.tensor.placement_types.Shard", "torch.distributed.tensor.placement_types.Replicate",
+	"torch.distributed.tensor.placement_types.Partial",
+}
+
+// python2Names are what protocol 2 calls these types, whichever Python wrote it.
+var python2Names = map[string]string{
+	"__builtin__.long": "builtins.int", "__builtin__.unicode": "builtins.str", "__builtin__.xrange": "builtins.range",
+}
+
+// findGlobal returns what a pickle names. A dtype, a layout and the like of torch
+// are strings here.
 func findGlobal(module, name string) (any, error) {
-	module = strings.Replace(module, "__builtin__", "builtins", 1) // Python 2's name, which protocol 2 keeps
-	if g, ok := globals[module+"."+name]; ok {
+	full := module + "." + name
+	if modern, ok := python2Names[full]; ok {
+		full = modern
+	} else if module == "__builtin__" {
+		full = "builtins." + name
+	}
+	if g, ok := globals[full]; ok {
 		return g, nil
 	}
-	if _, ok := torchDType("torch." + name); module == "torch" && (ok || slices.Contains(otherDTypes, name)) {
-		return "torch." + name, nil
+	if _, ok := torchDType(full); ok || module == "torch" && torchConstant(name) {
+		return full, nil
 	}
-	full := module + "." + name
-	if module == "torch" && strings.HasSuffix(name, "Storage") {
-		return nil, fmt.Errorf("tensors of type %.40q are not supported", full)
+	if strings.HasPrefix(full, "torch.") && strings.HasSuffix(name, "Storage") {
+		return nil, fmt.Errorf("tensors of type %s are not supported", plain(full))
 	}
 	return nil, fmt.Errorf("contains code: %s; refusing to run it", plain(full))
 }
 
-// otherDTypes may be named, but tensors of them are not supported.
-var otherDTypes = []string{"uint16", "uint32", "uint64", "complex32", "complex64", "complex128",
-	"float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e5m2fnuz"}
+// torchConstant reports whether torch has a value of this name: a layout, a memory
+// format, a quantization scheme, or an integer type of 1 to 7 bits.
+func torchConstant(name string) bool {
+	switch name {
+	case "strided", "sparse_coo", "sparse_csr", "sparse_csc", "sparse_bsr", "sparse_bsc", "jagged", "_mkldnn",
+		"contiguous_format", "preserve_format", "channels_last", "channels_last_3d",
+		"per_tensor_affine", "per_tensor_symmetric", "per_channel_affine", "per_channel_symmetric",
+		"per_channel_affine_float_qparams":
+		return true
+	}
+	bits, ok := strings.CutPrefix(strings.TrimPrefix(name, "u"), "int")
+	return ok && len(bits) == 1 && bits >= "1" && bits <= "7"
+}
 
 // torchDType finds the type called "torch.float32" or the like.
 func torchDType(name string) (DType, bool) {
-	for d := range dtypes {
-		if "torch."+dtypes[d].torch == name {
+	for d := range dtypes[:unknownType] {
+		if dtypes[d].torch != "" && "torch."+dtypes[d].torch == name {
 			return DType(d), true
 		}
 	}
 	return 0, false
 }
 
-// build gives an object its state. State dicts carry attributes (_metadata,
-// the versions of their modules), which nothing needs.
-func build(object, state any) error {
+// build gives an object its state. State dicts and tensors carry attributes
+// (_metadata, the versions of their modules), which nothing needs.
+func (m *machine) build(object, state any) error {
 	switch o := object.(type) {
 	case *Dict:
-		if _, ok := state.(*Dict); ok {
+		switch state.(type) {
+		case *Dict, *Tuple, nil:
 			return nil
 		}
+	case *Opaque:
+		o.State = state
+		return nil
 	case *numpyType:
 		return o.setState(state)
+	case *Tensor:
+		return m.setTensor(o, state)
 	}
 	return fmt.Errorf("damaged pickle: sets the state of a %s to a %s", typeName(object), typeName(state))
 }
@@ -201,6 +283,50 @@ func makeDevice(m *machine, args []any) (any, error) {
 		kind += ":" + strconv.FormatInt(index, 10)
 	}
 	return kind, m.budget.spend(len(kind))
+}
+
+// makeLayout returns a layout as torch prints it: "torch.sparse_coo".
+func makeLayout(_ *machine, args []any) (any, error) {
+	if len(args) == 1 {
+		if name, ok := args[0].(string); ok {
+			return name, nil
+		}
+	}
+	return nil, errArguments
+}
+
+// makeComplex returns a complex number of its two parts.
+func makeComplex(_ *machine, args []any) (any, error) {
+	if len(args) > 2 {
+		return nil, errArguments
+	}
+	var parts [2]float64
+	for i, a := range args {
+		switch v := a.(type) {
+		case float64:
+			parts[i] = v
+		case int64:
+			parts[i] = float64(v)
+		default:
+			return nil, errArguments
+		}
+	}
+	return complex(parts[0], parts[1]), nil
+}
+
+// makeBytes returns what a bytearray holds: nothing, bytes, or text with its
+// encoding, as protocol 2 has it.
+func makeBytes(m *machine, args []any) (any, error) {
+	switch len(args) {
+	case 0:
+		return Bytes(""), nil
+	case 1:
+		if b, ok := args[0].(Bytes); ok {
+			return b, nil
+		}
+		return nil, errArguments
+	}
+	return encodeLatin1(m, args)
 }
 
 // encodeLatin1 is how protocol 2 writes bytes: as text that it encodes.

@@ -2,17 +2,33 @@ package weights
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// canonicalKey returns what a key of a network's state dict is called here:
-// without the "module." that distributed training puts in front, and with the
-// older names of a weight norm's two parts.
-func canonicalKey(key string) string {
-	key = strings.TrimPrefix(key, "module.")
+// wrappers are the parts that wrapping a module puts into the names of its
+// parameters: DataParallel and DistributedDataParallel, torch.compile, FSDP and
+// activation checkpointing.
+var wrappers = []string{"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
+
+// canonicalName returns what "<network>.<key>" of a file is called here: without
+// the parts that wrappers add, at any depth, and with the older names of a weight
+// norm's two parts.
+func canonicalName(name string) string {
+	if strings.Contains(name, "module.") || strings.Contains(name, "_orig_mod.") {
+		parts := strings.Split(name, ".")
+		leaf := len(parts) - 1
+		kept := parts[:0]
+		for i, part := range parts {
+			if i == leaf || !slices.Contains(wrappers, part) {
+				kept = append(kept, part)
+			}
+		}
+		name = strings.Join(kept, ".")
+	}
 	const middle = ".parametrizations.weight.original"
-	if head, digit, ok := strings.Cut(key, middle); ok {
+	if head, digit, ok := strings.Cut(name, middle); ok {
 		switch digit {
 		case "0":
 			return head + ".weight_g"
@@ -20,17 +36,61 @@ func canonicalKey(key string) string {
 			return head + ".weight_v"
 		}
 	}
-	return key
+	return name
 }
 
-// canonicalName does the same to a whole name, "<network>.<key>", as flat files
-// hold it.
-func canonicalName(name string) string {
-	network, key, ok := strings.Cut(name, ".")
-	if !ok || network == "module" {
-		return canonicalKey(name)
+// container returns what stands before the codec's networks in all their names, as
+// in "model.encoder." of a Lightning module: the shortest front that an encoder and
+// a decoder or quantizer have in common; "" where there is none, or several.
+func container(names []string) string {
+	const encoder = 1
+	fronts := map[string]int{}
+	for _, name := range names {
+		for at, part := 0, ""; ; at += len(part) + 1 {
+			rest := name[at:]
+			var more bool
+			if part, _, more = strings.Cut(rest, "."); !more {
+				break
+			}
+			switch part {
+			case "encoder":
+				fronts[name[:at]] |= encoder
+			case "decoder", "quantizer":
+				fronts[name[:at]] |= 2
+			default:
+				continue
+			}
+			break // what the networks hold is theirs
+		}
 	}
-	return network + "." + canonicalKey(key)
+	best, several := "", false
+	depth := func(front string) int { return strings.Count(front, ".") }
+	found := false
+	for front, has := range fronts {
+		if has != encoder|2 {
+			continue
+		}
+		switch {
+		case !found || depth(front) < depth(best):
+			best, found, several = front, true, false
+		case depth(front) == depth(best):
+			several = true
+		}
+	}
+	if several {
+		// A mean of the weights stands beside them, for example.
+		for _, usual := range []string{"model.", "net.", "generator.", "codec."} {
+			if fronts[usual] == encoder|2 && depth(best) == 1 {
+				return usual
+			}
+		}
+		return ""
+	}
+	return best
+}
+
+func hasFront(names []string, front string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, front) })
 }
 
 // plain returns text of a file as it can stand in an error: on one line, and
@@ -42,6 +102,30 @@ func plain(s string) string {
 		return strconv.Quote(s[:min(len(s), most)])
 	}
 	return s
+}
+
+// An entry is a tensor under the name that its file gives it.
+type entry struct {
+	name   string
+	tensor *Tensor
+}
+
+// enterAll makes the canonical names.
+func (f *File) enterAll() error {
+	names := make([]string, len(f.entries))
+	for i, e := range f.entries {
+		names[i] = canonicalName(e.name)
+	}
+	front := container(names)
+	if front != "" || hasFront(names, "encoder.") && hasFront(names, "decoder.") {
+		f.flat = false // the names begin with networks
+	}
+	for i, e := range f.entries {
+		if err := f.add(strings.TrimPrefix(names[i], front), e.name, e.tensor); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // add enters a tensor under its canonical name. original is what the file calls

@@ -2,24 +2,25 @@ package weights
 
 import "fmt"
 
+// containers are the keys under which trainers keep the weights, beside optimizers
+// and counters: the upstream trainer's, Lightning's, and those of many scripts.
+var containers = []string{"net", "state_dict", "model_state_dict", "model", "module"}
+
 // enterTree takes the unpickled tree of a PyTorch file apart into named tensors
-// and everything else. The originals write
+// and everything else. The upstream trainer writes
 //
 //	{"net": {"encoder": {key: tensor}, …}, "optimizer": …, "iters": …, "epoch": …}
 //
-// and publish the networks alone, {"encoder": {key: tensor}, …}; the pitch
-// network's file has a single state dict, {"net": {key: tensor}}.
+// and publishes the networks alone, {"encoder": {key: tensor}, …}; the pitch
+// network's file has a single state dict, {"net": {key: tensor}}, and so has one of
+// Lightning, {"state_dict": {"encoder.<key>": tensor}}.
 func (f *File) enterTree(root any, b *budget) error {
 	top, ok := root.(*Dict)
 	if !ok {
 		return fmt.Errorf("not a checkpoint: the file holds a %s, not a dict of tensors", typeName(root))
 	}
 	f.root, f.values = root, map[string]any{}
-	net, wrapped := top.Lookup("net")
-	networks, ok := net.(*Dict)
-	if wrapped = wrapped && ok; !wrapped {
-		networks = top
-	}
+	networks, wrapper := unwrap(top)
 	for i, key := range networks.Keys {
 		name, ok := key.(string)
 		if !ok {
@@ -27,30 +28,68 @@ func (f *File) enterTree(root any, b *budget) error {
 		}
 		switch v := networks.Values[i].(type) {
 		case *Tensor:
+			f.flat = true
 			if err := f.enter("", name, v, b); err != nil {
 				return err
 			}
 		case *Dict:
-			if !wrapped && !isStateDict(v) {
+			if wrapper == "" && !isStateDict(v) {
 				f.values[name] = v
 			} else if err := f.enterNetwork(name, v, b); err != nil {
 				return err
 			}
 		default:
-			if wrapped {
-				name = "net." + name
+			if wrapper != "" {
+				name = wrapper + "." + name
 			}
 			f.values[name] = v
 		}
 	}
-	if wrapped {
+	if wrapper != "" {
 		for i, key := range top.Keys {
-			if name, ok := key.(string); ok && name != "net" {
+			if name, ok := key.(string); ok && name != wrapper {
 				f.values[name] = top.Values[i]
 			}
 		}
 	}
 	return nil
+}
+
+// unwrap returns the dict that holds the networks, and the key of top that it
+// stands under; "" for top itself.
+func unwrap(top *Dict) (networks *Dict, wrapper string) {
+	for _, key := range containers {
+		v, _ := top.Lookup(key)
+		d, ok := v.(*Dict)
+		switch {
+		case !ok:
+		case key == "net", holdsTensors(d) && !holdsNetworks(top):
+			return d, key
+		}
+	}
+	return top, ""
+}
+
+// holdsTensors reports whether a dict is a state dict or one of state dicts.
+func holdsTensors(d *Dict) bool {
+	for _, v := range d.Values {
+		switch v := v.(type) {
+		case *Tensor:
+			return true
+		case *Dict:
+			if isStateDict(v) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// holdsNetworks reports whether a dict has a codec's encoder beside others.
+func holdsNetworks(d *Dict) bool {
+	v, _ := d.Lookup("encoder")
+	encoder, ok := v.(*Dict)
+	return ok && isStateDict(encoder)
 }
 
 func (f *File) enterNetwork(network string, state *Dict, b *budget) error {
@@ -72,10 +111,11 @@ func (f *File) enterNetwork(network string, state *Dict, b *budget) error {
 // enter adds one tensor. One dict may stand in many places, so the names made
 // of it are paid for.
 func (f *File) enter(prefix, key string, t *Tensor, b *budget) error {
-	if err := b.spend(512 + 4*len(prefix) + 4*len(key)); err != nil {
+	if err := b.spend(768 + 12*len(prefix) + 12*len(key)); err != nil {
 		return err
 	}
-	return f.add(prefix+canonicalKey(key), prefix+key, t)
+	f.entries = append(f.entries, entry{prefix + key, t})
+	return nil
 }
 
 // isStateDict reports whether a dict holds named tensors and nothing else, as

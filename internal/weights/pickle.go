@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -187,6 +188,20 @@ func (m *machine) pushText(b []byte, err error) error {
 	}
 	m.push(string(b))
 	return nil
+}
+
+// pushUnicode pushes a Python 3 string. Half of a surrogate pair, which the name of
+// a file that is not UTF-8 has, becomes U+FFFD: three bytes, as its own form has.
+func (m *machine) pushUnicode(b []byte, err error) error {
+	if err == nil && !utf8.Valid(b) {
+		b = slices.Clone(b)
+		for i := 0; i+2 < len(b); i++ {
+			if b[i] == 0xed && b[i+1] >= 0xa0 && b[i+1] <= 0xbf && b[i+2]&0xc0 == 0x80 {
+				copy(b[i:], "\ufffd")
+			}
+		}
+	}
+	return m.pushText(b, err)
 }
 
 func (m *machine) pushBytes(b []byte, err error) error {

@@ -52,7 +52,7 @@ func (m *machine) stepObject(op byte) error {
 		if err != nil {
 			return err
 		}
-		return build(object, state)
+		return m.build(object, state)
 	case opBinPersID:
 		return m.stepPersistent()
 	}

@@ -127,11 +127,11 @@ func (m *machine) step(op byte) error {
 	case opBinFloat:
 		return m.pushFloat()
 	case opShortBinUnicode:
-		return m.pushText(m.counted(1))
+		return m.pushUnicode(m.counted(1))
 	case opBinUnicode:
-		return m.pushText(m.counted(4))
+		return m.pushUnicode(m.counted(4))
 	case opBinUnicode8:
-		return m.pushText(m.counted(8))
+		return m.pushUnicode(m.counted(8))
 	case opShortBinString: // what Python 2 wrote; torch reads it as UTF-8
 		return m.pushText(m.counted(1))
 	case opBinString:

@@ -17,7 +17,11 @@ const maxHeader = 100 << 20
 // looksLikeSafetensors reports whether data starts as a safetensors file: the
 // length of the header, then a JSON object.
 func looksLikeSafetensors(data []byte) bool {
-	return len(data) > 8 && data[8] == '{' && binary.LittleEndian.Uint64(data) <= 1<<40
+	if len(data) <= 8 || binary.LittleEndian.Uint64(data) > 1<<40 {
+		return false
+	}
+	head := bytes.TrimLeft(data[8:min(len(data), 64)], " \t\r\n")
+	return len(head) > 0 && head[0] == '{'
 }
 
 // readSafetensors reads a safetensors header: 8 bytes of length, a JSON object
@@ -52,23 +56,45 @@ type place struct {
 	begin, end int
 }
 
+// bytes returns how many bytes the tensor takes.
+func (p *place) bytes() (int, error) {
+	n, err := elements(p.shape, p.dtype.Size())
+	if err != nil {
+		return 0, err
+	}
+	bits := p.dtype.placeBits()
+	if bits%8 == 0 {
+		return n * (bits / 8), nil
+	}
+	if n%8*bits%8 != 0 {
+		return 0, fmt.Errorf("%d elements of %d bits do not fill whole bytes", n, bits)
+	}
+	return n/8*bits + n%8*bits/8, nil
+}
+
 func (f *File) readHeader(header []byte) ([]place, error) {
 	dec := json.NewDecoder(bytes.NewReader(header))
 	dec.UseNumber()
 	var places []place
-	seen := map[string]bool{}
+	index := map[string]int{}
+	hasMetadata := false
 	err := eachMember(dec, func(name string) error {
-		if seen[name] {
-			return fmt.Errorf("%.120q occurs twice", name)
-		}
-		seen[name] = true
 		if name == "__metadata__" {
+			if hasMetadata {
+				return errors.New("__metadata__ occurs twice")
+			}
+			hasMetadata = true
 			return f.readMetadata(dec)
 		}
 		p, err := readPlace(dec, name)
 		if err != nil {
 			return fmt.Errorf("%.120q: %w", name, err)
 		}
+		if i, ok := index[name]; ok { // the last one counts, as in the format's own library
+			places[i] = p
+			return nil
+		}
+		index[name] = len(places)
 		places = append(places, p)
 		return nil
 	})
@@ -81,12 +107,16 @@ func (f *File) readHeader(header []byte) ([]place, error) {
 	return places, nil
 }
 
-// eachMember reads an object and calls visit behind every key, to read the
-// value. encoding/json into a map would hide that a key occurs twice.
+// eachMember reads an object and calls visit behind every key, to read the value.
 func eachMember(dec *json.Decoder, visit func(key string) error) error {
 	if err := expect(dec, json.Delim('{')); err != nil {
 		return err
 	}
+	return restOfMembers(dec, visit)
+}
+
+// restOfMembers is eachMember behind the brace.
+func restOfMembers(dec *json.Decoder, visit func(key string) error) error {
 	for dec.More() {
 		key, err := dec.Token()
 		if err != nil {
@@ -114,7 +144,16 @@ func jsonFault(err error) error { return fmt.Errorf("not valid JSON: %w", err) }
 
 func (f *File) readMetadata(dec *json.Decoder) error {
 	f.metadata = map[string]string{}
-	err := eachMember(dec, func(key string) error {
+	first, err := dec.Token()
+	switch {
+	case err != nil:
+		return fmt.Errorf("__metadata__: %w", jsonFault(err))
+	case first == nil: // null, which the format's own library reads as none
+		return nil
+	case first != json.Delim('{'):
+		return fmt.Errorf("__metadata__: expected {, found %s", plain(fmt.Sprint(first)))
+	}
+	err = restOfMembers(dec, func(key string) error {
 		value, err := dec.Token()
 		if err != nil {
 			return jsonFault(err)
@@ -122,9 +161,6 @@ func (f *File) readMetadata(dec *json.Decoder) error {
 		text, ok := value.(string)
 		if !ok {
 			return fmt.Errorf("the value of %.120q is not a string", key)
-		}
-		if _, ok := f.metadata[key]; ok {
-			return fmt.Errorf("%.120q occurs twice", key)
 		}
 		f.metadata[key] = text
 		return nil
@@ -142,7 +178,10 @@ func readPlace(dec *json.Decoder, name string) (place, error) {
 		if slices.Contains(seen, key) {
 			return fmt.Errorf("%.120q occurs twice", key)
 		}
-		seen = append(seen, key)
+		switch key {
+		case "dtype", "shape", "data_offsets":
+			seen = append(seen, key)
+		}
 		switch key {
 		case "dtype":
 			value, err := dec.Token()
@@ -167,7 +206,10 @@ func readPlace(dec *json.Decoder, name string) (place, error) {
 			}
 			p.begin, p.end = offsets[0], offsets[1]
 		default:
-			return fmt.Errorf("unknown field %.120q", key)
+			var skipped json.RawMessage
+			if err := dec.Decode(&skipped); err != nil {
+				return jsonFault(err)
+			}
 		}
 		return nil
 	})
@@ -214,14 +256,14 @@ func (f *File) place(places []place, base int) error {
 	})
 	length, at := len(f.content.data)-base, 0
 	for _, p := range places {
-		n, err := elements(p.shape, p.dtype.Size())
+		n, err := p.bytes()
 		if err != nil {
 			return fmt.Errorf("%.120q: %w", p.name, err)
 		}
 		switch {
-		case p.end < p.begin || p.end-p.begin != n*p.dtype.Size():
+		case p.end < p.begin || p.end-p.begin != n:
 			return fmt.Errorf("%.120q: %s of shape %v is %d bytes, data_offsets [%d, %d] give %d",
-				p.name, p.dtype, p.shape, n*p.dtype.Size(), p.begin, p.end, p.end-p.begin)
+				p.name, p.dtype, p.shape, n, p.begin, p.end, p.end-p.begin)
 		case p.end > length:
 			return fmt.Errorf("truncated: %.120q ends at byte %d of the data, %d are there", p.name, p.end, length)
 		case p.begin < at:
@@ -232,9 +274,7 @@ func (f *File) place(places []place, base int) error {
 		at = p.end
 		t := &Tensor{DType: p.dtype, Shape: p.shape,
 			store: &storage{file: f.content, start: base + p.begin, end: base + p.end}}
-		if err := f.add(canonicalName(p.name), p.name, t); err != nil {
-			return err
-		}
+		f.entries = append(f.entries, entry{p.name, t})
 	}
 	if at != length {
 		return fmt.Errorf("%d bytes after the last tensor belong to none", length-at)

@@ -1,6 +1,7 @@
 package weights
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"math"
@@ -9,7 +10,9 @@ import (
 )
 
 // A Tensor is one named array inside a file. Nothing is read until its values
-// are asked for.
+// are asked for. Files may hold tensors that cannot be read as real numbers
+// (complex, sparse, quantized, without data); they are carried along, and only
+// their values are an error.
 type Tensor struct {
 	Name  string
 	DType DType
@@ -18,7 +21,26 @@ type Tensor struct {
 	store    *storage         // where the elements lie; nil for a synthetic tensor
 	offset   int              // of the first element in store, in elements
 	strides  []int            // in elements; nil where the elements lie in row-major order
+	negated  bool             // the values are those in store with the other sign
+	opaque   string           // why there are no values: "a sparse tensor; ..."; "" for one that has them
 	generate func() []float32 // of a synthetic tensor
+}
+
+// ErrOpaque is wrapped by the error for the values of a tensor that is carried
+// along but cannot be read as real numbers.
+var ErrOpaque = errors.New("has no values that a network could use")
+
+// Err returns why the values of a tensor cannot be read, which wraps ErrOpaque;
+// nil for one that has values.
+func (t *Tensor) Err() error {
+	why := t.opaque
+	if why == "" && t.DType >= numeric {
+		why = t.DType.String() + " is no type of real numbers"
+	}
+	if why == "" || t.generate != nil {
+		return nil
+	}
+	return t.fault(fmt.Errorf("%w: %s", ErrOpaque, why))
 }
 
 // Elements returns the number of elements.
@@ -37,6 +59,9 @@ func (t *Tensor) Float32() ([]float32, error) {
 	if t.generate != nil {
 		return t.generate(), nil
 	}
+	if err := t.Err(); err != nil {
+		return nil, err
+	}
 	n := t.Elements()
 	if n == 0 {
 		return nil, nil
@@ -49,11 +74,14 @@ func (t *Tensor) Float32() ([]float32, error) {
 	data = data[t.offset*size:]
 	if t.strides == nil {
 		data = data[:n*size]
-		if view, ok := viewFloat32(data); ok && t.DType == F32 {
+		if view, ok := viewFloat32(data); ok && t.DType == F32 && !t.negated {
 			return view, nil
 		}
 		values := make([]float32, n)
 		widen(values, data, t.DType)
+		if t.negated {
+			negate(values)
+		}
 		return values, nil
 	}
 	values := make([]float32, 0, n)
@@ -62,7 +90,16 @@ func (t *Tensor) Float32() ([]float32, error) {
 		widen(one[:], data[i*size:], t.DType)
 		values = append(values, one[0])
 	})
+	if t.negated {
+		negate(values)
+	}
 	return values, nil
+}
+
+func negate[T float32 | float64](values []T) {
+	for i, v := range values {
+		values[i] = -v
+	}
 }
 
 // Float64 returns the values in row-major order, always as a copy. It is exact
@@ -75,6 +112,9 @@ func (t *Tensor) Float64() ([]float64, error) {
 			values[i] = float64(v)
 		}
 		return values, nil
+	}
+	if err := t.Err(); err != nil {
+		return nil, err
 	}
 	n := t.Elements()
 	if n == 0 {
@@ -91,9 +131,12 @@ func (t *Tensor) Float64() ([]float64, error) {
 		for i := range n {
 			values = append(values, element(data[i*size:], t.DType))
 		}
-		return values, nil
+	} else {
+		t.eachStrided(func(i int) { values = append(values, element(data[i*size:], t.DType)) })
 	}
-	t.eachStrided(func(i int) { values = append(values, element(data[i*size:], t.DType)) })
+	if t.negated {
+		negate(values)
+	}
 	return values, nil
 }
 
@@ -122,7 +165,7 @@ func (t *Tensor) eachStrided(visit func(int)) {
 // Release tells the system that the pages of this tensor are not needed for
 // now. Views stay valid; using one again reads its pages back from the file.
 func (t *Tensor) Release() {
-	if t.store == nil || t.strides != nil {
+	if t.store == nil || t.strides != nil || t.opaque != "" {
 		return
 	}
 	size := t.DType.Size()

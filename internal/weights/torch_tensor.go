@@ -47,8 +47,9 @@ func parseStorageID(id any) (storageID, error) {
 		s.dtype, s.untyped = U8, true
 		return s, nil
 	}
+	name := kind.name[strings.LastIndexByte(kind.name, '.')+1:]
 	for d := range dtypes {
-		if kind.name == "torch."+dtypes[d].storage {
+		if name == dtypes[d].storage {
 			s.dtype = DType(d)
 			return s, nil
 		}
@@ -66,7 +67,7 @@ func rebuildTensor(m *machine, args []any) (any, error) {
 	if !ok || ref.untyped {
 		return nil, errArguments
 	}
-	return newTorchTensor(m, ref, ref.dtype, ref.length, args[1:4])
+	return newTorchTensor(m, ref, ref.dtype, ref.length, args[1:4], args[min(6, len(args)):])
 }
 
 // rebuildTensorV3 has an untyped storage and the type behind the hooks.
@@ -81,12 +82,14 @@ func rebuildTensorV3(m *machine, args []any) (any, error) {
 	}
 	d, ok := torchDType(name)
 	if !ok {
-		return nil, fmt.Errorf("tensors of type %.40q are not supported", name)
+		return nil, errArguments
 	}
-	return newTorchTensor(m, ref, d, ref.length/d.Size(), args[1:4])
+	return newTorchTensor(m, ref, d, ref.length/d.Size(), args[1:4], args[7:])
 }
 
-func newTorchTensor(m *machine, ref *storageRef, d DType, length int, place []any) (any, error) {
+// newTorchTensor makes a tensor of a storage: its offset, size and stride, and its
+// metadata where there are some.
+func newTorchTensor(m *machine, ref *storageRef, d DType, length int, place, metadata []any) (*Tensor, error) {
 	offset, ok := place[0].(int64)
 	shape, ok1 := dimensions(place[1])
 	strides, ok2 := dimensions(place[2])
@@ -101,7 +104,33 @@ func newTorchTensor(m *machine, ref *storageRef, d DType, length int, place []an
 		return nil, err
 	}
 	t.offset += ref.base
-	return t, nil
+	if len(metadata) == 1 {
+		t.negated, err = isNegated(metadata[0])
+	}
+	return t, err
+}
+
+// isNegated reads the metadata of a tensor (torch._utils.set_tensor_metadata): two
+// bits that say how its values follow from those in the storage. neg changes the
+// sign; conj does to the imaginary part, which the types that are read do not have.
+func isNegated(metadata any) (bool, error) {
+	d, ok := metadata.(*Dict)
+	if !ok {
+		if metadata == nil {
+			return false, nil
+		}
+		return false, errArguments
+	}
+	for i, key := range d.Keys {
+		if key != "neg" && key != "conj" {
+			return false, fmt.Errorf("a tensor with metadata %s is not supported", plain(fmt.Sprint(key)))
+		}
+		if _, ok := d.Values[i].(bool); !ok {
+			return false, errArguments
+		}
+	}
+	neg, _ := d.Lookup("neg")
+	return neg == true, nil
 }
 
 // maxDims is where torch itself stops.
@@ -137,7 +166,7 @@ func rebuildParameter(m *machine, args []any) (any, error) {
 }
 
 // rebuildFromType is torch._tensor._rebuild_from_type_v2(function, type,
-// arguments, state), which wraps one of the functions above for tensors with
+// arguments, state), which wraps one of the other functions for tensors with
 // attributes of their own.
 func rebuildFromType(m *machine, args []any) (any, error) {
 	if len(args) != 4 {
@@ -145,16 +174,9 @@ func rebuildFromType(m *machine, args []any) (any, error) {
 	}
 	g, ok := args[0].(*global)
 	inner, ok2 := args[2].(*Tuple)
-	if !ok || !ok2 {
+	// Not itself: a tuple could hold itself.
+	if !ok || !ok2 || g.call == nil || g.name == fromTypeName || !strings.HasPrefix(g.name, "torch._utils.") {
 		return nil, errArguments
 	}
-	switch g.name { // not itself: a tuple could hold itself
-	case "torch._utils._rebuild_tensor_v2":
-		return rebuildTensor(m, inner.Items)
-	case "torch._utils._rebuild_tensor_v3":
-		return rebuildTensorV3(m, inner.Items)
-	case "torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state":
-		return rebuildParameter(m, inner.Items)
-	}
-	return nil, errArguments
+	return g.call(m, inner.Items)
 }

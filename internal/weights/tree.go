@@ -19,6 +19,13 @@ type (
 		Keys, Values []any
 		index        map[any]int // key → position; built once the dict is not tiny
 	}
+	// Opaque is an object of a class that is only carried along: its class, what it
+	// was made of, and its state.
+	Opaque struct {
+		Class string
+		Args  []any
+		State any
+	}
 )
 
 // tinyDict is how many entries are searched one by one.
@@ -79,7 +86,7 @@ func (d *Dict) set(key, value any) error {
 // by identity, which is enough to keep them.
 func hashable(key any) bool {
 	switch key.(type) {
-	case nil, bool, int64, float64, string, Bytes, *big.Int, *Tuple, *global:
+	case nil, bool, int64, float64, complex128, string, Bytes, *big.Int, *Tuple, *global, *Opaque:
 		return true
 	}
 	return false
@@ -96,6 +103,8 @@ func typeName(v any) string {
 		return "int"
 	case float64:
 		return "float"
+	case complex128:
+		return "complex"
 	case string:
 		return "string"
 	case Bytes:
@@ -114,6 +123,8 @@ func typeName(v any) string {
 		return v.name
 	case *storageRef:
 		return "storage"
+	case *Opaque:
+		return v.Class
 	}
 	return fmt.Sprintf("%T", v)
 }

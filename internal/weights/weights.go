@@ -31,7 +31,10 @@ type Source interface {
 type File struct {
 	name      string
 	format    string
-	content   *content
+	content   *content // of a single file
+	shards    []*File  // or the parts of one that is split
+	entries   []entry  // as the file has them; nil once they are entered
+	flat      bool     // the tensors lie in one state dict
 	tensors   map[string]*Tensor
 	originals map[string]string // canonical name → name in the file
 	names     []string
@@ -40,20 +43,40 @@ type File struct {
 	root      any
 }
 
+// ErrNotCheckpoint is wrapped by the error for a file whose first bytes are those
+// of no format that is read here.
+var ErrNotCheckpoint = errors.New("not a checkpoint")
+
 // Open maps a checkpoint file and reads its directory of tensors. The format is
-// told by the content, not by the name.
+// told by the content, not by the name. A folder stands for the checkpoint in it
+// (see Resolve), an index (model.safetensors.index.json) for the files that it
+// lists.
 func Open(path string) (*File, error) {
+	path, err := Resolve(path)
+	if err != nil {
+		return nil, err
+	}
 	f, err := open(path)
 	if err != nil {
-		var pathErr *fs.PathError
-		if errors.As(err, &pathErr) {
-			err = pathErr.Err // the path stands in front already
-		}
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, naming(path, err)
+	}
+	if err := f.finish(); err != nil {
+		f.Close()
+		return nil, naming(path, err)
 	}
 	return f, nil
 }
 
+// naming puts the path in front of an error.
+func naming(path string, err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		err = pathErr.Err // the path stands in front already
+	}
+	return fmt.Errorf("%s: %w", path, err)
+}
+
+// open reads a file up to its entries.
 func open(path string) (*File, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -80,6 +103,10 @@ func open(path string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
+	if isIndex(path, c.data) {
+		defer c.close()
+		return openIndex(path, c.data)
+	}
 	f, err := parse(path, c)
 	if err != nil {
 		c.close()
@@ -88,26 +115,36 @@ func open(path string) (*File, error) {
 	return f, nil
 }
 
+// finish enters the tensors under their canonical names.
+func (f *File) finish() error {
+	f.tensors = make(map[string]*Tensor, len(f.entries))
+	f.originals = make(map[string]string, len(f.entries))
+	if err := f.enterAll(); err != nil {
+		return err
+	}
+	f.entries = nil
+	f.names = slices.Sorted(maps.Keys(f.tensors))
+	return nil
+}
+
 // OpenBytes reads a checkpoint that is in memory. data must not change while
 // the File is in use; name stands in errors.
 func OpenBytes(name string, data []byte) (*File, error) {
 	f, err := parse(name, &content{data: data})
+	if err == nil {
+		err = f.finish()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return f, nil
 }
 
-var errEmpty = errors.New("not a checkpoint: the file is empty")
+var errEmpty = fmt.Errorf("%w: the file is empty", ErrNotCheckpoint)
 
 // parse tells the formats apart by their first bytes.
 func parse(name string, c *content) (*File, error) {
-	f := &File{
-		name:      name,
-		content:   c,
-		tensors:   map[string]*Tensor{},
-		originals: map[string]string{},
-	}
+	f := &File{name: name, content: c}
 	var err error
 	data := c.data
 	switch {
@@ -123,12 +160,11 @@ func parse(name string, c *content) (*File, error) {
 		f.format = "PyTorch legacy"
 		err = f.readTorchLegacy()
 	default:
-		err = fmt.Errorf("not a checkpoint: starts with %s, expected safetensors or a PyTorch file", printable(data))
+		err = fmt.Errorf("%w: starts with %s, expected safetensors or a PyTorch file", ErrNotCheckpoint, printable(data))
 	}
 	if err != nil {
 		return nil, err
 	}
-	f.names = slices.Sorted(maps.Keys(f.tensors))
 	return f, nil
 }
 
@@ -138,13 +174,32 @@ func printable(data []byte) string {
 }
 
 // Close unmaps the file. Nothing that Float32 returned may be used afterwards.
-func (f *File) Close() error { return f.content.close() }
+func (f *File) Close() error {
+	if f.content != nil {
+		return f.content.close()
+	}
+	var errs []error
+	for _, shard := range f.shards {
+		errs = append(errs, shard.Close())
+	}
+	return errors.Join(errs...)
+}
 
-// Path returns the name that the file was opened by.
+// Path returns the name that the file was opened by; for a folder, that of the file
+// in it.
 func (f *File) Path() string { return f.name }
 
-// Size returns the length of the file in bytes.
-func (f *File) Size() int64 { return int64(len(f.content.data)) }
+// Size returns the length of the file in bytes; of one that is split, of all parts.
+func (f *File) Size() int64 {
+	if f.content != nil {
+		return int64(len(f.content.data))
+	}
+	var n int64
+	for _, shard := range f.shards {
+		n += shard.Size()
+	}
+	return n
+}
 
 // Format returns "safetensors", "PyTorch zip" or "PyTorch legacy".
 func (f *File) Format() string { return f.format }
@@ -168,8 +223,13 @@ func (f *File) Metadata() map[string]string { return maps.Clone(f.metadata) }
 // epoch, iters, optimizer and so on. See Root for the types.
 func (f *File) Values() map[string]any { return maps.Clone(f.values) }
 
-// Root returns the whole tree of a PyTorch file; nil for safetensors. It is
-// made of nil, bool, int64, *big.Int, float64, string, Bytes, *List, *Tuple,
-// *Set, *Dict and *Tensor; a class or storage that is only named is opaque. A
-// hostile file's tree may contain itself.
+// Flat reports whether a PyTorch file is a single state dict, whose names begin
+// with no network, like the pitch network's; false for safetensors, which do not
+// say.
+func (f *File) Flat() bool { return f.flat }
+
+// Root returns the whole tree of a PyTorch file; nil for safetensors and for files
+// that are split. It is made of nil, bool, int64, *big.Int, float64, complex128,
+// string, Bytes, *List, *Tuple, *Set, *Dict, *Opaque and *Tensor; a class or storage
+// that is only named is opaque. A hostile file's tree may contain itself.
 func (f *File) Root() any { return f.root }
