@@ -11,6 +11,7 @@ import (
 
 	"github.com/facodec-go/facodec/internal/curves"
 	"github.com/facodec-go/facodec/internal/eventlog"
+	"github.com/facodec-go/facodec/internal/train"
 )
 
 // curvesName is what the picture of a run is called in its folder.
@@ -71,7 +72,7 @@ func (f *plotFlags) plotRuns(cmd *cobra.Command, args, logs []string) error {
 			return err
 		}
 	}
-	canvas, err := curves.Draw(runs, curves.Layout{Format: format, Width: f.width, Height: f.height, Title: f.title})
+	canvas, err := curves.Draw(runs, curves.Layout{Format: format, Width: f.width, Height: f.height, Title: f.title, Curves: train.Curves()})
 	if err != nil {
 		return err
 	}

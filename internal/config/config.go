@@ -224,11 +224,7 @@ func Default() *Config {
 				MRDChannels: 32,
 			},
 		},
-		Loss: LossWeights{
-			Mel: 15, Feature: 1, Generator: 1,
-			Commitment: 0.25, Codebook: 1,
-			F0: 1, UV: 1, Content: 5, Speaker: 5,
-		},
+		Loss: defaultLossWeights,
 		Optimizer: Optimizer{
 			LearningRate:          1e-4,
 			Betas:                 [2]float64{0.9, 0.98},

@@ -20,6 +20,13 @@ type LossWeights struct {
 	Conversion float64 `key:"conversion" redecoder:"-" frange:"0,1e6"` // timbre of conversions within the batch
 }
 
+// defaultLossWeights are upstream's.
+var defaultLossWeights = LossWeights{
+	Mel: 15, Feature: 1, Generator: 1,
+	Commitment: 0.25, Codebook: 1,
+	F0: 1, UV: 1, Content: 5, Speaker: 5,
+}
+
 // Optimizer is AdamW, the same for every network, its schedule and the bounds of
 // its gradients' norms.
 type Optimizer struct {

@@ -104,10 +104,19 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// testCurves are some of a training's losses.
+var testCurves = []Curve{
+	{eventlog.MelLoss, "Reconstruction", "mel distance", "training"},
+	{eventlog.WaveLoss, "Reconstruction", "waveform, L1", "training"},
+	{eventlog.F0Loss, "Predictors, and those behind gradient reversal", "f0", "from prosody"},
+	{eventlog.ReverseF0Loss, "Predictors, and those behind gradient reversal", "f0", "reversed"},
+	{"train/new_loss", "New losses", "new", "training"},
+}
+
 // TestArrange: a tag is shown once, where it belongs.
 func TestArrange(t *testing.T) {
 	run := &Run{tags: []string{"loss", eventlog.ValidationMel, eventlog.PerplexityOf + "residual_1", "my/b", "other/c", "my/a",
-		eventlog.MelLoss, eventlog.PerplexityOf + "content_1", eventlog.WaveLoss, eventlog.GradEncoder, "grad_norm/my_part", eventlog.F0Loss}}
+		eventlog.MelLoss, eventlog.PerplexityOf + "content_1", eventlog.WaveLoss, eventlog.GradEncoder, "grad_norm/my_part", eventlog.F0Loss, "train/new_loss"}}
 	text := func(groups []group) (s string) {
 		for _, g := range groups {
 			s += g.name + ":"
@@ -126,26 +135,28 @@ func TestArrange(t *testing.T) {
 Predictors, and those behind gradient reversal: [f0, from prosody|pred/f0_loss|from prosody]
 Quantizers: [perplexity|codebook/perplexity_residual_1|residual 1|codebook/perplexity_content_1|content 1]
 Optimisation: [gradient norms|grad_norm/encoder|encoder|grad_norm/my_part|my part]
+New losses: [new|train/new_loss|training]
 Others: [loss|loss|]
 my: [b|my/b|] [a|my/a|]
 other: [c|other/c|]
 `
-	if got := text(arrange([]*Run{run})); got != one {
+	if got := text(arrange(layoutWith(testCurves), []*Run{run})); got != one {
 		t.Errorf("one run:\n%s", got)
 	}
 	several := `Reconstruction: [mel distance, training|train/mel_loss|training] [mel distance, held out|val/mel_loss|held out] [waveform, L1|train/wav_loss|training]
 Predictors, and those behind gradient reversal: [f0, from prosody|pred/f0_loss|from prosody]
 Quantizers: [perplexity, residual 1|codebook/perplexity_residual_1|residual 1] [perplexity, content 1|codebook/perplexity_content_1|content 1]
 Optimisation: [gradient norms, encoder|grad_norm/encoder|encoder] [gradient norms, my part|grad_norm/my_part|my part]
+New losses: [new|train/new_loss|training]
 Others: [loss|loss|]
 my: [b|my/b|] [a|my/a|]
 other: [c|other/c|]
 `
-	if got := text(arrange([]*Run{run, run})); got != several {
+	if got := text(arrange(layoutWith(testCurves), []*Run{run, run})); got != several {
 		t.Errorf("two runs:\n%s", got)
 	}
 	seen := map[string]bool{}
-	for _, g := range layout {
+	for _, g := range layoutWith(testCurves) {
 		for _, p := range g.panels {
 			for _, l := range p.lines {
 				if seen[l.tag] {
@@ -336,7 +347,7 @@ func TestTexts(t *testing.T) {
 // everything logs each tag that there is a place for, and one that has none.
 func everything(scale float64) func(float64) []eventlog.Scalar {
 	return func(step float64) (values []eventlog.Scalar) {
-		for _, g := range layout {
+		for _, g := range layoutWith(testCurves) {
 			for _, p := range g.panels {
 				for _, l := range p.lines {
 					tag := strings.Replace(l.tag, "*", "book_1", 1)
@@ -373,7 +384,7 @@ func TestDraw(t *testing.T) {
 		"of height": {[]*Run{a}, 1000, 1700, nil},
 	} {
 		draw := func(format plot.Format) *plot.Canvas {
-			canvas, err := Draw(c.runs, Layout{Format: format, Width: c.width, Height: c.height, Title: "A title"})
+			canvas, err := Draw(c.runs, Layout{Format: format, Width: c.width, Height: c.height, Title: "A title", Curves: testCurves})
 			if err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}

@@ -13,8 +13,9 @@ import (
 // A Layout is how a picture is to look.
 type Layout struct {
 	Format        plot.Format
-	Width, Height int    // pixels; Height 0 is what the panels like
-	Title         string // above all; "" for none
+	Width, Height int     // pixels; Height 0 is what the panels like
+	Title         string  // above all; "" for none
+	Curves        []Curve // where losses are drawn
 }
 
 // The styles and distances in pixels.
@@ -48,6 +49,7 @@ const (
 type figure struct {
 	*plot.Canvas
 	runs    []*Run
+	layout  []group
 	steps   plot.Axis // From and To are those of a panel at 0
 	ticks   []plot.Tick
 	columns int
@@ -63,7 +65,7 @@ type row struct {
 
 // Draw draws runs over each other. It refuses a picture that is too small.
 func Draw(runs []*Run, o Layout) (*plot.Canvas, error) {
-	f := newFigure(runs, o.Width)
+	f := newFigure(runs, o)
 	names, namesHeight := f.nameRuns()
 	rows := f.rows()
 	fixed := float64(margin + nameHeight + namesHeight)
@@ -120,9 +122,9 @@ func Draw(runs []*Run, o Layout) (*plot.Canvas, error) {
 }
 
 // newFigure finds the columns and the step axis.
-func newFigure(runs []*Run, width int) *figure {
-	room := float64(width - 2*margin)
-	f := &figure{runs: runs, columns: max(1, int((room+columnGap)/(columnWidth+columnGap)))}
+func newFigure(runs []*Run, o Layout) *figure {
+	room := float64(o.Width - 2*margin)
+	f := &figure{runs: runs, layout: layoutWith(o.Curves), columns: max(1, int((room+columnGap)/(columnWidth+columnGap)))}
 	f.width = math.Floor((room - columnGap*float64(f.columns-1)) / float64(f.columns))
 	first, last, from := math.Inf(1), math.Inf(-1), 0.0
 	for _, r := range runs {
@@ -241,7 +243,7 @@ func (f *figure) drawGroup(name string, y float64) {
 
 // rows fills rows with the panels of the groups.
 func (f *figure) rows() (rows []row) {
-	for _, g := range arrange(f.runs) {
+	for _, g := range arrange(f.layout, f.runs) {
 		for i := 0; i < len(g.panels); i += f.columns {
 			var r row
 			if i == 0 {

@@ -33,29 +33,23 @@ const (
 // what it is called in the panel.
 type line struct{ tag, label string }
 
-// layout says what is shown where. Tags that it does not have come after it.
+// A Curve says where what is logged under a tag is drawn: in a panel of a group, and
+// what it is called there.
+type Curve struct{ Tag, Group, Panel, Label string }
+
+// layout says what is shown where beside the curves that Draw is told of, which come
+// first in their groups. Tags that neither has come after it.
 var layout = []group{
 	{"Reconstruction", []panel{
-		{"mel distance", []line{{eventlog.MelLoss, "training"}, {eventlog.ValidationMel, "held out"}}, positive},
-		{"STFT distance", []line{{eventlog.STFTLoss, "training"}, {eventlog.ValidationSTFT, "held out"}}, positive},
-		{"waveform, L1", []line{{eventlog.WaveLoss, "training"}}, positive},
-		{"feature matching", []line{{eventlog.FeatureLoss, "training"}}, positive},
+		{"mel distance", []line{{eventlog.ValidationMel, "held out"}}, positive},
+		{"STFT distance", []line{{eventlog.ValidationSTFT, "held out"}}, positive},
 	}},
 	{"Generator and discriminators", []panel{
 		{"generator, all terms weighted", []line{{eventlog.GeneratorTotal, "training"}}, positive},
-		{"generator against discriminators", []line{{eventlog.AdversarialLoss, "training"}}, positive},
 		{"discriminators", []line{{eventlog.DiscriminatorTotal, "training"}}, positive},
 	}},
-	{"Predictors, and those behind gradient reversal", []panel{
-		{"f0", []line{{eventlog.F0Loss, "from prosody"}, {eventlog.ReverseF0Loss, "reversed"}}, positive},
-		{"energy", []line{{eventlog.EnergyLoss, "from prosody"}, {eventlog.ReverseEnergyLoss, "reversed"}}, positive},
-		{"content", []line{{eventlog.ContentLoss, "from content"}, {eventlog.ReverseContentLoss, "reversed"}}, positive},
-		{"speaker", []line{{eventlog.SpeakerLoss, "from timbre"}, {eventlog.ReverseSpeakerLoss, "reversed"}}, positive},
-		{"timbre of conversions", []line{{eventlog.ConversionLoss, "training"}}, positive},
-	}},
+	{"Predictors, and those behind gradient reversal", nil},
 	{"Quantizers", []panel{
-		{"commitment", []line{{eventlog.CommitLoss, "training"}}, positive},
-		{"codebooks", []line{{eventlog.CodebookLoss, "training"}}, positive},
 		{"perplexity", []line{{eventlog.PerplexityOf + "*", ""}}, positive},
 		{"entries in use", []line{{eventlog.UseOf + "*", ""}}, linear},
 	}},
@@ -78,10 +72,41 @@ var layout = []group{
 	}},
 }
 
-// arrange returns what is there to be shown of some runs. Of one run, curves that
-// belong together are in one panel. Of several, every tag has its own, so that
+// layoutWith returns the layout with curves in it. Those of an unknown group make one.
+func layoutWith(curves []Curve) []group {
+	groups := make([]group, len(layout))
+	for i, g := range layout {
+		groups[i].name = g.name
+	}
+	for _, c := range curves {
+		g := findOrAdd(&groups, func(g group) bool { return g.name == c.Group }, group{name: c.Group})
+		p := findOrAdd(&g.panels, func(p panel) bool { return p.title == c.Panel }, panel{title: c.Panel})
+		p.lines = append(p.lines, line{c.Tag, c.Label})
+	}
+	for i, g := range layout {
+		for _, own := range g.panels {
+			p := findOrAdd(&groups[i].panels, func(p panel) bool { return p.title == own.title }, panel{title: own.title, kind: own.kind})
+			p.lines = append(p.lines, own.lines...)
+		}
+	}
+	return groups
+}
+
+// findOrAdd returns the first element that is meant, which is appended where there is
+// none.
+func findOrAdd[T any](all *[]T, meant func(T) bool, otherwise T) *T {
+	i := slices.IndexFunc(*all, meant)
+	if i < 0 {
+		i = len(*all)
+		*all = append(*all, otherwise)
+	}
+	return &(*all)[i]
+}
+
+// arrange returns what there is to show of some runs by a layout. Of one run, curves
+// that belong together are in one panel. Of several, every tag has its own, so that
 // colours are runs.
-func arrange(runs []*Run) []group {
+func arrange(layout []group, runs []*Run) []group {
 	var tags []string
 	for _, r := range runs {
 		for _, tag := range r.tags {

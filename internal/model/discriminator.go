@@ -22,13 +22,14 @@ const leaky = 0.1
 // A Discriminator tells recordings from reconstructions, by periods and by
 // spectrograms; keys discriminators.<i>.* (modules/discriminator.py).
 type Discriminator struct {
+	Network     *nn.Network
 	periods     []*PeriodDiscriminator
 	resolutions []*ResolutionDiscriminator
 }
 
 // NewDiscriminator declares the discriminators under b's prefix.
 func NewDiscriminator(b *nn.Builder, c DiscriminatorConfig) *Discriminator {
-	l := &Discriminator{}
+	l := &Discriminator{Network: b.Network()}
 	next := numbered(b.In("discriminators"))
 	for _, p := range c.Periods {
 		l.periods = append(l.periods, NewPeriodDiscriminator(next(), p, c.PeriodChannels))

@@ -101,9 +101,9 @@ func compareInference(t *testing.T, codec *Codec, pool *parallel.Pool, g *golden
 	for part, x := range quantized {
 		compareChannels(t, g, "quantized_"+Part(part).String(), x, frames)
 	}
-	loss := q.Loss(r, parts, 0, 0)
-	golden.Close(t, "commitment_loss", []float64{loss}, []float64{g.Scalar("commitment_loss")}, lossTolerance)
-	golden.Close(t, "codebook_loss", []float64{loss}, []float64{g.Scalar("codebook_loss")}, lossTolerance)
+	commitment, codebook := q.CommitmentLoss(r, parts, 0), q.CodebookLoss(r, parts, 0)
+	golden.Close(t, "commitment_loss", []float64{commitment}, []float64{g.Scalar("commitment_loss")}, lossTolerance)
+	golden.Close(t, "codebook_loss", []float64{codebook}, []float64{g.Scalar("codebook_loss")}, lossTolerance)
 
 	wantTimbre, _ := g.F32("timbre")
 	golden.Close(t, "timbre", timbreOf(codec, pool, wave), wantTimbre, waveTolerance)

@@ -30,7 +30,7 @@ func TestPresetSizes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		networks := NewTraining(TrainingConfig{
+		networks := NewCodecTraining(CodecTrainingConfig{
 			Codec: CodecConfigOf(c), Predictors: PredictorsConfigOf(c), Discriminator: DiscriminatorConfigOf(c),
 		}).Networks()
 		sizes := map[string]int{}

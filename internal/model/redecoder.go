@@ -117,37 +117,17 @@ func (s *RedecoderStream) Push(codes Codes, last bool) []float32 {
 	})
 }
 
-// RedecoderTrainingConfig describes all networks that a redecoder is trained with.
-type RedecoderTrainingConfig struct {
-	Redecoder     RedecoderConfig
-	Discriminator DiscriminatorConfig
-}
-
-// NewRedecoderTraining declares the networks, under the names encoder, decoder and
-// discriminator. The codec that the redecoder is for is none of them: it learns no
-// more.
-func NewRedecoderTraining(c RedecoderTrainingConfig) *Training {
-	discriminator := nn.NewBuilder("discriminator")
-	redecoder := NewRedecoder(c.Redecoder)
-	return &Training{
-		Redecoder:     redecoder,
-		Discriminator: NewDiscriminator(discriminator, c.Discriminator),
-		Generator:     redecoder.networks, Inferred: redecoder.networks,
-		Judge: discriminator.Network(),
-	}
-}
-
-// Encoded is what a redecoder hears of a batch of utterances: what the codec makes
-// of them.
-type Encoded struct {
+// RedecoderInputs are what a redecoder decodes in training: what the codec makes of a
+// batch of utterances.
+type RedecoderInputs struct {
 	Content [][]int32     // codes of the first content book, [B][T]
 	Timbre  tensor.Tensor // of each whole utterance, [B, 1, timbre]
 }
 
-// Forward speaks a batch: [B, T·hop, 1]. The originals' trainer hands over all
-// codes, some of them masked by chance (train_redecoder.py); this one is trained on
-// what conversion uses.
-func (l *Redecoder) Forward(r *op.Run, e Encoded) tensor.Tensor {
-	condition := l.stack.Condition(r, r.Borrow(e.Timbre))
-	return l.Decode(r, l.Latents(r, nil, [][][]int32{e.Content}, len(e.Content[0]), condition))
+// Forward decodes a batch: [B, T·hop, 1]. Upstream's trainer passes all codes, some of
+// them masked at random (train_redecoder.py); this one is trained on what conversion
+// uses.
+func (l *Redecoder) Forward(r *op.Run, in RedecoderInputs) tensor.Tensor {
+	condition := l.stack.Condition(r, r.Borrow(in.Timbre))
+	return l.Decode(r, l.Latents(r, nil, [][][]int32{in.Content}, len(in.Content[0]), condition))
 }

@@ -6,80 +6,80 @@ import (
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
-// TrainingConfig describes all networks that a codec is trained with.
-type TrainingConfig struct {
+// Adversarial are the networks of adversarial training: those of a generator and its
+// discriminator.
+type Adversarial struct {
+	Discriminator *Discriminator
+	// Generator are the generator's networks, which are trained together, and Inferred
+	// those of them that inference runs.
+	Generator, Inferred []*nn.Network
+}
+
+// newAdversarial declares the discriminator, under the name discriminator.
+func newAdversarial(generator, inferred []*nn.Network, c DiscriminatorConfig) Adversarial {
+	return Adversarial{
+		Discriminator: NewDiscriminator(nn.NewBuilder("discriminator"), c),
+		Generator:     generator, Inferred: inferred,
+	}
+}
+
+// Networks returns all networks, the discriminator's last.
+func (a *Adversarial) Networks() []*nn.Network {
+	return append(a.Generator[:len(a.Generator):len(a.Generator)], a.Discriminator.Network)
+}
+
+// Params returns every parameter of all networks.
+func (a *Adversarial) Params() []*nn.Param { return networks(a.Networks()).params() }
+
+// CodecTrainingConfig describes all networks that a codec is trained with.
+type CodecTrainingConfig struct {
 	Codec         CodecConfig
 	Predictors    PredictorsConfig
 	Discriminator DiscriminatorConfig
 }
 
-// Training is a codec, or a redecoder, with the networks that it learns from.
-type Training struct {
-	Codec         *Codec      // nil for a redecoder
-	Predictors    *Predictors // the codec's
-	Redecoder     *Redecoder  // nil for a codec
-	Discriminator *Discriminator
-	// Generator are the networks that are trained together, Inferred those that
-	// inference runs, and Judge is the discriminator's.
-	Generator, Inferred []*nn.Network
-	Judge               *nn.Network
+// CodecTraining is a codec with the networks that it is trained with.
+type CodecTraining struct {
+	Adversarial
+	Codec      *Codec
+	Predictors *Predictors
 
 	quantizer *nn.Network
-	heard     *op.MelSpectrogram // of what the codec speaks; nil until something is converted
+	spectrum  *op.MelSpectrogram // of decoded waveforms; nil until something is converted
 }
 
-// NewTraining declares the networks, under the names encoder, decoder, quantizer,
+// NewCodecTraining declares the networks, under the names encoder, decoder, quantizer,
 // fa_predictors and discriminator.
-func NewTraining(c TrainingConfig) *Training {
-	predictors, discriminator := nn.NewBuilder("fa_predictors"), nn.NewBuilder("discriminator")
-	t := &Training{
-		Codec:         NewCodec(c.Codec),
-		Predictors:    NewPredictors(predictors, c.Predictors),
-		Discriminator: NewDiscriminator(discriminator, c.Discriminator),
-		Judge:         discriminator.Network(),
-	}
+func NewCodecTraining(c CodecTrainingConfig) *CodecTraining {
+	predictors := nn.NewBuilder("fa_predictors")
+	t := &CodecTraining{Codec: NewCodec(c.Codec), Predictors: NewPredictors(predictors, c.Predictors)}
 	encoder, quantizer, decoder := t.Codec.networks[0], t.Codec.networks[1], t.Codec.networks[2]
-	t.Generator = []*nn.Network{encoder, decoder, quantizer, predictors.Network()}
-	t.Inferred = t.Codec.networks
+	t.Adversarial = newAdversarial([]*nn.Network{encoder, decoder, quantizer, predictors.Network()}, t.Codec.networks, c.Discriminator)
 	t.quantizer = quantizer
 	return t
 }
 
-// Networks returns all networks.
-func (t *Training) Networks() []*nn.Network {
-	return append(t.Generator[:len(t.Generator):len(t.Generator)], t.Judge)
-}
+// Quantizer returns the quantizer's network.
+func (t *CodecTraining) Quantizer() *nn.Network { return t.quantizer }
 
-// Network returns the network of a name.
-func (t *Training) Network(name string) *nn.Network {
-	for _, n := range t.Networks() {
-		if n.Prefix == name {
-			return n
-		}
-	}
-	return nil
-}
-
-// Params returns every parameter of all networks.
-func (t *Training) Params() []*nn.Param { return networks(t.Networks()).params() }
-
-// Heard is what the codec hears of a batch of utterances.
-type Heard struct {
+// Inputs are what the codec encodes in training: crops of a batch of utterances.
+type Inputs struct {
 	Wave    tensor.Tensor   // crops, [B, N, 1]
 	Prosody tensor.Tensor   // the lowest bins of their log-mel, [B, T, prosody mels]
 	Timbre  []tensor.Tensor // the log-mel of each whole utterance, [1, frames, mels]
 }
 
-// Chance is what is left to chance in training.
-type Chance struct {
-	// Residual is 0 for a sequence that is decoded without its residual, else 1.
+// DropoutMasks say what training leaves out of each sequence.
+type DropoutMasks struct {
+	// Residual is 0 for a sequence that is decoded without its residual, else 1; nil
+	// for 1 everywhere.
 	Residual []float32
 	// Books are the numbers of books that each sequence uses; nil for all.
 	Books [NumParts][]int
 }
 
-// Spoken is what the codec makes of a batch.
-type Spoken struct {
+// Outputs are what the codec makes of Inputs.
+type Outputs struct {
 	Wave   tensor.Tensor // [B, N, 1]
 	Timbre tensor.Tensor // [B, 1, latent]
 	Parts  Parts
@@ -88,28 +88,28 @@ type Spoken struct {
 // Forward runs the codec as training does (modules/quantize.py, FAquantizer;
 // train.py): the timbre is that of the whole utterance, and the decoder learns
 // from prosody and content without changing them.
-func (c *Codec) Forward(r *op.Run, h Heard, chance Chance) Spoken {
+func (c *Codec) Forward(r *op.Run, in Inputs, masks DropoutMasks) Outputs {
 	q := c.Quantizer
-	s := Spoken{Timbre: q.Timbres(r, h.Timbre)}
-	features := q.ProsodyFeatures(r, r.Borrow(h.Prosody))
-	s.Parts = q.splitByChance(r, features, c.Encoder.Forward(r, r.Borrow(h.Wave)), chance.Books)
-	z := r.Add(r.Detach(s.Parts[Prosody].Z), r.Detach(s.Parts[Content].Z))
-	residual := s.Parts[Residual].Z
-	if chance.Residual != nil {
-		residual = r.Scale(residual, chance.Residual)
+	out := Outputs{Timbre: q.Timbres(r, in.Timbre)}
+	features := q.ProsodyFeatures(r, r.Borrow(in.Prosody))
+	out.Parts = q.splitMasked(r, features, c.Encoder.Forward(r, r.Borrow(in.Wave)), masks.Books)
+	z := r.Add(r.Detach(out.Parts[Prosody].Z), r.Detach(out.Parts[Content].Z))
+	residual := out.Parts[Residual].Z
+	if masks.Residual != nil {
+		residual = r.Scale(residual, masks.Residual)
 	}
 	z = replace(r, z, r.Add(z, residual)) // [B, T, latent]
-	s.Wave = c.Decoder.Forward(r, q.Join(r, z, q.Styles(r, r.Borrow(s.Timbre))))
-	return s
+	out.Wave = c.Decoder.Forward(r, q.Join(r, z, q.Styles(r, r.Borrow(out.Timbre))))
+	return out
 }
 
 // InitFromData initializes encoder and quantizers, which are to be in training, from
 // a first batch, so that codes differ between frames from the start (see
 // nn.Conv.InitFromData). The random numbers of each book are those of key.
-func (c *Codec) InitFromData(r *op.Run, h Heard, key func(part Part, book int) uint64) {
+func (c *Codec) InitFromData(r *op.Run, in Inputs, key func(part Part, book int) uint64) {
 	q := c.Quantizer
-	features := q.ProsodyFeatures(r, r.Borrow(h.Prosody))
-	z := c.Encoder.InitFromData(r, r.Borrow(h.Wave))
+	features := q.ProsodyFeatures(r, r.Borrow(in.Prosody))
+	z := c.Encoder.InitFromData(r, r.Borrow(in.Wave))
 	q.split(r, features, z, func(part Part, x tensor.Tensor) nn.Quantized {
 		return q.parts[part].InitFromData(r, x, func(book int) uint64 { return key(part, book) })
 	}).Free(r)
@@ -129,16 +129,25 @@ func (q *Quantizer) Timbres(r *op.Run, mels []tensor.Tensor) tensor.Tensor {
 	return all
 }
 
-// splitByChance is Split with as many books as chance lets each sequence have.
-func (q *Quantizer) splitByChance(r *op.Run, features, z tensor.Tensor, books [NumParts][]int) Parts {
+// splitMasked is Split with so many books of each part for each sequence.
+func (q *Quantizer) splitMasked(r *op.Run, features, z tensor.Tensor, books [NumParts][]int) Parts {
 	return q.split(r, features, z, func(part Part, x tensor.Tensor) nn.Quantized {
 		return q.parts[part].ForwardMasked(r, x, q.parts[part].Masks(books[part]))
 	})
 }
 
-// Loss returns the commitment loss, which is the codebook loss too in value,
-// summed over the parts' quantizers.
-func (q *Quantizer) Loss(r *op.Run, p Parts, commitment, codebook float64) (total float64) {
+// CommitmentLoss returns the mean squared distance between projected frames and the
+// entries chosen for them, of which the frames learn with the given weight.
+func (q *Quantizer) CommitmentLoss(r *op.Run, p Parts, weight float64) float64 {
+	return q.distance(r, p, weight, 0)
+}
+
+// CodebookLoss has CommitmentLoss's value; the entries learn of it.
+func (q *Quantizer) CodebookLoss(r *op.Run, p Parts, weight float64) float64 {
+	return q.distance(r, p, 0, weight)
+}
+
+func (q *Quantizer) distance(r *op.Run, p Parts, commitment, codebook float64) (total float64) {
 	for part, quantized := range p {
 		total += q.parts[part].Loss(r, quantized, commitment, codebook)
 	}
@@ -153,34 +162,54 @@ func (q *Quantizer) Books() (n [NumParts]int) {
 	return n
 }
 
-// A Converted is what the codec speaks of a batch in other voices, and their timbre as
-// it is and as the codec hears it.
+// Converted is a batch decoded in other voices: the timbre that was asked for, and the
+// one that the timbre encoder finds in the result.
 type Converted struct {
-	Wave        tensor.Tensor // [B, N, 1]
-	Timbre      tensor.Tensor // [B, 1, latent], a constant
-	HeardTimbre tensor.Tensor // [B, 1, latent], of Wave
+	Wave       tensor.Tensor // [B, N, 1]
+	Timbre     tensor.Tensor // asked for, [B, 1, latent], a constant
+	WaveTimbre tensor.Tensor // of Wave, [B, 1, latent]
 }
 
-// Convert speaks prosody and content of each utterance of a batch in the timbre of the
-// next, as a conversion does, and listens for the timbre of what it has spoken, for a
-// speaker consistency loss (Casanova et al., "YourTTS", ICML 2022). From it the decoder
-// learns; the timbre extractor, which could make itself agree, does not. The codec's
+// Convert decodes prosody and content of each utterance of a batch with the timbre of
+// the next one, as voice conversion does, and encodes the timbre of the result, for a
+// speaker consistency loss (Casanova et al., "YourTTS", ICML 2022). The decoder learns
+// of it; the timbre encoder, which could make itself agree, does not. The codec's
 // FFT must be a power of two from 8 to 2048.
-func (t *Training) Convert(r *op.Run, s Spoken) Converted {
-	if t.heard == nil {
-		t.heard = melSpectrum(t.Codec.Mel)
+func (t *CodecTraining) Convert(r *op.Run, out Outputs) Converted {
+	if t.spectrum == nil {
+		t.spectrum = melSpectrum(t.Codec.Mel)
 	}
 	q := t.Codec.Quantizer
-	size := s.Timbre.B
-	out := Converted{Timbre: r.New(size, 1, s.Timbre.C)}
+	size := out.Timbre.B
+	c := Converted{Timbre: r.New(size, 1, out.Timbre.C)}
 	for b := range size {
-		copy(out.Timbre.Row(b, 0), s.Timbre.Row((b+1)%size, 0))
+		copy(c.Timbre.Row(b, 0), out.Timbre.Row((b+1)%size, 0))
 	}
-	z := r.Add(r.Detach(s.Parts[Prosody].Z), r.Detach(s.Parts[Content].Z))
-	out.Wave = t.Codec.Decoder.Forward(r, q.Join(r, z, q.Styles(r, r.Borrow(out.Timbre))))
+	z := r.Add(r.Detach(out.Parts[Prosody].Z), r.Detach(out.Parts[Content].Z))
+	c.Wave = t.Codec.Decoder.Forward(r, q.Join(r, z, q.Styles(r, r.Borrow(c.Timbre))))
 	t.quantizer.Frozen = true
 	defer func() { t.quantizer.Frozen = false }()
-	frames := q.timbre.Forward(r, r.LogMel(t.heard, out.Wave))
-	out.HeardTimbre = replace(r, frames, r.Mean(frames))
-	return out
+	frames := q.timbre.Forward(r, r.LogMel(t.spectrum, c.Wave))
+	c.WaveTimbre = replace(r, frames, r.Mean(frames))
+	return c
+}
+
+// RedecoderTrainingConfig describes all networks that a redecoder is trained with.
+type RedecoderTrainingConfig struct {
+	Redecoder     RedecoderConfig
+	Discriminator DiscriminatorConfig
+}
+
+// RedecoderTraining is a redecoder with the networks that it is trained with. The codec
+// that it is for is none of them: it is frozen.
+type RedecoderTraining struct {
+	Adversarial
+	Redecoder *Redecoder
+}
+
+// NewRedecoderTraining declares the networks, under the names encoder, decoder and
+// discriminator.
+func NewRedecoderTraining(c RedecoderTrainingConfig) *RedecoderTraining {
+	redecoder := NewRedecoder(c.Redecoder)
+	return &RedecoderTraining{newAdversarial(redecoder.networks, redecoder.networks, c.Discriminator), redecoder}
 }

@@ -18,20 +18,20 @@ type Utterance struct {
 	Speaker int32     // class
 }
 
-// A Batch is what one step sees: a crop of each utterance, and for a codec the
-// log-mel of the whole of it for the timbre and what teachers say of the crop. For a
+// A Batch is the data of one step: a crop of each utterance, and for a codec the
+// log-mel of the whole of it for the timbre and the teachers' labels of the crop. For a
 // redecoder there are only the waveforms and what the codec makes of them.
 type Batch struct {
-	Heard   model.Heard
+	Inputs  model.Inputs
 	F0      tensor.Tensor // [B, T, 1], the normalised target
 	Energy  tensor.Tensor // [B, T, 1], the target called uv in the originals
 	Phones  [][]int32     // [B][T]
 	Speaker [][]int32     // [B][1]
-	Encoded model.Encoded
+	Encoded model.RedecoderInputs
 }
 
 // Size returns the number of utterances.
-func (b *Batch) Size() int { return b.Heard.Wave.B }
+func (b *Batch) Size() int { return b.Inputs.Wave.B }
 
 // Features makes batches. It is used by one goroutine at a time.
 type Features struct {
@@ -62,7 +62,7 @@ func (f *Features) Batch(us []Utterance, starts []int, frames int) (*Batch, erro
 	hop := f.mel.Hop
 	b := &Batch{
 		F0: tensor.New(len(us), frames, 1), Energy: tensor.New(len(us), frames, 1),
-		Heard: model.Heard{Wave: tensor.New(len(us), frames*hop, 1), Prosody: tensor.New(len(us), frames, f.prosodyMels)},
+		Inputs: model.Inputs{Wave: tensor.New(len(us), frames*hop, 1), Prosody: tensor.New(len(us), frames, f.prosodyMels)},
 	}
 	for i, u := range us {
 		from, to := starts[i], starts[i]+frames
@@ -72,7 +72,7 @@ func (f *Features) Batch(us []Utterance, starts []int, frames int) (*Batch, erro
 		}
 		crop := u.Wave[from*hop : to*hop]
 		for t, v := range crop {
-			b.Heard.Wave.Row(i, t)[0] = v
+			b.Inputs.Wave.Row(i, t)[0] = v
 		}
 		mels := f.mel.Mels
 		prosody := dsp.LogMels(crop, frames, f.mel)[0]
@@ -81,9 +81,9 @@ func (f *Features) Batch(us []Utterance, starts []int, frames int) (*Batch, erro
 		for t := range whole {
 			copy(timbre.Row(0, t), all[0][t*mels:])
 		}
-		b.Heard.Timbre = append(b.Heard.Timbre, timbre)
+		b.Inputs.Timbre = append(b.Inputs.Timbre, timbre)
 		for t := range frames {
-			copy(b.Heard.Prosody.Row(i, t), prosody[t*mels:])
+			copy(b.Inputs.Prosody.Row(i, t), prosody[t*mels:])
 			b.Energy.Row(i, t)[0] = dsp.Energy(all[1][(from+t)*mels:][:mels])
 		}
 		for t, v := range f.pitchTarget(u.F0[from:to]) {

@@ -46,7 +46,7 @@ func (t *Trainer) Save(path string, metadata map[string]string) error {
 		arrays = append(arrays, weights.Array{Name: name, Shape: shape, Values: func() ([]float32, error) { return values, nil }})
 	}
 	means := t.means()
-	for _, n := range t.Networks.Networks() {
+	for _, n := range t.Networks() {
 		for _, p := range n.Params {
 			if mean, ok := means[p.Name]; ok {
 				add(p.Name, p.Shape, mean)
@@ -62,10 +62,8 @@ func (t *Trainer) Save(path string, metadata map[string]string) error {
 			add(squarePrefix+m.Param.Name, m.Param.Shape, m.V)
 		}
 	}
-	if t.Restarter != nil {
-		for _, b := range t.Restarter.books {
-			add(chosenPrefix+b.name, []int{len(b.chosen)}, b.chosen)
-		}
+	for _, b := range t.buffers {
+		add(b.name, []int{len(b.values)}, b.values)
 	}
 	state, err := json.Marshal(c)
 	if err != nil {
@@ -91,7 +89,7 @@ func (t *Trainer) means() map[string][]float32 {
 	return means
 }
 
-// Restore takes up the state of a checkpoint that Save wrote for networks of this
+// Restore reads the state of a checkpoint that Save wrote for networks of this
 // shape. After an error the trainer must not be used.
 func (t *Trainer) Restore(f *weights.File) error {
 	text, ok := f.Metadata()[stateKey]
@@ -107,7 +105,7 @@ func (t *Trainer) Restore(f *weights.File) error {
 	}
 	load := loader{file: f}
 	means := t.means()
-	for _, n := range t.Networks.Networks() {
+	for _, n := range t.Networks() {
 		for _, p := range n.Params {
 			if mean, ok := means[p.Name]; ok {
 				load.into(mean, p.Name, p.Shape)
@@ -123,16 +121,14 @@ func (t *Trainer) Restore(f *weights.File) error {
 			load.into(m.V, squarePrefix+m.Param.Name, m.Param.Shape)
 		}
 	}
-	if t.Restarter != nil {
-		for _, b := range t.Restarter.books {
-			load.optional(b.chosen, chosenPrefix+b.name, []int{len(b.chosen)})
-		}
+	for _, b := range t.buffers {
+		load.optional(b.values, b.name, []int{len(b.values)})
 	}
 	if err := load.fault(); err != nil {
 		return err
 	}
 	t.Steps, t.Skipped = c.Steps, c.Skipped
-	for _, n := range t.Networks.Networks() {
+	for _, n := range t.Networks() {
 		if err := n.Refresh(t.pool); err != nil {
 			return err
 		}
@@ -185,12 +181,11 @@ func (l *loader) fault() error {
 	return nil
 }
 
-// Judged returns the weights that a run is judged by, and that inference gets: the
-// EMA's where there is one. They are those of the moment at which they are asked
-// for.
-func (t *Trainer) Judged() weights.Source {
+// InferenceWeights returns the weights that validation and inference run with: the
+// EMA's where there is one. They are read when they are looked up.
+func (t *Trainer) InferenceWeights() weights.Source {
 	shapes, values := map[string][]int{}, map[string][]float32{}
-	for _, n := range t.Networks.Inferred {
+	for _, n := range t.Inferred {
 		for _, p := range n.Params {
 			shapes[p.Name], values[p.Name] = p.Shape, p.Value
 		}

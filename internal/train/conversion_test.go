@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/dsp"
 	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/nn"
@@ -14,10 +15,10 @@ import (
 )
 
 // conversionOptions have nothing on but the loss of conversions.
-func conversionOptions() Options {
-	o := DefaultOptions()
-	o.Weights = LossWeights{Conversion: 2}
-	o.Fixed, o.DiscriminatorStart, o.Schedule.LearningRate = true, 1000, 0
+func conversionOptions() CodecOptions {
+	o := upstreamCodecOptions()
+	o.Weights = config.LossWeights{Conversion: 2}
+	o.Deterministic, o.DiscriminatorStart, o.Schedule.LearningRate = true, 1000, 0
 	return o
 }
 
@@ -26,9 +27,9 @@ func conversionOptions() Options {
 // extractor, which could make itself agree.
 func TestConversionGradient(t *testing.T) {
 	o := conversionOptions()
-	trainer := newTrainer(t, smallConfig(), o, 2)
+	trainer := newCodecTrainer(t, smallConfig(), o, 2)
 	batch := batchOf(t, smallConfig(), utterances(t, "en", "fr", "it"), 30)
-	learned := checkSlopes(t, trainer, batch, "conversion", o.Weights.Conversion, 3e-4, func(n *nn.Network, p *nn.Param) string {
+	learned := checkSlopes(t, trainer.Trainer, trainer.Step, batch, "conversion", o.Weights.Conversion, 3e-4, func(n *nn.Network, p *nn.Param) string {
 		switch {
 		case p.Unused || !slices.ContainsFunc(p.Grad, func(g float32) bool { return g != 0 }):
 			return ""
@@ -47,14 +48,14 @@ func TestConversionGradient(t *testing.T) {
 // codec hears recordings.
 func TestConvert(t *testing.T) {
 	c := smallConfig()
-	trainer := newTrainer(t, c, conversionOptions(), 2)
+	trainer := newCodecTrainer(t, c, conversionOptions(), 2)
 	us := utterances(t, "en", "fr", "it")
 	batch := batchOf(t, c, us, 30)
 	r := trainer.generator
 	r.Record(op.Random{Off: true})
-	codec := trainer.Networks.Codec
-	spoken := codec.Forward(r, batch.Heard, model.Chance{})
-	converted := trainer.Networks.Convert(r, spoken)
+	codec := trainer.Model.Codec
+	spoken := codec.Forward(r, batch.Inputs, model.DropoutMasks{})
+	converted := trainer.Model.Convert(r, spoken)
 	mel := dsp.NewMel(c.Codec.Mel)
 	for b := range us {
 		if want := spoken.Timbre.Row((b+1)%len(us), 0); !slices.Equal(converted.Timbre.Row(b, 0), want) {
@@ -67,7 +68,7 @@ func TestConvert(t *testing.T) {
 		}
 		want := codec.Quantizer.Timbres(r, []tensor.Tensor{frames})
 		for i, v := range want.Row(0, 0) {
-			if got := converted.HeardTimbre.Row(b, 0)[i]; math.Abs(float64(got-v)) > 1e-4 {
+			if got := converted.WaveTimbre.Row(b, 0)[i]; math.Abs(float64(got-v)) > 1e-4 {
 				t.Fatalf("utterance %d: timbre %g at %d, of its log-mel %g", b, got, i, v)
 			}
 		}
@@ -79,8 +80,8 @@ func TestConvert(t *testing.T) {
 func TestWithoutConversion(t *testing.T) {
 	c := smallConfig()
 	c.Codec.Mel.FFT = 1500
-	o := DefaultOptions()
-	if _, err := newTrainer(t, c, o, 2).Step(batchOf(t, c, utterances(t, "en", "fr"), 20)); err != nil {
+	o := upstreamCodecOptions()
+	if _, err := newCodecTrainer(t, c, o, 2).Step(batchOf(t, c, utterances(t, "en", "fr"), 20)); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -29,7 +29,7 @@ func (r *run) feed(ctx context.Context) (*feeder, error) {
 	c := r.Config
 	loader, err := r.set.NewLoader(dataset.LoaderOptions{
 		BatchSize: c.BatchSize, Seed: uint64(c.Train.RandomSeed), GainDB: c.Augment.GainDB,
-		Workers: r.Threads, Start: r.from, Label: r.task.label(),
+		Workers: r.Threads, Start: r.from, Label: r.job.label,
 	})
 	if err != nil {
 		return nil, err
@@ -97,7 +97,7 @@ func (r *run) prepare(ctx context.Context, loader *dataset.Loader, step int) (f 
 		}
 		items = append(items, b.Items)
 		for i := range b.Items {
-			if b.Items[i], f.err = r.changer.change(b.Items[i], random, changed); f.err != nil {
+			if b.Items[i], f.err = r.job.speed.apply(b.Items[i], random, changed); f.err != nil {
 				return f
 			}
 			frames = min(frames, len(b.Items[i].Samples)/hop)
@@ -117,7 +117,7 @@ func (r *run) prepare(ctx context.Context, loader *dataset.Loader, step int) (f 
 			starts = append(starts, int(op.Uniform(random.Key(siteCrop, drawn), 0)*float64(room)))
 			drawn++
 		}
-		b, err := r.task.batch(batch, starts, frames)
+		b, err := r.job.batch(batch, starts, frames)
 		if err != nil {
 			f.err = fmt.Errorf("step %d: %w", step, err)
 			return f

@@ -43,33 +43,33 @@ func goldenStep(t *testing.T, path string) {
 	if err := json.Unmarshal(text, &want); err != nil {
 		t.Fatal(err)
 	}
-	c := trainingConfig(config.Default())
+	c := CodecTrainingConfigOf(config.Default())
 	mask, _ := g.Ints("residual_mask")
-	o := DefaultOptions()
-	o.Fixed, o.Residual = true, make([]float32, len(mask))
+	o := upstreamCodecOptions()
+	o.Deterministic, o.Residual = true, make([]float32, len(mask))
 	for i, m := range mask {
 		o.Residual[i] = float32(m)
 	}
 	pool := parallel.New(0)
 	defer pool.Close()
-	trainer, err := New(c, synthetic(golden.Seed(t), c), o, pool)
+	trainer, err := NewCodecTrainer(c, synthetic(golden.Seed(t), c), o, pool)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer trainer.Close()
 	batch := goldenBatch(t, g, c)
-	trainer.learner.(*codecLearner).spoke = func(out spoken) {
-		wave, _ := g.F32("pred_wave")
-		golden.Close(t, "spoken", out.Wave.ToBCT(), wave, lossTolerance)
-		timbre, shape := g.F32("timbre")
-		var got []float32
-		for b := range shape[0] {
-			for i := range shape[1] {
-				got = append(got, out.Timbre.Row(b, 0)[i*out.Timbre.C/shape[1]])
-			}
+	out := forwardOf(trainer, batch)
+	wave, _ := g.F32("pred_wave")
+	golden.Close(t, "output", out.Wave.ToBCT(), wave, lossTolerance)
+	timbre, shape := g.F32("timbre")
+	var got []float32
+	for b := range shape[0] {
+		for i := range shape[1] {
+			got = append(got, out.Timbre.Row(b, 0)[i*out.Timbre.C/shape[1]])
 		}
-		golden.Close(t, "timbre", got, timbre, lossTolerance)
 	}
+	golden.Close(t, "timbre", got, timbre, lossTolerance)
+	trainer.generator.Reset()
 	losses, err := trainer.Step(batch)
 	if err != nil {
 		t.Fatal(err)
@@ -89,7 +89,7 @@ func goldenStep(t *testing.T, path string) {
 			t.Errorf("the golden step has no %s", name)
 		}
 	}
-	for _, n := range trainer.Networks.Networks() {
+	for _, n := range trainer.Networks() {
 		for _, p := range n.Params {
 			for prefix, values := range map[string][]float32{"grad.": p.Grad, "after_step.": p.Value} {
 				if g.Has(prefix + p.Name) {
@@ -102,15 +102,10 @@ func goldenStep(t *testing.T, path string) {
 	g.Done(nil)
 }
 
-// trainingConfig describes all networks of an experiment.
-func trainingConfig(c *config.Config) model.TrainingConfig {
-	return model.TrainingConfig{Codec: model.CodecConfigOf(c), Predictors: model.PredictorsConfigOf(c), Discriminator: model.DiscriminatorConfigOf(c)}
-}
-
 // synthetic are weights by the golden recipe.
-func synthetic(seed uint64, c model.TrainingConfig) weights.Source {
+func synthetic(seed uint64, c model.CodecTrainingConfig) weights.Source {
 	var specs []weights.Spec
-	for _, n := range model.NewTraining(c).Networks() {
+	for _, n := range model.NewCodecTraining(c).Networks() {
 		for _, p := range n.Params {
 			specs = append(specs, weights.Spec{Name: p.Name, Shape: p.Shape})
 		}
@@ -120,7 +115,7 @@ func synthetic(seed uint64, c model.TrainingConfig) weights.Source {
 
 // goldenBatch makes the batch from whole utterances, whose pitch and phones the
 // file has for the crops alone, and compares what is made with the file.
-func goldenBatch(t *testing.T, g *golden.Case, c model.TrainingConfig) *Batch {
+func goldenBatch(t *testing.T, g *golden.Case, c model.CodecTrainingConfig) *Batch {
 	waves, shape := g.F32("full_waves")
 	starts, _ := g.Ints("starts")
 	f0, cropped := g.F32("f0")

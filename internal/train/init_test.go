@@ -30,9 +30,9 @@ func TestInitialWeightsOfSeed(t *testing.T) {
 		params []*nn.Param
 		want   string
 	}{
-		{"tiny", model.NewTraining(ConfigOf(tiny)).Params(), "dfe4a533ddcbfc47058728d4"},
-		{"tiny with LSTM", model.NewTraining(ConfigOf(recurrent)).Params(), "d81ac541ae66beeddc0477e4"},
-		{"redecoder", model.NewRedecoderTraining(RedecoderConfigOf(redecoder)).Params(), "cffc841b28dfe387c976ca03"},
+		{"tiny", model.NewCodecTraining(CodecTrainingConfigOf(tiny)).Params(), "dfe4a533ddcbfc47058728d4"},
+		{"tiny with LSTM", model.NewCodecTraining(CodecTrainingConfigOf(recurrent)).Params(), "d81ac541ae66beeddc0477e4"},
+		{"redecoder", model.NewRedecoderTraining(RedecoderTrainingConfigOf(redecoder)).Params(), "cffc841b28dfe387c976ca03"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := hashOfWeights(t, c.params, 1234); got != c.want {

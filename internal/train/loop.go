@@ -2,14 +2,9 @@ package train
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"time"
 
 	"github.com/facodec-go/facodec/internal/eventlog"
@@ -24,7 +19,7 @@ func (r *run) loop(ctx context.Context) error {
 		return nil
 	}
 	r.Report("training: %d steps an epoch, %s", r.perEpoch(), r.end(total))
-	meter := newPace()
+	meter := newStepTimer()
 	for (total == 0 || t.Steps < total) && ctx.Err() == nil && !r.late() {
 		f, err := r.loader.next(ctx)
 		if err != nil {
@@ -94,10 +89,10 @@ func (r *run) end(total int) string {
 
 func (r *run) late() bool { return r.Time > 0 && time.Since(r.begun) >= r.Time }
 
-// step trains on one feed. Steps that meet numbers that are none are skipped, but
+// step trains on one feed. Steps with values that are not finite are skipped, but
 // not forever.
 func (r *run) step(f feed) error {
-	losses, err := r.trainer.Step(f.pieces...)
+	losses, err := r.job.step(f.pieces...)
 	r.losses, r.position, r.epoch = losses, f.next, f.at.Epoch
 	switch {
 	case errors.Is(err, ErrNotFinite):
@@ -115,10 +110,8 @@ func (r *run) step(f feed) error {
 		return err
 	}
 	r.skipped = 0
-	r.books.add(r.trainer)
-	if _, ok := losses["commitment"]; ok && r.quantized.watch(losses["commitment"]+losses["codebook"]) {
-		r.Report("step %d: the commitment and codebook losses have grown tenfold and go on growing (%.3g, %.3g): the codebooks may be running away; lower optimizer.lr, or raise loss_weights.commitment",
-			r.trainer.Steps, losses["commitment"], losses["codebook"])
+	if r.job.stepped != nil {
+		r.job.stepped(losses)
 	}
 	return nil
 }
@@ -131,28 +124,28 @@ func (r *run) logStep(seconds float64) error {
 		{Tag: eventlog.StepTime, Value: seconds},
 		{Tag: eventlog.SkippedSteps, Value: float64(t.Skipped)},
 	}
-	for _, entry := range []struct{ tag, name string }{
-		{eventlog.GradEncoder, "grad_norm.encoder"}, {eventlog.GradDecoder, "grad_norm.decoder"},
-		{eventlog.GradQuantizer, "grad_norm.quantizer"}, {eventlog.GradPredictors, "grad_norm.fa_predictors"},
-		{eventlog.GradDiscriminator, "grad_norm.discriminator"},
-		{eventlog.GeneratorTotal, "total"}, {eventlog.DiscriminatorTotal, "discriminator"},
-		{eventlog.WaveLoss, "l1"}, {eventlog.MelLoss, "mel"}, {eventlog.STFTLoss, "stft"},
-		{eventlog.FeatureLoss, "feature"}, {eventlog.AdversarialLoss, "generator"},
-		{eventlog.CommitLoss, "commitment"}, {eventlog.CodebookLoss, "codebook"},
-		{eventlog.F0Loss, "f0"}, {eventlog.EnergyLoss, "uv"}, {eventlog.ContentLoss, "content"}, {eventlog.SpeakerLoss, "speaker"},
-		{eventlog.ConversionLoss, "conversion"},
-		{eventlog.ReverseF0Loss, "rev_f0"}, {eventlog.ReverseEnergyLoss, "rev_uv"},
-		{eventlog.ReverseContentLoss, "rev_content"}, {eventlog.ReverseSpeakerLoss, "rev_speaker"},
-	} {
-		if v, ok := l[entry.name]; ok {
-			scalars = append(scalars, eventlog.Scalar{Tag: entry.tag, Value: v})
+	add := func(tag, name string) {
+		if v, ok := l[name]; ok {
+			scalars = append(scalars, eventlog.Scalar{Tag: tag, Value: v})
 		}
 	}
-	scalars = append(scalars, r.books.scalars()...)
+	add(eventlog.GradEncoder, "grad_norm.encoder")
+	add(eventlog.GradDecoder, "grad_norm.decoder")
+	add(eventlog.GradQuantizer, "grad_norm.quantizer")
+	add(eventlog.GradPredictors, "grad_norm.fa_predictors")
+	add(eventlog.GradDiscriminator, "grad_norm.discriminator")
+	add(eventlog.GeneratorTotal, "total")
+	add(eventlog.DiscriminatorTotal, "discriminator")
+	for _, loss := range labels() {
+		add(loss.curve.Tag, loss.name)
+	}
+	if r.job.scalars != nil {
+		scalars = append(scalars, r.job.scalars()...)
+	}
 	return r.log.Scalars(int64(t.Steps), scalars)
 }
 
-func (r *run) progress(p *pace, total int) {
+func (r *run) progress(p *stepTimer, total int) {
 	t := r.trainer
 	progress := Progress{Phase: "train", Done: t.Steps, Total: total, Epoch: r.epoch, Rate: p.rate(), Losses: r.losses,
 		Logged: t.Steps%r.Config.LogInterval == 0}
@@ -167,13 +160,13 @@ func (r *run) progress(p *pace, total int) {
 	r.Progress(progress)
 }
 
-// validate judges the run on what was held out, and keeps the best.
+// validate evaluates the run on what was held out, and keeps the best checkpoint.
 func (r *run) validate(ctx context.Context) error {
-	if r.validator == nil {
+	if r.job.validate == nil {
 		return nil
 	}
 	r.Progress(Progress{Phase: "validate", Done: r.trainer.Steps})
-	values, err := r.validator.Run(ctx, r.trainer.Judged(), r.log, int64(r.trainer.Steps))
+	values, err := r.job.validate(ctx, r.trainer.InferenceWeights(), r.log, int64(r.trainer.Steps))
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -196,65 +189,4 @@ func (r *run) validate(ctx context.Context) error {
 		return r.write(filepath.Join(r.dir, checkpointDir, bestName))
 	}
 	return nil
-}
-
-// save writes the checkpoint of this step and removes those that are too many.
-func (r *run) save() error {
-	path := filepath.Join(r.dir, checkpointDir, fmt.Sprintf("step_%08d.safetensors", r.trainer.Steps))
-	if err := r.write(path); err != nil {
-		return err
-	}
-	r.good, r.saved = path, r.trainer.Steps
-	r.written = append(slices.DeleteFunc(r.written, func(old string) bool { return old == path }), path)
-	for len(r.written) > r.Config.Train.KeepCheckpoints {
-		if err := os.Remove(r.written[0]); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-		r.written = r.written[1:]
-	}
-	return nil
-}
-
-// write saves the whole state of the run. The log goes to the disk first, so that
-// it is never behind a checkpoint.
-func (r *run) write(path string) error {
-	if err := r.log.Flush(); err != nil {
-		return err
-	}
-	config, err := r.Config.JSON()
-	if err != nil {
-		return err
-	}
-	position, err := json.Marshal(r.position)
-	if err != nil {
-		return err
-	}
-	metadata := map[string]string{
-		configKey: string(config), epochKey: strconv.Itoa(r.position.Epoch), positionKey: string(position),
-		dataKey: r.set.Fingerprint(),
-	}
-	maps.Copy(metadata, r.task.metadata())
-	if r.best >= 0 {
-		metadata[bestKey] = strconv.FormatFloat(r.best, 'g', -1, 64)
-	}
-	return r.trainer.Save(path, metadata)
-}
-
-// checkpoints lists those of a run's folder, the oldest first.
-func checkpoints(dir string) ([]string, error) {
-	paths, err := filepath.Glob(filepath.Join(escape(dir), checkpointDir, "step_*.safetensors"))
-	slices.Sort(paths)
-	return paths, err
-}
-
-// escape keeps a folder's own name from being read as a pattern.
-func escape(dir string) string {
-	var b []rune
-	for _, c := range dir {
-		if (c == '*' || c == '?' || c == '[' || c == '\\') && filepath.Separator == '/' {
-			b = append(b, '\\')
-		}
-		b = append(b, c)
-	}
-	return string(b)
 }

@@ -86,7 +86,7 @@ func TestEMA(t *testing.T) {
 
 // TestInitialWeights checks each kind of parameter against its distribution.
 func TestInitialWeights(t *testing.T) {
-	params := model.NewTraining(smallConfig()).Params()
+	params := model.NewCodecTraining(smallConfig()).Params()
 	src := nn.InitialWeights(params, 3)
 	value := func(name string) []float32 {
 		t.Helper()

@@ -9,9 +9,9 @@ import (
 	"github.com/facodec-go/facodec/internal/model"
 )
 
-// RedecoderConfigOf returns the networks that a redecoder's experiment file
+// RedecoderTrainingConfigOf returns the networks that a redecoder's experiment file
 // describes.
-func RedecoderConfigOf(c *config.Config) model.RedecoderTrainingConfig {
+func RedecoderTrainingConfigOf(c *config.Config) model.RedecoderTrainingConfig {
 	return model.RedecoderTrainingConfig{Redecoder: model.RedecoderConfigOf(c), Discriminator: model.DiscriminatorConfigOf(c)}
 }
 

@@ -79,7 +79,7 @@ func opensInInference(t *testing.T, c *config.Config) {
 	}
 	pool := parallel.New(1)
 	t.Cleanup(pool.Close)
-	trainer, err := New(ConfigOf(f.Config), nn.InitialWeights(model.NewTraining(ConfigOf(f.Config)).Params(), 7), OptionsOf(f.Config), pool)
+	trainer, err := NewCodecTrainer(CodecTrainingConfigOf(f.Config), nn.InitialWeights(model.NewCodecTraining(CodecTrainingConfigOf(f.Config)).Params(), 7), CodecOptionsOf(f.Config), pool)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,35 +128,35 @@ func opensInInference(t *testing.T, c *config.Config) {
 }
 
 // smallRedecoderTrainer has a batch, too.
-func smallRedecoderTrainer(t *testing.T, o Options) (*Trainer, *Batch) {
+func smallRedecoderTrainer(t *testing.T, o Options) (*RedecoderTrainer, *Batch) {
 	t.Helper()
 	pool := parallel.New(2)
 	t.Cleanup(pool.Close)
 	c := smallRedecoder("")
-	task, err := newRedecoderTask(&run{RunOptions: RunOptions{Config: c, Codec: frozen(7)}, pool: pool})
+	encoder, err := newBatchEncoder(c, frozen(7), pool)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(task.close)
+	t.Cleanup(encoder.close)
 	items := []dataset.Item{{Samples: speech(t, "en")}, {Samples: speech(t, "fr")}}
-	batch, err := task.batch(items, []int{70, 11}, 24)
+	batch, err := encoder.batch(items, []int{70, 11}, 24)
 	if err != nil {
 		t.Fatal(err)
 	}
-	trainer, err := NewRedecoder(RedecoderConfigOf(c), 24000, nn.InitialWeights(task.declare().Params(), 3), o, pool)
+	trainer, err := NewRedecoderTrainer(RedecoderTrainingConfigOf(c), 24000, nn.InitialWeights(model.NewRedecoderTraining(RedecoderTrainingConfigOf(c)).Params(), 3), o, pool)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(trainer.Close)
 
 	for i, item := range items {
-		u := task.codec.NewUtterances(pool)
+		u := encoder.codec.NewUtterances(pool)
 		from := []int{70, 11}[i]
 		if want := u.Encode(item.Samples)[model.Content][0][from : from+24]; !slices.Equal(batch.Encoded.Content[i], want) {
 			t.Errorf("codes %v, of the whole utterance %v", batch.Encoded.Content[i], want)
 		}
 		golden.Equal(t, "timbre", batch.Encoded.Timbre.Sample(i).ToBCT(), u.Timbre(item.Samples))
-		golden.Equal(t, "crop", batch.Heard.Wave.Sample(i).ToBCT(), item.Samples[from*300:(from+24)*300])
+		golden.Equal(t, "crop", batch.Inputs.Wave.Sample(i).ToBCT(), item.Samples[from*300:(from+24)*300])
 	}
 	return trainer, batch
 }
@@ -164,17 +164,17 @@ func smallRedecoderTrainer(t *testing.T, o Options) (*Trainer, *Batch) {
 // TestRedecoderSpeaks: what a batch speaks in training, without dropout, is what
 // each of its utterances speaks in inference.
 func TestRedecoderSpeaks(t *testing.T) {
-	o := DefaultOptions()
-	o.Fixed = true
+	o := upstreamCodecOptions().Options
+	o.Deterministic = true
 	trainer, batch := smallRedecoderTrainer(t, o)
 	region := &tensor.Region{}
 	defer region.Free()
 	inferring := model.NewRedecoder(model.RedecoderConfigOf(smallRedecoder("")))
-	if err := inferring.Load(trainer.Judged(), region, trainer.pool); err != nil {
+	if err := inferring.Load(trainer.InferenceWeights(), region, trainer.pool); err != nil {
 		t.Fatal(err)
 	}
-	s := &step{Trainer: trainer}
-	wave := s.speak(batch, 0)
+	s := &step{Trainer: trainer.Trainer, model: trainer}
+	wave := s.forward(batch, 0)
 	for i, content := range batch.Encoded.Content {
 		timbre := batch.Encoded.Timbre.Sample(i).ToBCT()
 		want := inferring.NewStream(timbre, trainer.pool).Push(model.Codes{model.Content: [][]int32{content}}, true)
@@ -185,10 +185,10 @@ func TestRedecoderSpeaks(t *testing.T) {
 // TestRedecoderGradient compares the change of the mel loss along a direction with
 // the gradient, for the parameters of each part.
 func TestRedecoderGradient(t *testing.T) {
-	o := DefaultOptions()
-	o.Fixed, o.DiscriminatorStart, o.Schedule.LearningRate = true, 1000, 0
+	o := upstreamCodecOptions().Options
+	o.Deterministic, o.DiscriminatorStart, o.Schedule.LearningRate = true, 1000, 0
 	trainer, batch := smallRedecoderTrainer(t, o)
-	parts := checkSlopes(t, trainer, batch, "mel", o.Weights.Mel, 2e-3, func(_ *nn.Network, p *nn.Param) string {
+	parts := checkSlopes(t, trainer.Trainer, trainer.Step, batch, "mel", o.Weights.Mel, 2e-3, func(_ *nn.Network, p *nn.Param) string {
 		if p.Unused != (strings.Contains(p.Name, "prosody_embed") || strings.Contains(p.Name, "content_embed.1")) {
 			t.Errorf("%s is unused: %v", p.Name, p.Unused)
 		}
@@ -208,10 +208,10 @@ func TestRedecoderGradient(t *testing.T) {
 // TestRedecoderLearns one batch, with every loss on; what conversion does not use
 // stays what it is.
 func TestRedecoderLearns(t *testing.T) {
-	o := DefaultOptions()
+	o := upstreamCodecOptions().Options
 	o.Schedule.LearningRate, o.EMADecay = 1e-3, 0.9
 	trainer, batch := smallRedecoderTrainer(t, o)
-	unused := trainer.Networks.Network("encoder").Params[0]
+	unused := trainer.Generator[0].Params[0]
 	before := slices.Clone(unused.Value)
 	var mel []float64
 	for range 30 {
@@ -235,7 +235,7 @@ func TestRedecoderLearns(t *testing.T) {
 }
 
 func TestRedecoderValidation(t *testing.T) {
-	trainer, _ := smallRedecoderTrainer(t, DefaultOptions())
+	trainer, _ := smallRedecoderTrainer(t, upstreamCodecOptions().Options)
 	pool := parallel.New(2)
 	t.Cleanup(pool.Close)
 	codec := model.NewCodec(model.CodecConfigOf(smallExperiment("")))
@@ -251,11 +251,11 @@ func TestRedecoderValidation(t *testing.T) {
 	}
 	defer v.Close()
 	dir := t.TempDir()
-	values, err := v.Run(t.Context(), trainer.Judged(), startLog(t, dir), 5)
+	values, err := v.Run(t.Context(), trainer.InferenceWeights(), startLog(t, dir), 5)
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := v.Run(t.Context(), trainer.Judged(), nil, 6)
+	again, err := v.Run(t.Context(), trainer.InferenceWeights(), nil, 6)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -267,7 +267,7 @@ func TestRedecoderValidation(t *testing.T) {
 	}
 
 	redecoder := model.NewRedecoder(model.RedecoderConfigOf(smallRedecoder("")))
-	if err := redecoder.Load(trainer.Judged(), region, pool); err != nil {
+	if err := redecoder.Load(trainer.InferenceWeights(), region, pool); err != nil {
 		t.Fatal(err)
 	}
 	u := codec.NewUtterances(pool)

@@ -13,15 +13,15 @@ import (
 // its gradient says, for each part of the parameters that partOf names, "" for none.
 // The trainer's rate is 0, the loss's weight is weight, and it is to change by change.
 // It returns how many tensors each part has.
-func checkSlopes(t *testing.T, trainer *Trainer, batch *Batch, name string, weight, change float64, partOf func(n *nn.Network, p *nn.Param) string) map[string]int {
+func checkSlopes(t *testing.T, trainer *Trainer, step func(...*Batch) (Losses, error), batch *Batch, name string, weight, change float64, partOf func(n *nn.Network, p *nn.Param) string) map[string]int {
 	t.Helper()
 	loss := func() float64 {
-		for _, n := range trainer.Networks.Generator {
+		for _, n := range trainer.Generator {
 			if err := n.Refresh(trainer.pool); err != nil {
 				t.Fatal(err)
 			}
 		}
-		losses, err := trainer.Step(batch)
+		losses, err := step(batch)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -31,7 +31,7 @@ func checkSlopes(t *testing.T, trainer *Trainer, batch *Batch, name string, weig
 	type tensor struct{ values, direction []float32 }
 	rng := rand.New(rand.NewPCG(1, 2))
 	parts, slopes, sizes := map[string][]tensor{}, map[string]float64{}, map[string]int{}
-	for _, n := range trainer.Networks.Generator {
+	for _, n := range trainer.Generator {
 		for _, p := range n.Params {
 			part := partOf(n, p)
 			if part == "" {
@@ -62,8 +62,8 @@ func checkSlopes(t *testing.T, trainer *Trainer, batch *Batch, name string, weig
 			}
 			return l
 		}
-		step := change / slopes[part]
-		got := (move(step) - move(-step)) / (2 * step)
+		by := change / slopes[part]
+		got := (move(by) - move(-by)) / (2 * by)
 		if !(slopes[part] > 0) || math.Abs(got-slopes[part]) > 0.03*slopes[part] {
 			t.Errorf("%s: the loss rises by %v, its gradient says %v", part, got, slopes[part])
 		}

@@ -12,20 +12,19 @@ import (
 // siteSpeed is where speeds are drawn (see op.Random.Key).
 const siteSpeed = siteCrop + 2
 
-// A changer plays recordings faster or slower, as a tape does: pitch and formants
-// move with the speed, so that at each of them a speaker is somebody else (as in
-// speaker recognition: Yamamoto et al., "Speaker Augmentation and Bandwidth
-// Extension for Deep Speaker Embedding", Interspeech 2019). Where each speaker says
-// something of his own, content alone would tell the voice, and the timbre nothing;
-// at several speeds it does not.
-type changer struct {
+// speedPerturbation resamples recordings so that they play faster or slower: pitch and
+// formants move with the speed, so that each speed makes another speaker (as in speaker
+// recognition: Yamamoto et al., "Speaker Augmentation and Bandwidth Extension for Deep
+// Speaker Embedding", Interspeech 2019). Where each speaker says something different,
+// content alone would tell the voice and the timbre would be of no use; at several
+// speeds it does not.
+type speedPerturbation struct {
 	speeds   []float64
-	speakers int // before
+	speakers int // before perturbation
 }
 
-// change gives a clip the speed that random number i of a step draws. What its labels
-// say moves along.
-func (c changer) change(item dataset.Item, random op.Random, i int) (dataset.Item, error) {
+// apply gives a clip the speed that random number i of a step draws. Its labels follow.
+func (c speedPerturbation) apply(item dataset.Item, random op.Random, i int) (dataset.Item, error) {
 	n := min(int(op.Uniform(random.Key(siteSpeed, i), 0)*float64(len(c.speeds))), len(c.speeds)-1)
 	speed := c.speeds[n]
 	labels, labelled := item.Label.(teacher.Labels)
@@ -46,8 +45,8 @@ func (c changer) change(item dataset.Item, random op.Random, i int) (dataset.Ite
 	return item, nil
 }
 
-// faster is what is said of a recording that is played so many times as fast and
-// lasts so many frames then.
+// faster returns the labels of a recording that is played so many times as fast and
+// then lasts so many frames.
 func faster(l teacher.Labels, speed float64, frames int) teacher.Labels {
 	out := teacher.Labels{Phones: make([]int32, frames), F0: make([]float32, frames), Speaker: l.Speaker}
 	for t := range frames {

@@ -20,11 +20,11 @@ func TestChange(t *testing.T) {
 	for i := range said.Phones {
 		said.Phones[i] = int32(i)
 	}
-	c := changer{[]float64{1, 1.15, 1 / 1.15}, 5}
+	c := speedPerturbation{[]float64{1, 1.15, 1 / 1.15}, 5}
 	times := map[int]int{}
 	for i := range 30 {
 		random := op.Random{Seed: 9, Step: 4}
-		item, err := c.change(dataset.Item{Samples: wave, Label: said}, random, i)
+		item, err := c.apply(dataset.Item{Samples: wave, Label: said}, random, i)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -34,7 +34,7 @@ func TestChange(t *testing.T) {
 		if times[n] > 1 {
 			continue
 		}
-		again, _ := c.change(dataset.Item{Samples: wave}, random, i)
+		again, _ := c.apply(dataset.Item{Samples: wave}, random, i)
 		if labels.Speaker%c.speakers != 3 || len(again.Samples) != len(item.Samples) || again.Label != nil {
 			t.Errorf("draw %d: speaker %d, %d samples and then %d", i, labels.Speaker, len(item.Samples), len(again.Samples))
 		}

@@ -21,7 +21,7 @@ import (
 )
 
 // smallConfig has every kind of layer and takes a tenth of a second a step.
-func smallConfig() model.TrainingConfig {
+func smallConfig() model.CodecTrainingConfig {
 	c := config.Default()
 	m := &c.Model
 	m.LSTM = 1
@@ -30,7 +30,7 @@ func smallConfig() model.TrainingConfig {
 	m.PhoneClasses, m.SpeakerClasses = 12, 5
 	m.DAC.EncoderDim, m.DAC.DecoderDim = 4, 64
 	m.Discriminator = config.Discriminator{Periods: []int{2, 5}, MPDChannels: []int{4, 8, 8, 16, 16}, FFTSizes: []int{512, 256}, MRDChannels: 4}
-	return trainingConfig(c)
+	return CodecTrainingConfigOf(c)
 }
 
 // speech reads a clip of the repository.
@@ -59,7 +59,7 @@ func utterances(t testing.TB, names ...string) []Utterance {
 	return us
 }
 
-func batchOf(t testing.TB, c model.TrainingConfig, us []Utterance, frames int) *Batch {
+func batchOf(t testing.TB, c model.CodecTrainingConfig, us []Utterance, frames int) *Batch {
 	t.Helper()
 	starts := make([]int, len(us))
 	for i := range starts {
@@ -72,11 +72,11 @@ func batchOf(t testing.TB, c model.TrainingConfig, us []Utterance, frames int) *
 	return b
 }
 
-func newTrainer(t testing.TB, c model.TrainingConfig, o Options, threads int) *Trainer {
+func newCodecTrainer(t testing.TB, c model.CodecTrainingConfig, o CodecOptions, threads int) *CodecTrainer {
 	t.Helper()
 	pool := parallel.New(threads)
 	t.Cleanup(pool.Close)
-	trainer, err := New(c, nn.InitialWeights(model.NewTraining(c).Params(), 7), o, pool)
+	trainer, err := NewCodecTrainer(c, nn.InitialWeights(model.NewCodecTraining(c).Params(), 7), o, pool)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,10 +84,25 @@ func newTrainer(t testing.TB, c model.TrainingConfig, o Options, threads int) *T
 	return trainer
 }
 
+// upstreamCodecOptions are those of train.py.
+func upstreamCodecOptions() CodecOptions { return CodecOptionsOf(config.Default()).withoutEMA() }
+
+func (o CodecOptions) withoutEMA() CodecOptions {
+	o.EMADecay, o.Seed = 0, 0
+	return o
+}
+
+// forwardOf runs the codec over a batch as a step does, and no more.
+func forwardOf(t *CodecTrainer, batch *Batch) codecOutputs {
+	s := &step{Trainer: t.Trainer, model: t, pieces: []*Batch{batch}, size: batch.Size()}
+	s.forward(batch, 0)
+	return t.outputs
+}
+
 // state returns all that a trainer has learned.
 func state(t *Trainer) map[string][]float32 {
 	all := map[string][]float32{}
-	for _, n := range t.Networks.Networks() {
+	for _, n := range t.Networks() {
 		for _, m := range t.Optimizers[n.Prefix].Moments {
 			all[m.Param.Name], all[m.Param.Name+" mean"], all[m.Param.Name+" square"] = m.Param.Value, m.M, m.V
 		}
@@ -105,10 +120,10 @@ func state(t *Trainer) map[string][]float32 {
 func TestStepsDoNotDependOnThreads(t *testing.T) {
 	c := smallConfig()
 	batch := batchOf(t, c, utterances(t, "en", "fr"), 16)
-	o := DefaultOptions()
+	o := upstreamCodecOptions()
 	o.EMADecay, o.Seed = 0.999, 3
 	run := func(threads int) (map[string][]float32, []Losses) {
-		trainer := newTrainer(t, c, o, threads)
+		trainer := newCodecTrainer(t, c, o, threads)
 		var all []Losses
 		for range 10 {
 			losses, err := trainer.Step(batch)
@@ -117,7 +132,7 @@ func TestStepsDoNotDependOnThreads(t *testing.T) {
 			}
 			all = append(all, losses)
 		}
-		return state(trainer), all
+		return state(trainer.Trainer), all
 	}
 	want, wantLosses := run(1)
 	for _, threads := range []int{1, 2, 3} {
@@ -144,9 +159,9 @@ func TestDataInit(t *testing.T) {
 	c := smallConfig()
 	batch := batchOf(t, c, utterances(t, "en", "fr"), 40)
 	used := func(fitted bool) (books []int) {
-		o := DefaultOptions()
+		o := upstreamCodecOptions()
 		o.DataInit, o.Seed = fitted, 3
-		trainer := newTrainer(t, c, o, 2)
+		trainer := newCodecTrainer(t, c, o, 2)
 		if _, err := trainer.Step(batch); err != nil {
 			t.Fatal(err)
 		}
@@ -185,14 +200,14 @@ func TestAccumulation(t *testing.T) {
 		cut := func(x tensor.Tensor) tensor.Tensor {
 			return tensor.Tensor{B: to - from, T: x.T, C: x.C, Stride: x.Stride, Data: x.Data[from*x.T*x.Stride : to*x.T*x.Stride]}
 		}
-		b.Heard = model.Heard{Wave: cut(b.Heard.Wave), Prosody: cut(b.Heard.Prosody), Timbre: b.Heard.Timbre[from:to]}
+		b.Inputs = model.Inputs{Wave: cut(b.Inputs.Wave), Prosody: cut(b.Inputs.Prosody), Timbre: b.Inputs.Timbre[from:to]}
 		b.F0, b.Energy = cut(b.F0), cut(b.Energy)
 		b.Phones, b.Speaker = b.Phones[from:to], b.Speaker[from:to]
 		return &b
 	}
-	o := DefaultOptions()
+	o := upstreamCodecOptions()
 	o.Seed = 5
-	a, b := newTrainer(t, c, o, 2), newTrainer(t, c, o, 2)
+	a, b := newCodecTrainer(t, c, o, 2), newCodecTrainer(t, c, o, 2)
 	want, err := a.Step(whole)
 	if err != nil {
 		t.Fatal(err)
@@ -206,12 +221,12 @@ func TestAccumulation(t *testing.T) {
 			t.Errorf("%s: %v in pieces, %v whole", name, got[name], v)
 		}
 	}
-	for i, n := range a.Networks.Networks() {
+	for i, n := range a.Networks() {
 		for j, p := range n.Params {
 			if strings.HasSuffix(p.Name, "conv_k.bias") {
 				continue // zero, but for rounding
 			}
-			golden.Close(t, "gradient of "+p.Name, b.Networks.Networks()[i].Params[j].Grad, p.Grad, 1e-3)
+			golden.Close(t, "gradient of "+p.Name, b.Networks()[i].Params[j].Grad, p.Grad, 1e-3)
 		}
 	}
 }
@@ -225,15 +240,11 @@ func TestNeighbours(t *testing.T) {
 	long.Wave = append(append([]float32(nil), long.Wave...), us[2].Wave...)
 	var first [][]float32
 	for _, neighbours := range [][]Utterance{{us[0], us[1]}, {us[0], us[2]}, {us[0], long, us[2]}} {
-		trainer := newTrainer(t, c, DefaultOptions(), 2)
+		trainer := newCodecTrainer(t, c, upstreamCodecOptions(), 2)
 		var got []float32
-		trainer.learner.(*codecLearner).spoke = func(s spoken) {
-			for _, x := range []tensor.Tensor{s.Timbre, s.Wave, s.F0, s.Energy, s.RevF0, s.RevEnergy, s.Phones, s.RevPhones, s.Speaker, s.RevSpeaker} {
-				got = append(got, x.Sample(0).ToBCT()...)
-			}
-		}
-		if _, err := trainer.Step(batchOf(t, c, neighbours, 20)); err != nil {
-			t.Fatal(err)
+		s := forwardOf(trainer, batchOf(t, c, neighbours, 20))
+		for _, x := range []tensor.Tensor{s.Timbre, s.Wave, s.F0, s.Energy, s.RevF0, s.RevEnergy, s.Phones, s.RevPhones, s.Speaker, s.RevSpeaker} {
+			got = append(got, x.Sample(0).ToBCT()...)
 		}
 		first = append(first, got)
 	}
@@ -245,23 +256,23 @@ func TestNeighbours(t *testing.T) {
 // TestNotFinite: a step that meets a NaN leaves everything as it was.
 func TestNotFinite(t *testing.T) {
 	c := smallConfig()
-	o := DefaultOptions()
+	o := upstreamCodecOptions()
 	o.EMADecay = 0.999
-	trainer := newTrainer(t, c, o, 2)
+	trainer := newCodecTrainer(t, c, o, 2)
 	good := batchOf(t, c, utterances(t, "en", "fr"), 16)
 	if _, err := trainer.Step(good); err != nil {
 		t.Fatal(err)
 	}
 	before := map[string][]float32{}
-	for name, v := range state(trainer) {
+	for name, v := range state(trainer.Trainer) {
 		before[name] = append([]float32(nil), v...)
 	}
 	bad := batchOf(t, c, utterances(t, "en", "fr"), 16)
-	bad.Heard.Wave.Row(1, 500)[0] = float32(math.NaN())
+	bad.Inputs.Wave.Row(1, 500)[0] = float32(math.NaN())
 	if _, err := trainer.Step(bad); !errors.Is(err, ErrNotFinite) {
 		t.Errorf("error %v", err)
 	}
-	for name, v := range state(trainer) {
+	for name, v := range state(trainer.Trainer) {
 		golden.Equal(t, name, v, before[name])
 	}
 	if trainer.Steps != 2 || trainer.Skipped != 1 {
@@ -278,9 +289,9 @@ func TestOverfitting(t *testing.T) {
 		t.Skip("takes a minute or two; FACODEC_HEAVY=1 runs it")
 	}
 	c := smallConfig()
-	o := DefaultOptions()
+	o := upstreamCodecOptions()
 	o.Schedule.LearningRate = 1e-3
-	trainer := newTrainer(t, c, o, 0)
+	trainer := newCodecTrainer(t, c, o, 0)
 	batch := batchOf(t, c, utterances(t, "en", "fr"), 80)
 	var mel []float64
 	for range 300 {
@@ -308,9 +319,9 @@ func mean(v []float64) float64 {
 // TestMemory: what the runs hold after many steps is what they held after a few.
 func TestMemory(t *testing.T) {
 	c := smallConfig()
-	trainer := newTrainer(t, c, DefaultOptions(), 2)
+	trainer := newCodecTrainer(t, c, upstreamCodecOptions(), 2)
 	batch := batchOf(t, c, utterances(t, "en", "fr"), 8)
-	held := func() int64 { return trainer.generator.Memory() + trainer.judge.Memory() }
+	held := func() int64 { return trainer.generator.Memory() + trainer.discriminatorRun.Memory() }
 	var early int64
 	for i := range 30 {
 		if _, err := trainer.Step(batch); err != nil {
@@ -331,7 +342,7 @@ func TestResidentMemory(t *testing.T) {
 		t.Skip("takes a minute; FACODEC_HEAVY=1 runs it")
 	}
 	c := smallConfig()
-	trainer := newTrainer(t, c, DefaultOptions(), 0)
+	trainer := newCodecTrainer(t, c, upstreamCodecOptions(), 0)
 	us := utterances(t, "en", "fr")
 	for i := range us {
 		us[i].Wave = us[i].Wave[:24000]
@@ -376,9 +387,9 @@ func resident(t *testing.T) int {
 func BenchmarkStep(b *testing.B) {
 	c := smallConfig()
 	if os.Getenv("FACODEC_HEAVY") != "" {
-		c = trainingConfig(config.Default())
+		c = CodecTrainingConfigOf(config.Default())
 	}
-	trainer := newTrainer(b, c, DefaultOptions(), 0)
+	trainer := newCodecTrainer(b, c, upstreamCodecOptions(), 0)
 	us := utterances(b, "en", "fr")
 	for _, u := range us {
 		for i := range u.Phones {

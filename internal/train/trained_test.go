@@ -88,7 +88,7 @@ type judge struct {
 	file      *weights.File
 	config    *config.Config
 	set       *dataset.Set
-	networks  model.TrainingConfig
+	networks  model.CodecTrainingConfig
 	pool      *parallel.Pool
 	validator *Validator
 	report    report
@@ -133,7 +133,7 @@ func openJudge(t *testing.T, dir string) *judge {
 	if len(j.set.Valid) == 0 || len(j.set.Train) == 0 {
 		t.Fatalf("%s: %d clips to train on, %d held out", root, len(j.set.Train), len(j.set.Valid))
 	}
-	j.networks = ConfigOf(j.config)
+	j.networks = CodecTrainingConfigOf(j.config)
 	j.pool = parallel.New(0)
 	t.Cleanup(j.pool.Close)
 	var clips []Clip
@@ -163,7 +163,7 @@ func (j *judge) load(c dataset.Clip) []float32 {
 
 // start judges the weights that the run began with.
 func (j *judge) start() {
-	src := nn.InitialWeights(model.NewTraining(j.networks).Params(), uint64(j.config.Train.RandomSeed))
+	src := nn.InitialWeights(model.NewCodecTraining(j.networks).Params(), uint64(j.config.Train.RandomSeed))
 	values, err := j.validator.Run(j.t.Context(), src, nil, 0)
 	j.must(err)
 	j.first = values[eventlog.ValidationMel]

@@ -1,0 +1,204 @@
+package train
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"sync"
+
+	"github.com/facodec-go/facodec/internal/config"
+	"github.com/facodec-go/facodec/internal/dataset"
+	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/teacher"
+)
+
+// CodecTrainingConfigOf returns the networks that an experiment file describes.
+func CodecTrainingConfigOf(c *config.Config) model.CodecTrainingConfig {
+	return model.CodecTrainingConfig{
+		Codec: model.CodecConfigOf(c), Predictors: model.PredictorsConfigOf(c), Discriminator: model.DiscriminatorConfigOf(c),
+	}
+}
+
+// OptionsOf returns how an experiment file trains a generator.
+func OptionsOf(c *config.Config) Options {
+	o := c.Optimizer
+	return Options{
+		Weights:  c.Loss,
+		AdamW:    AdamW{Beta1: o.Betas[0], Beta2: o.Betas[1], Epsilon: o.Eps, WeightDecay: o.WeightDecay},
+		Schedule: Schedule{LearningRate: o.LearningRate, Decay: o.LRDecay, Warmup: o.WarmupSteps},
+		Clip:     o.ClipGrad, ClipDiscriminator: o.ClipGradDiscriminator,
+		EMADecay: c.EMA.Decay, DiscriminatorStart: c.Train.DiscriminatorStart, Seed: uint64(c.Train.RandomSeed),
+	}
+}
+
+// CodecOptionsOf returns how an experiment file trains a codec.
+func CodecOptionsOf(c *config.Config) CodecOptions {
+	t := c.Train
+	return CodecOptions{
+		Options:      OptionsOf(c),
+		ResidualMask: t.ResidualMask, QuantizerDropout: t.QuantizerDropout,
+		RestartCodes: t.RestartCodes, NormaliseCodes: t.NormaliseCodes,
+		DataInit: t.DataInit, Reversal: t.Reversal, ReversalWarmup: t.ReversalWarmup,
+	}
+}
+
+// trainCodec trains a codec, with labels of teachers.
+func (r *run) trainCodec(ctx context.Context) error {
+	c := r.Config
+	networks := CodecTrainingConfigOf(c)
+	err := r.openFolder(func(old *config.Config) bool {
+		return !old.IsRedecoder() && reflect.DeepEqual(CodecTrainingConfigOf(old), networks)
+	})
+	if err != nil {
+		return err
+	}
+	units, err := r.resumedUnits()
+	if err != nil {
+		return err
+	}
+	if err := r.scan(ctx); err != nil {
+		return err
+	}
+	l, err := r.newLabeler(ctx, units)
+	if err != nil {
+		return err
+	}
+	src, err := r.initial(model.NewCodecTraining(networks).Params())
+	if err != nil {
+		return err
+	}
+	o := CodecOptionsOf(c)
+	o.DataInit = o.DataInit && r.started == nil // trained weights are not fitted again
+	t, err := NewCodecTrainer(networks, src, o, r.pool)
+	if err != nil {
+		return err
+	}
+	r.trainer = t.Trainer
+	usage, monitor := newBookUsage(networks.Codec.Quantizer), &divergenceMonitor{}
+	j := job{
+		step: t.Step, label: l.label, batch: l.batch, speed: l.speed,
+		metadata: map[string]string{teacherKey: base64.StdEncoding.EncodeToString(l.units.Bytes())},
+		stepped: func(losses Losses) {
+			usage.add(t.Codes)
+			if monitor.diverges(losses["commitment"] + losses["codebook"]) {
+				r.Report("step %d: the commitment and codebook losses have grown tenfold and go on growing (%.3g, %.3g): the codebooks may be running away; lower optimizer.lr, or raise loss_weights.commitment",
+					t.Steps, losses["commitment"], losses["codebook"])
+			}
+		},
+		scalars: usage.scalars,
+	}
+	clips, err := r.heldOut(ctx)
+	if err != nil {
+		return err
+	}
+	if len(clips) > 0 {
+		v, err := NewValidator(networks.Codec, clips, c.Validation.Samples, r.pool)
+		if err != nil {
+			return err
+		}
+		defer v.Close()
+		j.validate = v.Run
+	}
+	return r.train(ctx, j)
+}
+
+// resumedUnits returns the content units and speakers of the checkpoint that is
+// resumed, nil for a fresh run.
+func (r *run) resumedUnits() (*teacher.Units, error) {
+	if r.resumed == nil {
+		return nil, nil
+	}
+	var units *teacher.Units
+	blob, err := base64.StdEncoding.DecodeString(r.resumed.Metadata()[teacherKey])
+	if err == nil {
+		units, err = teacher.ParseUnits(blob)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %s: %w", r.resumed.Path(), teacherKey, err)
+	}
+	return units, nil
+}
+
+// A labeler makes batches for a codec with the labels of teachers.
+type labeler struct {
+	units    *teacher.Units
+	teachers teacher.Set
+	features *Features
+	speed    speedPerturbation
+	report   func(format string, args ...any)
+	unsaved  sync.Once // labels that could not be kept have been reported
+}
+
+// newLabeler learns content units and speakers from the training clips, unless they
+// are given, and opens the pitch teacher.
+func (r *run) newLabeler(ctx context.Context, units *teacher.Units) (*labeler, error) {
+	c := r.Config
+	pitch, err := teacher.OpenPitch(c.F0Path, func(line string) { r.Report("%s", line) })
+	if err != nil {
+		return nil, err
+	}
+	if units == nil {
+		if units, err = r.learnUnits(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if n := units.Classes(); n > c.Model.PhoneClasses {
+		return nil, fmt.Errorf("model_params.phone_classes: %d is not enough for %d content units; raise it, or lower teachers.content_units", c.Model.PhoneClasses, n)
+	}
+	speed := speedPerturbation{c.Augment.Speeds(), units.Speakers().Classes()}
+	if n := speed.speakers * len(speed.speeds); n > c.Model.SpeakerClasses {
+		return nil, fmt.Errorf("model_params.speaker_classes: %d is not enough for %d speakers at %d speeds (augment.speed); raise it, or set teachers.speakers",
+			c.Model.SpeakerClasses, speed.speakers, len(speed.speeds))
+	}
+	store, err := teacher.OpenStore(filepath.Join(r.dir, cacheDir, "labels"))
+	if err != nil {
+		return nil, err
+	}
+	return &labeler{
+		units: units, teachers: teacher.Set{Phones: units, Speaker: units.Speakers(), Pitch: pitch, Store: store},
+		features: NewFeatures(model.CodecConfigOf(c), c.Model.NormF0), speed: speed, report: r.Report,
+	}, nil
+}
+
+func (r *run) learnUnits(ctx context.Context) (*teacher.Units, error) {
+	c := r.Config
+	var sources []teacher.Source
+	for _, clip := range r.set.Train {
+		sources = append(sources, teacher.Source{Name: clip.Key(), Load: func() ([]float32, error) { return r.set.Load(ctx, clip) }})
+	}
+	units, err := teacher.Learn(ctx, sources, teacher.Config{
+		Units: c.Teachers.ContentUnits, Speakers: c.Teachers.Speakers, Seed: uint64(c.Train.RandomSeed), Threads: r.Threads,
+		Notice:   func(line string) { r.Report("%s", line) },
+		Progress: func(done, total int) { r.Progress(Progress{Phase: "teachers", Done: done, Total: total}) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.Report("%d content units and %d speakers learned", units.Classes(), units.Speakers().Classes())
+	return units, nil
+}
+
+// label returns the teachers' labels of a clip, at peak 1.
+func (l *labeler) label(_ context.Context, c dataset.Clip, samples []float32) (any, error) {
+	labels, err := l.teachers.Label(c.Key(), func() ([]float32, error) { return samples, nil })
+	if err != nil && len(labels.Phones) > 0 {
+		l.unsaved.Do(func() { l.report("labels are not kept: %v", err) })
+		err = nil
+	}
+	return labels, err
+}
+
+func (l *labeler) batch(items []dataset.Item, starts []int, frames int) (*Batch, error) {
+	var us []Utterance
+	for _, item := range items {
+		labels, ok := item.Label.(teacher.Labels)
+		if !ok {
+			return nil, errors.New("a clip without labels")
+		}
+		us = append(us, Utterance{Wave: item.Samples, F0: labels.F0, Phones: labels.Phones, Speaker: int32(labels.Speaker)})
+	}
+	return l.features.Batch(us, starts, frames)
+}

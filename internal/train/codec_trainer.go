@@ -1,0 +1,168 @@
+package train
+
+import (
+	"math"
+
+	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/parallel"
+	"github.com/facodec-go/facodec/internal/tensor"
+	"github.com/facodec-go/facodec/internal/weights"
+)
+
+// CodecOptions are how a codec is trained.
+type CodecOptions struct {
+	Options
+	ResidualMask     float64 // probability that a sequence is decoded without its residual
+	QuantizerDropout float64 // share of a batch that uses a random number of books
+	RestartCodes     int     // steps after which an entry that nothing chose is moved; 0 for never
+	NormaliseCodes   bool    // entries keep their length
+	DataInit         bool    // encoder and quantizers begin fitted to the first batch
+	Reversal         float64 // factor on the adversaries' gradients
+	ReversalWarmup   int     // steps over which it rises from zero
+	// Residual says which sequences keep their residual where the training is
+	// Deterministic, which switches quantizer dropout off, too.
+	Residual []float32
+}
+
+// A CodecTrainer trains a codec with predictors and a discriminator.
+type CodecTrainer struct {
+	*Trainer
+	Model     *model.CodecTraining
+	Restarter *Restarter                  // nil for none
+	Codes     [model.NumParts][][][]int32 // of the last step, [book][B][T]
+
+	options CodecOptions
+	outputs codecOutputs   // of the last piece
+	entropy contentEntropy // of the whole batch
+}
+
+// NewCodecTrainer prepares to train a codec; its weights and those of the networks that
+// it is trained with are those of src. Close gives its memory back.
+func NewCodecTrainer(c model.CodecTrainingConfig, src weights.Source, o CodecOptions, pool *parallel.Pool) (*CodecTrainer, error) {
+	networks := model.NewCodecTraining(c)
+	shared, err := newTrainer(&networks.Adversarial, c.Codec.Mel.FilterRate, src, o.Options, pool)
+	if err != nil {
+		return nil, err
+	}
+	t := &CodecTrainer{Trainer: shared, Model: networks, options: o}
+	if o.RestartCodes > 0 {
+		t.Restarter = NewRestarter(t, o.RestartCodes)
+		t.buffers = t.Restarter.buffers()
+	}
+	return t, nil
+}
+
+// Step trains on one batch, given whole or in pieces: gradient accumulation. In
+// pieces it takes the memory of one and a forward pass more.
+func (t *CodecTrainer) Step(pieces ...*Batch) (Losses, error) {
+	t.Codes = [model.NumParts][][][]int32{}
+	t.entropy = contentEntropy{math.NaN(), math.NaN()}
+	if len(pieces) > 1 {
+		t.entropy = contentEntropy{}
+	}
+	if t.options.DataInit && t.Steps == 0 {
+		t.generator.Record(op.Random{Off: true})
+		t.Model.Codec.InitFromData(t.generator, pieces[0].Inputs, func(part model.Part, book int) uint64 {
+			return op.Random{Seed: t.Seed}.Key(siteFit+uint64(part), book)
+		})
+		t.generator.Reset()
+	}
+	losses, err := t.step(t, pieces)
+	if err != nil {
+		return losses, err
+	}
+	return losses, t.adjustCodebooks()
+}
+
+func (t *CodecTrainer) forward(s *step, piece *Batch, random op.Random) tensor.Tensor {
+	r := s.generator
+	out := t.Model.Codec.Forward(r, piece.Inputs, t.dropout(s, random, piece.Size()))
+	p := out.Parts
+	t.Model.Predictors.Reversal = float32(t.reversal())
+	t.outputs = codecOutputs{
+		Outputs: out, Predicted: t.Model.Predictors.Forward(r, p[model.Prosody].Z, p[model.Content].Z, p[model.Residual].Z, out.Timbre),
+		batch: piece, networks: t.Model, quantizer: t.Model.Codec.Quantizer,
+	}
+	if s.first {
+		t.collect(s, piece)
+	}
+	return out.Wave
+}
+
+// reversal returns the factor on the adversaries' gradients in this step.
+func (t *CodecTrainer) reversal() float64 {
+	if t.Steps < t.options.ReversalWarmup {
+		return t.options.Reversal * float64(t.Steps+1) / float64(t.options.ReversalWarmup)
+	}
+	return t.options.Reversal
+}
+
+// The sites of random numbers that are drawn outside of the networks, whose own count
+// from 1 (see op.Random.Key).
+const (
+	siteResidual = 1<<63 + iota
+	siteBooks    // and the two after it
+	_
+	_
+	siteFit // and the two after it
+)
+
+// dropout draws what is left out of n utterances.
+func (t *CodecTrainer) dropout(s *step, random op.Random, n int) model.DropoutMasks {
+	if t.Deterministic {
+		return model.DropoutMasks{Residual: t.options.Residual}
+	}
+	masks := model.DropoutMasks{Residual: make([]float32, n)}
+	for i := range n {
+		if op.Uniform(random.Key(siteResidual, i), 0) >= t.options.ResidualMask {
+			masks.Residual[i] = 1
+		}
+	}
+	// The first utterances of the whole batch lose books, the rest none
+	// (dac/nn/quantize.py).
+	dropped := int(float64(s.size) * t.options.QuantizerDropout)
+	for part, books := range t.Model.Codec.Quantizer.Books() {
+		masks.Books[part] = make([]int, n)
+		for i := range n {
+			masks.Books[part][i] = books
+			if random.Sample+i < dropped {
+				masks.Books[part][i] = 1 + int(op.Uniform(random.Key(siteBooks+uint64(part), i), 0)*float64(books))
+			}
+		}
+	}
+	return masks
+}
+
+// collect collects the codes, and of a batch in pieces the cross-entropies that the
+// focal losses are a function of.
+func (t *CodecTrainer) collect(s *step, piece *Batch) {
+	out := t.outputs
+	if r := s.generator; len(s.pieces) > 1 {
+		share := s.share(piece)
+		t.entropy.content += share * r.CrossEntropy(r.Detach(out.Phones), piece.Phones, 0)
+		t.entropy.revContent += share * r.CrossEntropy(r.Detach(out.RevPhones), piece.Phones, 0)
+	}
+	if t.Restarter != nil {
+		t.Restarter.count(t.Codes[0] == nil, out.Parts[:]...)
+	}
+	for part, q := range out.Parts {
+		t.Codes[part] = joinCodes(t.Codes[part], q.Codes)
+	}
+}
+
+// joinCodes adds the sequences of a piece to those of each book.
+func joinCodes(all, piece [][][]int32) [][][]int32 {
+	if all == nil {
+		return piece
+	}
+	for book, codes := range piece {
+		all[book] = append(all[book], codes...)
+	}
+	return all
+}
+
+func (t *CodecTrainer) addLosses(s *step, piece *Batch) {
+	t.outputs.crossEntropy = t.entropy
+	addLosses(s, codecLosses, t.outputs, s.share(piece))
+}

@@ -1,0 +1,212 @@
+package train
+
+import (
+	"slices"
+
+	"github.com/facodec-go/facodec/internal/config"
+	"github.com/facodec-go/facodec/internal/curves"
+	"github.com/facodec-go/facodec/internal/eventlog"
+	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// The losses of training, one entry each (train.py). To add one, add its entry here
+// and, unless it shares another's weight, the weight's key to config.LossWeights: the
+// total, the log, the pictures of facodec plot and the checks for values that are not
+// finite follow.
+//
+// An entry's value is computed for one piece of a batch, in the order of the table,
+// and recorded for the backward pass with the weight that it is told.
+
+// waveLosses compare waveforms. They are those of every generator.
+var waveLosses = []loss[waveforms]{
+	{named("mel", eventlog.MelLoss, "Reconstruction", "mel distance", "training"),
+		func(w config.LossWeights) float64 { return w.Mel },
+		func(r *op.Run, w waveforms, weight float64) float64 {
+			return w.mel.Value(r, w.output, w.target, weight)
+		}},
+	{named("stft", eventlog.STFTLoss, "Reconstruction", "STFT distance", "training"), nil,
+		func(r *op.Run, w waveforms, _ float64) float64 {
+			return w.stft.Value(r, r.Detach(w.output), w.target, 0)
+		}},
+	{named("l1", eventlog.WaveLoss, "Reconstruction", "waveform, L1", "training"), nil,
+		func(r *op.Run, w waveforms, _ float64) float64 { return r.L1(r.Detach(w.output), w.target, 0) }},
+}
+
+// adversarialLosses are computed from the step on at which the discriminator begins.
+var adversarialLosses = []loss[features]{
+	{named("feature", eventlog.FeatureLoss, "Reconstruction", "feature matching", "training"),
+		func(w config.LossWeights) float64 { return w.Feature }, featureMatching},
+	{named("generator", eventlog.AdversarialLoss, "Generator and discriminators", "generator against discriminators", "training"),
+		func(w config.LossWeights) float64 { return w.Generator }, leastSquares},
+}
+
+// codecLosses are a codec's own: those of its quantizers and predictors. What the
+// adversaries behind gradient reversal learn (rev_*) has the weight of the predictor.
+var codecLosses = []loss[codecOutputs]{
+	{named("commitment", eventlog.CommitLoss, "Quantizers", "commitment", "training"),
+		func(w config.LossWeights) float64 { return w.Commitment },
+		func(r *op.Run, o codecOutputs, weight float64) float64 {
+			return o.quantizer.CommitmentLoss(r, o.Parts, weight)
+		}},
+	{named("codebook", eventlog.CodebookLoss, "Quantizers", "codebooks", "training"),
+		func(w config.LossWeights) float64 { return w.Codebook },
+		func(r *op.Run, o codecOutputs, weight float64) float64 {
+			return o.quantizer.CodebookLoss(r, o.Parts, weight)
+		}},
+	{named("f0", eventlog.F0Loss, predictors, "f0", "from prosody"),
+		func(w config.LossWeights) float64 { return w.F0 },
+		func(r *op.Run, o codecOutputs, weight float64) float64 { return r.SmoothL1(o.F0, o.batch.F0, weight) }},
+	{named("uv", eventlog.EnergyLoss, predictors, "energy", "from prosody"),
+		func(w config.LossWeights) float64 { return w.UV },
+		func(r *op.Run, o codecOutputs, weight float64) float64 {
+			return r.SmoothL1(o.Energy, o.batch.Energy, weight)
+		}},
+	{named("rev_f0", eventlog.ReverseF0Loss, predictors, "f0", "reversed"),
+		func(w config.LossWeights) float64 { return w.F0 },
+		func(r *op.Run, o codecOutputs, weight float64) float64 {
+			return r.SmoothL1(o.RevF0, o.batch.F0, weight)
+		}},
+	{named("rev_uv", eventlog.ReverseEnergyLoss, predictors, "energy", "reversed"),
+		func(w config.LossWeights) float64 { return w.UV },
+		func(r *op.Run, o codecOutputs, weight float64) float64 {
+			return r.SmoothL1(o.RevEnergy, o.batch.Energy, weight)
+		}},
+	{named("content", eventlog.ContentLoss, predictors, "content", "from content"),
+		func(w config.LossWeights) float64 { return w.Content },
+		func(r *op.Run, o codecOutputs, weight float64) float64 {
+			return r.Focal(o.Phones, o.batch.Phones, o.crossEntropy.content, weight)
+		}},
+	{named("rev_content", eventlog.ReverseContentLoss, predictors, "content", "reversed"),
+		func(w config.LossWeights) float64 { return w.Content },
+		func(r *op.Run, o codecOutputs, weight float64) float64 {
+			return r.Focal(o.RevPhones, o.batch.Phones, o.crossEntropy.revContent, weight)
+		}},
+	{named("speaker", eventlog.SpeakerLoss, predictors, "speaker", "from timbre"),
+		func(w config.LossWeights) float64 { return w.Speaker },
+		func(r *op.Run, o codecOutputs, weight float64) float64 {
+			return r.CrossEntropy(o.Speaker, o.batch.Speaker, weight)
+		}},
+	{named("rev_speaker", eventlog.ReverseSpeakerLoss, predictors, "speaker", "reversed"),
+		func(w config.LossWeights) float64 { return w.Speaker },
+		func(r *op.Run, o codecOutputs, weight float64) float64 {
+			return r.CrossEntropy(o.RevSpeaker, o.batch.Speaker, weight)
+		}},
+	{optional(named("conversion", eventlog.ConversionLoss, predictors, "timbre of conversions", "training")),
+		func(w config.LossWeights) float64 { return w.Conversion },
+		func(r *op.Run, o codecOutputs, weight float64) float64 {
+			c := o.networks.Convert(r, o.Outputs)
+			return r.L1(c.WaveTimbre, c.Timbre, weight)
+		}},
+}
+
+// predictors is the group of their pictures.
+const predictors = "Predictors, and those behind gradient reversal"
+
+// A loss is one entry of the table. O is what it is computed from.
+type loss[O any] struct {
+	label
+	// weight is its factor in the total; nil for what is only measured.
+	weight func(config.LossWeights) float64
+	// value computes the loss and records it with a weight.
+	value func(r *op.Run, o O, weight float64) float64
+}
+
+// A label says what a loss is called.
+type label struct {
+	name     string // in Losses
+	curve    curves.Curve
+	optional bool // not computed where its weight is 0
+}
+
+// named labels a loss that is logged under tag and drawn in a panel of a group.
+func named(name, tag, group, panel, curve string) label {
+	return label{name: name, curve: curves.Curve{Tag: tag, Group: group, Panel: panel, Label: curve}}
+}
+
+func optional(l label) label {
+	l.optional = true
+	return l
+}
+
+// labels lists those of the whole table.
+func labels() []label {
+	return slices.Concat(labelsOf(waveLosses), labelsOf(adversarialLosses), labelsOf(codecLosses))
+}
+
+func labelsOf[O any](table []loss[O]) (all []label) {
+	for _, l := range table {
+		all = append(all, l.label)
+	}
+	return all
+}
+
+// Curves says where the losses of training are drawn, for curves.Draw.
+func Curves() (all []curves.Curve) {
+	for _, l := range labels() {
+		all = append(all, l.curve)
+	}
+	return all
+}
+
+// addLosses computes the losses of a table for a piece that is so large a share of the
+// batch, records them, and adds them to the step's and, weighted, to its total.
+func addLosses[O any](s *step, table []loss[O], o O, share float64) {
+	for _, l := range table {
+		weight := 0.0
+		if l.weight != nil {
+			weight = l.weight(s.Weights)
+		}
+		if l.optional && weight == 0 {
+			continue
+		}
+		value := l.value(s.generator, o, share*weight)
+		s.losses[l.name] += share * value
+		s.losses["total"] += share * weight * value
+	}
+}
+
+// waveforms are what a generator made of a piece, and the recordings.
+type waveforms struct {
+	output, target tensor.Tensor // [B, N, 1]
+	mel, stft      model.SpectralLoss
+}
+
+// features are the outputs of each discriminator's layers, the last of which are its
+// scores, for recordings and for what a generator made of them.
+type features struct{ real, fake [][]tensor.Tensor }
+
+// featureMatching is the mean distance of all layers but the last, summed.
+func featureMatching(r *op.Run, f features, weight float64) (sum float64) {
+	for i, layers := range f.fake {
+		for j, layer := range layers[:len(layers)-1] {
+			sum += r.L1(layer, r.Detach(f.real[i][j]), weight)
+			r.Free(layer, f.real[i][j])
+		}
+	}
+	return sum
+}
+
+// leastSquares is how far the scores are from those of recordings (LSGAN, arXiv
+// 1611.04076).
+func leastSquares(r *op.Run, f features, weight float64) (sum float64) {
+	for _, layers := range f.fake {
+		sum += r.MSE(layers[len(layers)-1], 1, weight)
+	}
+	return sum
+}
+
+// codecOutputs are what a codec and its predictors made of a piece.
+type codecOutputs struct {
+	model.Outputs
+	model.Predicted
+	batch        *Batch
+	networks     *model.CodecTraining
+	quantizer    *model.Quantizer
+	crossEntropy contentEntropy
+}
+
+// contentEntropy are the cross-entropies of the whole batch of which focal losses are
+// a function; NaN for a batch in one piece, which they are computed from then.
+type contentEntropy struct{ content, revContent float64 }

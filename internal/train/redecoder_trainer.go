@@ -1,0 +1,36 @@
+package train
+
+import (
+	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/parallel"
+	"github.com/facodec-go/facodec/internal/tensor"
+	"github.com/facodec-go/facodec/internal/weights"
+)
+
+// A RedecoderTrainer trains a redecoder, which has no losses of its own, with a
+// discriminator.
+type RedecoderTrainer struct {
+	*Trainer
+	Model *model.RedecoderTraining
+}
+
+// NewRedecoderTrainer prepares to train a redecoder on waveforms of a rate in Hz, as
+// NewCodecTrainer does a codec.
+func NewRedecoderTrainer(c model.RedecoderTrainingConfig, rate int, src weights.Source, o Options, pool *parallel.Pool) (*RedecoderTrainer, error) {
+	networks := model.NewRedecoderTraining(c)
+	shared, err := newTrainer(&networks.Adversarial, rate, src, o, pool)
+	if err != nil {
+		return nil, err
+	}
+	return &RedecoderTrainer{shared, networks}, nil
+}
+
+// Step is CodecTrainer.Step's.
+func (t *RedecoderTrainer) Step(pieces ...*Batch) (Losses, error) { return t.step(t, pieces) }
+
+func (t *RedecoderTrainer) forward(s *step, piece *Batch, _ op.Random) tensor.Tensor {
+	return t.Model.Redecoder.Forward(s.generator, piece.Encoded)
+}
+
+func (t *RedecoderTrainer) addLosses(*step, *Batch) {}
