@@ -1,5 +1,11 @@
 package kernel
 
+func addGeneric(dst, a, b []float32) {
+	for i, v := range a {
+		dst[i] = v + b[i]
+	}
+}
+
 func subGeneric(dst, a, b []float32) {
 	for i, v := range a {
 		dst[i] = v - b[i]
@@ -12,7 +18,7 @@ func mulGeneric(dst, a, b []float32) {
 	}
 }
 
-func scaledGeneric(dst, x []float32, s float32) {
+func scaleGeneric(dst, x []float32, s float32) {
 	for i, v := range x {
 		dst[i] = s * v
 	}
@@ -30,12 +36,6 @@ func lerpGeneric(dst, x []float32, w float32) {
 	}
 }
 
-// dotGeneric takes a multiple of dotSums elements.
-func dotGeneric(sums *[dotSums]float64, a, b []float32) {
-	for ; len(a) > 0; a, b = a[dotSums:], b[dotSums:] {
-		x, y := (*[dotSums]float32)(a), (*[dotSums]float32)(b)
-		for i := range sums {
-			sums[i] += float64(x[i]) * float64(y[i])
-		}
-	}
-}
+// fma32 is x·y+z, rounded once but for a rare last bit: the product is exact in
+// float64.
+func fma32(x, y, z float32) float32 { return float32(float64(x)*float64(y) + float64(z)) }

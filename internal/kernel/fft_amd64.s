@@ -4,25 +4,26 @@
 
 #include "textflag.h"
 
-// func fftRadix4AVX512(dstRe *float32, dstIm *float32, srcRe *float32, srcIm *float32, tw *float32, ldSrc int, quarter int, blocks int)
+// func fftRadix4AVX512(dstRe []float32, dstIm []float32, srcRe []float32, srcIm []float32, tw []float32, ldSrc int, quarter int, blocks int)
 // Requires: AVX, AVX512F
-TEXT ·fftRadix4AVX512(SB), NOSPLIT, $0-64
-	MOVQ  dstRe+0(FP), AX
-	MOVQ  dstIm+8(FP), CX
-	MOVQ  srcRe+16(FP), DX
-	MOVQ  srcIm+24(FP), BX
-	MOVQ  ldSrc+40(FP), SI
-	MOVQ  quarter+48(FP), R9
+TEXT ·fftRadix4AVX512(SB), NOSPLIT, $0-144
+	MOVQ  dstRe_base+0(FP), AX
+	MOVQ  dstIm_base+24(FP), CX
+	MOVQ  srcRe_base+48(FP), DX
+	MOVQ  srcIm_base+72(FP), BX
+	MOVQ  ldSrc+120(FP), SI
+	SHLQ  $0x02, SI
+	MOVQ  quarter+128(FP), R9
 	MOVQ  SI, DI
 	IMULQ R9, DI
 	SHLQ  $0x06, R9
 	LEAQ  (DI)(DI*2), R8
 	LEAQ  (R9)(R9*2), R10
-	MOVQ  blocks+56(FP), R11
+	MOVQ  blocks+136(FP), R11
 
 block:
-	MOVQ tw+32(FP), R13
-	MOVQ quarter+48(FP), R12
+	MOVQ tw_base+96(FP), R13
+	MOVQ quarter+128(FP), R12
 
 row:
 	VMOVUPS      (DX), Z0
@@ -94,25 +95,30 @@ row:
 	VZEROUPPER
 	RET
 
-// func fftLast4AVX512(dstRe *float32, dstIm *float32, srcRe *float32, srcIm *float32, rows *int32, ldDst int, ldSrc int, step int, blocks int)
+// func fftLast4AVX512(dstRe []float32, dstIm []float32, srcRe []float32, srcIm []float32, rows []int32, ldDst int, ldSrc int, step int)
 // Requires: AVX, AVX512F
-TEXT ·fftLast4AVX512(SB), NOSPLIT, $0-72
-	MOVQ srcRe+16(FP), AX
-	MOVQ srcIm+24(FP), CX
-	MOVQ rows+32(FP), DX
-	MOVQ ldSrc+48(FP), BX
-	MOVQ step+56(FP), SI
-	MOVQ blocks+64(FP), DI
+TEXT ·fftLast4AVX512(SB), NOSPLIT, $0-144
+	MOVQ  srcRe_base+48(FP), AX
+	MOVQ  srcIm_base+72(FP), CX
+	MOVQ  rows_base+96(FP), DX
+	MOVQ  ldSrc+128(FP), BX
+	SHLQ  $0x02, BX
+	MOVQ  step+136(FP), SI
+	SHLQ  $0x02, SI
+	IMULQ ldDst+120(FP), SI
+	MOVQ  rows_len+104(FP), DI
 
 block:
 	MOVQ    AX, R8
 	MOVLQSX (DX), R10
-	IMULQ   ldDst+40(FP), R10
-	ADDQ    dstRe+0(FP), R10
+	IMULQ   ldDst+120(FP), R10
+	SHLQ    $0x02, R10
+	ADDQ    dstRe_base+0(FP), R10
 	MOVQ    CX, R9
 	MOVLQSX (DX), R11
-	IMULQ   ldDst+40(FP), R11
-	ADDQ    dstIm+8(FP), R11
+	IMULQ   ldDst+120(FP), R11
+	SHLQ    $0x02, R11
+	ADDQ    dstIm_base+24(FP), R11
 	VMOVUPS (R8), Z0
 	VMOVUPS (R9), Z1
 	ADDQ    BX, R8
@@ -167,27 +173,32 @@ block:
 	VZEROUPPER
 	RET
 
-// func fftLast8AVX512(dstRe *float32, dstIm *float32, srcRe *float32, srcIm *float32, rows *int32, ldDst int, ldSrc int, step int, blocks int)
+// func fftLast8AVX512(dstRe []float32, dstIm []float32, srcRe []float32, srcIm []float32, rows []int32, ldDst int, ldSrc int, step int)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·fftLast8AVX512(SB), NOSPLIT, $0-72
+TEXT ·fftLast8AVX512(SB), NOSPLIT, $0-144
 	VBROADCASTSS c3f3504f3<>+0(SB), Z0
 	VBROADCASTSS c80000000<>+0(SB), Z1
-	MOVQ         srcRe+16(FP), AX
-	MOVQ         srcIm+24(FP), CX
-	MOVQ         rows+32(FP), DX
-	MOVQ         ldSrc+48(FP), BX
-	MOVQ         step+56(FP), SI
-	MOVQ         blocks+64(FP), DI
+	MOVQ         srcRe_base+48(FP), AX
+	MOVQ         srcIm_base+72(FP), CX
+	MOVQ         rows_base+96(FP), DX
+	MOVQ         ldSrc+128(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         step+136(FP), SI
+	SHLQ         $0x02, SI
+	IMULQ        ldDst+120(FP), SI
+	MOVQ         rows_len+104(FP), DI
 
 block:
 	MOVQ    AX, R8
 	MOVLQSX (DX), R10
-	IMULQ   ldDst+40(FP), R10
-	ADDQ    dstRe+0(FP), R10
+	IMULQ   ldDst+120(FP), R10
+	SHLQ    $0x02, R10
+	ADDQ    dstRe_base+0(FP), R10
 	MOVQ    CX, R9
 	MOVLQSX (DX), R11
-	IMULQ   ldDst+40(FP), R11
-	ADDQ    dstIm+8(FP), R11
+	IMULQ   ldDst+120(FP), R11
+	SHLQ    $0x02, R11
+	ADDQ    dstIm_base+24(FP), R11
 	VMOVUPS (R8), Z2
 	VMOVUPS (R9), Z3
 	VMOVUPS (R8)(BX*4), Z4
@@ -338,15 +349,16 @@ DATA c80000000<>+24(SB)/4, $0x80000000
 DATA c80000000<>+28(SB)/4, $0x80000000
 GLOBL c80000000<>(SB), RODATA|NOPTR, $32
 
-// func fftSplitAVX512(re *float32, im *float32, tw *float32, ld int, n int)
+// func fftSplitAVX512(re []float32, im []float32, tw []float32, ld int, n int)
 // Requires: AVX, AVX512DQ, AVX512F
-TEXT ·fftSplitAVX512(SB), NOSPLIT, $0-40
+TEXT ·fftSplitAVX512(SB), NOSPLIT, $0-88
 	VBROADCASTSS c3f000000<>+0(SB), Z0
-	MOVQ         re+0(FP), AX
-	MOVQ         im+8(FP), CX
-	MOVQ         tw+16(FP), DX
-	MOVQ         ld+24(FP), BX
-	MOVQ         n+32(FP), SI
+	MOVQ         re_base+0(FP), AX
+	MOVQ         im_base+24(FP), CX
+	MOVQ         tw_base+48(FP), DX
+	MOVQ         ld+72(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         n+80(FP), SI
 	MOVQ         BX, R8
 	IMULQ        SI, R8
 	LEAQ         (AX)(R8*1), DI
@@ -408,17 +420,18 @@ DATA c3f000000<>+24(SB)/4, $0x3f000000
 DATA c3f000000<>+28(SB)/4, $0x3f000000
 GLOBL c3f000000<>(SB), RODATA|NOPTR, $32
 
-// func fftMergeAVX512(dstRe *float32, dstIm *float32, srcRe *float32, srcIm *float32, tw *float32, ldSrc int, n int)
+// func fftMergeAVX512(dstRe []float32, dstIm []float32, srcRe []float32, srcIm []float32, tw []float32, ldSrc int, n int)
 // Requires: AVX, AVX512F
-TEXT ·fftMergeAVX512(SB), NOSPLIT, $0-56
+TEXT ·fftMergeAVX512(SB), NOSPLIT, $0-136
 	VBROADCASTSS c3f000000<>+0(SB), Z0
-	MOVQ         dstRe+0(FP), AX
-	MOVQ         dstIm+8(FP), CX
-	MOVQ         srcRe+16(FP), DX
-	MOVQ         srcIm+24(FP), BX
-	MOVQ         tw+32(FP), SI
-	MOVQ         ldSrc+40(FP), DI
-	MOVQ         n+48(FP), R8
+	MOVQ         dstRe_base+0(FP), AX
+	MOVQ         dstIm_base+24(FP), CX
+	MOVQ         srcRe_base+48(FP), DX
+	MOVQ         srcIm_base+72(FP), BX
+	MOVQ         tw_base+96(FP), SI
+	MOVQ         ldSrc+120(FP), DI
+	SHLQ         $0x02, DI
+	MOVQ         n+128(FP), R8
 	MOVQ         R8, R12
 	SHLQ         $0x06, R12
 	LEAQ         (AX)(R12*1), R9
@@ -475,25 +488,26 @@ row:
 	VZEROUPPER
 	RET
 
-// func fftRadix4AVX2(dstRe *float32, dstIm *float32, srcRe *float32, srcIm *float32, tw *float32, ldSrc int, quarter int, blocks int)
+// func fftRadix4AVX2(dstRe []float32, dstIm []float32, srcRe []float32, srcIm []float32, tw []float32, ldSrc int, quarter int, blocks int)
 // Requires: AVX, FMA3
-TEXT ·fftRadix4AVX2(SB), NOSPLIT, $0-64
-	MOVQ  dstRe+0(FP), AX
-	MOVQ  dstIm+8(FP), CX
-	MOVQ  srcRe+16(FP), DX
-	MOVQ  srcIm+24(FP), BX
-	MOVQ  ldSrc+40(FP), SI
-	MOVQ  quarter+48(FP), R9
+TEXT ·fftRadix4AVX2(SB), NOSPLIT, $0-144
+	MOVQ  dstRe_base+0(FP), AX
+	MOVQ  dstIm_base+24(FP), CX
+	MOVQ  srcRe_base+48(FP), DX
+	MOVQ  srcIm_base+72(FP), BX
+	MOVQ  ldSrc+120(FP), SI
+	SHLQ  $0x02, SI
+	MOVQ  quarter+128(FP), R9
 	MOVQ  SI, DI
 	IMULQ R9, DI
 	SHLQ  $0x06, R9
 	LEAQ  (DI)(DI*2), R8
 	LEAQ  (R9)(R9*2), R10
-	MOVQ  blocks+56(FP), R11
+	MOVQ  blocks+136(FP), R11
 
 block:
-	MOVQ tw+32(FP), R13
-	MOVQ quarter+48(FP), R12
+	MOVQ tw_base+96(FP), R13
+	MOVQ quarter+128(FP), R12
 
 row:
 	VMOVUPS      (DX), Y0
@@ -618,25 +632,30 @@ row:
 	VZEROUPPER
 	RET
 
-// func fftLast4AVX2(dstRe *float32, dstIm *float32, srcRe *float32, srcIm *float32, rows *int32, ldDst int, ldSrc int, step int, blocks int)
+// func fftLast4AVX2(dstRe []float32, dstIm []float32, srcRe []float32, srcIm []float32, rows []int32, ldDst int, ldSrc int, step int)
 // Requires: AVX
-TEXT ·fftLast4AVX2(SB), NOSPLIT, $0-72
-	MOVQ srcRe+16(FP), AX
-	MOVQ srcIm+24(FP), CX
-	MOVQ rows+32(FP), DX
-	MOVQ ldSrc+48(FP), BX
-	MOVQ step+56(FP), SI
-	MOVQ blocks+64(FP), DI
+TEXT ·fftLast4AVX2(SB), NOSPLIT, $0-144
+	MOVQ  srcRe_base+48(FP), AX
+	MOVQ  srcIm_base+72(FP), CX
+	MOVQ  rows_base+96(FP), DX
+	MOVQ  ldSrc+128(FP), BX
+	SHLQ  $0x02, BX
+	MOVQ  step+136(FP), SI
+	SHLQ  $0x02, SI
+	IMULQ ldDst+120(FP), SI
+	MOVQ  rows_len+104(FP), DI
 
 block:
 	MOVQ    AX, R8
 	MOVLQSX (DX), R10
-	IMULQ   ldDst+40(FP), R10
-	ADDQ    dstRe+0(FP), R10
+	IMULQ   ldDst+120(FP), R10
+	SHLQ    $0x02, R10
+	ADDQ    dstRe_base+0(FP), R10
 	MOVQ    CX, R9
 	MOVLQSX (DX), R11
-	IMULQ   ldDst+40(FP), R11
-	ADDQ    dstIm+8(FP), R11
+	IMULQ   ldDst+120(FP), R11
+	SHLQ    $0x02, R11
+	ADDQ    dstIm_base+24(FP), R11
 	VMOVUPS (R8), Y0
 	VMOVUPS (R9), Y1
 	ADDQ    BX, R8
@@ -685,12 +704,14 @@ block:
 	VMOVUPS Y1, (R11)
 	MOVQ    AX, R8
 	MOVLQSX (DX), R10
-	IMULQ   ldDst+40(FP), R10
-	ADDQ    dstRe+0(FP), R10
+	IMULQ   ldDst+120(FP), R10
+	SHLQ    $0x02, R10
+	ADDQ    dstRe_base+0(FP), R10
 	MOVQ    CX, R9
 	MOVLQSX (DX), R11
-	IMULQ   ldDst+40(FP), R11
-	ADDQ    dstIm+8(FP), R11
+	IMULQ   ldDst+120(FP), R11
+	SHLQ    $0x02, R11
+	ADDQ    dstIm_base+24(FP), R11
 	VMOVUPS 32(R8), Y0
 	VMOVUPS 32(R9), Y1
 	ADDQ    BX, R8
@@ -745,25 +766,30 @@ block:
 	VZEROUPPER
 	RET
 
-// func fftLast8AVX2(dstRe *float32, dstIm *float32, srcRe *float32, srcIm *float32, rows *int32, ldDst int, ldSrc int, step int, blocks int)
+// func fftLast8AVX2(dstRe []float32, dstIm []float32, srcRe []float32, srcIm []float32, rows []int32, ldDst int, ldSrc int, step int)
 // Requires: AVX
-TEXT ·fftLast8AVX2(SB), NOSPLIT, $256-72
-	MOVQ srcRe+16(FP), AX
-	MOVQ srcIm+24(FP), CX
-	MOVQ rows+32(FP), DX
-	MOVQ ldSrc+48(FP), BX
-	MOVQ step+56(FP), SI
-	MOVQ blocks+64(FP), DI
+TEXT ·fftLast8AVX2(SB), NOSPLIT, $256-144
+	MOVQ  srcRe_base+48(FP), AX
+	MOVQ  srcIm_base+72(FP), CX
+	MOVQ  rows_base+96(FP), DX
+	MOVQ  ldSrc+128(FP), BX
+	SHLQ  $0x02, BX
+	MOVQ  step+136(FP), SI
+	SHLQ  $0x02, SI
+	IMULQ ldDst+120(FP), SI
+	MOVQ  rows_len+104(FP), DI
 
 block:
 	MOVQ    AX, R8
 	MOVLQSX (DX), R10
-	IMULQ   ldDst+40(FP), R10
-	ADDQ    dstRe+0(FP), R10
+	IMULQ   ldDst+120(FP), R10
+	SHLQ    $0x02, R10
+	ADDQ    dstRe_base+0(FP), R10
 	MOVQ    CX, R9
 	MOVLQSX (DX), R11
-	IMULQ   ldDst+40(FP), R11
-	ADDQ    dstIm+8(FP), R11
+	IMULQ   ldDst+120(FP), R11
+	SHLQ    $0x02, R11
+	ADDQ    dstIm_base+24(FP), R11
 	VMOVUPS (R8), Y0
 	VMOVUPS (R9), Y1
 	VMOVUPS (R8)(BX*4), Y2
@@ -904,12 +930,14 @@ block:
 	VMOVUPS Y1, (R11)(SI*1)
 	MOVQ    AX, R8
 	MOVLQSX (DX), R10
-	IMULQ   ldDst+40(FP), R10
-	ADDQ    dstRe+0(FP), R10
+	IMULQ   ldDst+120(FP), R10
+	SHLQ    $0x02, R10
+	ADDQ    dstRe_base+0(FP), R10
 	MOVQ    CX, R9
 	MOVLQSX (DX), R11
-	IMULQ   ldDst+40(FP), R11
-	ADDQ    dstIm+8(FP), R11
+	IMULQ   ldDst+120(FP), R11
+	SHLQ    $0x02, R11
+	ADDQ    dstIm_base+24(FP), R11
 	VMOVUPS 32(R8), Y0
 	VMOVUPS 32(R9), Y1
 	VMOVUPS 32(R8)(BX*4), Y2
@@ -1056,14 +1084,15 @@ block:
 	VZEROUPPER
 	RET
 
-// func fftSplitAVX2(re *float32, im *float32, tw *float32, ld int, n int)
+// func fftSplitAVX2(re []float32, im []float32, tw []float32, ld int, n int)
 // Requires: AVX, FMA3
-TEXT ·fftSplitAVX2(SB), NOSPLIT, $0-40
-	MOVQ    re+0(FP), AX
-	MOVQ    im+8(FP), CX
-	MOVQ    tw+16(FP), DX
-	MOVQ    ld+24(FP), BX
-	MOVQ    n+32(FP), SI
+TEXT ·fftSplitAVX2(SB), NOSPLIT, $0-88
+	MOVQ    re_base+0(FP), AX
+	MOVQ    im_base+24(FP), CX
+	MOVQ    tw_base+48(FP), DX
+	MOVQ    ld+72(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    n+80(FP), SI
 	MOVQ    BX, R8
 	IMULQ   SI, R8
 	LEAQ    (AX)(R8*1), DI
@@ -1149,16 +1178,17 @@ row:
 	VZEROUPPER
 	RET
 
-// func fftMergeAVX2(dstRe *float32, dstIm *float32, srcRe *float32, srcIm *float32, tw *float32, ldSrc int, n int)
+// func fftMergeAVX2(dstRe []float32, dstIm []float32, srcRe []float32, srcIm []float32, tw []float32, ldSrc int, n int)
 // Requires: AVX, FMA3
-TEXT ·fftMergeAVX2(SB), NOSPLIT, $0-56
-	MOVQ    dstRe+0(FP), AX
-	MOVQ    dstIm+8(FP), CX
-	MOVQ    srcRe+16(FP), DX
-	MOVQ    srcIm+24(FP), BX
-	MOVQ    tw+32(FP), SI
-	MOVQ    ldSrc+40(FP), DI
-	MOVQ    n+48(FP), R8
+TEXT ·fftMergeAVX2(SB), NOSPLIT, $0-136
+	MOVQ    dstRe_base+0(FP), AX
+	MOVQ    dstIm_base+24(FP), CX
+	MOVQ    srcRe_base+48(FP), DX
+	MOVQ    srcIm_base+72(FP), BX
+	MOVQ    tw_base+96(FP), SI
+	MOVQ    ldSrc+120(FP), DI
+	SHLQ    $0x02, DI
+	MOVQ    n+128(FP), R8
 	MOVQ    R8, R12
 	SHLQ    $0x06, R12
 	LEAQ    (AX)(R12*1), R9

@@ -18,14 +18,14 @@ package kernel
 //	}
 //
 // for at least one block of at least one row, where the rows of src are ldSrc
-// bytes apart, those of dst lie together, and dst may be src.
+// values apart, those of dst lie together, and dst may be src.
 //
 //go:noescape
-func fftRadix4AVX512(dstRe *float32, dstIm *float32, srcRe *float32, srcIm *float32, tw *float32, ldSrc int, quarter int, blocks int)
+func fftRadix4AVX512(dstRe []float32, dstIm []float32, srcRe []float32, srcIm []float32, tw []float32, ldSrc int, quarter int, blocks int)
 
 // fftLast4AVX512 computes, with complex rows of 16 values,
 //
-//	for b := range blocks {
+//	for b := range rows {
 //		for k := range 4 {
 //			dst[rows[b]+k*step] = 0
 //			for j := range 4 {
@@ -34,15 +34,14 @@ func fftRadix4AVX512(dstRe *float32, dstIm *float32, srcRe *float32, srcIm *floa
 //		}
 //	}
 //
-// for at least one block, where rows are ldDst and ldSrc bytes apart, and step is
-// in bytes too.
+// for at least one block, where rows are ldDst and ldSrc values apart.
 //
 //go:noescape
-func fftLast4AVX512(dstRe *float32, dstIm *float32, srcRe *float32, srcIm *float32, rows *int32, ldDst int, ldSrc int, step int, blocks int)
+func fftLast4AVX512(dstRe []float32, dstIm []float32, srcRe []float32, srcIm []float32, rows []int32, ldDst int, ldSrc int, step int)
 
 // fftLast8AVX512 computes, with complex rows of 16 values,
 //
-//	for b := range blocks {
+//	for b := range rows {
 //		for k := range 8 {
 //			dst[rows[b]+k*step] = 0
 //			for j := range 8 {
@@ -51,15 +50,14 @@ func fftLast4AVX512(dstRe *float32, dstIm *float32, srcRe *float32, srcIm *float
 //		}
 //	}
 //
-// for at least one block, where rows are ldDst and ldSrc bytes apart, and step is
-// in bytes too.
+// for at least one block, where rows are ldDst and ldSrc values apart.
 //
 //go:noescape
-func fftLast8AVX512(dstRe *float32, dstIm *float32, srcRe *float32, srcIm *float32, rows *int32, ldDst int, ldSrc int, step int, blocks int)
+func fftLast8AVX512(dstRe []float32, dstIm []float32, srcRe []float32, srcIm []float32, rows []int32, ldDst int, ldSrc int, step int)
 
 // fftSplitAVX512 turns the transform of n complex values into that of 2n real ones, the
 // even ones of which were the real and the odd ones the imaginary parts. It
-// computes, with complex rows z of 16 values, ld bytes apart,
+// computes, with complex rows z of 16 values, ld values apart,
 //
 //	z[0], z[n] = re(z[0]) + im(z[0]), re(z[0]) - im(z[0])
 //	for k := 1; k <= n/2; k++ {
@@ -70,7 +68,7 @@ func fftLast8AVX512(dstRe *float32, dstIm *float32, srcRe *float32, srcIm *float
 // where tw[k] is exp(-iπk/n)/2i.
 //
 //go:noescape
-func fftSplitAVX512(re *float32, im *float32, tw *float32, ld int, n int)
+func fftSplitAVX512(re []float32, im []float32, tw []float32, ld int, n int)
 
 // fftMergeAVX512 makes of a spectrum of 2n real values what the inverse transform of n
 // complex values makes these of, counting each of the n+1 bins once. It computes,
@@ -82,11 +80,11 @@ func fftSplitAVX512(re *float32, im *float32, tw *float32, ld int, n int)
 //		dst[k], dst[n-k] = a+b, conj(a-b)
 //	}
 //
-// where tw[k] is i*exp(iπk/n)/2, the rows of src are ldSrc bytes apart, and those of
-// dst lie together.
+// where tw[k] is i*exp(iπk/n)/2, the rows of src are ldSrc values apart, and those
+// of dst lie together.
 //
 //go:noescape
-func fftMergeAVX512(dstRe *float32, dstIm *float32, srcRe *float32, srcIm *float32, tw *float32, ldSrc int, n int)
+func fftMergeAVX512(dstRe []float32, dstIm []float32, srcRe []float32, srcIm []float32, tw []float32, ldSrc int, n int)
 
 // fftRadix4AVX2 computes, with complex rows x of 16 values,
 //
@@ -102,14 +100,14 @@ func fftMergeAVX512(dstRe *float32, dstIm *float32, srcRe *float32, srcIm *float
 //	}
 //
 // for at least one block of at least one row, where the rows of src are ldSrc
-// bytes apart, those of dst lie together, and dst may be src.
+// values apart, those of dst lie together, and dst may be src.
 //
 //go:noescape
-func fftRadix4AVX2(dstRe *float32, dstIm *float32, srcRe *float32, srcIm *float32, tw *float32, ldSrc int, quarter int, blocks int)
+func fftRadix4AVX2(dstRe []float32, dstIm []float32, srcRe []float32, srcIm []float32, tw []float32, ldSrc int, quarter int, blocks int)
 
 // fftLast4AVX2 computes, with complex rows of 16 values,
 //
-//	for b := range blocks {
+//	for b := range rows {
 //		for k := range 4 {
 //			dst[rows[b]+k*step] = 0
 //			for j := range 4 {
@@ -118,15 +116,14 @@ func fftRadix4AVX2(dstRe *float32, dstIm *float32, srcRe *float32, srcIm *float3
 //		}
 //	}
 //
-// for at least one block, where rows are ldDst and ldSrc bytes apart, and step is
-// in bytes too.
+// for at least one block, where rows are ldDst and ldSrc values apart.
 //
 //go:noescape
-func fftLast4AVX2(dstRe *float32, dstIm *float32, srcRe *float32, srcIm *float32, rows *int32, ldDst int, ldSrc int, step int, blocks int)
+func fftLast4AVX2(dstRe []float32, dstIm []float32, srcRe []float32, srcIm []float32, rows []int32, ldDst int, ldSrc int, step int)
 
 // fftLast8AVX2 computes, with complex rows of 16 values,
 //
-//	for b := range blocks {
+//	for b := range rows {
 //		for k := range 8 {
 //			dst[rows[b]+k*step] = 0
 //			for j := range 8 {
@@ -135,15 +132,14 @@ func fftLast4AVX2(dstRe *float32, dstIm *float32, srcRe *float32, srcIm *float32
 //		}
 //	}
 //
-// for at least one block, where rows are ldDst and ldSrc bytes apart, and step is
-// in bytes too.
+// for at least one block, where rows are ldDst and ldSrc values apart.
 //
 //go:noescape
-func fftLast8AVX2(dstRe *float32, dstIm *float32, srcRe *float32, srcIm *float32, rows *int32, ldDst int, ldSrc int, step int, blocks int)
+func fftLast8AVX2(dstRe []float32, dstIm []float32, srcRe []float32, srcIm []float32, rows []int32, ldDst int, ldSrc int, step int)
 
 // fftSplitAVX2 turns the transform of n complex values into that of 2n real ones, the
 // even ones of which were the real and the odd ones the imaginary parts. It
-// computes, with complex rows z of 16 values, ld bytes apart,
+// computes, with complex rows z of 16 values, ld values apart,
 //
 //	z[0], z[n] = re(z[0]) + im(z[0]), re(z[0]) - im(z[0])
 //	for k := 1; k <= n/2; k++ {
@@ -154,7 +150,7 @@ func fftLast8AVX2(dstRe *float32, dstIm *float32, srcRe *float32, srcIm *float32
 // where tw[k] is exp(-iπk/n)/2i.
 //
 //go:noescape
-func fftSplitAVX2(re *float32, im *float32, tw *float32, ld int, n int)
+func fftSplitAVX2(re []float32, im []float32, tw []float32, ld int, n int)
 
 // fftMergeAVX2 makes of a spectrum of 2n real values what the inverse transform of n
 // complex values makes these of, counting each of the n+1 bins once. It computes,
@@ -166,8 +162,8 @@ func fftSplitAVX2(re *float32, im *float32, tw *float32, ld int, n int)
 //		dst[k], dst[n-k] = a+b, conj(a-b)
 //	}
 //
-// where tw[k] is i*exp(iπk/n)/2, the rows of src are ldSrc bytes apart, and those of
-// dst lie together.
+// where tw[k] is i*exp(iπk/n)/2, the rows of src are ldSrc values apart, and those
+// of dst lie together.
 //
 //go:noescape
-func fftMergeAVX2(dstRe *float32, dstIm *float32, srcRe *float32, srcIm *float32, tw *float32, ldSrc int, n int)
+func fftMergeAVX2(dstRe []float32, dstIm []float32, srcRe []float32, srcIm []float32, tw []float32, ldSrc int, n int)

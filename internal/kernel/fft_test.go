@@ -77,7 +77,7 @@ func fftCases(r *rand.Rand) []fftCase {
 // a lane does not depend on the others, and that a NaN or an infinity comes
 // through.
 func TestFFTAgainstGeneric(t *testing.T) {
-	eachLevel(t, func(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 2))
 		for _, c := range fftCases(r) {
 			for trial := range 4 {
@@ -126,7 +126,7 @@ func TestFFTAgainstGeneric(t *testing.T) {
 
 // TestFFTRadix4InPlace and from another array give the same.
 func TestFFTRadix4InPlace(t *testing.T) {
-	eachLevel(t, func(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 2))
 		const quarter, blocks = 3, 2
 		re, im, tw := random(r, 4*quarter*blocks*Width), random(r, 4*quarter*blocks*Width), random(r, 6*quarter)

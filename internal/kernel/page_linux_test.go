@@ -31,7 +31,7 @@ func atPageEnd(t *testing.T, v []float32) []float32 {
 }
 
 func TestProductAtPageEnd(t *testing.T) {
-	eachLevel(t, func(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 2))
 		for m := 1; m <= 14; m++ {
 			for _, k := range []int{1, 4, 13} {
@@ -56,11 +56,11 @@ func TestProductAtPageEnd(t *testing.T) {
 	})
 }
 
-func TestVectorAtPageEnd(t *testing.T) {
-	eachLevel(t, func(t *testing.T) {
+func TestElementwiseAtPageEnd(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 2))
 		for n := range 40 {
-			for _, v := range vectorCases {
+			for _, v := range elementwiseCases {
 				var in [][]float32
 				for range v.inputs {
 					in = append(in, atPageEnd(t, random(r, n)))
@@ -74,8 +74,8 @@ func TestVectorAtPageEnd(t *testing.T) {
 	})
 }
 
-func TestTrainAtPageEnd(t *testing.T) {
-	eachLevel(t, func(t *testing.T) {
+func TestOthersAtPageEnd(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 2))
 		for n := range 40 {
 			v := func(n int) []float32 { return atPageEnd(t, random(r, n)) }
@@ -87,14 +87,13 @@ func TestTrainAtPageEnd(t *testing.T) {
 			if n > 0 {
 				m := 2*(n+3) + n
 				SnakeGradRows(v(m), v(m), v(m), n+3, 3, n, v(n), v(n), v(n), v(n))
-				SnakeRows(v(m), v(m), n+3, 3, v(n), v(n))
 			}
 		}
 	})
 }
 
 func TestFFTAtPageEnd(t *testing.T) {
-	eachLevel(t, func(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 2))
 		for _, c := range fftCases(r) {
 			v := func(n int) []float32 { return atPageEnd(t, random(r, n*Width)) }

@@ -1,17 +1,3 @@
-// Package kernel is the numeric ground floor: the matrix product in which every
-// convolution, LSTM and attention of the codec ends, and the vector functions
-// between them.
-//
-// The contract that the exactness of everything above rests on: every output
-// of a product is one chain of fused multiply-adds over (tap, input channel),
-// in that order, starting from bias + init. Neither the tile in which an output
-// is computed, nor the rows and panels computed beside it, nor the thread that
-// computes it can change a bit of it. The vector functions likewise give each
-// element the same value wherever in a slice it stands.
-//
-// Every kernel exists as a plain Go loop (the generic one: reference and
-// fallback) and as assembly for AVX2+FMA and AVX-512, chosen at run time.
-// Results of different implementations agree closely but not bit for bit.
 package kernel
 
 import "fmt"

@@ -29,14 +29,19 @@ var noBias = func() (b [4 * Width]float32) {
 	return b
 }()
 
-// productTiled cuts a product into tiles: blocks of rows whose input stays in
+func productAVX512(p *Product, row0, row1, panel0, panel1 int) {
+	productTiles(p, row0, row1, panel0, panel1, panelsAVX512[:], true)
+}
+
+func productAVX2(p *Product, row0, row1, panel0, panel1 int) {
+	productTiles(p, row0, row1, panel0, panel1, panelsAVX2[:], false)
+}
+
+// productTiles cuts a product into tiles: blocks of rows whose input stays in
 // the cache, in each block groups of panels, for each group the rows in tiles.
-// Blocks and tiles are nearly equal in height.
-func productTiled(p *Product, row0, row1, panel0, panel1 int) {
-	panels := panelsAVX2[:]
-	if current == levelAVX512 {
-		panels = panelsAVX512[:]
-	}
+// Blocks and tiles are nearly equal in height. panels has the most panels that a
+// tile of so many rows has.
+func productTiles(p *Product, row0, row1, panel0, panel1 int, panels []int, avx512 bool) {
 	most := len(panels) - 1
 	height := max(minBlock*most, blockBytes/(4*max(p.LdA, 1)))
 	for blocks := (row1 - row0 + height - 1) / height; blocks > 0; blocks-- {
@@ -49,7 +54,7 @@ func productTiled(p *Product, row0, row1, panel0, panel1 int) {
 			}
 			for t, left := row0, tiles; left > 0; left-- {
 				rows := (end - t + left - 1) / left
-				productTile(p, t, rows, panel, group)
+				productTile(p, t, rows, panel, group, avx512)
 				t += rows
 			}
 			panel += group
@@ -58,7 +63,7 @@ func productTiled(p *Product, row0, row1, panel0, panel1 int) {
 	}
 }
 
-func productTile(p *Product, t, rows, panel, panels int) {
+func productTile(p *Product, t, rows, panel, panels int, avx512 bool) {
 	w := p.W
 	col, ldW := panel*Width, w.stride()
 	bias, dst := &noBias[0], &p.Dst[t*p.LdDst+col]
@@ -73,9 +78,9 @@ func productTile(p *Product, t, rows, panel, panels int) {
 	if w.Taps*w.K > 0 {
 		taps, a, b = w.Taps, &p.A[t*p.LdA], &w.Data[panel*ldW]
 	}
-	if current == levelAVX512 {
-		productAVX512(rows, panels, dst, init, bias, a, b, 4*p.LdDst, 4*p.LdInit, 4*p.LdA, 4*p.LdTap, 4*ldW, taps, w.K)
+	if avx512 {
+		productTileAVX512(rows, panels, dst, init, bias, a, b, 4*p.LdDst, 4*p.LdInit, 4*p.LdA, 4*p.LdTap, 4*ldW, taps, w.K)
 	} else {
-		productAVX2(rows, panels, dst, init, bias, a, b, 4*p.LdDst, 4*p.LdInit, 4*p.LdA, 4*p.LdTap, 4*ldW, taps, w.K)
+		productTileAVX2(rows, panels, dst, init, bias, a, b, 4*p.LdDst, 4*p.LdInit, 4*p.LdA, 4*p.LdTap, 4*ldW, taps, w.K)
 	}
 }

@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func productAVX512(rows int, panels int, dst *float32, init *float32, bias *float32, a *float32, w *float32, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, k int)
+// func productTileAVX512(rows int, panels int, dst *float32, init *float32, bias *float32, a *float32, w *float32, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, k int)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·productAVX512(SB), NOSPLIT, $0-112
+TEXT ·productTileAVX512(SB), NOSPLIT, $0-112
 	MOVQ panels+8(FP), R11
 	SHLQ $0x04, R11
 	MOVQ rows+0(FP), R10
@@ -6083,9 +6083,9 @@ r12p2store:
 	VZEROUPPER
 	RET
 
-// func productAVX2(rows int, panels int, dst *float32, init *float32, bias *float32, a *float32, w *float32, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, k int)
+// func productTileAVX2(rows int, panels int, dst *float32, init *float32, bias *float32, a *float32, w *float32, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, k int)
 // Requires: AVX, FMA3, MMX+
-TEXT ·productAVX2(SB), NOSPLIT, $0-112
+TEXT ·productTileAVX2(SB), NOSPLIT, $0-112
 	MOVQ panels+8(FP), R11
 	SHLQ $0x04, R11
 	MOVQ rows+0(FP), R10

@@ -2,10 +2,8 @@ package kernel
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"testing"
-	"time"
 )
 
 func BenchmarkProduct(b *testing.B) {
@@ -47,18 +45,6 @@ func BenchmarkMatVec(b *testing.B) {
 			})
 		}
 	}
-}
-
-// fastest returns the seconds of the fastest of a benchmark's runs, the figure
-// that neighbours on the machine disturb least.
-func fastest(b *testing.B, run func()) float64 {
-	best := time.Duration(math.MaxInt64)
-	for b.Loop() {
-		start := time.Now()
-		run()
-		best = min(best, time.Since(start))
-	}
-	return best.Seconds()
 }
 
 func benchProduct(rows, taps, k, n, dilation, stride int) *Product {

@@ -4,7 +4,7 @@
 
 package kernel
 
-// productAVX512 computes a tile of a product, rows by panels, for the tiles
+// productTileAVX512 computes a tile of a product, rows by panels, for the tiles
 // that it has: 1x1, 1x2, 1x4, 2x1, 2x2, 2x4, 3x1, 3x2, 3x4, 4x1,
 // 4x2, 4x4, 5x1, 5x2, 5x4, 6x1, 6x2, 6x4, 7x1, 7x2,
 // 8x1, 8x2, 9x1, 9x2, 10x1, 10x2, 11x1, 11x2, 12x1, 12x2.
@@ -28,9 +28,9 @@ package kernel
 // with strides in bytes instead of elements.
 //
 //go:noescape
-func productAVX512(rows int, panels int, dst *float32, init *float32, bias *float32, a *float32, w *float32, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, k int)
+func productTileAVX512(rows int, panels int, dst *float32, init *float32, bias *float32, a *float32, w *float32, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, k int)
 
-// productAVX2 computes a tile of a product, rows by panels, for the tiles
+// productTileAVX2 computes a tile of a product, rows by panels, for the tiles
 // that it has: 1x1, 1x2, 1x4, 2x1, 2x2, 3x1, 3x2, 4x1, 5x1, 6x1.
 // It equals
 //
@@ -52,4 +52,4 @@ func productAVX512(rows int, panels int, dst *float32, init *float32, bias *floa
 // with strides in bytes instead of elements.
 //
 //go:noescape
-func productAVX2(rows int, panels int, dst *float32, init *float32, bias *float32, a *float32, w *float32, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, k int)
+func productTileAVX2(rows int, panels int, dst *float32, init *float32, bias *float32, a *float32, w *float32, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, k int)

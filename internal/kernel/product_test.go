@@ -5,27 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
-	"unsafe"
 )
-
-// eachLevel runs a test at every level that this machine has.
-func eachLevel(t *testing.T, test func(t *testing.T)) {
-	defer setLevel(current)
-	for l := levelGeneric; l <= bestLevel(); l++ {
-		setLevel(l)
-		t.Run(l.String(), test)
-	}
-}
-
-func setLevel(l level) { current = l }
-
-func random(r *rand.Rand, n int) []float32 {
-	v := make([]float32, n)
-	for i := range v {
-		v[i] = float32(r.NormFloat64())
-	}
-	return v
-}
 
 // fill gives panels random weights, zero beyond N.
 func fill(r *rand.Rand, w *Panels) *Panels {
@@ -58,7 +38,7 @@ func testProduct(r *rand.Rand, m, taps, k, n int, bias, init bool) *Product {
 }
 
 func TestProductAgainstGeneric(t *testing.T) {
-	eachLevel(t, func(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(1, 2))
 		for _, taps := range []int{0, 1, 3, 7} {
 			for _, k := range []int{0, 1, 2, 3, 4, 5, 7, 16, 33, 67} {
@@ -86,7 +66,7 @@ func TestProductAgainstGeneric(t *testing.T) {
 // TestProductWhateverTheTile is the contract: not a bit of an output depends on
 // what is computed beside it.
 func TestProductWhateverTheTile(t *testing.T) {
-	eachLevel(t, func(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(3, 4))
 		for m := 1; m <= 30; m++ {
 			for panels := 1; panels <= 9; panels++ {
@@ -121,7 +101,7 @@ func TestProductWhateverTheTile(t *testing.T) {
 
 // TestProductBlocks has inputs that do not fit one block of rows.
 func TestProductBlocks(t *testing.T) {
-	eachLevel(t, func(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(5, 6))
 		const m = 401
 		p := testProduct(r, m, 1, 1100, 33, true, true)
@@ -138,7 +118,7 @@ func TestProductBlocks(t *testing.T) {
 }
 
 func TestProductInPlace(t *testing.T) {
-	eachLevel(t, func(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(7, 8))
 		for m := 1; m <= 13; m++ {
 			p := testProduct(r, m, 2, 9, 75, true, true)
@@ -155,7 +135,7 @@ func TestProductInPlace(t *testing.T) {
 }
 
 func TestNoAllocations(t *testing.T) {
-	eachLevel(t, func(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
 		p := testProduct(rand.New(rand.NewPCG(9, 9)), 5, 2, 9, 75, true, true)
 		if n := testing.AllocsPerRun(10, func() {
 			q := Product{Dst: p.Dst, LdDst: p.LdDst, A: p.A, LdA: p.LdA, LdTap: p.LdTap, W: p.W}
@@ -169,29 +149,10 @@ func TestNoAllocations(t *testing.T) {
 	})
 }
 
-func same(t *testing.T, what string, got, want []float32) {
-	t.Helper()
-	for i, v := range want {
-		if math.Float32bits(got[i]) != math.Float32bits(v) {
-			t.Fatalf("%s: value %d is %v, want %v", what, i, got[i], v)
-		}
-	}
-}
-
-// aligned returns n values at a multiple of 64 bytes, as a tensor.Region has
-// them.
-func aligned(n int) []float32 {
-	v := make([]float32, n+16)
-	for uintptr(unsafe.Pointer(&v[0]))%64 != 0 {
-		v = v[1:]
-	}
-	return v[:n]
-}
-
 // TestProductOfPartOfPanels has panels that are longer than what is read of
 // them.
 func TestProductOfPartOfPanels(t *testing.T) {
-	eachLevel(t, func(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(11, 12))
 		const rows, whole, part, first, n = 7, 40, 13, 9, 75
 		long := fill(r, NewPanels(nil, 1, whole, n))

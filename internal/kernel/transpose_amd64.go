@@ -7,18 +7,26 @@ package kernel
 // holds.
 const transposeBlock = 64
 
-// transpose goes in strips as wide as a register. The last strip overlaps the
-// one before it where the columns are no multiple of its width, and both write
-// the same.
-func transpose(dst []float32, ldDst int, src []float32, ldSrc, rows, cols int) {
-	strip, width := transposeStripAVX2, 8
-	if current == levelAVX512 && rows >= 16 && cols >= 16 {
-		strip, width = transposeStripAVX512, 16
+func transposeAVX512(dst []float32, ldDst int, src []float32, ldSrc, rows, cols int) {
+	if rows < 16 || cols < 16 {
+		transposeAVX2(dst, ldDst, src, ldSrc, rows, cols)
+		return
 	}
-	if current == levelGeneric || rows < width || cols < width {
+	transposeStrips(dst, ldDst, src, ldSrc, rows, cols, 16, transposeStripAVX512)
+}
+
+func transposeAVX2(dst []float32, ldDst int, src []float32, ldSrc, rows, cols int) {
+	if rows < 8 || cols < 8 {
 		transposeGeneric(dst, ldDst, src, ldSrc, rows, cols)
 		return
 	}
+	transposeStrips(dst, ldDst, src, ldSrc, rows, cols, 8, transposeStripAVX2)
+}
+
+// transposeStrips goes in strips as wide as a register. The last strip overlaps the
+// one before it where the columns are no multiple of its width, and both write
+// the same.
+func transposeStrips(dst []float32, ldDst int, src []float32, ldSrc, rows, cols, width int, strip func(dst, src *float32, ldDst, ldSrc, rows int)) {
 	for r := 0; r < rows; {
 		n := rows - r
 		if n >= transposeBlock+width {

@@ -6,13 +6,14 @@ import (
 
 	"github.com/mmcloughlin/avo/attr"
 	"github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/gotypes"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// A vectors writes functions for one instruction set. The same operations in
-// the same order serve both, so that their results agree but for subnormal
-// numbers and sums.
+// A vectors writes functions for one instruction set of amd64. AVX-512 and AVX2
+// have the same operations in the same order, so that their results agree except
+// for subnormal numbers and sums.
 type vectors struct {
 	*build.Context
 	wide   bool                   // AVX-512
@@ -24,6 +25,14 @@ type vectors struct {
 
 type vec = reg.VecVirtual
 
+// forEachISA calls generate for AVX-512 and for AVX2.
+func forEachISA(c *build.Context, generate func(f *vectors)) {
+	tables := map[number]operand.Mem{}
+	for _, wide := range []bool{true, false} {
+		generate(&vectors{Context: c, wide: wide, tables: tables})
+	}
+}
+
 // A number is a constant as its bits.
 type number uint32
 
@@ -31,8 +40,11 @@ func float(v float32) number { return number(math.Float32bits(v)) }
 
 func imm(v uint64) operand.Constant { return operand.Imm(v) }
 
-// begin starts a function; end returns from it.
-func (f *vectors) begin(name, signature string, doc ...string) {
+// begin starts a kernel of the table; end returns from it.
+func (f *vectors) begin(name string, doc ...string) { f.beginPart(name, signature(name), doc...) }
+
+// beginPart starts a function for a part of a kernel.
+func (f *vectors) beginPart(name, signature string, doc ...string) {
 	f.Function(name + f.suffix())
 	f.Pragma("noescape")
 	f.Attributes(attr.NOSPLIT)
@@ -98,13 +110,13 @@ func (f *vectors) add(a, b vec) vec {
 // scalar returns a parameter in every element of a new register.
 func (f *vectors) scalar(name string) vec {
 	r := f.vec()
-	f.VBROADCASTSS(f.address(name), r)
+	f.VBROADCASTSS(f.address(f.Param(name)), r)
 	return r
 }
 
-// address returns where a parameter lies.
-func (f *vectors) address(name string) operand.Mem {
-	p, err := f.Param(name).Resolve()
+// address returns where a parameter, or a part of one, lies.
+func (f *vectors) address(c gotypes.Component) operand.Mem {
+	p, err := c.Resolve()
 	if err != nil {
 		panic(err)
 	}

@@ -14,18 +14,16 @@ var sqrtHalf = float(math.Sqrt2 / 2)
 // register has elements.
 type complexVec struct{ re, im vec }
 
-// fftFunctions writes the passes of the Fourier transform for both instruction
-// sets. A row is 16 transforms' values of one index.
-func fftFunctions(c *build.Context) {
-	tables := map[number]operand.Mem{}
-	for _, wide := range []bool{true, false} {
-		f := &vectors{Context: c, wide: wide, tables: tables}
+// ffts writes the passes of the Fourier transform. A row is 16 transforms' values of
+// one index.
+func ffts(c *build.Context) {
+	forEachISA(c, func(f *vectors) {
 		f.fftRadix4()
 		f.fftLast(4)
 		f.fftLast(8)
 		f.fftSplit()
 		f.fftMerge()
-	}
+	})
 }
 
 // halves runs a body for each register of a row.
@@ -69,17 +67,24 @@ func (f *vectors) turn(a complexVec, w operand.Mem) complexVec {
 	return complexVec{r, i}
 }
 
+// stride returns a parameter that counts elements as a number of bytes.
+func (f *vectors) stride(name string) reg.Register {
+	r := f.Load(f.Param(name), f.GP64())
+	f.SHLQ(operand.Imm(2), r)
+	return r
+}
+
+// pointers returns where the slices named start.
 func (f *vectors) pointers(names ...string) []reg.Register {
 	var p []reg.Register
 	for _, n := range names {
-		p = append(p, f.Load(f.Param(n), f.GP64()))
+		p = append(p, f.Load(f.Param(n).Base(), f.GP64()))
 	}
 	return p
 }
 
 func (f *vectors) fftRadix4() {
-	f.begin("fftRadix4", "func(dstRe, dstIm, srcRe, srcIm, tw *float32, ldSrc, quarter, blocks int)",
-		"computes, with complex rows x of 16 values,", "",
+	f.begin("fftRadix4", "computes, with complex rows x of 16 values,", "",
 		"\tfor b := range blocks {",
 		"\t\tfor j := range quarter {",
 		"\t\t\ti, w := 4*b*quarter+j, tw[3*j:]",
@@ -91,10 +96,10 @@ func (f *vectors) fftRadix4() {
 		"\t\t}",
 		"\t}", "",
 		"for at least one block of at least one row, where the rows of src are ldSrc",
-		"bytes apart, those of dst lie together, and dst may be src.")
+		"values apart, those of dst lie together, and dst may be src.")
 	p := f.pointers("dstRe", "dstIm", "srcRe", "srcIm")
 	dst, src := p[:2], p[2:]
-	ldSrc := f.Load(f.Param("ldSrc"), f.GP64())
+	ldSrc := f.stride("ldSrc")
 	// Quarters of a block in bytes, and three times as many.
 	from, from3, to, to3 := f.GP64(), f.GP64(), f.GP64(), f.GP64()
 	f.Load(f.Param("quarter"), to)
@@ -113,7 +118,7 @@ func (f *vectors) fftRadix4() {
 	}
 	blocks, left, tw := f.Load(f.Param("blocks"), f.GP64()), f.GP64(), f.GP64()
 	f.Label("block")
-	f.Load(f.Param("tw"), tw)
+	f.Load(f.Param("tw").Base(), tw)
 	f.Load(f.Param("quarter"), left)
 	f.Label("row")
 	f.halves(func(at int) {
@@ -153,9 +158,8 @@ func (f *vectors) fftRadix4() {
 func (f *vectors) fftLast(radix int) {
 	name := map[int]string{4: "fftLast4", 8: "fftLast8"}[radix]
 	count := map[int]string{4: "4", 8: "8"}[radix]
-	f.begin(name, "func(dstRe, dstIm, srcRe, srcIm *float32, rows *int32, ldDst, ldSrc, step, blocks int)",
-		"computes, with complex rows of 16 values,", "",
-		"\tfor b := range blocks {",
+	f.begin(name, "computes, with complex rows of 16 values,", "",
+		"\tfor b := range rows {",
 		"\t\tfor k := range "+count+" {",
 		"\t\t\tdst[rows[b]+k*step] = 0",
 		"\t\t\tfor j := range "+count+" {",
@@ -163,8 +167,7 @@ func (f *vectors) fftLast(radix int) {
 		"\t\t\t}",
 		"\t\t}",
 		"\t}", "",
-		"for at least one block, where rows are ldDst and ldSrc bytes apart, and step is",
-		"in bytes too.")
+		"for at least one block, where rows are ldDst and ldSrc values apart.")
 	f.constants(func(f *vectors) {
 		if radix == 8 {
 			for k := range 4 {
@@ -172,8 +175,11 @@ func (f *vectors) fftLast(radix int) {
 			}
 		}
 	})
-	p := f.pointers("srcRe", "srcIm", "rows", "ldSrc", "step", "blocks")
-	src, rows, ldSrc, step, blocks := p[:2], p[2], p[3], p[4], p[5]
+	p := f.pointers("srcRe", "srcIm", "rows")
+	src, rows := p[:2], p[2]
+	ldSrc, step := f.stride("ldSrc"), f.stride("step")
+	f.IMULQ(f.address(f.Param("ldDst")), step)
+	blocks := f.Load(f.Param("rows").Len(), f.GP64())
 	var stash operand.Mem
 	if radix == 8 && !f.wide {
 		stash = f.AllocLocal(8 * 32)
@@ -185,8 +191,9 @@ func (f *vectors) fftLast(radix int) {
 		for i, name := range []string{"dstRe", "dstIm"} {
 			f.MOVQ(src[i], from[i])
 			f.MOVLQSX(operand.Mem{Base: rows}, to[i])
-			f.IMULQ(f.address("ldDst"), to[i])
-			f.ADDQ(f.address(name), to[i])
+			f.IMULQ(f.address(f.Param("ldDst")), to[i])
+			f.SHLQ(operand.Imm(2), to[i])
+			f.ADDQ(f.address(f.Param(name).Base()), to[i])
 		}
 		load := func(scale uint8) complexVec {
 			re, im := operand.Mem{Base: from[0], Disp: at}, operand.Mem{Base: from[1], Disp: at}
@@ -282,10 +289,9 @@ func (f *vectors) eighth(x complexVec, k int) complexVec {
 
 // fftSplit works on pairs of rows from both ends.
 func (f *vectors) fftSplit() {
-	f.begin("fftSplit", "func(re, im, tw *float32, ld, n int)",
-		"turns the transform of n complex values into that of 2n real ones, the",
+	f.begin("fftSplit", "turns the transform of n complex values into that of 2n real ones, the",
 		"even ones of which were the real and the odd ones the imaginary parts. It",
-		"computes, with complex rows z of 16 values, ld bytes apart,", "",
+		"computes, with complex rows z of 16 values, ld values apart,", "",
 		"	z[0], z[n] = re(z[0]) + im(z[0]), re(z[0]) - im(z[0])",
 		"	for k := 1; k <= n/2; k++ {",
 		"		a, b := (z[k] + conj(z[n-k]))/2, (z[k] - conj(z[n-k]))*tw[k]",
@@ -293,8 +299,9 @@ func (f *vectors) fftSplit() {
 		"	}", "",
 		"where tw[k] is exp(-iπk/n)/2i.")
 	f.constants(func(f *vectors) { f.use(half) })
-	p := f.pointers("re", "im", "tw", "ld", "n")
-	low, tw, ld, n := p[:2], p[2], p[3], p[4]
+	p := f.pointers("re", "im", "tw")
+	low, tw := p[:2], p[2]
+	ld, n := f.stride("ld"), f.Load(f.Param("n"), f.GP64())
 	high, last := []reg.Register{f.GP64(), f.GP64()}, f.GP64()
 	f.MOVQ(ld, last)
 	f.IMULQ(n, last)
@@ -345,8 +352,7 @@ func (f *vectors) storeBoth(a, b complexVec, low, high []reg.Register, at int) {
 }
 
 func (f *vectors) fftMerge() {
-	f.begin("fftMerge", "func(dstRe, dstIm, srcRe, srcIm, tw *float32, ldSrc, n int)",
-		"makes of a spectrum of 2n real values what the inverse transform of n",
+	f.begin("fftMerge", "makes of a spectrum of 2n real values what the inverse transform of n",
 		"complex values makes these of, counting each of the n+1 bins once. It computes,",
 		"with complex rows of 16 values,", "",
 		"	dst[0] = re(src[0]) + re(src[n]) + 1i*(re(src[0]) - re(src[n]))",
@@ -354,11 +360,12 @@ func (f *vectors) fftMerge() {
 		"		a, b := (src[k] + conj(src[n-k]))/2, (src[k] - conj(src[n-k]))*tw[k]",
 		"		dst[k], dst[n-k] = a+b, conj(a-b)",
 		"	}", "",
-		"where tw[k] is i*exp(iπk/n)/2, the rows of src are ldSrc bytes apart, and those of",
-		"dst lie together.")
+		"where tw[k] is i*exp(iπk/n)/2, the rows of src are ldSrc values apart, and those",
+		"of dst lie together.")
 	f.constants(func(f *vectors) { f.use(half) })
-	p := f.pointers("dstRe", "dstIm", "srcRe", "srcIm", "tw", "ldSrc", "n")
-	to, from, tw, ld, n := p[:2], p[2:4], p[4], p[5], p[6]
+	p := f.pointers("dstRe", "dstIm", "srcRe", "srcIm", "tw")
+	to, from, tw := p[:2], p[2:4], p[4]
+	ld, n := f.stride("ldSrc"), f.Load(f.Param("n"), f.GP64())
 	toHigh, fromHigh, last := []reg.Register{f.GP64(), f.GP64()}, []reg.Register{f.GP64(), f.GP64()}, f.GP64()
 	f.MOVQ(n, last)
 	f.SHLQ(operand.Imm(6), last)

@@ -1,4 +1,5 @@
-// Command gen writes the assembly of package kernel and its Go declarations:
+// Command gen writes the assembly of package kernel, its Go declarations and the
+// functions that choose between implementations:
 //
 //	go generate ./internal/kernel
 //
@@ -22,14 +23,30 @@ func main() {
 	if len(os.Args) != 2 {
 		log.Fatal("usage: gen directory")
 	}
-	write(os.Args[1], "product", products)
-	write(os.Args[1], "vector", vectorFunctions)
-	write(os.Args[1], "train", trainFunctions)
-	write(os.Args[1], "transpose", transposeFunctions)
-	write(os.Args[1], "fft", fftFunctions)
+	dir := os.Args[1]
+	for _, a := range []struct {
+		name     string
+		generate func(*build.Context)
+	}{
+		{"product", products},
+		{"transpose", transposes},
+		{"arithmetic", arithmetic},
+		{"dot", dots},
+		{"activation", activations},
+		{"snake", snakes},
+		{"softmax", softmaxParts},
+		{"lstm", lstm},
+		{"adamw", adamWs},
+		{"fft", ffts},
+	} {
+		write(dir, a.name, a.generate)
+	}
+	if err := writeDispatch(dir); err != nil {
+		log.Fatal(err)
+	}
 }
 
-// write assembles one pair of files, name_amd64.s and its declarations
+// write writes the assembly of one algorithm, name_amd64.s, and its declarations,
 // name_stubs_amd64.go.
 func write(dir, name string, generate func(*build.Context)) {
 	c := build.NewContext()

@@ -58,25 +58,6 @@ var (
 	half   = float(0.5)
 )
 
-// snake rounds alpha·x as the reference does, and takes the nearest multiple of
-// π from it, for sin² has that period: the product with piHigh is exact inside
-// the fused operation, and what piLow leaves out matters only to arguments
-// beyond 1e8. There the quotient is of no use either, and the minimum keeps
-// what comes of it within bounds. A NaN passes through the minimum because it
-// is its second operand.
-func snake(f *vectors, in []vec) vec {
-	x, alpha, inv := in[0], in[1], in[2]
-	r := f.modPi(f.mul(alpha, x))
-	s := f.mul(r, r)
-	p := f.polynomial(s, sin9, sin7, sin5, sin3)
-	f.VMULPS(s, p, p)
-	f.VFMADD213PS(r, r, p)
-	f.VMULPS(p, p, p)
-	f.VMINPS(p, f.held(one), p)
-	f.VFMADD213PS(x, inv, p)
-	return p
-}
-
 // modPi takes the nearest multiple of π from r, in place.
 func (f *vectors) modPi(r vec) vec {
 	n := f.copy(f.use(inversePi))
@@ -85,34 +66,6 @@ func (f *vectors) modPi(r vec) vec {
 	f.VFNMADD231PS(f.use(piHigh), n, r)
 	f.VFNMADD231PS(f.use(piLow), n, r)
 	return r
-}
-
-// snakeGrad returns the gradient of snake for x and what is added to those of
-// alpha and inv, where s = sin(alpha·x) and c = cos(alpha·x):
-//
-//	dx = dy·(1 + 2·s·c·alpha·inv);  a += dy·2·s·c·x;  b += dy·s²
-//
-// 2·s·c and s² have the period π as well. Remainders of quotients that are of
-// no use are kept within bounds, a NaN as in snake.
-func (f *vectors) snakeGrad(x, dy, alpha, inv, a, b vec) (dx vec) {
-	r := f.modPi(f.mul(alpha, x))
-	f.VMINPS(r, f.held(beyond), r)
-	f.VMAXPS(r, f.held(minusBeyond), r)
-	u := f.mul(r, r)
-	s := f.polynomial(u, sin9, sin7, sin5, sin3)
-	f.VMULPS(u, s, s)
-	f.VFMADD213PS(r, r, s)
-	c := f.polynomial(u, cos10, cos8, cos6, cos4, cos2, one)
-	f.VMULPS(s, c, c)
-	f.VADDPS(c, c, c)
-	dx = f.mul(alpha, inv)
-	f.VFMADD213PS(f.use(one), c, dx)
-	f.VMULPS(dy, dx, dx)
-	f.VMULPS(dy, c, c)
-	f.VFMADD231PS(x, c, a)
-	f.VMULPS(s, s, s)
-	f.VFMADD231PS(s, dy, b)
-	return dx
 }
 
 // exp1 returns n, t and p with exp(x) = 2ⁿ·(1+p), where n is also the low bits
@@ -187,19 +140,6 @@ func (f *vectors) tanh(x vec) vec {
 	f.VANDPS(f.use(sign), x, v)
 	f.VORPS(v, m, m)
 	return m
-}
-
-// mish is x·w/(w+2) with w = e² + 2e and e = exp(x).
-func mish(f *vectors, in []vec) vec {
-	x := in[0]
-	e := f.exp(x, enough)
-	w := f.vec()
-	f.VADDPS(e, e, w)
-	f.VFMADD231PS(e, e, w)
-	f.VADDPS(f.use(two), w, e)
-	f.VDIVPS(e, w, w)
-	f.VMULPS(x, w, w)
-	return w
 }
 
 // polynomial returns the value at x of the polynomial with these coefficients,

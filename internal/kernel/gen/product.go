@@ -58,7 +58,7 @@ func products(c *build.Context) {
 	}
 }
 
-const productDoc = `product%[1]s computes a tile of a product, rows by panels, for the tiles
+const productDoc = `productTile%[1]s computes a tile of a product, rows by panels, for the tiles
 that it has: %[2]s.
 It equals
 
@@ -115,7 +115,7 @@ func (isa productISA) function(c *build.Context) {
 		}
 		list += fmt.Sprintf("%dx%d", t.rows, t.panels)
 	}
-	c.Function("product" + isa.name)
+	c.Function("productTile" + isa.name)
 	c.Pragma("noescape")
 	c.Attributes(attr.NOSPLIT)
 	c.SignatureExpr("func(rows, panels int, dst, init, bias, a, w *float32, ldDst, ldInit, ldA, ldTap, ldW, taps, k int)")

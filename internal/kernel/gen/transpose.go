@@ -7,12 +7,9 @@ import (
 	"github.com/mmcloughlin/avo/operand"
 )
 
-// transposeFunctions writes the transposition for both instruction sets.
-func transposeFunctions(c *build.Context) {
-	for _, wide := range []bool{true, false} {
-		f := &vectors{Context: c, wide: wide}
-		f.transposeStrip()
-	}
+// transposes writes the transposition of a strip of columns.
+func transposes(c *build.Context) {
+	forEachISA(c, func(f *vectors) { f.transposeStrip() })
 }
 
 // transposeStrip goes down a strip as wide as a register in square tiles. The
@@ -20,7 +17,7 @@ func transposeFunctions(c *build.Context) {
 // height: what both write is the same.
 func (f *vectors) transposeStrip() {
 	n := f.lanes()
-	f.begin("transposeStrip", "func(dst, src *float32, ldDst, ldSrc, rows int)", "computes", "",
+	f.beginPart("transposeStrip", "func(dst, src *float32, ldDst, ldSrc, rows int)", "computes", "",
 		"\tfor r := range rows {",
 		fmt.Sprintf("\t\tfor c := range %d {", n),
 		"\t\t\tdst[c*ldDst+r] = src[r*ldSrc+c]",

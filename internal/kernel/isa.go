@@ -1,0 +1,53 @@
+package kernel
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+)
+
+//go:generate go run -C gen . ..
+
+// An isa is the instruction set that an implementation of the kernels needs. A
+// higher one is faster.
+type isa int
+
+const (
+	isaGeneric isa = iota // plain Go
+	isaAVX2               // AVX2 and FMA
+	isaAVX512             // AVX-512 F, BW, DQ and VL
+)
+
+var isaNames = []string{isaGeneric: "generic", isaAVX2: "avx2", isaAVX512: "avx512"}
+
+func (s isa) String() string { return isaNames[s] }
+
+// isaEnv names the environment variable that limits the instruction set.
+const isaEnv = "FACODEC_SIMD"
+
+// active is the instruction set in use. It is set once, before main; tests switch it.
+var active, errISA = chooseISA(bestISA(), os.Getenv(isaEnv))
+
+// chooseISA returns the instruction set named, or the best one where no name is given
+// or the processor does not have it. An unknown name is an error, and the best one.
+func chooseISA(best isa, name string) (isa, error) {
+	if name == "" {
+		return best, nil
+	}
+	i := slices.Index(isaNames, name)
+	if i < 0 {
+		return best, fmt.Errorf("environment variable %s: %q is not an instruction set; want %s, or none for the best that the processor has",
+			isaEnv, name, strings.Join(isaNames, ", "))
+	}
+	return min(isa(i), best), nil
+}
+
+// InstructionSet returns the name of the implementation in use: "avx512", "avx2" or
+// "generic". It is the best that the processor has, unless the environment variable
+// FACODEC_SIMD names a lower one.
+func InstructionSet() string { return active.String() }
+
+// CheckEnvironment returns an error where FACODEC_SIMD has a value that is not the
+// name of an instruction set. Kernels then run on the best one.
+func CheckEnvironment() error { return errISA }
