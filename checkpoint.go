@@ -24,12 +24,18 @@ type origin struct {
 	beside func(base string) (*config.Config, error) // a configuration next to it; nil where nothing can be
 }
 
-// onDisk is the origin of a file.
+// onDisk is the origin of a file, or of the one in a folder.
 func onDisk(path string) origin {
 	return origin{
-		name:   path,
-		open:   func() (*weights.File, error) { return weights.Open(path) },
-		beside: checkpoint.Beside(path),
+		name: path,
+		open: func() (*weights.File, error) { return weights.Open(path) },
+		beside: func(base string) (*config.Config, error) {
+			file, err := weights.Resolve(path)
+			if err != nil {
+				return nil, err
+			}
+			return checkpoint.Beside(file)(base)
+		},
 	}
 }
 

@@ -3,6 +3,7 @@ package facodec
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -33,14 +34,17 @@ func ExportWeights(ctx context.Context, input, output string, o WeightsOptions) 
 		networks := networksToRun(c)
 		// Here, because a file that cannot be loaded is no export.
 		if c != nil {
-			if err := checkTensors(c, file, input); err != nil {
+			if err := checkTensorsOf(c, file, input); err != nil {
 				return carried{}, err
 			}
 		} else if !hasNetworks(file, networks...) || isFlat(file) {
 			return carried{}, fmt.Errorf("%s: %w in it or beside it, and no networks %s to export; give one with --config",
 				input, ErrNoConfig, strings.Join(networks, ", "))
 		}
-		return smallest(file, networks), nil
+		return choose(file, func(name string) bool {
+			network, _, _ := strings.Cut(name, ".")
+			return slices.Contains(networks, network)
+		}), nil
 	})
 }
 
@@ -52,32 +56,39 @@ func networksToRun(c *config.Config) []string {
 	return []string{networkEncoder, networkQuantizer, networkDecoder}
 }
 
-// smallest takes networks alone, and what is said of them.
-func smallest(file *weights.File, networks []string) carried {
+// isTrainingState tells the tensors that a training run is continued from.
+func isTrainingState(name string) bool {
+	return strings.HasPrefix(name, rawPrefix) || strings.HasPrefix(name, momentsPrefix)
+}
+
+// choose takes the tensors with values that keep wants, and what is said of them. Of
+// the others it names the networks; tensors without values one by one.
+func choose(file *weights.File, keep func(name string) bool) carried {
 	var take carried
-	leave := func(name string) {
-		if !slices.Contains(take.leftOut, name) {
-			take.leftOut = append(take.leftOut, name)
-		}
-	}
-	for _, a := range weights.ArraysOf(file) {
-		if network, _, _ := strings.Cut(a.Name, "."); slices.Contains(networks, network) {
-			take.arrays = append(take.arrays, a)
-		} else {
-			leave(network)
+	left := map[string]bool{}
+	for _, name := range file.Names() {
+		t, _ := file.Lookup(name)
+		network, _, _ := strings.Cut(name, ".")
+		switch {
+		case !keep(name):
+			left[network] = true
+		case t.Err() != nil:
+			left[name] = true
+		default:
+			take.arrays = append(take.arrays, weights.ArrayOf(t))
 		}
 	}
 	notes, leftOut := notesOf(file)
 	for _, name := range leftOut {
-		leave(name)
+		left[name] = true
 	}
 	take.notes = notes
 	for key := range notes {
 		if strings.HasPrefix(key, trainingNotes) {
 			delete(notes, key)
-			leave(trainingNotes + "*")
+			left[trainingNotes+"*"] = true
 		}
 	}
-	slices.Sort(take.leftOut)
+	take.leftOut = slices.Sorted(maps.Keys(left))
 	return take
 }

@@ -84,7 +84,7 @@ func Describe(path string, opts ...Option) (*Description, error) {
 	}
 	file, err := weights.Open(path)
 	if err != nil {
-		if isText(path) {
+		if errors.Is(err, weights.ErrNotCheckpoint) && isText(path) {
 			return describeConfig(path)
 		}
 		return nil, err
@@ -111,7 +111,7 @@ func Describe(path string, opts ...Option) (*Description, error) {
 		if d.Model, err = describeModel(c, source); err != nil {
 			return nil, err
 		}
-		if err := checkTensors(c, file, path); err != nil {
+		if err := checkTensorsOf(c, file, path); err != nil {
 			d.Problem = err.Error()
 		}
 	}
@@ -167,16 +167,17 @@ func (d *Description) addNetworks(tensors []TensorDescription, flat bool, c *con
 	if c != nil {
 		inference = networksToRun(c)
 	}
+	networks, state := counter{}, counter{}
 	for _, t := range tensors {
 		name, _, _ := strings.Cut(t.Name, ".")
 		if flat {
 			name = "net"
 		}
-		if !flat && (strings.HasPrefix(t.Name, rawPrefix) || strings.HasPrefix(t.Name, momentsPrefix)) {
-			d.State = count(d.State, name, t)
+		if !flat && isTrainingState(t.Name) {
+			state.count(&d.State, name, t)
 			continue
 		}
-		d.Networks = count(d.Networks, name, t)
+		networks.count(&d.Networks, name, t)
 		d.Tensors++
 		d.Parameters += elements(t.Shape)
 	}
@@ -193,21 +194,24 @@ func (d *Description) addNetworks(tensors []TensorDescription, flat bool, c *con
 	slices.SortStableFunc(d.Networks, func(a, b NetworkDescription) int { return rank(a) - rank(b) })
 }
 
+// A counter finds networks by their names.
+type counter map[string]int
+
 // count adds a tensor to the one of networks that has the name, or to a new one.
-func count(networks []NetworkDescription, name string, t TensorDescription) []NetworkDescription {
-	i := slices.IndexFunc(networks, func(n NetworkDescription) bool { return n.Name == name })
-	if i < 0 {
-		i = len(networks)
-		networks = append(networks, NetworkDescription{Name: name})
+func (c counter) count(networks *[]NetworkDescription, name string, t TensorDescription) {
+	i, ok := c[name]
+	if !ok {
+		i = len(*networks)
+		c[name] = i
+		*networks = append(*networks, NetworkDescription{Name: name})
 	}
-	n := &networks[i]
+	n := &(*networks)[i]
 	n.Tensors++
 	n.Parameters += elements(t.Shape)
 	if !slices.Contains(n.Types, t.Type) {
 		n.Types = append(n.Types, t.Type)
 	}
 	n.List = append(n.List, t)
-	return networks
 }
 
 func describeModel(c *config.Config, source string) (*ModelDescription, error) {

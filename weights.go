@@ -85,12 +85,31 @@ func Synthesize(ctx context.Context, output string, seed uint64, redecoder bool,
 // output says: .safetensors, or .pth, .pt or .bin for a PyTorch file that the
 // originals load. All networks go along, those that only training uses too, and
 // the configuration, the training step and the epoch. Values become float32;
-// 64-bit integers stay what they are. Optimizers and schedulers are left out.
+// 64-bit integers stay what they are. Optimizers and schedulers are left out, of a
+// training run here also the networks as they learn, and tensors that are no real
+// numbers. What could not be opened as a codec, a redecoder or a pitch network is an
+// error.
 func ConvertWeights(ctx context.Context, input, output string, o WeightsOptions) (WeightsReport, error) {
 	return rewriteCheckpoint(ctx, input, output, o, func(file *weights.File, c *config.Config) (carried, error) {
-		notes, leftOut := notesOf(file)
-		return carried{weights.ArraysOf(file), notes, leftOut}, nil
+		if err := checkKnown(file, c); err != nil {
+			return carried{}, fmt.Errorf("%s: %w", input, err)
+		}
+		return choose(file, func(name string) bool { return !isTrainingState(name) }), nil
 	})
+}
+
+// checkKnown refuses a file that holds no model that anything here opens.
+func checkKnown(file *weights.File, c *config.Config) error {
+	if c != nil {
+		return checkTensors(c, file)
+	}
+	if hasNetworks(file, networksToRun(nil)...) || hasNetworks(file, networkEncoder, networkDecoder) {
+		return nil // of a configuration that will be given
+	}
+	if model.NewJDC().Check(file) == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: neither a codec's encoder, quantizer and decoder, nor a redecoder's encoder and decoder, nor a pitch network", ErrTensors)
 }
 
 // carried is what goes from one checkpoint into another.
@@ -112,7 +131,7 @@ func rewriteCheckpoint(ctx context.Context, input, output string, o WeightsOptio
 		return WeightsReport{}, err
 	}
 	defer file.Close()
-	if same(input, output) {
+	if same(file.Path(), output) {
 		return WeightsReport{}, fmt.Errorf("%s: is the input; name another file for the output", output)
 	}
 	c, err := configToCarry(file, input, o.Config)
@@ -122,6 +141,11 @@ func rewriteCheckpoint(ctx context.Context, input, output string, o WeightsOptio
 	take, err := choose(file, c)
 	if err != nil {
 		return WeightsReport{}, err
+	}
+	for i, a := range take.arrays {
+		if network, _, _ := strings.Cut(a.Name, "."); slices.Contains(networksToRun(c), network) {
+			take.arrays[i] = weights.Finite(a)
+		}
 	}
 	report, err := writeCheckpoint(ctx, output, take.arrays, take.notes, c, o)
 	report.LeftOut = take.leftOut
@@ -135,7 +159,7 @@ func configToCarry(file *weights.File, path, given string) (*config.Config, erro
 	if given != "" {
 		c, err := config.Load(given)
 		if err == nil {
-			err = checkTensors(c, file, path)
+			err = checkTensorsOf(c, file, path)
 		}
 		return c, err
 	}
@@ -148,7 +172,7 @@ func configToCarry(file *weights.File, path, given string) (*config.Config, erro
 	case errors.Is(err, ErrNoConfig):
 		return nil, nil
 	case err == nil && !carried:
-		err = checkTensors(c, file, path)
+		err = checkTensorsOf(c, file, path)
 	}
 	return c, err
 }
@@ -172,14 +196,15 @@ func paramsOf(c *config.Config) []*nn.Param {
 }
 
 // checkTensors says what keeps the model that c describes from loading src.
-func checkTensors(c *config.Config, src weights.Source, path string) error {
-	var err error
+func checkTensors(c *config.Config, src weights.Source) error {
 	if c.IsRedecoder() {
-		err = model.NewRedecoder(model.RedecoderConfigOf(c)).Check(src)
-	} else {
-		err = model.NewCodec(model.CodecConfigOf(c)).Check(src)
+		return model.NewRedecoder(model.RedecoderConfigOf(c)).Check(src)
 	}
-	if err != nil {
+	return model.NewCodec(model.CodecConfigOf(c)).Check(src)
+}
+
+func checkTensorsOf(c *config.Config, src weights.Source, path string) error {
+	if err := checkTensors(c, src); err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil
@@ -224,23 +249,11 @@ func notesOf(file *weights.File) (notes map[string]any, leftOut []string) {
 	return notes, leftOut
 }
 
-// isFlat tells a single state dict from networks: in PyTorch by what "net", or
-// the file itself, holds; safetensors know only names, so it is noted there.
+// isFlat tells a single state dict from networks. Safetensors know only names, so
+// that it is noted there.
 func isFlat(file *weights.File) bool {
-	top, ok := file.Root().(*weights.Dict)
-	if !ok {
-		text, _ := checkpoint.Note(file, flatKey)
-		return text == "flat"
-	}
-	if net, ok := top.Lookup("net"); ok {
-		if dict, ok := net.(*weights.Dict); ok {
-			top = dict
-		}
-	}
-	return slices.ContainsFunc(top.Values, func(v any) bool {
-		_, ok := v.(*weights.Tensor)
-		return ok
-	})
+	text, _ := checkpoint.Note(file, flatKey)
+	return file.Flat() || text == "flat"
 }
 
 const (

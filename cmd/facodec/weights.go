@@ -93,13 +93,16 @@ func newWeightsConvert() *cobra.Command {
 		Short: "Convert a checkpoint between safetensors and PyTorch",
 		Long: `Convert writes the checkpoint IN in the format that the ending of OUT says:
 .safetensors, or .pth, .pt or .bin for a PyTorch file that the originals load.
-IN may be safetensors, a PyTorch file of either container format, or a name on the
-Hugging Face hub, hf://ORG/NAME or hf://ORG/NAME/FILE.
+IN may be safetensors, a PyTorch file of either container format, the index of one
+that is split (model.safetensors.index.json), a folder with one of these, or a name
+on the Hugging Face hub, hf://ORG/NAME or hf://ORG/NAME/FILE.
 
 All networks go along, those of training too (predictors, discriminators), with
 the configuration, the training step and the epoch. A configuration that lies
 beside IN, or is given, is put into OUT, so that OUT needs no other file. Values
-become float32. Optimizers and schedulers are left out, and named.`,
+become float32. Optimizers and schedulers are left out, of a training run here also
+the networks as they learn (those that go along are their running means), and named.
+What no command could open is an error.`,
 		Example: `  facodec weights synthesize try.safetensors
   facodec weights convert try.safetensors try.pth
   facodec weights convert --config config.yml pytorch_model.bin facodec.safetensors`,

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/weights"
 )
 
@@ -159,9 +160,15 @@ func TestConvertGolden(t *testing.T) {
 		})
 	}
 	dir := t.TempDir()
-	flat := weights.Array{Name: "conv_block.0.weight", Shape: []int{2}, Values: func() ([]float32, error) { return []float32{3, 4}, nil }}
+	var flat []weights.Array
+	for _, p := range model.NewJDC().Params() {
+		flat = append(flat, weights.Array{Name: strings.TrimPrefix(p.Name, "jdc."), Shape: p.Shape, Values: func() ([]float32, error) {
+			return make([]float32, p.Len()), nil
+		}})
+	}
+	slices.SortFunc(flat, func(a, b weights.Array) int { return strings.Compare(a.Name, b.Name) })
 	in, st, pt := filepath.Join(dir, "bst.pt"), filepath.Join(dir, "bst.safetensors"), filepath.Join(dir, "again.pth")
-	if err := weights.WriteTorch(in, []weights.Array{flat}, weights.Layout{Flat: true}, nil); err != nil {
+	if err := weights.WriteTorch(in, flat, weights.Layout{Flat: true}, nil); err != nil {
 		t.Fatal(err)
 	}
 	succeed(t, "weights", "convert", in, st)

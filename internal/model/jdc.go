@@ -108,17 +108,22 @@ func (l *jdcResBlock) forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
 // Params returns the parameters that take part, under "jdc.".
 func (l *JDC) Params() []*nn.Param { return l.networks.params() }
 
-// Load derives the weights from src into region. src has the network's keys as
-// they stand in its file, with no name in front: "conv_block.0.weight".
-func (l *JDC) Load(src weights.Source, region *tensor.Region, pool *parallel.Pool) error {
+// Check says what keeps the network from loading src, which has its keys as they
+// stand in its file, with no name in front: "conv_block.0.weight".
+func (l *JDC) Check(src weights.Source) error {
 	const first = "conv_block.0.weight"
 	if _, ok := src.Lookup(first); !ok {
 		return fmt.Errorf("%w: not a pitch network, there is no %s", nn.ErrTensors, first)
 	}
-	src = called{src, jdcName + "."}
-	if err := nn.Check(src, l.networks...); err != nil {
+	return nn.Check(called{src, jdcName + "."}, l.networks...)
+}
+
+// Load derives the weights from src, as for Check, into region.
+func (l *JDC) Load(src weights.Source, region *tensor.Region, pool *parallel.Pool) error {
+	if err := l.Check(src); err != nil {
 		return err
 	}
+	src = called{src, jdcName + "."}
 	for _, p := range l.Params() {
 		t, _ := src.Lookup(p.Name)
 		v, err := t.Float32()

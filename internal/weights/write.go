@@ -41,6 +41,22 @@ func ArrayOf(t *Tensor) Array {
 	return a
 }
 
+// Finite returns an array whose values are an error if any of them is NaN or
+// infinite.
+func Finite(a Array) Array {
+	values := a.Values
+	a.Values = func() ([]float32, error) {
+		v, err := values()
+		if err == nil {
+			if _, finite := Checksum(v); !finite {
+				err = fmt.Errorf("NaN or infinite weights: %w; no command could open the output", ErrNotFinite)
+			}
+		}
+		return v, err
+	}
+	return a
+}
+
 // ArraysOf returns all tensors of a source, in the order of their names.
 func ArraysOf(s Source) []Array {
 	var arrays []Array
