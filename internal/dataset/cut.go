@@ -1,6 +1,6 @@
 package dataset
 
-// A piece is a stretch of a file, in samples at 24 kHz.
+// A piece is a stretch of a file, in samples at the set's rate.
 type piece struct {
 	Start   int64 `json:"start"`
 	Samples int64 `json:"samples"`
@@ -51,12 +51,12 @@ func (p *profile) cut(lim limits) []piece {
 // quietest returns the boundary between blocks from one sample to another at which
 // it is quietest, of those that are ok, or -1 if there is none.
 func (p *profile) quietest(from, to int64, ok func(at int64) bool) int64 {
-	best, least := int64(-1), 0.0
-	for at := to / blockSamples * blockSamples; at >= from; at -= blockSamples {
+	best, least, size := int64(-1), 0.0, int64(p.block)
+	for at := to / size * size; at >= from; at -= size {
 		if !ok(at) {
 			continue
 		}
-		if l := p.loudness(int(at / blockSamples)); best < 0 || l < least {
+		if l := p.loudness(int(at / size)); best < 0 || l < least {
 			best, least = at, l
 		}
 	}

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -15,8 +16,9 @@ import (
 	"sync"
 )
 
-// SampleRate is the rate of all samples and of a Clip's numbers, in Hz.
-const SampleRate = 24000
+// DefaultSampleRate is the rate of samples and of a Clip's numbers, in Hz, where
+// Options name none.
+const DefaultSampleRate = 24000
 
 // Endings are the file names that are taken for speech, in upper case too.
 var Endings = []string{".wav", ".mp3", ".opus", ".ogg", ".webm", ".flac", ".m4a"}
@@ -41,6 +43,8 @@ var (
 type Options struct {
 	// Root is the folder of speech.
 	Root string
+	// SampleRate is that of all samples, in Hz: the codec's. 0 is DefaultSampleRate.
+	SampleRate int
 	// Duration is the shortest and the longest clip, in seconds; the zero value is
 	// DefaultDuration.
 	Duration [2]float64
@@ -79,17 +83,22 @@ type Clip struct {
 	Path    string // below the set's root, with slashes
 	Size    int64  // of the file, in bytes, as it was scanned
 	ModTime int64  // of the file, in nanoseconds since 1970, as it was scanned
-	Start   int64  // first sample, at 24 kHz
-	Samples int    // length, at 24 kHz
+	Start   int64  // first sample, at Rate
+	Samples int    // length, at Rate
+	Rate    int    // Hz, the set's
 }
 
 // Seconds returns the clip's length.
-func (c Clip) Seconds() float64 { return float64(c.Samples) / SampleRate }
+func (c Clip) Seconds() float64 { return float64(c.Samples) / float64(c.Rate) }
 
 // Key names what the clip's samples depend on: the file's path, size and time, and
 // the place in it. What is computed from the samples can be kept under it.
 func (c Clip) Key() string {
-	return fmt.Sprintf("%s|%d|%d|%d|%d", c.Path, c.Size, c.ModTime, c.Start, c.Samples)
+	key := fmt.Sprintf("%s|%d|%d|%d|%d", c.Path, c.Size, c.ModTime, c.Start, c.Samples)
+	if c.Rate != DefaultSampleRate { // keys are older than other rates
+		key += fmt.Sprintf("|%d Hz", c.Rate)
+	}
+	return key
 }
 
 // String names the clip for a message.
@@ -97,7 +106,7 @@ func (c Clip) String() string {
 	if c.Start == 0 {
 		return c.Path
 	}
-	return fmt.Sprintf("%s at %.2f s", c.Path, float64(c.Start)/SampleRate)
+	return fmt.Sprintf("%s at %.2f s", c.Path, float64(c.Start)/float64(c.Rate))
 }
 
 // A Set is the clips of a folder, for training and held out. It is safe for
@@ -112,6 +121,7 @@ type Set struct {
 	Stats Stats
 
 	root   string
+	rate   int // Hz
 	notify *notifier
 	memory *memory
 	store  *store
@@ -131,6 +141,9 @@ type Stats struct {
 // Root returns the folder.
 func (s *Set) Root() string { return s.root }
 
+// SampleRate returns the rate of all samples, in Hz.
+func (s *Set) SampleRate() int { return s.rate }
+
 // Fingerprint names the clips, in their order, whatever the files' times. Runs
 // resume exactly on sets of the same fingerprint.
 func (s *Set) Fingerprint() string {
@@ -147,8 +160,17 @@ func (s *Set) Fingerprint() string {
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// limits are Options.Duration in samples.
-type limits struct{ min, max int64 }
+// limits are Options.Duration in samples at a rate in Hz.
+type limits struct {
+	min, max int64
+	rate     int
+}
+
+// seconds returns how long samples last.
+func (l limits) seconds(samples int64) float64 { return float64(samples) / float64(l.rate) }
+
+// block is the resolution of cuts, in samples: 10 ms, or a little less.
+func (l limits) block() int { return max(1, l.rate/100) }
 
 func (o *Options) limits() (limits, error) {
 	d := o.Duration
@@ -156,7 +178,11 @@ func (o *Options) limits() (limits, error) {
 		d = DefaultDuration
 	}
 	const most = 3600 // seconds; a clip is held in memory
-	l := limits{int64(math.Round(d[0] * SampleRate)), int64(math.Round(d[1] * SampleRate))}
+	l := limits{rate: cmp.Or(o.SampleRate, DefaultSampleRate)}
+	if l.rate < 0 {
+		return l, fmt.Errorf("a sample rate of %d Hz", l.rate)
+	}
+	l.min, l.max = int64(math.Round(d[0]*float64(l.rate))), int64(math.Round(d[1]*float64(l.rate)))
 	if !(d[0] > 0 && d[0] <= d[1] && d[1] <= most) || l.min < 1 {
 		return l, fmt.Errorf("duration range [%v, %v] s: want 0 < shortest <= longest <= %d", d[0], d[1], most)
 	}
@@ -197,8 +223,8 @@ func Scan(ctx context.Context, o Options) (*Set, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dataset %s: %w", o.Root, err)
 	}
-	set := &Set{root: o.Root, notify: notify, memory: newMemory(o.CacheBytes)}
-	set.store = newStore(o.CacheDir, o.StoreBytes, entries, notify.tell)
+	set := &Set{root: o.Root, rate: lim.rate, notify: notify, memory: newMemory(o.CacheBytes)}
+	set.store = newStore(o.CacheDir, o.StoreBytes, lim.rate, entries, notify.tell)
 	set.Stats.Decoded = decoded
 	held := o.HeldOut
 	if held == (HeldOut{}) {
@@ -218,7 +244,7 @@ func (s *Set) gather(entries []entry, lim limits, held HeldOut) error {
 	var usable []string
 	first := "" // what was reported first
 	for _, e := range entries {
-		st.Longest = max(st.Longest, float64(e.Samples)/SampleRate)
+		st.Longest = max(st.Longest, lim.seconds(e.Samples))
 		if e.Skip == "" {
 			usable = append(usable, e.Path)
 			st.SilentPieces += e.SilentPieces
@@ -242,7 +268,7 @@ func (s *Set) gather(entries []entry, lim limits, held HeldOut) error {
 	}
 	for _, e := range entries {
 		for _, p := range e.Pieces {
-			c := Clip{Path: e.Path, Size: e.Size, ModTime: e.ModTime, Start: p.Start, Samples: int(p.Samples)}
+			c := Clip{Path: e.Path, Size: e.Size, ModTime: e.ModTime, Start: p.Start, Samples: int(p.Samples), Rate: s.rate}
 			st.Seconds += c.Seconds()
 			if out[e.Path] {
 				s.Valid = append(s.Valid, c)
@@ -257,7 +283,7 @@ func (s *Set) gather(entries []entry, lim limits, held HeldOut) error {
 // unusable says why there is nothing to train on.
 func unusable(st *Stats, lim limits, first string) error {
 	const key = "lower the first number of duration_range"
-	shortest := float64(lim.min) / SampleRate
+	shortest := lim.seconds(lim.min)
 	if st.Skipped[TooShort] == st.Files {
 		return fmt.Errorf("%w: all %d files are shorter than %.4g s, the longest lasts %.3g s; %s",
 			ErrNothingUsable, st.Files, shortest, st.Longest, key)

@@ -16,9 +16,9 @@ import (
 
 // tone is seconds of 220 Hz at a peak.
 func tone(seconds, peak float64) []float32 {
-	x := make([]float32, int(math.Round(seconds*SampleRate)))
+	x := make([]float32, int(math.Round(seconds*DefaultSampleRate)))
 	for i := range x {
-		x[i] = float32(peak * math.Sin(2*math.Pi*220*float64(i)/SampleRate))
+		x[i] = float32(peak * math.Sin(2*math.Pi*220*float64(i)/DefaultSampleRate))
 	}
 	return x
 }
@@ -26,7 +26,7 @@ func tone(seconds, peak float64) []float32 {
 func writeWAV(t testing.TB, file string, samples []float32) {
 	t.Helper()
 	must(t, os.MkdirAll(filepath.Dir(file), 0o755))
-	w, err := audio.Create(file, SampleRate, audio.F32)
+	w, err := audio.Create(file, DefaultSampleRate, audio.F32)
 	must(t, err)
 	defer w.Discard()
 	must(t, w.Write(samples))

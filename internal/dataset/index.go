@@ -29,7 +29,7 @@ type entry struct {
 	Path    string `json:"path"`  // below the root, with slashes
 	Size    int64  `json:"size"`  // bytes
 	ModTime int64  `json:"mtime"` // nanoseconds since 1970
-	// Samples at 24 kHz; 0 of a file that could not be decoded.
+	// Samples at the header's rate; 0 of a file that could not be decoded.
 	Samples      int64   `json:"samples"`
 	Pieces       []piece `json:"pieces,omitempty"`
 	SilentPieces int     `json:"silent_pieces,omitempty"`
@@ -57,7 +57,7 @@ type trailer struct {
 }
 
 func (l limits) header() header {
-	return header{indexVersion, SampleRate, l.min, l.max, SilenceDB}
+	return header{indexVersion, l.rate, l.min, l.max, SilenceDB}
 }
 
 // errOther: the index is sound, and was made with other options or by another

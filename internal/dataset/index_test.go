@@ -150,7 +150,7 @@ func sealed(body []byte) []byte {
 }
 
 func FuzzIndex(f *testing.F) {
-	h := limits{1200, 48000}.header()
+	h := limits{1200, 48000, DefaultSampleRate}.header()
 	entries := []entry{
 		{Path: "a/1.wav", Size: 10, ModTime: -5, Samples: 3000, Pieces: []piece{{0, 3000}}, lasting: true},
 		{Path: "b.flac", Size: 99, ModTime: 1 << 60, Samples: 96000, Pieces: []piece{{0, 40000}, {40000, 48000}}, SilentPieces: 1, lasting: true},
@@ -191,7 +191,7 @@ func FuzzIndex(f *testing.F) {
 }
 
 func TestIndexFuzzSeedsAreRefused(t *testing.T) {
-	h := limits{1200, 48000}.header()
+	h := limits{1200, 48000, DefaultSampleRate}.header()
 	e := entry{Path: "a.wav", Size: 10, Samples: 3000, Pieces: []piece{{0, 3000}}, lasting: true}
 	if got, err := parse(format(h, []entry{e}), h); err != nil || !reflect.DeepEqual(got, []entry{e}) {
 		t.Fatalf("%+v, %v", got, err)

@@ -15,7 +15,7 @@ import (
 // errChanged: the file is not the one that was scanned.
 var errChanged = errors.New("has changed since the folder was scanned")
 
-// Load returns a clip's samples, mono, 24 kHz, scaled to peak 1 as the originals
+// Load returns a clip's samples, mono, at the set's rate, scaled to peak 1 as the originals
 // do (Plachtaa/FAcodec, meldataset.py): what validation sees, and training before
 // its gain. The slice is the caller's.
 func (s *Set) Load(ctx context.Context, c Clip) ([]float32, error) {
@@ -57,7 +57,7 @@ func (s *Set) read(ctx context.Context, c Clip) ([]float32, error) {
 	}
 	samples, stored, err := s.store.read(ctx, file, c)
 	if err == nil && !stored {
-		samples, err = readRange(ctx, file, c.Start, c.Samples)
+		samples, err = readRange(ctx, file, s.rate, c.Start, c.Samples)
 	}
 	if err != nil {
 		return nil, err
@@ -76,30 +76,30 @@ func (s *Set) read(ctx context.Context, c Clip) ([]float32, error) {
 	return samples, nil
 }
 
-// readRange returns n samples of a file at 24 kHz from start on: to the bit those
+// readRange returns n samples of a file at a rate from start on: to the bit those
 // of the whole file, but what lies before them is decoded and not resampled, which
 // is most of the work.
-func readRange(ctx context.Context, file string, start int64, n int) ([]float32, error) {
+func readRange(ctx context.Context, file string, rate int, start int64, n int) ([]float32, error) {
 	r, err := audio.Open(file)
 	if err != nil {
 		return nil, errors.New(messageOf(err))
 	}
 	defer r.Close()
-	rate := r.Rate()
-	g := gcd(rate, SampleRate)
-	in, out := int64(rate/g), int64(SampleRate/g)
+	native := r.Rate()
+	g := gcd(native, rate)
+	in, out := int64(native/g), int64(rate/g)
 	// Input sample k·in lies on output sample k·out, so that a resampler begun there
 	// computes the same outputs once its window, 96 crossings of zero, 13 ms at
 	// most, lies behind the beginning.
-	k := max(0, start-SampleRate/10) / out
-	resample, err := audio.NewResampler(rate, SampleRate)
+	k := max(0, start-int64(rate)/10) / out
+	resample, err := audio.NewResampler(native, rate)
 	if err != nil {
 		return nil, errors.New(messageOf(err))
 	}
 	buf := make([]float32, 4096)
 	skip, drop := k*in, start-k*out
 	want := drop + int64(n)
-	samples := make([]float32, 0, want+int64(len(buf))*SampleRate/int64(rate)+SampleRate/10)
+	samples := make([]float32, 0, want+int64(len(buf))*int64(rate)/int64(native)+int64(rate)/10)
 	for int64(len(samples)) < want {
 		if err := ctx.Err(); err != nil {
 			return nil, err

@@ -37,7 +37,7 @@ func TestReadRangeIsAPartOfTheWhole(t *testing.T) {
 		t.Fatalf("%d files", len(files))
 	}
 	for _, f := range files {
-		whole, err := audio.ReadFile(f.file, SampleRate)
+		whole, err := audio.ReadFile(f.file, DefaultSampleRate)
 		must(t, err)
 		for range 4 {
 			start := random.IntN(len(whole) - 1)
@@ -45,13 +45,13 @@ func TestReadRangeIsAPartOfTheWhole(t *testing.T) {
 			if random.IntN(3) == 0 {
 				n = len(whole) - start
 			}
-			got, err := readRange(context.Background(), f.file, int64(start), n)
+			got, err := readRange(context.Background(), f.file, DefaultSampleRate, int64(start), n)
 			must(t, err)
 			if !slices.Equal(got, whole[start:start+n]) {
 				t.Fatalf("%s: %d samples from %d on are others than in the whole", f.path, n, start)
 			}
 		}
-		if _, err := readRange(context.Background(), f.file, 0, len(whole)+1); !errors.Is(err, errChanged) {
+		if _, err := readRange(context.Background(), f.file, DefaultSampleRate, 0, len(whole)+1); !errors.Is(err, errChanged) {
 			t.Errorf("%s: a sample too many: %v", f.path, err)
 		}
 	}
@@ -120,7 +120,7 @@ func flip(t *testing.T, file string, change func([]byte) []byte) {
 
 func TestMemoryIsBounded(t *testing.T) {
 	root := tones(t, 8)
-	room := int64(4 * 3 * 0.12 * SampleRate) // for three of them
+	room := int64(4 * 3 * 0.12 * DefaultSampleRate) // for three of them
 	s := scan(t, Options{Root: root, CacheBytes: room})
 	for range 2 {
 		for _, c := range all(s) {

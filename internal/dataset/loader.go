@@ -51,7 +51,7 @@ var ErrClosed = errors.New("the loader is closed")
 // An Item is a clip as training sees it.
 type Item struct {
 	Clip    Clip
-	Samples []float32 // mono, 24 kHz, peak 1 and then Gain; the receiver's
+	Samples []float32 // mono, at the set's rate, peak 1 and then Gain; the receiver's
 	Gain    float64   // dB
 	Label   any       // what Label returned
 }

@@ -24,28 +24,27 @@ const (
 // reasons is the order in which they are counted.
 var reasons = []Reason{TooShort, Silent, Broken, NeedFFmpeg, Unreadable}
 
-// blockSamples is the resolution of cuts: 10 ms.
-const blockSamples = SampleRate / 100
-
 // A block is what is kept of 10 ms of sound to find silences by.
 type block struct{ sum, square, peak float32 }
 
 // profile is the loudness of a file over time.
 type profile struct {
 	samples int64
-	blocks  []block // the last one may be shorter than blockSamples
+	block   int     // samples of a block
+	blocks  []block // the last one may be shorter
 }
 
 // measure decodes a file in flat memory but for its profile, 12 bytes for 10 ms.
-func measure(ctx context.Context, file string) (*profile, error) {
-	r, err := audio.OpenAt(file, SampleRate)
+func measure(ctx context.Context, file string, lim limits) (*profile, error) {
+	r, err := audio.OpenAt(file, lim.rate)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	p := new(profile)
+	p := &profile{block: lim.block()}
+	size := int64(p.block)
 	var b block
-	buf := make([]float32, 16*blockSamples)
+	buf := make([]float32, 16*size)
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -55,7 +54,7 @@ func measure(ctx context.Context, file string) (*profile, error) {
 			return nil, err
 		}
 		if err == io.EOF {
-			if p.samples%blockSamples != 0 {
+			if p.samples%size != 0 {
 				p.blocks = append(p.blocks, b)
 			}
 			return p, nil
@@ -64,7 +63,7 @@ func measure(ctx context.Context, file string) (*profile, error) {
 			b.sum += x
 			b.square += x * x
 			b.peak = max(b.peak, x, -x)
-			if p.samples++; p.samples%blockSamples == 0 {
+			if p.samples++; p.samples%size == 0 {
 				p.blocks = append(p.blocks, b)
 				b = block{}
 			}
@@ -75,7 +74,8 @@ func measure(ctx context.Context, file string) (*profile, error) {
 // peak returns that of the blocks that a piece touches.
 func (p *profile) peak(from, to int64) float32 {
 	var peak float32
-	for _, b := range p.blocks[from/blockSamples : (to+blockSamples-1)/blockSamples] {
+	size := int64(p.block)
+	for _, b := range p.blocks[from/size : (to+size-1)/size] {
 		peak = max(peak, b.peak)
 	}
 	return peak
@@ -92,7 +92,7 @@ func (p *profile) loudness(i int) float64 {
 	for _, b := range p.blocks[max(0, i-cutBlocks):min(len(p.blocks), i+cutBlocks)] {
 		sum += float64(b.sum)
 		square += float64(b.square)
-		n += blockSamples
+		n += float64(p.block)
 	}
 	mean := sum / n
 	return max(0, square/n-mean*mean)
@@ -104,7 +104,7 @@ var silence = float32(math.Pow(10, SilenceDB/20.0))
 // scanFile says what can be taken from a file. An error is ctx's.
 func scanFile(ctx context.Context, f found, lim limits) (entry, error) {
 	e := entry{Path: f.path, Size: f.size, ModTime: f.modTime}
-	p, err := measure(ctx, f.file)
+	p, err := measure(ctx, f.file, lim)
 	if err != nil {
 		if ctx.Err() != nil {
 			return e, ctx.Err()

@@ -20,7 +20,7 @@ func scanAll(ctx context.Context, o *Options, lim limits, files []found, tell fu
 	step := func(e entry) {
 		p.Done++
 		for _, piece := range e.Pieces {
-			p.Seconds += float64(piece.Samples) / SampleRate
+			p.Seconds += lim.seconds(piece.Samples)
 		}
 		if o.Progress != nil {
 			o.Progress(p)

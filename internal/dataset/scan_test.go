@@ -54,18 +54,18 @@ func TestScanOfRealSpeech(t *testing.T) {
 	total, pieces := 0.0, 0
 	lengths := map[string]int{}
 	for _, c := range all(one) {
-		samples, err := audio.ReadFile(filepath.Join(root, c.Path), SampleRate)
+		samples, err := audio.ReadFile(filepath.Join(root, c.Path), DefaultSampleRate)
 		must(t, err)
 		lengths[c.Path] = len(samples)
 		total += c.Seconds()
 		pieces++
 		if c.Start+int64(c.Samples) > int64(len(samples)) || c.Seconds() < 0.5 || c.Seconds() > 2 {
-			t.Errorf("%v of %v s, the file has %v s", c, c.Seconds(), float64(len(samples))/SampleRate)
+			t.Errorf("%v of %v s, the file has %v s", c, c.Seconds(), float64(len(samples))/DefaultSampleRate)
 		}
 	}
 	sum := 0.0
 	for _, n := range lengths {
-		sum += float64(n) / SampleRate
+		sum += float64(n) / DefaultSampleRate
 	}
 	if len(lengths) != 13 || one.Stats.Used != 13 || one.Stats.Files != 13 || pieces <= 13 {
 		t.Errorf("%d files in %d pieces, stats %+v", len(lengths), pieces, one.Stats)
@@ -86,7 +86,7 @@ func TestScanSkipsAndCounts(t *testing.T) {
 	writeWAV(t, filepath.Join(root, "quiet.wav"), tone(1.2, 0.0011)) // -59.2 dB
 	writeWAV(t, filepath.Join(root, "exact.wav"), tone(1, 0.3))
 	writeWAV(t, filepath.Join(root, "short.wav"), tone(1, 0.3)[1:])
-	writeWAV(t, filepath.Join(root, "zero.wav"), make([]float32, SampleRate))
+	writeWAV(t, filepath.Join(root, "zero.wav"), make([]float32, DefaultSampleRate))
 	writeWAV(t, filepath.Join(root, "hush.wav"), tone(1.2, 0.0009))
 	must(t, os.WriteFile(filepath.Join(root, "empty.flac"), nil, 0o600))
 	data, err := os.ReadFile(filepath.Join(root, "good.wav"))
@@ -97,7 +97,7 @@ func TestScanSkipsAndCounts(t *testing.T) {
 	flac[len(flac)/2] ^= 0x10
 	must(t, os.WriteFile(filepath.Join(root, "bit.flac"), flac, 0o600))
 	// A long file with a silence in it that is as long as two pieces.
-	writeWAV(t, filepath.Join(root, "gap.wav"), append(append(tone(30, 0.3), make([]float32, 60*SampleRate)...), tone(30, 0.3)...))
+	writeWAV(t, filepath.Join(root, "gap.wav"), append(append(tone(30, 0.3), make([]float32, 60*DefaultSampleRate)...), tone(30, 0.3)...))
 
 	var r reports
 	o := Options{Root: root, CacheDir: filepath.Join(t.TempDir(), "new", "cache"), Report: r.add, Duration: DefaultDuration}
@@ -117,7 +117,7 @@ func TestScanSkipsAndCounts(t *testing.T) {
 		heard := 0.0 // seconds of the first and the last 30 that are in a clip
 		for _, c := range all(s) {
 			if c.Path == "gap.wav" {
-				from, to := float64(c.Start)/SampleRate, float64(c.Start)/SampleRate+c.Seconds()
+				from, to := float64(c.Start)/DefaultSampleRate, float64(c.Start)/DefaultSampleRate+c.Seconds()
 				heard += max(0, min(to, 30)-from) + max(0, to-max(from, 90))
 			}
 		}
@@ -134,7 +134,7 @@ func TestScanErrors(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(base, "empty", "notes.txt"), nil, 0o600))
 	writeWAV(t, filepath.Join(base, "short", "a.wav"), tone(0.5, 0.5))
 	writeWAV(t, filepath.Join(base, "short", "b.wav"), tone(0.75, 0.5))
-	writeWAV(t, filepath.Join(base, "bad", "c.wav"), make([]float32, 2*SampleRate))
+	writeWAV(t, filepath.Join(base, "bad", "c.wav"), make([]float32, 2*DefaultSampleRate))
 	must(t, os.WriteFile(filepath.Join(base, "bad", "d.wav"), nil, 0o600))
 	copyFile(t, filepath.Join(base, "short", "a.wav"), filepath.Join(base, "mixed", "a.wav"))
 	copyFile(t, filepath.Join(base, "bad", "d.wav"), filepath.Join(base, "mixed", "d.wav"))

@@ -22,12 +22,12 @@ import (
 // storeName is the folder in Options.CacheDir that the store has to itself.
 const storeName = "decoded-speech"
 
-// storeFrom is the length of a file from which on it is stored: below it, decoding
-// up to a piece costs little.
-const storeFrom = 60 * SampleRate
+// storeFrom is the length in seconds of a file from which on it is stored: below it,
+// decoding up to a piece costs little.
+const storeFrom = 60
 
 // storeBlock is how many samples a checksum covers.
-const storeBlock = SampleRate
+const storeBlock = 24000
 
 // A store keeps long files on disk as decoded samples, of which a piece can be read
 // without what lies before it. The samples are to the bit those of the decoder, so
@@ -37,6 +37,7 @@ const storeBlock = SampleRate
 // last one shorter, each with its CRC-32C behind it.
 type store struct {
 	dir     string
+	rate    int // Hz
 	tell    func(path, reason string)
 	samples map[string]int64 // of the files to store, by path
 
@@ -56,27 +57,31 @@ func storedSize(samples int64) int64 {
 	return 4*samples + 4*((samples+storeBlock-1)/storeBlock)
 }
 
-func storedName(path string, size, modTime int64) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%d|%s|%d|%d", indexVersion, path, size, modTime))
+func (s *store) name(path string, size, modTime int64) string {
+	key := fmt.Appendf(nil, "%d|%s|%d|%d", indexVersion, path, size, modTime)
+	if s.rate != DefaultSampleRate {
+		key = fmt.Appendf(key, "|%d Hz", s.rate)
+	}
+	sum := sha256.Sum256(key)
 	return hex.EncodeToString(sum[:16]) + ".f32"
 }
 
 // newStore returns the store in cacheDir for the entries' files of storeFrom and
 // more, and removes from it what belongs to none of them. Without a folder or bytes
 // it is nil, which stores nothing.
-func newStore(cacheDir string, bytes int64, entries []entry, tell func(path, reason string)) *store {
+func newStore(cacheDir string, bytes int64, rate int, entries []entry, tell func(path, reason string)) *store {
 	if cacheDir == "" || bytes <= 0 {
 		return nil
 	}
 	s := &store{
-		dir: filepath.Join(cacheDir, storeName), tell: tell, left: bytes,
+		dir: filepath.Join(cacheDir, storeName), rate: rate, tell: tell, left: bytes,
 		samples: map[string]int64{}, taken: map[string]int{}, busy: map[string]chan struct{}{}, dropped: map[string]int{}, bad: map[string]bool{},
 	}
 	sizes := map[string]int64{}
 	for _, e := range entries {
-		if len(e.Pieces) > 1 && e.Samples >= storeFrom {
+		if len(e.Pieces) > 1 && e.Samples >= storeFrom*int64(rate) {
 			s.samples[e.Path] = e.Samples
-			sizes[storedName(e.Path, e.Size, e.ModTime)] = storedSize(e.Samples)
+			sizes[s.name(e.Path, e.Size, e.ModTime)] = storedSize(e.Samples)
 		}
 	}
 	files, err := os.ReadDir(s.dir)
@@ -115,7 +120,7 @@ func (s *store) read(ctx context.Context, file string, c Clip) (samples []float3
 	if s == nil || s.samples[c.Path] == 0 {
 		return nil, false, nil
 	}
-	name := storedName(c.Path, c.Size, c.ModTime)
+	name := s.name(c.Path, c.Size, c.ModTime)
 	for range 2 { // a damaged one is written anew, once
 		written, err := s.ensure(ctx, file, name, s.samples[c.Path])
 		if written == 0 || err != nil {
@@ -202,7 +207,7 @@ func (s *store) write(ctx context.Context, file, name string, samples int64) (bo
 		return false, nil
 	}
 	defer out.Discard()
-	r, err := audio.OpenAt(file, SampleRate)
+	r, err := audio.OpenAt(file, s.rate)
 	if err != nil {
 		return false, err
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/facodec-go/facodec/audio"
 )
 
-const longSamples = 66*SampleRate - 777
+const longSamples = 66*DefaultSampleRate - 777
 
 // longTone is a file in which no second is like another.
 var longTone = sync.OnceValues(func() ([]byte, error) {
@@ -21,14 +21,14 @@ var longTone = sync.OnceValues(func() ([]byte, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	w, err := audio.Create(filepath.Join(dir, "x.wav"), SampleRate, audio.F32)
+	w, err := audio.Create(filepath.Join(dir, "x.wav"), DefaultSampleRate, audio.F32)
 	if err != nil {
 		return nil, err
 	}
 	defer w.Discard()
 	for i := range 66 {
 		samples := tone(1, 0.1+float64(i)/100)
-		if err := w.Write(samples[:min(SampleRate, longSamples-i*SampleRate)]); err != nil {
+		if err := w.Write(samples[:min(DefaultSampleRate, longSamples-i*DefaultSampleRate)]); err != nil {
 			return nil, err
 		}
 	}

@@ -250,7 +250,7 @@ func TestPitchUnreadable(t *testing.T) {
 		"text":       {bytes([]byte("pitch")), "not a checkpoint"},
 		"half":       {bytes(whole[:len(whole)/2]), ""},
 		"no end":     {bytes(whole[:len(whole)-30]), ""},
-		"folder":     {func(t *testing.T) string { return t.TempDir() }, "directory"},
+		"folder":     {func(t *testing.T) string { return t.TempDir() }, "folder"},
 		"incomplete": {tensors(without(arrays, "res_block2.conv1by1")), "missing: jdc.res_block2.conv1by1.weight"},
 		"shape":      {tensors(wide), "jdc.classifier.weight is [2 256]"},
 		"other":      {tensors([]weights.Array{{Name: "encoder.weight", Shape: []int{1}, Values: func() ([]float32, error) { return []float32{1}, nil }}}), "not a pitch network"},

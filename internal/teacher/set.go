@@ -12,9 +12,11 @@ type Set struct {
 	Pitch   Pitch
 	// Store keeps the labels, nil to compute them every time.
 	Store *Store
+	// Grid is that of the utterances and of their labels; the zero value is Own.
+	Grid Grid
 }
 
-// Labels are what the teachers of a set say of one utterance.
+// Labels are what the teachers of a set say of one utterance, on the set's grid.
 type Labels struct {
 	Phones  []int32   // of every frame
 	Speaker int       // of the utterance
@@ -49,6 +51,9 @@ func (s *Set) Label(key string, load func() ([]float32, error)) (labels Labels, 
 		}
 		if u == nil {
 			samples, fault := load()
+			if fault == nil {
+				samples, fault = s.grid().ToOwnRate(samples)
+			}
 			if err = fault; err != nil {
 				return nil
 			}
@@ -82,6 +87,7 @@ func (s *Set) Label(key string, load func() ([]float32, error)) (labels Labels, 
 	if err != nil {
 		return Labels{}, err
 	}
+	labels = s.grid().of(labels)
 	if s.Store != nil && news {
 		for _, k := range kept {
 			if _, again := find(used, k.teacher); !again {
@@ -91,6 +97,13 @@ func (s *Set) Label(key string, load func() ([]float32, error)) (labels Labels, 
 		err = s.Store.write(key, used)
 	}
 	return labels, err
+}
+
+func (s *Set) grid() Grid {
+	if s.Grid == (Grid{}) {
+		return Own
+	}
+	return s.Grid
 }
 
 func below(classes int) func([]uint32) bool {

@@ -23,9 +23,8 @@ type Utterance struct {
 	spectra *cepstrogram
 }
 
-// Frames returns the number of frames of n samples at 24 kHz, 80 a second: frame
-// t is centred at sample 300·t.
-func Frames(n int) int { return (n + hop - 1) / hop }
+// Frames returns the number of frames of n samples at 24 kHz: those of Own.
+func Frames(n int) int { return Own.Frames(n) }
 
 // cepstra analyses the utterance at the first call.
 func (u *Utterance) cepstra() *cepstrogram {

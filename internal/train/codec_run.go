@@ -122,6 +122,11 @@ func (r *run) resumedUnits() (*teacher.Units, error) {
 	return units, nil
 }
 
+// gridOf returns the rate and the hop that an experiment file describes.
+func gridOf(c *config.Config) teacher.Grid {
+	return teacher.Grid{SampleRate: c.Preprocess.SampleRate, Hop: c.Preprocess.Spect.HopLength}
+}
+
 // A labeler makes batches for a codec with the labels of teachers.
 type labeler struct {
 	units    *teacher.Units
@@ -148,7 +153,7 @@ func (r *run) newLabeler(ctx context.Context, units *teacher.Units) (*labeler, e
 	if n := units.Classes(); n > c.Model.PhoneClasses {
 		return nil, fmt.Errorf("model_params.phone_classes: %d is not enough for %d content units; raise it, or lower teachers.content_units", c.Model.PhoneClasses, n)
 	}
-	speed := speedPerturbation{c.Augment.Speeds(), units.Speakers().Classes()}
+	speed := speedPerturbation{c.Augment.Speeds(), units.Speakers().Classes(), gridOf(c)}
 	if n := speed.speakers * len(speed.speeds); n > c.Model.SpeakerClasses {
 		return nil, fmt.Errorf("model_params.speaker_classes: %d is not enough for %d speakers at %d speeds (augment.speed); raise it, or set teachers.speakers",
 			c.Model.SpeakerClasses, speed.speakers, len(speed.speeds))
@@ -158,7 +163,7 @@ func (r *run) newLabeler(ctx context.Context, units *teacher.Units) (*labeler, e
 		return nil, err
 	}
 	return &labeler{
-		units: units, teachers: teacher.Set{Phones: units, Speaker: units.Speakers(), Pitch: pitch, Store: store},
+		units: units, teachers: teacher.Set{Phones: units, Speaker: units.Speakers(), Pitch: pitch, Store: store, Grid: gridOf(c)},
 		features: NewFeatures(model.CodecConfigOf(c), c.Model.NormF0), speed: speed, report: r.Report,
 	}, nil
 }
@@ -167,7 +172,13 @@ func (r *run) learnUnits(ctx context.Context) (*teacher.Units, error) {
 	c := r.Config
 	var sources []teacher.Source
 	for _, clip := range r.set.Train {
-		sources = append(sources, teacher.Source{Name: clip.Key(), Load: func() ([]float32, error) { return r.set.Load(ctx, clip) }})
+		sources = append(sources, teacher.Source{Name: clip.Key(), Load: func() ([]float32, error) {
+			samples, err := r.set.Load(ctx, clip)
+			if err != nil {
+				return nil, err
+			}
+			return gridOf(c).ToOwnRate(samples)
+		}})
 	}
 	units, err := teacher.Learn(ctx, sources, teacher.Config{
 		Units: c.Teachers.ContentUnits, Speakers: c.Teachers.Speakers, Seed: uint64(c.Train.RandomSeed), Threads: r.Threads,

@@ -56,7 +56,7 @@ func (r *run) trainRedecoder(ctx context.Context) error {
 	}
 	r.trainer = t.Trainer
 	j := job{
-		step: t.Step, batch: e.batch, speed: speedPerturbation{speeds: c.Augment.Speeds()},
+		step: t.Step, batch: e.batch, speed: speedPerturbation{speeds: c.Augment.Speeds(), grid: gridOf(c)},
 		metadata: map[string]string{codecKey: e.fingerprint()},
 	}
 	clips, err := r.heldOut(ctx)

@@ -20,8 +20,9 @@ import (
 )
 
 // frozen is the small experiment's codec, with weights by a seed.
-func frozen(seed uint64) *FrozenCodec {
-	c := smallExperiment("")
+func frozen(seed uint64) *FrozenCodec { return frozenOf(smallExperiment(""), seed) }
+
+func frozenOf(c *config.Config, seed uint64) *FrozenCodec {
 	return &FrozenCodec{Name: "codec", Config: c, Weights: nn.InitialWeights(model.NewCodec(model.CodecConfigOf(c)).Params(), seed)}
 }
 

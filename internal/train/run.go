@@ -134,7 +134,7 @@ const (
 // scan makes the set of clips.
 func (r *run) scan(ctx context.Context) error {
 	set, err := dataset.Scan(ctx, dataset.Options{
-		Root: r.Config.Dataset, Duration: r.Config.Preprocess.DurationRange,
+		Root: r.Config.Dataset, SampleRate: r.Config.Preprocess.SampleRate, Duration: r.Config.Preprocess.DurationRange,
 		CacheDir: filepath.Join(r.dir, cacheDir), Workers: r.Threads, CacheBytes: decodedBytes, StoreBytes: storedBytes,
 		HeldOut:  dataset.HeldOut{Share: r.Config.Validation.Share, Files: r.Config.Validation.Files},
 		Report:   func(path, reason string) { r.Report("%s: left out: %s", filepath.Join(r.Config.Dataset, path), reason) },

@@ -20,7 +20,8 @@ const siteSpeed = siteCrop + 2
 // speeds it does not.
 type speedPerturbation struct {
 	speeds   []float64
-	speakers int // before perturbation
+	speakers int          // before perturbation
+	grid     teacher.Grid // of clips and labels
 }
 
 // apply gives a clip the speed that random number i of a step draws. Its labels follow.
@@ -29,13 +30,16 @@ func (c speedPerturbation) apply(item dataset.Item, random op.Random, i int) (da
 	speed := c.speeds[n]
 	labels, labelled := item.Label.(teacher.Labels)
 	if speed != 1 {
-		r, err := audio.NewResampler(int(math.Round(speed*dataset.SampleRate)), dataset.SampleRate)
+		r, err := audio.NewResampler(int(math.Round(speed*float64(c.grid.SampleRate))), c.grid.SampleRate)
 		if err != nil {
 			return item, err
 		}
 		item.Samples = r.Flush(r.Process(nil, item.Samples))
 		if labelled {
-			labels = faster(labels, speed, teacher.Frames(len(item.Samples)))
+			labels = labels.Stretch(c.grid.Frames(len(item.Samples)), speed)
+			for t := range labels.F0 {
+				labels.F0[t] *= float32(speed)
+			}
 		}
 	}
 	if labelled {
@@ -43,15 +47,4 @@ func (c speedPerturbation) apply(item dataset.Item, random op.Random, i int) (da
 		item.Label = labels
 	}
 	return item, nil
-}
-
-// faster returns the labels of a recording that is played so many times as fast and
-// then lasts so many frames.
-func faster(l teacher.Labels, speed float64, frames int) teacher.Labels {
-	out := teacher.Labels{Phones: make([]int32, frames), F0: make([]float32, frames), Speaker: l.Speaker}
-	for t := range frames {
-		at := min(int(math.Round(float64(t)*speed)), len(l.Phones)-1)
-		out.Phones[t], out.F0[t] = l.Phones[at], l.F0[at]*float32(speed)
-	}
-	return out
 }

@@ -20,7 +20,7 @@ func TestChange(t *testing.T) {
 	for i := range said.Phones {
 		said.Phones[i] = int32(i)
 	}
-	c := speedPerturbation{[]float64{1, 1.15, 1 / 1.15}, 5}
+	c := speedPerturbation{[]float64{1, 1.15, 1 / 1.15}, 5, teacher.Own}
 	times := map[int]int{}
 	for i := range 30 {
 		random := op.Random{Seed: 9, Step: 4}

@@ -23,7 +23,7 @@ import (
 	"github.com/facodec-go/facodec/internal/weights"
 )
 
-const dataRate = dataset.SampleRate
+const dataRate = dataset.DefaultSampleRate
 
 // The environment of TestTrainedRun. Paths that are not absolute are below the
 // module's root.
