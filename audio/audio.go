@@ -1,10 +1,12 @@
 package audio
 
 import (
+	"context"
 	"errors"
 	"io"
 	"math"
 	"os"
+	"slices"
 )
 
 // The sample rates that are read, resampled and written, in Hz.
@@ -30,35 +32,36 @@ type Info struct {
 // decoder is what Reader asks of a file format.
 type decoder interface {
 	info() Info
-	// read puts the next frames, as means over their channels, into dst, which
-	// is not empty. It returns n > 0 or an error; io.EOF is a sound end.
+	// read puts the next frames into dst, as means over their channels, or with all
+	// of them interleaved if the source says so; dst has room for a frame. It returns
+	// n > 0 values, of whole frames, or an error; io.EOF is a sound end.
 	read(dst []float32) (n int, err error)
 	close() error
 }
 
-// A Reader yields the samples of an audio file: mono, full scale ±1, at the rate
-// of the file or the one given to OpenAt. It serves one goroutine at a time.
+// A Reader yields the samples of an audio file, full scale ±1: mono, or all channels
+// interleaved if Options say so, at the rate of the file or the one asked for. It
+// serves one goroutine at a time.
 type Reader struct {
 	name   string
+	src    *source
 	dec    decoder
+	width  int   // values of a frame that are delivered
 	frames int64 // decoded so far
 	err    error // the first error, io.EOF included; it stays
 
 	// Only with a rate of one's own:
-	resample *Resampler
+	resample []*Resampler // one for each channel delivered
 	in, out  []float32
-	pending  []float32 // the part of out that is not yet read
+	channel  [2][]float32 // one channel of in, and what becomes of it
+	pending  []float32    // the part of out that is not yet read
 }
 
 // Open opens an audio file at its own sample rate. What the file is, is seen from
 // its content. Read the package's introduction for what is refused here and what
 // is found only on the way; every error names the file.
 func Open(path string) (*Reader, error) {
-	src, err := openSource(path)
-	if err != nil {
-		return nil, err // names the file already
-	}
-	return newReader(src)
+	return OpenWith(context.Background(), path, Options{})
 }
 
 // OpenAt is Open with the samples converted to rate: n frames of the file become
@@ -67,15 +70,7 @@ func OpenAt(path string, rate int) (*Reader, error) {
 	if err := checkRate(rate); err != nil {
 		return nil, readError(path, err)
 	}
-	r, err := Open(path)
-	if err != nil {
-		return nil, err
-	}
-	if err := r.setRate(rate); err != nil {
-		r.Close()
-		return nil, err
-	}
-	return r, nil
+	return OpenWith(context.Background(), path, Options{Rate: rate})
 }
 
 // NewReader reads an audio file from a stream, say an upload, at its own sample
@@ -83,7 +78,7 @@ func OpenAt(path string, rate int) (*Reader, error) {
 // seeking (some MP4) cannot be read this way. Close does not close stream; if
 // ffmpeg decodes, stream must not be used by others until Close has returned.
 func NewReader(stream io.Reader, name string) (*Reader, error) {
-	return newReader(newSource(stream, name))
+	return newReader(newSource(stream, name), Options{})
 }
 
 // ReadFile returns all samples of the file, converted to rate in Hz.
@@ -117,7 +112,8 @@ func ReadFile(path string, rate int) ([]float32, error) {
 	}
 }
 
-func newReader(src *source) (*Reader, error) {
+func newReader(src *source, o Options) (*Reader, error) {
+	src.keep, src.strict = o.KeepChannels, o.Strict
 	dec, err := src.decoder()
 	if err == nil {
 		err = checkInfo(dec.info())
@@ -130,7 +126,12 @@ func newReader(src *source) (*Reader, error) {
 	if err != nil {
 		return nil, readError(src.name, err)
 	}
-	return &Reader{name: src.name, dec: dec}, nil
+	r := &Reader{name: src.name, src: src, dec: dec, width: src.width(dec.info().Channels)}
+	if err := r.setRate(o.Rate); err != nil {
+		r.Close()
+		return nil, err
+	}
+	return r, nil
 }
 
 // checkInfo refuses what no decoder should let pass on.
@@ -146,46 +147,62 @@ func checkInfo(info Info) error {
 
 func (r *Reader) setRate(rate int) error {
 	from := r.dec.info().SampleRate
-	if from == rate {
+	if rate == 0 || from == rate {
 		return nil
 	}
-	resample, err := NewResampler(from, rate)
-	if err != nil {
-		return readError(r.name, err)
+	for range r.width {
+		resample, err := NewResampler(from, rate)
+		if err != nil {
+			return readError(r.name, err)
+		}
+		r.resample = append(r.resample, resample)
 	}
-	r.resample = resample
-	r.in = make([]float32, blockFrames)
+	r.in = make([]float32, max(1, blockFrames/r.width)*r.width)
 	return nil
 }
 
-// Info describes the file, not what is delivered; for that see Rate and Samples.
+// Info describes the file, not what is delivered; for that see Rate, Channels and
+// Samples.
 func (r *Reader) Info() Info { return r.dec.info() }
 
 // Rate returns the rate of the samples that Read delivers, in Hz.
 func (r *Reader) Rate() int {
 	if r.resample != nil {
-		return r.resample.to
+		return r.resample[0].to
 	}
 	return r.dec.info().SampleRate
 }
 
-// Samples returns how many samples Read delivers in all, or -1 where only reading
-// to the end can tell. For FLAC it is the file's word, checked at its end.
+// Channels returns how many channels Read delivers, interleaved: 1, or all with
+// Options.KeepChannels.
+func (r *Reader) Channels() int { return r.width }
+
+// Notices returns what is odd about the file but no error, as far as is known by now:
+// all of it after the last sample. Each is a line that does not name the file.
+func (r *Reader) Notices() []string { return slices.Clone(r.src.list) }
+
+// Samples returns how many samples of each channel Read delivers in all, or -1 where
+// only reading to the end can tell. For FLAC it is the file's word, checked at its end.
 func (r *Reader) Samples() int64 {
 	info := r.dec.info()
 	if info.Frames < 0 || r.resample == nil {
 		return info.Frames
 	}
-	return ResampledLen(info.Frames, r.resample.from, r.resample.to)
+	return ResampledLen(info.Frames, r.resample[0].from, r.resample[0].to)
 }
 
-// Read puts the next samples into dst and returns how many: n > 0 with a nil
-// error, or 0 with an error, which is io.EOF after the last sample. It may return
-// fewer than len(dst) before the end.
+// Read puts the next samples into dst and returns how many: n > 0 with a nil error, or
+// 0 with an error, which is io.EOF after the last sample. It may return fewer than
+// len(dst) before the end. Of several channels it returns whole frames, for one of
+// which dst must have room (io.ErrShortBuffer).
 func (r *Reader) Read(dst []float32) (int, error) {
 	if len(dst) == 0 {
 		return 0, nil
 	}
+	if len(dst) < r.width {
+		return 0, io.ErrShortBuffer
+	}
+	dst = dst[:len(dst)/r.width*r.width]
 	if r.resample == nil {
 		return r.decode(dst)
 	}
@@ -193,9 +210,9 @@ func (r *Reader) Read(dst []float32) (int, error) {
 		n, err := r.decode(r.in)
 		switch {
 		case err == nil:
-			r.out = r.resample.Process(r.out[:0], r.in[:n])
-		case err == io.EOF && !r.resample.flushed():
-			r.out = r.resample.Flush(r.out[:0])
+			r.convert(r.in[:n], (*Resampler).Process)
+		case err == io.EOF && !r.resample[0].flushed():
+			r.convert(nil, func(s *Resampler, dst, _ []float32) []float32 { return s.Flush(dst) })
 		default:
 			return 0, err
 		}
@@ -204,6 +221,28 @@ func (r *Reader) Read(dst []float32) (int, error) {
 	n := copy(dst, r.pending)
 	r.pending = r.pending[n:]
 	return n, nil
+}
+
+// convert makes out of in, each channel by its own resampler.
+func (r *Reader) convert(in []float32, step func(s *Resampler, dst, src []float32) []float32) {
+	if r.width == 1 {
+		r.out = step(r.resample[0], r.out[:0], in)
+		return
+	}
+	r.out = r.out[:0]
+	for c, s := range r.resample {
+		r.channel[0] = r.channel[0][:0]
+		for i := c; i < len(in); i += r.width {
+			r.channel[0] = append(r.channel[0], in[i])
+		}
+		r.channel[1] = step(s, r.channel[1][:0], r.channel[0])
+		if c == 0 {
+			r.out = slices.Grow(r.out, len(r.channel[1])*r.width)[:len(r.channel[1])*r.width]
+		}
+		for i, x := range r.channel[1] {
+			r.out[i*r.width+c] = x
+		}
+	}
 }
 
 // decode is Read at the file's own rate.
@@ -225,7 +264,7 @@ func (r *Reader) decode(dst []float32) (int, error) {
 		r.err = err
 		return 0, err
 	}
-	r.frames += int64(n)
+	r.frames += int64(n / r.width)
 	return n, nil
 }
 
@@ -234,7 +273,7 @@ func (r *Reader) checkFinite(samples []float32) error {
 	if i < 0 {
 		return nil
 	}
-	return faultf(ErrNotFinite, "sample %d is %v", r.frames+int64(i), samples[i])
+	return faultf(ErrNotFinite, "sample %d is %v", r.frames+int64(i/r.width), samples[i])
 }
 
 // indexNotFinite returns the index of the first sample that is NaN or infinite,
@@ -257,8 +296,8 @@ func (r *Reader) Close() error {
 	}
 	r.err = readError(r.name, os.ErrClosed)
 	r.pending = nil
-	if r.resample != nil {
-		r.resample.hist = nil
+	for _, s := range r.resample {
+		s.hist = nil
 	}
 	if err := r.dec.close(); err != nil {
 		return readError(r.name, err)

@@ -25,6 +25,8 @@ var (
 	ErrNotFinite = errors.New("not a finite number")
 	// ErrRate: a sample rate outside MinRate to MaxRate.
 	ErrRate = errors.New("sample rate out of range")
+	// ErrChanged: the file was replaced or written to while it was read.
+	ErrChanged = errors.New("changed while it was read")
 	// ErrNoFFmpeg: the file is of a kind that ffmpeg decodes, which is not installed.
 	ErrNoFFmpeg = errors.New("ffmpeg is not installed")
 	// ErrFFmpeg: ffmpeg could not decode the file; the message has its reason.

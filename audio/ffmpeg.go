@@ -24,6 +24,17 @@ type ffmpegDecoder struct {
 	waited bool
 }
 
+// ffmpegFormats are those that ffmpeg may take a file for: of one recording, whole in
+// the file. Its others are left out, among them all lists of files and addresses (HLS,
+// DASH, concat, SDP, IMF ...), scripts, and what takes further files by their names.
+var ffmpegFormats = strings.Join([]string{
+	"aa", "aac", "ac3", "act", "aea", "aiff", "amr", "amrnb", "amrwb", "ape", "asf", "ast", "au", "avi", "avr",
+	"caf", "dsf", "dts", "dtshd", "eac3", "flac", "flv", "gsm", "iff", "ircam", "loas",
+	"matroska", "webm", "mlp", "mmf", "mov", "mp4", "m4a", "3gp", "3g2", "mj2", "mp3", "mpc", "mpc8", "mpeg", "mpegts",
+	"nistsphere", "nut", "ogg", "oma", "paf", "pvf", "qcp", "rm", "shn", "sds", "sox", "tak", "truehd", "tta",
+	"voc", "vqf", "w64", "wav", "wsaud", "wv", "xa", "xwma",
+}, ",")
+
 // newFFmpeg starts ffmpeg on a file of the kind given, which is for the error where
 // ffmpeg is missing; "" is none that is known.
 func newFFmpeg(src *source, kind string) (decoder, error) {
@@ -35,6 +46,7 @@ func newFFmpeg(src *source, kind string) (decoder, error) {
 		return nil, faultf(ErrNoFFmpeg, "only WAV (PCM, float, µ-law, A-law), FLAC, MP3, Vorbis and Opus (Ogg, WebM) are read without it, and this is %s", kind)
 	}
 	d := &ffmpegDecoder{src: src, input: "pipe:0"}
+	protocol := "pipe"
 	if src.seekable() {
 		// An absolute path behind "file:" is taken as it is, even if it begins
 		// with a dash or looks like an address.
@@ -42,13 +54,14 @@ func newFFmpeg(src *source, kind string) (decoder, error) {
 		if err != nil {
 			return nil, err
 		}
-		d.input = "file:" + path
+		d.input, protocol = "file:"+path, "file"
 	}
 	d.cmd = exec.Command(program,
 		"-v", "error",
 		"-nostdin",
-		// A playlist from a stranger must not make this machine fetch addresses.
-		"-protocol_whitelist", "file,pipe",
+		// Neither may a file from a stranger make ffmpeg open others, nor addresses.
+		"-protocol_whitelist", protocol,
+		"-format_whitelist", ffmpegFormats,
 		"-i", d.input,
 		"-map", "0:a:0", // the first sound track; no pictures
 		"-bitexact",
@@ -66,7 +79,9 @@ func newFFmpeg(src *source, kind string) (decoder, error) {
 	if err := d.cmd.Start(); err != nil {
 		return nil, err
 	}
-	d.wav, err = newWAV(newSource(stdout, src.name))
+	out := newSource(stdout, src.name)
+	out.keep, out.strict = src.keep, true
+	d.wav, err = newWAV(out)
 	if err != nil {
 		// ffmpeg's reason says more than that its output is no WAV.
 		if waitErr := d.wait(true); waitErr != nil {
@@ -89,6 +104,10 @@ func (d *ffmpegDecoder) read(dst []float32) (int, error) {
 		// A sound end is one where ffmpeg, too, is content.
 		if waitErr := d.wait(err != io.EOF); waitErr != nil {
 			return 0, waitErr
+		}
+		// ffmpeg opened the file by its name, after it was seen what it is.
+		if changed := d.src.checkUnchanged(); changed != nil {
+			return 0, changed
 		}
 	}
 	return n, err
@@ -119,6 +138,9 @@ func (d *ffmpegDecoder) wait(kill bool) error {
 		return err // of the stream that ffmpeg was fed
 	}
 	reason := d.stderr.String()
+	if strings.Contains(reason, "not on whitelist") {
+		return faultf(ErrUnsupported, "ffmpeg takes it for none of the formats of single recordings that are read")
+	}
 	// The file is named already, and ffmpeg's addresses in memory mean nothing.
 	reason = strings.TrimPrefix(reason, d.input+": ")
 	reason = ffmpegContext.ReplaceAllString(reason, "")

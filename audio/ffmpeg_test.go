@@ -72,7 +72,7 @@ func TestFFmpegFaults(t *testing.T) {
 		"fails after output":  {`cat "$WAV"; echo "disk on fire" >&2; exit 1`, ErrFFmpeg, "disk on fire"},
 		"killed after output": {`cat "$WAV"; kill -9 $$`, ErrFFmpeg, "signal: killed"},
 		"dies in a sample":    {`head -c 49 "$WAV"; echo "no more" >&2; exit 1`, ErrFFmpeg, "no more"},
-		"stops in a sample":   {`head -c 49 "$WAV"`, ErrTruncated, "missing"},
+		"stops in a sample":   {`head -c 49 "$WAV"`, ErrTruncated, "1 of 2 bytes"},
 		"says nothing":        {`exit 0`, ErrTruncated, "RIFF"},
 		"says no WAV":         {`echo "hello, here is your sound file, or is it?"`, ErrCorrupt, "no WAV"},
 		"no WAV, no end":      {`while :; do echo "hello, here is your sound file, or is it?"; done`, ErrCorrupt, "no WAV"},
@@ -209,18 +209,22 @@ func TestAgainstFFmpeg(t *testing.T) {
 	}
 }
 
-// ffmpeg's own words about files that it cannot decode.
+// ffmpeg's own words about files that it cannot decode, and ours about those that it may
+// not.
 func TestFFmpegRefusals(t *testing.T) {
 	realFFmpeg(t, "-version")
-	for name, content := range map[string]string{
-		"text.wav":   strings.Repeat("This is no sound at all. ", 100),
-		"noise.mp3":  strings.Repeat("\x00\x01", 50),
-		"list.m3u8":  "#EXTM3U\n#EXTINF:1,\nhttp://localhost/x.aac\n",
-		"picture.au": "P1\n1 1\n1\n",
+	for name, c := range map[string]struct {
+		content string
+		fault   error
+	}{
+		"text.wav":    {strings.Repeat("This is no sound at all. ", 100), ErrFFmpeg},
+		"noise.mp3":   {strings.Repeat("\x00\x01", 50), ErrFFmpeg},
+		"picture.au":  {"P1\n1 1\n1\n", ErrUnsupported},
+		"metadata.au": {";FFMETADATA1\ntitle=x\n", ErrUnsupported},
 	} {
-		path := writeFile(t, name, []byte(content))
+		path := writeFile(t, name, []byte(c.content))
 		_, _, err := readPath(path)
-		if !errors.Is(err, ErrFFmpeg) {
+		if !errors.Is(err, c.fault) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}

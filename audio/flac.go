@@ -126,6 +126,9 @@ func (d *flacDecoder) read(dst []float32) (int, error) {
 			return 0, err
 		}
 	}
+	if d.src.keep {
+		return d.interleave(dst), nil
+	}
 	n := min(len(dst), d.next.size-d.used)
 	scale := 1 / (float64(int64(1)<<(d.head.bits-1)) * float64(d.head.channels))
 	for i := range dst[:n] {
@@ -137,6 +140,20 @@ func (d *flacDecoder) read(dst []float32) (int, error) {
 	}
 	d.used += n
 	return n, nil
+}
+
+// interleave is read with all channels.
+func (d *flacDecoder) interleave(dst []float32) int {
+	channels := len(d.channels)
+	n := min(len(dst)/channels, d.next.size-d.used)
+	scale := 1 / float64(int64(1)<<(d.head.bits-1))
+	for c, samples := range d.channels {
+		for i, x := range samples[d.used : d.used+n] {
+			dst[i*channels+c] = float32(float64(x) * scale)
+		}
+	}
+	d.used += n
+	return n * channels
 }
 
 // decodeBlock decodes the next block, or finds the end and checks it.
@@ -160,16 +177,17 @@ func (d *flacDecoder) decodeBlock() error {
 }
 
 // atEnd tells whether no frame follows: the declared samples are read and what
-// follows, if anything, is no frame; or the stream ends.
+// follows, if anything, is no frame; or there is nothing more but players' tags, which
+// are no part of FLAC, but there.
 func (d *flacDecoder) atEnd() bool {
-	head := d.br.peek(3)
+	head := d.br.peek(32)
 	if len(head) == 0 {
 		return d.br.err == nil
 	}
-	sync := len(head) > 1 && head[0] == 0xFF && head[1]&0xFE == 0xF8
-	// Players' tags behind the sound are no part of FLAC, but there.
-	tagged := string(head) == "TAG"
-	return !sync && (tagged || d.head.frames > 0 && d.done == d.head.frames)
+	if len(head) > 1 && head[0] == 0xFF && head[1]&0xFE == 0xF8 {
+		return false
+	}
+	return isEndTag(head) || d.head.frames > 0 && d.done == d.head.frames
 }
 
 // checkEnd is io.EOF for a stream that is all there and what it was.

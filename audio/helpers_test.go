@@ -1,6 +1,7 @@
 package audio
 
 import (
+	"context"
 	"io"
 	"math"
 	"os"
@@ -37,6 +38,17 @@ func readAll(r *Reader) ([]float32, error) {
 
 func readPath(path string) ([]float32, Info, error) {
 	r, err := Open(path)
+	if err != nil {
+		return nil, Info{}, err
+	}
+	defer r.Close()
+	samples, err := readAll(r)
+	return samples, r.Info(), err
+}
+
+// readStrict reads a file that must not be odd.
+func readStrict(path string) ([]float32, Info, error) {
+	r, err := OpenWith(context.Background(), path, Options{Strict: true})
 	if err != nil {
 		return nil, Info{}, err
 	}

@@ -17,6 +17,7 @@ type mp3Decoder struct {
 	src    *source
 	frames *mp3Frames
 	known  int64 // of Info
+	width  int   // values of a frame
 	dec    *mp3.Decoder
 	feed   mp3Feed
 	pos    int64 // decoded samples, before anything is cut off
@@ -46,13 +47,13 @@ func (f *mp3Feed) Read(p []byte) (int, error) {
 
 // newMP3 opens MPEG audio, without the ID3 tag before it.
 func newMP3(src *source) (decoder, error) {
-	d := &mp3Decoder{src: src, known: -1}
+	d := &mp3Decoder{src: src, known: -1, width: 1}
 	if src.seekable() {
 		if err := d.survey(); err != nil {
 			return nil, err
 		}
 	}
-	d.frames = &mp3Frames{br: src.br}
+	d.frames = &mp3Frames{br: src.br, odd: &src.notices}
 	d.feed.frames = d.frames
 	if err := d.decodeFrame(); err != nil && err != io.EOF {
 		return nil, err
@@ -68,7 +69,7 @@ func (d *mp3Decoder) survey() error {
 	if err != nil {
 		return err
 	}
-	d.frames = &mp3Frames{br: d.src.br, offset: start}
+	d.frames = &mp3Frames{br: d.src.br, odd: &d.src.notices, offset: start}
 	for err == nil {
 		_, err = d.frames.next()
 	}
@@ -98,14 +99,26 @@ func (d *mp3Decoder) cuts() (first, from, to int64) {
 	return int64(tag.delay + mp3Decay), to - int64(tag.padding-mp3Decay), to
 }
 
-// checkEnd is io.EOF if no frames are missing. Encoders differ in whether they
-// count the frame with the tag.
+// checkEnd is io.EOF if there is sound, and says so if it is not as much as the tag of
+// the encoder tells, which is not renewed by those that cut recordings. Encoders differ
+// in whether they count the frame with the tag.
 func (d *mp3Decoder) checkEnd() error {
-	if missing := d.frames.tag.frames - d.frames.count; missing > 1 {
-		return faultf(ErrTruncated, "%d of %d MP3 frames missing", missing, d.frames.tag.frames)
-	}
-	if d.frames.count == 0 {
+	f := d.frames
+	missing := f.tag.frames - f.count
+	switch {
+	case f.count == 0:
 		return faultf(ErrEmpty, "the file has tags but no samples")
+	case missing > 1 && f.gap > 0:
+		return faultf(ErrCorrupt, "%d of %d MP3 frames are missing, and there are other bytes from byte %d on", missing, f.tag.frames, f.gap)
+	case missing > 1:
+		if err := d.src.odd(ErrTruncated, "the MP3 tag tells of %d frames, and there are %d", f.tag.frames, f.count); err != nil {
+			return err
+		}
+	}
+	if d.src.seekable() && d.pos > 0 {
+		if err := d.src.checkUnchanged(); err != nil {
+			return err
+		}
 	}
 	return io.EOF
 }
@@ -124,7 +137,7 @@ func (d *mp3Decoder) read(dst []float32) (int, error) {
 			return 0, err
 		}
 	}
-	n := copy(dst, d.out)
+	n := copy(dst[:len(dst)/d.width*d.width], d.out)
 	d.out = d.out[n:]
 	return n, nil
 }
@@ -137,6 +150,7 @@ func (d *mp3Decoder) decodeFrame() error {
 				return err
 			}
 			d.raw = make([]byte, 4*d.frames.first.samples())
+			d.width = d.src.width(d.info().Channels)
 		}
 		_, err = io.ReadFull(d.dec, d.raw)
 		return err
@@ -158,8 +172,8 @@ func (d *mp3Decoder) decodeFrame() error {
 	return nil
 }
 
-// mix takes the mean over the channels, equal ones for a mono file, and cuts off
-// what is no sound.
+// mix takes the mean over the channels, equal ones for a mono file, or keeps them, and
+// cuts off what is no sound.
 func (d *mp3Decoder) mix() {
 	le := binary.LittleEndian
 	first, from, to := d.cuts()
@@ -167,7 +181,11 @@ func (d *mp3Decoder) mix() {
 	for b := d.raw; len(b) > 0; b = b[4:] {
 		if d.pos >= first && (d.pos < from || d.pos >= to) {
 			left, right := int16(le.Uint16(b)), int16(le.Uint16(b[2:]))
-			d.buf = append(d.buf, float32(int32(left)+int32(right))/(1<<16))
+			if d.width == 2 {
+				d.buf = append(d.buf, float32(left)/(1<<15), float32(right)/(1<<15))
+			} else {
+				d.buf = append(d.buf, float32(int32(left)+int32(right))/(1<<16))
+			}
 		}
 		d.pos++
 	}

@@ -7,11 +7,12 @@ import (
 	"io"
 )
 
-// mp3Frames cuts a stream into frames, without the tags around them. That the
-// decoder gets whole frames, one after the other, keeps it from looking for the
+// mp3Frames cuts a stream into frames, without what is around and between them. That
+// the decoder gets whole frames, one after the other, keeps it from looking for the
 // next header by itself, in which it would take anything for one.
 type mp3Frames struct {
 	br     *bufio.Reader
+	odd    *notices
 	first  mp3Header
 	tag    mp3Tag
 	offset int64 // of the next byte, for the messages
@@ -20,6 +21,7 @@ type mp3Frames struct {
 	// Bytes of earlier frames that the next may use: the decoder keeps what the
 	// last frame used of them, and its own.
 	reservoir int
+	gap       int64 // where bytes are that may have been a frame; 0: nowhere
 }
 
 // looksLikeMP3 tells whether a frame begins here: header, and another behind it.
@@ -38,20 +40,55 @@ func looksLikeMP3(br *bufio.Reader) bool {
 	return ok && next.sameStream(h) || tagged || tagLength(more[h.size:]) != 0 || more[h.size] == 0
 }
 
-// next returns the next frame with sound, until the call after; io.EOF is a sound
-// end.
+// A place behind bytes that are none is one of MP3 only if so many frames follow each
+// other there, or the end.
+const (
+	mp3ChainStart = 4 // at the start of a file
+	mp3Chain      = 3 // of the same stream, in the midst
+)
+
+// findMP3 returns where in the beginning of a file frames begin, or -1.
+func findMP3(b []byte) int {
+	for at := 0; ; at++ {
+		n := bytes.IndexByte(b[min(at, len(b)):], 0xFF)
+		if n < 0 {
+			return -1
+		}
+		at += n
+		if h, ok := parseMP3Header(b[at:]); ok && h.size > 0 && isMP3Chain(b[at:], h, mp3ChainStart) {
+			return at
+		}
+	}
+}
+
+// isMP3Chain tells whether so many frames of a stream follow each other, or fewer up to
+// the end of b.
+func isMP3Chain(b []byte, stream mp3Header, want int) bool {
+	for have := 0; have < want; have++ {
+		if len(b) == 0 {
+			return have > 1
+		}
+		h, ok := parseMP3Header(b)
+		if !ok || h.size == 0 || !h.sameStream(stream) {
+			return have > 1 && isEndTag(b[:min(len(b), 32)])
+		}
+		if len(b) < h.size {
+			return have > 1
+		}
+		b = b[h.size:]
+	}
+	return true
+}
+
+// next returns the next frame with sound, until the call after; io.EOF is the end.
 func (f *mp3Frames) next() ([]byte, error) {
 	for {
 		if err := f.skipTags(); err != nil {
 			return nil, err
 		}
-		head, _ := f.br.Peek(4)
-		h, ok := parseMP3Header(head)
-		if !ok && len(head) < 4 {
-			return nil, faultf(ErrTruncated, "the file ends in the header of an MP3 frame")
-		}
-		if !ok {
-			return nil, faultf(ErrCorrupt, "no MP3 frame at byte %d", f.offset)
+		h, err := f.find()
+		if err != nil {
+			return nil, err
 		}
 		begins := f.first.version == 0
 		if begins {
@@ -64,17 +101,26 @@ func (f *mp3Frames) next() ([]byte, error) {
 			return nil, forFFmpeg{"MP3 that changes its sample rate"}
 		}
 		frame, err := f.br.Peek(h.size)
-		if err == io.EOF {
-			return nil, faultf(ErrTruncated, "the file ends %d bytes into an MP3 frame of %d", len(frame), h.size)
-		}
-		if err != nil {
+		if err != nil && err != io.EOF {
 			return nil, err
 		}
-		if _, side := h.sideInfo(); len(frame) < side {
+		_, side := h.sideInfo()
+		f.buf = append(f.buf[:0], frame...)
+		f.discard(len(frame))
+		if len(frame) < h.size {
+			if err := f.odd.odd(ErrTruncated, "the last MP3 frame has %d of %d bytes", len(frame), h.size); err != nil {
+				return nil, err
+			}
+			if len(frame) < side {
+				return nil, io.EOF
+			}
+			if f.count == 0 {
+				return nil, faultf(ErrTruncated, "the only MP3 frame has %d of %d bytes", len(frame), h.size)
+			}
+			f.buf = append(f.buf, make([]byte, h.size-len(frame))...)
+		} else if h.size < side {
 			return nil, faultf(ErrCorrupt, "an MP3 frame of %d bytes at byte %d", len(frame), f.offset)
 		}
-		f.buf = append(f.buf[:0], frame...)
-		f.discard(h.size)
 		if begins {
 			if tag, ok := parseMP3Tag(h, f.buf); ok {
 				f.tag = tag
@@ -82,23 +128,100 @@ func (f *mp3Frames) next() ([]byte, error) {
 			}
 		}
 		f.count++
-		f.mute(h)
+		f.mute(h, len(frame))
 		return f.buf, nil
 	}
 }
 
+// find returns the header of the next frame, which is here or behind bytes that are no
+// frame; behind those it must be the first of several of the same stream. io.EOF: there
+// is none.
+func (f *mp3Frames) find() (mp3Header, error) {
+	head, err := f.br.Peek(4)
+	if h, ok := parseMP3Header(head); ok && (f.count == 0 || h.sameStream(f.first) || f.changes(h)) {
+		return h, nil
+	}
+	if err != nil && err != io.EOF {
+		return mp3Header{}, err
+	}
+	start := f.offset
+	if f.count == 0 {
+		return mp3Header{}, faultf(ErrCorrupt, "no MP3 frame at byte %d", start)
+	}
+	for {
+		b, err := f.br.Peek(f.br.Size())
+		if err != nil && err != io.EOF {
+			return mp3Header{}, err
+		}
+		for at := 0; at+4 <= len(b); at++ {
+			n := bytes.IndexByte(b[at:], 0xFF)
+			if n < 0 {
+				break
+			}
+			at += n
+			h, ok := parseMP3Header(b[at:])
+			if ok && h.size > 0 && h.sameStream(f.first) && isMP3Chain(b[at:], f.first, mp3Chain) {
+				f.discard(at)
+				return h, f.oddBytes(start)
+			}
+		}
+		if err == io.EOF {
+			f.discard(len(b))
+			if len(b) < 4 && b[0] == 0xFF {
+				err = f.odd.odd(ErrTruncated, "the file ends in the header of an MP3 frame")
+			} else {
+				err = f.odd.odd(ErrCorrupt, "no MP3 frame in the last %d bytes, from byte %d on", f.offset-start, start)
+			}
+			if err == nil {
+				err = io.EOF
+			}
+			return mp3Header{}, err
+		}
+		// What a chain may need stays.
+		f.discard(len(b) / 2)
+	}
+}
+
+// changes tells whether a header of another stream is one: more of it follow.
+func (f *mp3Frames) changes(h mp3Header) bool {
+	b, _ := f.br.Peek(f.br.Size())
+	return h.size > 0 && isMP3Chain(b, h, mp3Chain)
+}
+
+// oddBytes takes bytes between frames that are none. As many as a frame has may have
+// been one: the tag of the encoder tells, if there is one, in the end.
+func (f *mp3Frames) oddBytes(start int64) error {
+	n := f.offset - start
+	if n >= int64(f.smallest()) {
+		if f.tag.frames == 0 {
+			return faultf(ErrCorrupt, "no MP3 frame in %d bytes from byte %d on", n, start)
+		}
+		if f.gap == 0 {
+			f.gap = start
+		}
+	}
+	return f.odd.odd(ErrCorrupt, "no MP3 frame in %d bytes from byte %d on", n, start)
+}
+
+// smallest is the size of the smallest frame that there is in such a stream.
+func (f *mp3Frames) smallest() int {
+	return f.first.samples() / 8 * 1000 * mp3Bitrates[min(f.first.version, 2)-1][1] / f.first.rate
+}
+
 // mute makes a frame silent that uses more of the frames before than there is, as
-// at the start of a recording that was cut out of another. Its own bytes stay, for
-// the frames behind.
-func (f *mp3Frames) mute(h mp3Header) {
+// at the start of a recording that was cut out of another, or, of a frame of which
+// only the first bytes are there, more than those. Its own bytes stay, for the frames
+// behind.
+func (f *mp3Frames) mute(h mp3Header, there int) {
 	from, to := h.sideInfo()
 	side := f.buf[from:to]
 	begin := int(side[0]) // MPEG-2: 8 bits
 	if h.version == 1 {
 		begin = begin<<1 | int(side[1]>>7)
 	}
-	if begin > f.reservoir {
-		begin = f.reservoir
+	missing := there < len(f.buf) && h.mainBits(side) > 8*(begin+there-to)
+	if begin > f.reservoir || missing {
+		begin = min(begin, f.reservoir)
 		clear(side) // no bits for any granule
 		if h.version == 1 {
 			binary.BigEndian.PutUint16(side, uint16(begin<<7))
@@ -117,15 +240,20 @@ func (f *mp3Frames) skipTags() error {
 			return err
 		}
 		n := tagLength(b)
+		if n == 0 && bytes.HasPrefix(b, []byte("LYRICSBEGIN")) {
+			b, _ = f.br.Peek(f.br.Size())
+			n = lyricsLength(b)
+		}
 		if n == 0 {
 			return nil
 		}
 		m, err := f.br.Discard(n)
 		f.offset += int64(m)
 		if err == io.EOF {
-			return faultf(ErrTruncated, "the file ends in a tag")
-		}
-		if err != nil {
+			if err := f.odd.odd(ErrTruncated, "the file ends in a tag"); err != nil {
+				return err
+			}
+		} else if err != nil {
 			return err
 		}
 	}
@@ -134,41 +262,4 @@ func (f *mp3Frames) skipTags() error {
 func (f *mp3Frames) discard(n int) {
 	f.br.Discard(n)
 	f.offset += int64(n)
-}
-
-// tagLength returns how many bytes a tag has, from its first 32, or 0 if there is
-// none. Zeros are the padding of one.
-func tagLength(b []byte) int {
-	zeros := 0
-	for zeros < len(b) && b[zeros] == 0 {
-		zeros++
-	}
-	switch {
-	case zeros > 0:
-		return zeros
-	case bytes.HasPrefix(b, []byte("TAG")):
-		return 128 // ID3v1
-	case bytes.HasPrefix(b, []byte("ID3")) && len(b) >= 10:
-		return id3Length(b)
-	case bytes.HasPrefix(b, []byte("APETAGEX")) && len(b) >= 24:
-		n := int(min(binary.LittleEndian.Uint32(b[12:]), 1<<30))
-		if isHeader := b[23]&0x20 != 0; isHeader {
-			n += 32
-		}
-		return max(n, 32)
-	}
-	return 0
-}
-
-// id3Length returns the length of an ID3v2 tag from its first ten bytes: those,
-// then what they tell in four times seven bits, then a footer if there is one.
-func id3Length(b []byte) int {
-	n := 10
-	for i, c := range b[6:10] {
-		n += int(c&0x7f) << (21 - 7*i)
-	}
-	if b[5]&0x10 != 0 {
-		n += 10
-	}
-	return n
 }

@@ -78,6 +78,25 @@ func (h mp3Header) sideInfo() (from, to int) {
 	return from, to
 }
 
+// mainBits returns how many bits of main data the granules of a frame have, by its side
+// information (ISO 11172-3, section 2.4.1.7; 13818-3, section 2.4.1.7).
+func (h mp3Header) mainBits(side []byte) (bits int) {
+	channels, granules, at, each := 2, 2, 9+3+8, 59
+	if h.mono {
+		channels, at = 1, 9+5+4
+	}
+	if h.version != 1 {
+		granules, at, each = 1, 8+channels, 63
+	}
+	for i := range granules * channels {
+		for k := range 12 {
+			bit := at + i*each + k
+			bits += int(side[bit/8]>>(7-bit%8)&1) << (11 - k)
+		}
+	}
+	return bits
+}
+
 // sameStream tells whether frames with these headers can follow each other.
 func (h mp3Header) sameStream(other mp3Header) bool {
 	return h.version == other.version && h.rate == other.rate

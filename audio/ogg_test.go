@@ -154,19 +154,20 @@ func TestOggFaults(t *testing.T) {
 		fault   error
 		say     string
 	}{
-		"text":                  {[]byte(strings.Repeat("OggS is how it begins. ", 100)), ErrUnsupported, "Ogg"},
+		"text":                  {[]byte(strings.Repeat("OggS is how it begins. ", 100)), ErrTruncated, "Ogg page"},
 		"only magic":            {[]byte("OggS"), ErrTruncated, "page"},
 		"first page only":       {pages[0], ErrTruncated, "first"},
-		"no last page":          {bytes.Join(pages[:len(pages)-1], nil), ErrTruncated, ""},
+		"no last page":          {bytes.Join(pages[:len(pages)-1], nil), ErrEmpty, "no samples"},
 		"a page missing":        {append(bytes.Clone(opus[:len(oggPages(t, opus)[0])]), bytes.Join(oggPages(t, opus)[2:], nil)...), ErrCorrupt, "missing"},
 		"checksum":              {append(bytes.Clone(vorbis[:len(vorbis)-1]), vorbis[len(vorbis)-1]^1), ErrCorrupt, "checksum"},
-		"junk behind":           {append(bytes.Clone(opus), strings.Repeat("junk ", 10)...), ErrCorrupt, "Ogg page"},
 		"speex behind":          {append(bytes.Clone(opus), append(onePage(1, oggFirst, "Speex   1.2"), onePage(1, 0, "x")...)...), ErrUnsupported, "second recording in the file is Ogg Speex"},
 		"another codec behind":  {append(bytes.Clone(opus), vorbis...), ErrUnsupported, "second recording"},
 		"speex":                 {onePage(1, oggFirst, "Speex   1.2"), ErrNoFFmpeg, "Speex"},
 		"flac":                  {onePage(1, oggFirst, "\x7fFLAC"), ErrNoFFmpeg, "FLAC"},
 		"only video":            {append(onePage(1, oggFirst, "\x80theora"), onePage(1, 0, "x")...), ErrNoFFmpeg, "Ogg without"},
-		"opus, many channels":   {header("speech.opus", 18, 1), ErrNoFFmpeg, "several streams"},
+		"opus, many channels":   {withMapping(t, 2, "\x02\x00\x00\x01"), ErrNoFFmpeg, "several streams"},
+		"opus, no table":        {header("speech.opus", 18, 1), ErrCorrupt, "table of channels"},
+		"opus, wrong table":     {withMapping(t, 1, "\x01\x00\x01"), ErrCorrupt, "table of channels"},
 		"opus, 0 channels":      {header("speech.opus", 9, 0), ErrCorrupt, "0 channels"},
 		"opus, 9 channels":      {header("speech.opus", 9, 9), ErrCorrupt, "9 channels"},
 		"opus, version":         {header("speech.opus", 8, 0x21), ErrUnsupported, "version"},
@@ -175,7 +176,7 @@ func TestOggFaults(t *testing.T) {
 		"vorbis, rate":          {header("mono16k.ogg", 15, 255), ErrRate, "Hz"},
 		"vorbis, block sizes":   {header("mono16k.ogg", 28, 0xFF), ErrCorrupt, "blocks"},
 		"vorbis, version":       {header("mono16k.ogg", 7, 1), ErrUnsupported, "version"},
-		"vorbis without setup":  {append(bytes.Clone(pages[0]), onePage(binary.LittleEndian.Uint32(pages[0][14:]), 0, "x")...), ErrCorrupt, "missing"},
+		"vorbis without setup":  {append(bytes.Clone(pages[0]), onePage(binary.LittleEndian.Uint32(pages[0][14:]), 0, "x")...), ErrTruncated, "headers"},
 		"vorbis, huge codebook": {editSetup(t, "\xff\xff\xff\xff\xff\xff\xff\xff"), ErrCorrupt, "codebooks"},
 		"vorbis, zeros":         {editSetup(t, strings.Repeat("\x00", 500)), ErrCorrupt, "codebooks"},
 	} {
@@ -186,6 +187,14 @@ func TestOggFaults(t *testing.T) {
 		}
 		checkMessage(t, err, c.say)
 	}
+}
+
+// withMapping is speech.opus with a table of channels of family 1.
+func withMapping(t *testing.T, channels byte, table string) []byte {
+	pages := oggPages(t, clipBytes(t, "speech.opus"))
+	head := string(pages[0][28:28+9]) + string(channels) + string(pages[0][28+10:28+18]) + "\x01" + table
+	first := onePage(binary.LittleEndian.Uint32(pages[0][14:]), oggFirst, head)
+	return append(first, bytes.Join(pages[1:], nil)...)
 }
 
 // editSetup overwrites the first codebook of a Vorbis file, behind its "BCV".

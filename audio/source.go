@@ -3,30 +3,33 @@ package audio
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"syscall"
+	"time"
 )
 
 // source is an input before it is known what it is.
 type source struct {
 	name string
 	br   *bufio.Reader
-	file *os.File // nil for a stream that the caller owns
-	size int64    // of a regular file, in bytes; -1 otherwise
+	file *os.File    // nil for a stream that the caller owns
+	size int64       // of a regular file, in bytes; -1 otherwise
+	stat fs.FileInfo // of a regular file, when it was opened
+	keep bool        // decoders deliver all channels, interleaved
+	notices
+	stop func() bool // no longer heed the context
+	ctx  context.Context
 }
 
 // openSource opens a file or a named pipe. Its errors name the file.
-func openSource(path string) (*source, error) {
-	f, err := os.Open(path)
+func openSource(ctx context.Context, path string) (*source, error) {
+	f, err := openFile(ctx, path)
 	if err != nil {
-		var pathErr *fs.PathError
-		if errors.As(err, &pathErr) {
-			err = pathErr.Err
-		}
-		return nil, readError(path, err)
+		return nil, readError(path, plainError(err))
 	}
 	info, err := f.Stat()
 	if err == nil && info.IsDir() {
@@ -34,14 +37,98 @@ func openSource(path string) (*source, error) {
 	}
 	if err != nil {
 		f.Close()
-		return nil, readError(path, err)
+		return nil, readError(path, plainError(err))
 	}
 	src := newSource(f, path)
-	src.file = f
+	src.file, src.ctx = f, ctx
 	if info.Mode().IsRegular() {
-		src.size = info.Size()
+		src.size, src.stat = info.Size(), info
+	} else {
+		// A read that waits for a pipe's writer ends with the context.
+		src.stop = context.AfterFunc(ctx, func() { f.SetReadDeadline(time.Unix(1, 0)) })
+		src.br = newBuffer(contextReader{ctx, f})
 	}
 	return src, nil
+}
+
+// openFile is os.Open, which waits for a writer where the path is a named pipe, until
+// the context ends.
+func openFile(ctx context.Context, path string) (*os.File, error) {
+	info, err := os.Stat(path)
+	if err != nil || info.Mode()&fs.ModeNamedPipe == 0 || ctx.Done() == nil {
+		return os.Open(path)
+	}
+	type result struct {
+		f   *os.File
+		err error
+	}
+	opened := make(chan result, 1)
+	go func() {
+		f, err := os.Open(path)
+		opened <- result{f, err}
+	}()
+	select {
+	case r := <-opened:
+		return r.f, r.err
+	case <-ctx.Done():
+		// A writer that comes and goes at once ends the wait in the other goroutine.
+		if w, err := os.OpenFile(path, os.O_WRONLY|nonBlock, 0); err == nil {
+			w.Close()
+		}
+		go func() {
+			if r := <-opened; r.err == nil {
+				r.f.Close()
+			}
+		}()
+		return nil, ctx.Err()
+	}
+}
+
+// contextReader says of a read that the context ended, why.
+type contextReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c contextReader) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	if err != nil && err != io.EOF && c.ctx.Err() != nil {
+		err = c.ctx.Err()
+	}
+	return n, err
+}
+
+// plainError drops the path from an error: it is named already.
+func plainError(err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	return err
+}
+
+// checkUnchanged is ErrChanged where the file by the source's name is not, or no longer
+// as it was, the one that was opened. Decoders that read a file twice ask it.
+func (s *source) checkUnchanged() error {
+	if s.stat == nil {
+		return nil
+	}
+	now, err := os.Stat(s.name)
+	if err != nil || !os.SameFile(now, s.stat) {
+		return faultf(ErrChanged, "another file has taken its place")
+	}
+	if now.Size() != s.size || !now.ModTime().Equal(s.stat.ModTime()) {
+		return faultf(ErrChanged, "it had %d bytes and has %d", s.size, now.Size())
+	}
+	return nil
+}
+
+// width is how many values a decoder delivers of a frame.
+func (s *source) width(channels int) int {
+	if s.keep {
+		return channels
+	}
+	return 1
 }
 
 func newSource(r io.Reader, name string) *source {
@@ -52,6 +139,9 @@ func newSource(r io.Reader, name string) *source {
 func newBuffer(r io.Reader) *bufio.Reader { return bufio.NewReaderSize(r, 64<<10) }
 
 func (s *source) close() error {
+	if s.stop != nil {
+		s.stop()
+	}
 	if s.file != nil {
 		return s.file.Close()
 	}
@@ -90,17 +180,7 @@ func (s *source) decoder() (decoder, error) {
 		return nil, faultf(ErrTruncated, "the file ends in the RIFF header")
 	}
 	if isWAV(head) {
-		dec, err := newWAV(s)
-		// ADPCM and other codecs in a WAV: ffmpeg may know them.
-		if errors.Is(err, ErrUnsupported) && s.seekable() {
-			if other, ffErr := newFFmpeg(s, ""); !errors.Is(ffErr, ErrNoFFmpeg) {
-				return other, ffErr
-			}
-		}
-		if err != nil {
-			return nil, err
-		}
-		return dec, nil
+		return s.wav()
 	}
 	tagged, err := s.skipID3()
 	if err != nil {
@@ -108,6 +188,11 @@ func (s *source) decoder() (decoder, error) {
 	}
 	head, _ = s.br.Peek(12)
 	switch {
+	case isWAV(head):
+		if err := s.odd(ErrCorrupt, "an ID3 tag before the WAV"); err != nil {
+			return nil, err
+		}
+		return s.wav()
 	case bytes.HasPrefix(head, []byte("fLaC")):
 		return newFLAC(s)
 	case bytes.HasPrefix(head, []byte("OggS")):
@@ -119,15 +204,52 @@ func (s *source) decoder() (decoder, error) {
 	case tagged && len(head) == 0:
 		return nil, faultf(ErrEmpty, "the file has an ID3 tag but no samples")
 	}
+	head, _ = s.br.Peek(kindBytes)
+	if err := notOneRecording(head); err != nil {
+		return nil, err
+	}
+	if !knownContainer(head) {
+		if open, err := s.skipJunk(); open != nil || err != nil {
+			return open, err
+		}
+	}
 	return newFFmpeg(s, kindOf(head))
 }
 
-// kindOf names a format that only ffmpeg decodes, where it is a usual one.
-func kindOf(head []byte) string {
-	if len(head) == 12 && string(head[4:8]) == "ftyp" {
-		return "MP4 or M4A"
+// wav opens a WAV. ffmpeg may know ADPCM and other codecs in it.
+func (s *source) wav() (decoder, error) {
+	dec, err := newWAV(s)
+	var other forFFmpeg
+	if errors.As(err, &other) {
+		err = faultf(ErrUnsupported, "%s", other.kind)
+		if s.seekable() {
+			if dec, ffErr := newFFmpeg(s, ""); !errors.Is(ffErr, ErrNoFFmpeg) {
+				return dec, ffErr
+			}
+		}
 	}
-	return ""
+	if err != nil {
+		return nil, err
+	}
+	return dec, nil
+}
+
+// skipJunk looks for MP3 or Ogg behind bytes that are none: zeros, a newline, what is
+// left of a longer file. The decoder is nil where it finds nothing.
+func (s *source) skipJunk() (decoder, error) {
+	head, _ := s.br.Peek(s.br.Size())
+	open, at := newMP3, findMP3(head)
+	if page := findOggStart(head); page >= 0 && (at < 0 || page < at) {
+		open, at = newOgg, page
+	}
+	if at < 0 {
+		return nil, nil
+	}
+	if err := s.odd(ErrCorrupt, "%d bytes before the sound", at); err != nil {
+		return nil, err
+	}
+	s.br.Discard(at)
+	return s.attempt(open)
 }
 
 // skipID3 skips ID3v2 tags, which may stand before MP3, and which some taggers put

@@ -77,7 +77,7 @@ func (d *vorbisDecoder) format() (encoding string, rate, channels int) {
 
 func (d *vorbisDecoder) skip() int64 { return 0 }
 
-func (d *vorbisDecoder) decode(dst []float32, packet []byte) ([]float32, error) {
+func (d *vorbisDecoder) decode(dst []float32, packet []byte, width int) ([]float32, error) {
 	if len(packet) == 0 {
 		return dst, nil // allowed, and no block
 	}
@@ -89,5 +89,5 @@ func (d *vorbisDecoder) decode(dst []float32, packet []byte) ([]float32, error) 
 	if err != nil {
 		return dst, err
 	}
-	return mixInto(dst, pcm, d.channels, 1), nil
+	return mixInto(dst, pcm, d.channels, width, 1), nil
 }

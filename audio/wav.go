@@ -40,12 +40,19 @@ func unknownSize(size uint32) bool {
 type wavScanner struct {
 	src    *source
 	order  binary.ByteOrder
-	offset int64
+	offset int64 // in the source, which may begin with a tag
 }
 
 // readWAVHeader reads up to the first sample.
 func readWAVHeader(src *source) (*wavHeader, error) {
 	s := &wavScanner{src: src, order: binary.LittleEndian}
+	if src.seekable() {
+		var err error
+		if s.offset, err = src.offset(); err != nil {
+			return nil, err
+		}
+	}
+	start := s.offset
 	var riff [12]byte
 	if err := s.read(riff[:], "the RIFF header"); err != nil {
 		return nil, err
@@ -59,6 +66,7 @@ func readWAVHeader(src *source) (*wavHeader, error) {
 	h := &wavHeader{order: s.order}
 	var haveFormat bool
 	long := int64(-1) // the data size of a ds64 chunk
+	is64 := riff[1] != 'I'
 	for {
 		id, size, err := s.next()
 		if err != nil {
@@ -78,6 +86,11 @@ func readWAVHeader(src *source) (*wavHeader, error) {
 			}
 			if h.format, err = parseWAVFormat(body, s.order); err != nil {
 				return nil, err
+			}
+			if h.format.wrongAlign {
+				if err := src.odd(ErrCorrupt, "the WAV header says frames of %d bytes for %d", s.order.Uint16(body[12:]), h.format.blockAlign); err != nil {
+					return nil, err
+				}
 			}
 			haveFormat = true
 		case "ds64":
@@ -99,8 +112,8 @@ func readWAVHeader(src *source) (*wavHeader, error) {
 				return nil, faultf(ErrCorrupt, "no fmt chunk before the samples")
 			}
 			h.offset = s.offset
-			riffSize := s.order.Uint32(riff[4:])
-			return h, h.setDataSize(size, riffSize, long, src.size)
+			sizes := wavSizes{data: size, riff: s.order.Uint32(riff[4:]), long: long, is64: is64, start: start}
+			return h, h.setDataSize(sizes, src)
 		default:
 			if err := s.skip(int64(size), id); err != nil {
 				return nil, err
@@ -112,34 +125,63 @@ func readWAVHeader(src *source) (*wavHeader, error) {
 	}
 }
 
-// setDataSize settles how long the samples are: as declared (short, or long from
-// a ds64 chunk), or to the end of the stream. fileSize is -1 for a stream.
-func (h *wavHeader) setDataSize(short, riffSize uint32, long, fileSize int64) error {
+// wavSizes are what a header says of lengths, in bytes.
+type wavSizes struct {
+	data, riff uint32
+	long       int64 // of the data, in a ds64 chunk; -1: there is none
+	is64       bool  // RF64 or BW64
+	start      int64 // of the WAV in the source
+}
+
+// setDataSize settles how long the samples are: as declared (in the chunk, or in a
+// ds64 chunk, which is right wherever there is one in RF64), or to the end of the
+// stream. A part of a frame at the end is passed over.
+func (h *wavHeader) setDataSize(s wavSizes, src *source) error {
 	align := int64(h.format.blockAlign)
-	there := fileSize - h.offset
+	there := src.size - h.offset
+	inFile := src.seekable()
 	switch {
-	case short == math.MaxUint32 && long > 0:
-		h.dataSize = long
-	case short == 0 && fileSize >= 0 && riffSize != 0 && abs(int64(riffSize)+8-fileSize) <= 1:
+	case s.long > 0 && (s.data == math.MaxUint32 || s.is64):
+		h.dataSize = s.long
+		if s.data != math.MaxUint32 && int64(s.data) != s.long {
+			if err := src.odd(ErrCorrupt, "the data chunk says %d bytes, the ds64 chunk %d", s.data, s.long); err != nil {
+				return err
+			}
+		}
+	case s.data == 0 && inFile && s.riff != 0 && abs(int64(s.riff)+8-(src.size-s.start)) <= 1:
 		// Not a pipe's zero: the whole file is as long as declared.
 		h.dataSize = 0
-	case unknownSize(short) && (short == 0 || there < int64(short)):
+	case unknownSize(s.data) && (s.data == 0 || there < int64(s.data)):
 		// A file that is really as long as such a size is taken at its word.
 		h.dataSize = -1
-		if fileSize >= 0 && there%align != 0 {
-			return faultf(ErrTruncated, "the last frame has %d of %d bytes", there%align, align)
+		if inFile && there%align != 0 {
+			return src.oddTail(there%align, align)
 		}
 		return nil
 	default:
-		h.dataSize = int64(short)
+		h.dataSize = int64(s.data)
 	}
-	if h.dataSize%align != 0 {
-		return faultf(ErrCorrupt, "%d bytes of samples are not whole frames of %d bytes", h.dataSize, align)
+	if part := h.dataSize % align; part != 0 {
+		if err := src.odd(ErrCorrupt, "%d bytes of samples are not whole frames of %d bytes", h.dataSize, align); err != nil {
+			return err
+		}
+		h.dataSize -= part
 	}
-	if fileSize >= 0 && h.dataSize > there {
-		return missingSamples(h.dataSize/align, there/align)
+	if inFile && h.dataSize > there {
+		if h.dataSize-there >= align {
+			return missingSamples(h.dataSize/align, there/align)
+		}
+		if err := src.oddTail(there%align, align); err != nil {
+			return err
+		}
+		h.dataSize -= align
 	}
 	return nil
+}
+
+// oddTail takes a part of a frame behind the last whole one.
+func (s *source) oddTail(have, want int64) error {
+	return s.odd(ErrTruncated, "the last frame has %d of %d bytes", have, want)
 }
 
 func missingSamples(declared, have int64) error {

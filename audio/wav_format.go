@@ -2,6 +2,7 @@ package audio
 
 import (
 	"encoding/binary"
+	"fmt"
 	"math"
 )
 
@@ -20,6 +21,7 @@ type wavFormat struct {
 	channels   int
 	rate       int
 	blockAlign int                    // bytes of a frame
+	wrongAlign bool                   // the header says otherwise, impossibly
 	width      int                    // bytes of a sample
 	sample     func(b []byte) float64 // decodes width bytes
 }
@@ -47,7 +49,7 @@ func parseWAVFormat(body []byte, order binary.ByteOrder) (wavFormat, error) {
 		}
 		tag = order.Uint16(body[24:])
 		if string(body[26:40]) != mediaSubtype {
-			return f, faultf(ErrUnsupported, "WAV subformat %x", body[24:40])
+			return f, forFFmpeg{fmt.Sprintf("WAV subformat %x", body[24:40])}
 		}
 		if bits%8 != 0 {
 			return f, faultf(ErrCorrupt, "samples in containers of %d bits", bits)
@@ -66,8 +68,15 @@ func parseWAVFormat(body []byte, order binary.ByteOrder) (wavFormat, error) {
 	switch {
 	case valid > 8*f.width:
 		return f, faultf(ErrCorrupt, "%d valid bits in samples of %d bits", valid, 8*f.width)
-	case f.blockAlign != f.channels*f.width:
+	case f.blockAlign > f.channels*f.width && f.blockAlign%f.channels == 0:
+		// Programs differ in where in the bytes the bits are, and whether they are a
+		// float: no reader can know.
+		return f, faultf(ErrUnsupported, "%d-bit samples in %d bytes each", bits, f.blockAlign/f.channels)
+	case f.blockAlign != f.channels*f.width && f.blockAlign > 0 && f.blockAlign != f.width:
 		return f, faultf(ErrCorrupt, "frames of %d bytes for %d channels of %d bits", f.blockAlign, f.channels, bits)
+	case f.blockAlign != f.channels*f.width:
+		// Left out, or that of one channel: what it must be is known.
+		f.wrongAlign, f.blockAlign = true, f.channels*f.width
 	}
 	return f, nil
 }
@@ -107,7 +116,7 @@ func (f *wavFormat) setEncoding(tag uint16, bits int, order binary.ByteOrder) er
 	case tag == wavPCM || tag == wavFloat || tag == wavMuLaw || tag == wavALaw:
 		return faultf(ErrCorrupt, "%d-bit samples in WAV format %#x", bits, tag)
 	default:
-		return faultf(ErrUnsupported, "WAV format %#x; PCM, float, µ-law and A-law are read", tag)
+		return forFFmpeg{fmt.Sprintf("WAV format %#x; PCM, float, µ-law and A-law are read", tag)}
 	}
 	return nil
 }

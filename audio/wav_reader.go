@@ -46,7 +46,8 @@ func (d *wavDecoder) info() Info {
 
 func (d *wavDecoder) read(dst []float32) (int, error) {
 	align := d.format.blockAlign
-	want := int64(min(len(dst), len(d.buf)/align))
+	width := d.src.width(d.format.channels)
+	want := int64(min(len(dst)/width, len(d.buf)/align))
 	if d.frames >= 0 {
 		want = min(want, d.frames-d.done)
 	}
@@ -55,28 +56,35 @@ func (d *wavDecoder) read(dst []float32) (int, error) {
 	}
 	n, err := io.ReadFull(d.src.br, d.buf[:int(want)*align])
 	whole := n / align
-	d.mix(dst[:whole], d.buf)
+	d.mix(dst[:whole*width], d.buf)
 	d.done += int64(whole)
 	if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
+		if part := int64(n % align); part != 0 && (d.frames < 0 || d.frames-d.done == 1) {
+			d.frames = d.done
+			if err := d.src.oddTail(part, int64(align)); err != nil {
+				return 0, err
+			}
+		}
 		switch {
-		case whole > 0 && n%align == 0:
-			return whole, nil // the next call finds the end
-		case d.frames >= 0:
+		case whole > 0 && (n%align == 0 || d.frames == d.done):
+			return whole * width, nil // the next call finds the end
+		case d.frames > d.done:
 			return 0, missingSamples(d.frames, d.done)
-		case n%align != 0:
-			return 0, faultf(ErrTruncated, "the last frame has %d of %d bytes", n%align, align)
 		}
 		return 0, io.EOF
 	}
 	if err != nil {
 		return 0, err
 	}
-	return whole, nil
+	return whole * width, nil
 }
 
-// mix decodes frames and takes the mean over their channels.
+// mix decodes frames and takes the mean over their channels, or keeps them.
 func (d *wavDecoder) mix(dst []float32, b []byte) {
 	channels, width := d.format.channels, d.format.width
+	if d.src.keep {
+		channels = 1
+	}
 	for i := range dst {
 		var sum float64
 		for range channels {

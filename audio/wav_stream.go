@@ -10,15 +10,7 @@ func NewReaderAt(stream io.Reader, name string, rate int) (*Reader, error) {
 	if err := checkRate(rate); err != nil {
 		return nil, readError(name, err)
 	}
-	r, err := NewReader(stream, name)
-	if err != nil {
-		return nil, err
-	}
-	if err := r.setRate(rate); err != nil {
-		r.Close()
-		return nil, err
-	}
-	return r, nil
+	return NewReaderWith(stream, name, Options{Rate: rate})
 }
 
 // NewWriter begins a mono WAV file on a stream, which cannot be gone back on:

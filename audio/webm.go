@@ -12,6 +12,7 @@ type webmDecoder struct {
 	ebml  ebmlReader
 	track uint64
 	opus  opusDecoder
+	width int   // values of a frame
 	skip  int64 // samples still to be cut off at the start
 	frame [][]byte
 	body  []byte
@@ -99,7 +100,7 @@ func (d *webmDecoder) readTrack(b []byte) error {
 	if _, err := d.opus.header(private); err != nil {
 		return err
 	}
-	d.track = number
+	d.track, d.width = number, d.src.width(d.opus.channels)
 	// Both tell the same, but some leave one of them out.
 	if d.skip = d.opus.skip(); d.skip == 0 {
 		d.skip = opusSamples(int64(min(delay, 1e10)))
@@ -120,7 +121,7 @@ func (d *webmDecoder) read(dst []float32) (int, error) {
 			return 0, err
 		}
 	}
-	n := copy(dst, d.out)
+	n := copy(dst[:len(dst)/d.width*d.width], d.out)
 	d.out = d.out[n:]
 	return n, nil
 }
@@ -201,14 +202,15 @@ func (d *webmDecoder) decodeBlock(b []byte, discard int64) error {
 	}
 	d.buf = d.buf[:0]
 	for _, packet := range d.frame {
-		if d.buf, err = d.opus.decode(d.buf, packet); err != nil {
+		if d.buf, err = d.opus.decode(d.buf, packet, d.width); err != nil {
 			return err
 		}
 	}
-	d.out = d.buf[:max(0, int64(len(d.buf))-discard)]
-	cut := min(d.skip, int64(len(d.out)))
+	frames := int64(len(d.buf) / d.width)
+	end := max(0, frames-discard)
+	cut := min(d.skip, end)
 	d.skip -= cut
-	d.out = d.out[cut:]
+	d.out = d.buf[int(cut)*d.width : int(end)*d.width]
 	return nil
 }
 
