@@ -55,18 +55,22 @@ const eventsPrefix = "events.out.tfevents."
 // TensorBoard reads a folder's files in the order of their names, which begin with
 // the second of their making: a run that is resumed within a second, or after the
 // clock was set back, takes the second after the latest file's.
+//
+// Every file begins with a START event, the first one of a run too: of TensorBoard's
+// two readers the one in Python takes the first START of a run for its beginning, and
+// only later ones for a restart that drops steps (PluginEventAccumulator,
+// _CheckForRestartAndMaybePurge); the data server drops steps at each.
 func createEvents(dir string, last int64, now time.Time) (*tail, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("read folder %s: %w", dir, plain(err))
 	}
-	second, resumed := now.Unix(), false
+	second := now.Unix()
 	for _, entry := range entries {
 		rest, ok := strings.CutPrefix(entry.Name(), eventsPrefix)
 		if !ok {
 			continue
 		}
-		resumed = true
 		text, _, _ := strings.Cut(rest, ".")
 		if s, err := strconv.ParseInt(text, 10, 64); err == nil && s < 1e10-1 { // ten digits
 			second = max(second, s+1)
@@ -79,10 +83,7 @@ func createEvents(dir string, last int64, now time.Time) (*tail, error) {
 		return nil, fmt.Errorf("write %s: %w", path, plain(err))
 	}
 	t := &tail{name: path, file: f}
-	head := frame(versionEvent(now))
-	if resumed {
-		head = append(head, frame(startEvent(now, last+1))...)
-	}
+	head := append(frame(versionEvent(now)), frame(startEvent(now, last+1))...)
 	if err := t.append(head); err != nil {
 		f.Close()
 		os.Remove(path)
