@@ -1,10 +1,19 @@
 package dsp
 
-// A MelStream computes the frames of a signal that arrives in pieces: frame t is
-// centred on sample t·Hop, and the signal is continued at both ends by
-// reflection. Every piecewise division of a signal gives the same frames.
-type MelStream struct {
-	mel     *Mel
+// A Framing cuts a signal into overlapping frames: frame t is the Window samples
+// from sample t·Hop - Lead on.
+type Framing struct {
+	Window, Hop, Lead int
+	// Pad is how far the signal is continued by reflection at both ends. A signal of
+	// at most Pad samples is extended by zeros to one more before it is reflected, by
+	// the rule of the codec's convolutions (dac/model/encodec.py, pad1d).
+	Pad int
+}
+
+// A FrameStream cuts a signal that arrives in pieces into frames, the same ones
+// whatever the pieces.
+type FrameStream struct {
+	Framing
 	buf     []float32 // samples from position base on
 	base    int       // position of buf[0]; negative at the start, before the signal
 	total   int       // samples seen
@@ -13,20 +22,19 @@ type MelStream struct {
 }
 
 // Stream returns a stream at the start of a signal.
-func (m *Mel) Stream() *MelStream { return &MelStream{mel: m} }
+func (f Framing) Stream() *FrameStream { return &FrameStream{Framing: f} }
 
 // Reset returns to the start of a signal.
-func (s *MelStream) Reset() { *s = MelStream{mel: s.mel, buf: s.buf[:0]} }
+func (s *FrameStream) Reset() { *s = FrameStream{Framing: s.Framing, buf: s.buf[:0]} }
 
-// Push adds samples and calls emit for each frame that can be computed, in
-// order; emit must not keep the slice. With last the signal ends, and
-// ceil(total/Hop) frames will have been emitted in all.
-func (s *MelStream) Push(samples []float32, last bool, emit func(frame []float32)) {
+// Push adds samples and calls emit for each frame that is complete, in order; emit
+// must not keep the slice. With last the signal ends, and ceil(total/Hop) frames
+// will have been emitted in all.
+func (s *FrameStream) Push(samples []float32, last bool, emit func(frame []float32)) {
 	s.buf = append(s.buf, samples...)
 	s.total += len(samples)
-	pad := s.mel.FFT / 2
 	if !s.started {
-		if s.total <= s.mel.lead() && !last {
+		if s.total <= s.Lead && !last {
 			return // what is reflected before the first sample is not known yet
 		}
 		if s.total == 0 {
@@ -36,54 +44,47 @@ func (s *MelStream) Push(samples []float32, last bool, emit func(frame []float32
 	}
 	frames := s.ready(last)
 	if last {
-		s.reflectEnd(pad, frames)
+		s.reflectEnd(frames)
 	}
-	row := make([]float32, s.mel.Mels)
-	half := s.mel.lead()
 	for ; s.next < frames; s.next++ {
-		at := s.next*s.mel.Hop - half - s.base
-		s.mel.Frame(row, s.buf[at:at+s.mel.Window])
-		emit(row)
+		at := s.next*s.Hop - s.Lead - s.base
+		emit(s.buf[at : at+s.Window])
 	}
-	s.drop(s.next*s.mel.Hop - max(half, pad+1))
+	s.drop(s.next*s.Hop - max(s.Lead, s.Pad+1))
 }
 
-// start puts the reflected samples before the signal. A signal of at most half an
-// FFT, for which reflection is not defined, is extended by zeros first, by the
-// rule of the codec's convolutions (dac/model/encodec.py, pad1d).
-func (s *MelStream) start() {
+// start puts the reflected samples before the signal.
+func (s *FrameStream) start() {
 	at := func(i int) float32 {
 		if i < s.total {
 			return s.buf[i]
 		}
 		return 0
 	}
-	half := s.mel.lead()
-	signal := make([]float32, half, half+len(s.buf))
-	for i := range half {
-		signal[i] = at(half - i)
+	signal := make([]float32, s.Lead, s.Lead+len(s.buf))
+	for i := range signal {
+		signal[i] = at(s.Lead - i)
 	}
 	s.buf = append(signal, s.buf...)
-	s.base = -half
+	s.base = -s.Lead
 	s.started = true
 }
 
 // ready returns how many frames can be computed from what was seen.
-func (s *MelStream) ready(last bool) int {
-	hop := s.mel.Hop
+func (s *FrameStream) ready(last bool) int {
 	if last {
-		return (s.total + hop - 1) / hop
+		return (s.total + s.Hop - 1) / s.Hop
 	}
-	if reach := s.total - (s.mel.Window - s.mel.lead()); reach >= 0 {
-		return reach/hop + 1
+	if reach := s.total - (s.Window - s.Lead); reach >= 0 {
+		return reach/s.Hop + 1
 	}
 	return 0
 }
 
 // reflectEnd continues the signal as far as the last frame reaches.
-func (s *MelStream) reflectEnd(pad, frames int) {
-	extended := max(s.total, pad+1)
-	end := (frames-1)*s.mel.Hop + s.mel.Window - s.mel.lead()
+func (s *FrameStream) reflectEnd(frames int) {
+	extended := max(s.total, s.Pad+1)
+	end := (frames-1)*s.Hop + s.Window - s.Lead
 	for i := s.total; i < end; i++ {
 		var v float32
 		if from := 2*(extended-1) - i; i >= extended && from < s.total {
@@ -94,11 +95,33 @@ func (s *MelStream) reflectEnd(pad, frames int) {
 }
 
 // drop forgets samples before position from.
-func (s *MelStream) drop(from int) {
+func (s *FrameStream) drop(from int) {
 	n := min(from-s.base, len(s.buf))
 	if n <= 0 {
 		return
 	}
 	s.buf = s.buf[:copy(s.buf, s.buf[n:])]
 	s.base += n
+}
+
+// A MelStream computes the log-mel frames of a signal that arrives in pieces: frame
+// t is centred on sample t·Hop, and the signal is continued at both ends by
+// reflection.
+type MelStream struct {
+	*FrameStream
+	mel *Mel
+}
+
+// Stream returns a stream at the start of a signal.
+func (m *Mel) Stream() *MelStream {
+	return &MelStream{Framing{Window: m.Window, Hop: m.Hop, Lead: m.lead(), Pad: m.FFT / 2}.Stream(), m}
+}
+
+// Push is FrameStream's, but emits the log-mel of each frame.
+func (s *MelStream) Push(samples []float32, last bool, emit func(frame []float32)) {
+	row := make([]float32, s.mel.Mels)
+	s.FrameStream.Push(samples, last, func(frame []float32) {
+		s.mel.Frame(row, frame)
+		emit(row)
+	})
 }

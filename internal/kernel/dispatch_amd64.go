@@ -213,6 +213,28 @@ func snakeGradRows(dx, dy, x, alpha, inv, a, b []float32, stride, rows int) {
 	}
 }
 
+func upsampleRows(dst, x, h []float32, ldDst, ldX, rows, cols int) {
+	switch active {
+	case isaAVX512:
+		upsampleRowsAVX512(dst, x, h, ldDst, ldX, rows, cols)
+	case isaAVX2:
+		upsampleRowsAVX2(dst, x, h, ldDst, ldX, rows, cols)
+	default:
+		upsampleRowsGeneric(dst, x, h, ldDst, ldX, rows, cols)
+	}
+}
+
+func downsampleRows(dst, x, h []float32, ldDst, ldX, rows, cols int) {
+	switch active {
+	case isaAVX512:
+		downsampleRowsAVX512(dst, x, h, ldDst, ldX, rows, cols)
+	case isaAVX2:
+		downsampleRowsAVX2(dst, x, h, ldDst, ldX, rows, cols)
+	default:
+		downsampleRowsGeneric(dst, x, h, ldDst, ldX, rows, cols)
+	}
+}
+
 func softmax(x []float32) {
 	switch active {
 	case isaAVX512:

@@ -80,6 +80,14 @@ func snakeGradRows(dx, dy, x, alpha, inv, a, b []float32, stride, rows int) {
 	snakeGradRowsGeneric(dx, dy, x, alpha, inv, a, b, stride, rows)
 }
 
+func upsampleRows(dst, x, h []float32, ldDst, ldX, rows, cols int) {
+	upsampleRowsGeneric(dst, x, h, ldDst, ldX, rows, cols)
+}
+
+func downsampleRows(dst, x, h []float32, ldDst, ldX, rows, cols int) {
+	downsampleRowsGeneric(dst, x, h, ldDst, ldX, rows, cols)
+}
+
 func softmax(x []float32) {
 	softmaxGeneric(x)
 }

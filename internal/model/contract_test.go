@@ -156,7 +156,7 @@ func TestOneCallIsAStream(t *testing.T) {
 		z := codec.Encoder.Forward(r, column(wave))
 		parts := codec.Quantizer.Split(r, codec.Quantizer.ProsodyFeatures(r, prosodyMel(codec, wave)), z)
 		codes := codec.NewEncoderStream(pool).Push(wave, true)
-		if !reflect.DeepEqual(codes, parts.codes()) {
+		if !reflect.DeepEqual(codes, parts.Codes()) {
 			t.Errorf("causal=%v: the stream's codes are not those of the whole utterance", causal)
 		}
 		timbre := timbreOf(codec, pool, wave)

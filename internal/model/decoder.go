@@ -44,7 +44,7 @@ func NewDecoder(b *nn.Builder, c DecoderConfig) *Decoder {
 		b := next().In("block")
 		l.blocks = append(l.blocks, &decoderBlock{
 			snake: nn.NewSnake(b.In(0), dim),
-			up:    nn.NewConvTranspose(b.In(1), dim, dim/2, rate, c.Causal),
+			up:    nn.NewSConvTranspose(b.In(1), dim, dim/2, rate, c.Causal),
 			units: residualUnits(b, 2, dim/2, c.Causal),
 		})
 		dim /= 2

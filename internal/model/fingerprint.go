@@ -35,17 +35,19 @@ func (c *Codec) TimbreFingerprint() [16]byte { return c.networks.fingerprint(tim
 // timbre.
 func (c *Codec) TokensFingerprint() [16]byte { return c.networks.fingerprint(tokenTensors) }
 
-// fingerprint is SHA-256, cut to its first 16 bytes, over the tensors whose names
+func (n networks) fingerprint(prefixes []string) [16]byte { return Fingerprint(n, prefixes) }
+
+// Fingerprint is SHA-256, cut to its first 16 bytes, over the tensors whose names
 // begin with one of prefixes, in the byte order of their names. For each: the
 // name, a zero byte, the number of its dimensions, the dimensions, and the CRC-32C
 // of its values as little-endian float32; numbers as little-endian uint32.
-func (n networks) fingerprint(prefixes []string) (f [16]byte) {
+func Fingerprint(networks []*nn.Network, prefixes []string) (f [16]byte) {
 	type tensor struct {
 		*nn.Param
 		sum uint32
 	}
 	var tensors []tensor
-	for _, net := range n {
+	for _, net := range networks {
 		for _, p := range net.Params {
 			if slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(p.Name, prefix) }) {
 				tensors = append(tensors, tensor{p, net.Checksum(p)})

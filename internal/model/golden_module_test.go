@@ -288,7 +288,7 @@ func (m *module) sconvTranspose(args []string) {
 	if k := atoi(args[0], 0); k != 2*stride {
 		m.Fatalf("kernel %d for stride %d", k, stride)
 	}
-	l := nn.NewConvTranspose(m.b, in, out, stride, args[2] == "causal")
+	l := nn.NewSConvTranspose(m.b, in, out, stride, args[2] == "causal")
 	m.expect(0, l.Forward(m.load(), nil, m.input("x")))
 }
 

@@ -54,7 +54,7 @@ func (s *EncoderStream) Reset() {
 // all.
 func (s *EncoderStream) Push(samples []float32, last bool) Codes {
 	var codes Codes
-	s.push(samples, last, func(p Parts) { codes.Append(p.codes()) })
+	s.push(samples, last, func(p Parts) { codes.Append(p.Codes()) })
 	return codes
 }
 
@@ -103,8 +103,8 @@ func (s *EncoderStream) block(samples []float32) Parts {
 	return q.Split(r, r.Align(s.prosody, features, n), r.Align(s.z, z, n))
 }
 
-// codes returns those of the first sequence.
-func (p Parts) codes() (codes Codes) {
+// Codes returns those of the first sequence.
+func (p Parts) Codes() (codes Codes) {
 	for part, q := range p {
 		for _, book := range q.Codes {
 			codes[part] = append(codes[part], book[0])

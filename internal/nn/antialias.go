@@ -4,6 +4,7 @@ import (
 	"math"
 	"sync"
 
+	"github.com/facodec-go/facodec/internal/kernel"
 	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/tensor"
 )
@@ -12,15 +13,19 @@ import (
 // downsampling by a Kaiser-windowed sinc; keys act.alpha [C], act.beta [C], both
 // logarithms (alias_free_torch/act.py and resample.py, from BigVGAN, arXiv
 // 2206.04658).
-type AntiAliasedSnake struct{ snake op.Snake }
+type AntiAliasedSnake struct {
+	snake    op.Snake
+	up, down [kernel.AntiAliasTaps]float32
+	slot     op.Slot
+}
 
 // NewAntiAliasedSnake declares an activation over c channels.
 func NewAntiAliasedSnake(b *Builder, c int) *AntiAliasedSnake {
-	l := &AntiAliasedSnake{}
+	l := &AntiAliasedSnake{slot: op.NewSlot(), up: storedSinc, down: storedSinc}
 	act := b.In("act")
 	alpha, beta := act.param("alpha", Constant(0), c), act.param("beta", Constant(0), c)
-	b.Buffer("upsample.filter")
-	b.Buffer("downsample.lowpass.filter")
+	NewBuffer(b, "upsample.filter", func(v []float32) { copy(l.up[:], v) }, 1, 1, kernel.AntiAliasTaps)
+	NewBuffer(b, "downsample.lowpass.filter", func(v []float32) { copy(l.down[:], v) }, 1, 1, kernel.AntiAliasTaps)
 	b.onLoad(func(load *Loader) error {
 		logA, err := load.Values(alpha)
 		if err != nil {
@@ -60,6 +65,21 @@ func (l *AntiAliasedSnake) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
 	y := r.Resample(down, act)
 	r.Free(act)
 	return y
+}
+
+// Stream is Forward for inference: it takes x, [1, T, C], which may be a chunk of a
+// stream, and uses the filters of the checkpoint.
+func (l *AntiAliasedSnake) Stream(r *op.Run, x tensor.Tensor) tensor.Tensor {
+	y := r.AntiAlias(l.slot, &op.AntiAlias{Up: l.up, Down: l.down, Snake: l.snake}, x)
+	r.Free(x)
+	return y
+}
+
+// storedSinc is the filter as checkpoints hold it, which kaiserSinc is 2.6e-8 off:
+// dozens of activations in a row make a hundred times that of it.
+var storedSinc = [kernel.AntiAliasTaps]float32{
+	0.002028965, 0.009389466, -0.025543459, -0.057657383, 0.128572583, 0.443209797,
+	0.443209797, 0.128572583, -0.057657383, -0.025543459, 0.009389466, 0.002028965,
 }
 
 // The filter of both directions.

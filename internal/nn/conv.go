@@ -13,6 +13,7 @@ type ConvConfig struct {
 	Stride, Dilation int
 	Causal           bool
 	ZeroPad          bool // PyTorch's Conv1d instead of SConv1d
+	Pad              int  // with ZeroPad, rows on each side; 0 for (K-1)/2·Dilation
 	NoWeightNorm     bool // weight and bias, without weight norm
 }
 
@@ -53,9 +54,15 @@ func NewLinear(b *Builder, in, out int) *Conv {
 	return newConv(b, ConvConfig{In: in, Out: out, K: 1}, newAffine(b, true, out, out, in))
 }
 
+// NewNormLinear declares a Linear with weight norm: weight_g [out, 1],
+// weight_v [out, in] and bias [out].
+func NewNormLinear(b *Builder, in, out int) *Conv {
+	return newConv(b, ConvConfig{In: in, Out: out, K: 1}, newAffine(b, false, out, out, in))
+}
+
 func newConv(b *Builder, c ConvConfig, a affine) *Conv {
 	l := &Conv{
-		shape: op.ConvShape{K: c.K, Stride: max(c.Stride, 1), Dilation: max(c.Dilation, 1), Causal: c.Causal, Zero: c.ZeroPad},
+		shape: op.ConvShape{K: c.K, Stride: max(c.Stride, 1), Dilation: max(c.Dilation, 1), Causal: c.Causal, Zero: c.ZeroPad, Pad: c.Pad},
 		slot:  op.NewSlot(), params: a,
 	}
 	b.onLoad(func(load *Loader) error {
@@ -139,18 +146,26 @@ func (a affine) values(l *Loader) (v, scale, bias []float32, err error) {
 	return v, scale, bias, err
 }
 
-// A ConvTranspose is the originals' SConvTranspose1d with a kernel of twice its
-// stride: keys convtr.convtr.weight_g [in, 1, 1], weight_v [in, out, 2·stride],
-// bias [out].
+// A ConvTranspose is a transposed convolution with a kernel of twice its stride,
+// cut to stride rows for each row of its input: weight_g [in, 1, 1], weight_v
+// [in, out, 2·stride], bias [out]. Where it is not causal, this is PyTorch's
+// ConvTranspose1d with a padding of ceil(stride/2) and an output padding of stride
+// modulo 2.
 type ConvTranspose struct {
 	filter op.TransposedFilter
 	slot   op.Slot
 }
 
-// NewConvTranspose declares a transposed convolution.
+// NewSConvTranspose declares the originals' SConvTranspose1d, which nests its
+// convolution twice: keys convtr.convtr.* (dac/model/encodec.py).
+func NewSConvTranspose(b *Builder, in, out, stride int, causal bool) *ConvTranspose {
+	return NewConvTranspose(b.In("convtr").In("convtr"), in, out, stride, causal)
+}
+
+// NewConvTranspose declares a transposed convolution whose parameters stand right
+// under b's prefix.
 func NewConvTranspose(b *Builder, in, out, stride int, causal bool) *ConvTranspose {
 	l := &ConvTranspose{slot: op.NewSlot()}
-	b = b.In("convtr").In("convtr")
 	a := newAffine(b, false, out, in, out, 2*stride)
 	b.onLoad(func(load *Loader) error {
 		v, scale, bias, err := a.values(load)

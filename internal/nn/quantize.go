@@ -17,11 +17,25 @@ type VectorQuantize struct {
 // NewVectorQuantize declares a quantizer of dim-dimensional entries for x of c
 // channels.
 func NewVectorQuantize(b *Builder, c, size, dim int) *VectorQuantize {
-	l := &VectorQuantize{
+	return newVectorQuantize(b, &VectorQuantize{
 		in:      NewConv(b.In("in_proj"), ConvConfig{In: c, Out: dim, K: 1}),
 		out:     NewConv(b.In("out_proj"), ConvConfig{In: dim, Out: c, K: 1}),
 		entries: b.In("codebook").param("weight", Normal, size, dim),
-	}
+	})
+}
+
+// NewLinearVectorQuantize declares a quantizer whose projections are Linear layers,
+// with the entries under _codebook.weight (Amphion,
+// models/codec/ns3_codec/quantize/fvq.py).
+func NewLinearVectorQuantize(b *Builder, c, size, dim int) *VectorQuantize {
+	return newVectorQuantize(b, &VectorQuantize{
+		in:      NewNormLinear(b.In("in_proj"), c, dim),
+		out:     NewNormLinear(b.In("out_proj"), dim, c),
+		entries: b.In("_codebook").param("weight", Normal, size, dim),
+	})
+}
+
+func newVectorQuantize(b *Builder, l *VectorQuantize) *VectorQuantize {
 	b.onLoad(func(load *Loader) error {
 		v, err := load.Values(l.entries)
 		if err == nil {
@@ -65,6 +79,16 @@ func NewResidualVQ(b *Builder, c, n, size, dim int) *ResidualVQ {
 	l := &ResidualVQ{Size: size}
 	for i := range n {
 		l.Quantizers = append(l.Quantizers, NewVectorQuantize(b.In("quantizers").In(i), c, size, dim))
+	}
+	return l
+}
+
+// NewLinearResidualVQ declares a chain of n quantizers of NewLinearVectorQuantize;
+// keys layers.<i>.* (Amphion, models/codec/ns3_codec/quantize/rvq.py).
+func NewLinearResidualVQ(b *Builder, c, n, size, dim int) *ResidualVQ {
+	l := &ResidualVQ{Size: size}
+	for i := range n {
+		l.Quantizers = append(l.Quantizers, NewLinearVectorQuantize(b.In("layers").In(i), c, size, dim))
 	}
 	return l
 }

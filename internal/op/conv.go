@@ -34,9 +34,10 @@ type ConvShape struct {
 	K, Stride, Dilation int
 	// Causal puts all padding that does not depend on the length on the left.
 	Causal bool
-	// Zero pads with zeros, (K-1)/2·Dilation on each side (PyTorch's Conv1d),
-	// instead of by SConv1d's reflection.
+	// Zero pads with zeros on both sides (PyTorch's Conv1d) instead of by SConv1d's
+	// reflection: Pad rows, or (K-1)/2·Dilation where Pad is 0.
 	Zero bool
+	Pad  int
 }
 
 // extent returns the rows that one output row sees.
@@ -47,6 +48,8 @@ func (s ConvShape) extent() int { return (s.K-1)*s.Dilation + 1 }
 func (s ConvShape) padding() (left, right int) {
 	total := s.extent() - s.Stride
 	switch {
+	case s.Zero && s.Pad > 0:
+		left, right = s.Pad, s.Pad
 	case s.Zero:
 		left = (s.K - 1) / 2 * s.Dilation
 		right = left

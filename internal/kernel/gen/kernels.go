@@ -35,6 +35,8 @@ var kernels = []kernel{
 	{"leakyReLUGrad", "dx, dy, y []float32, slope float32"},
 	{"snake", "dst, x, alpha, inv []float32"},
 	{"snakeGradRows", "dx, dy, x, alpha, inv, a, b []float32, stride, rows int"},
+	{"upsampleRows", "dst, x, h []float32, ldDst, ldX, rows, cols int"},
+	{"downsampleRows", "dst, x, h []float32, ldDst, ldX, rows, cols int"},
 	{"softmax", "x []float32"},
 	{"lstmCell", "h, c, gates []float32"},
 	{"adamW", "p, g, m, v []float32, gradScale, decay, oneMinusBeta1, beta2, oneMinusBeta2, invSqrtBias2, eps, stepSize float32"},

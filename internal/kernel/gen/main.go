@@ -34,6 +34,7 @@ func main() {
 		{"dot", dots},
 		{"activation", activations},
 		{"snake", snakes},
+		{"antialias", antiAliases},
 		{"softmax", softmaxParts},
 		{"lstm", lstm},
 		{"adamw", adamWs},

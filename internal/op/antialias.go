@@ -1,0 +1,114 @@
+package op
+
+import (
+	"sync"
+
+	"github.com/facodec-go/facodec/internal/kernel"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// An AntiAlias is an activation at twice the rate: Up doubles the rate before it,
+// Down halves it behind (alias_free_torch/act.py, from BigVGAN, arXiv 2206.04658).
+type AntiAlias struct {
+	Up, Down [kernel.AntiAliasTaps]float32
+	Snake
+}
+
+// Row t of the result sees rows 2t-5 to 2t+6 at twice the rate, which lie in the
+// pairs t-3 to t+3, one for each row of the input; and rows 2t and 2t+1 there see
+// rows t-3 to t+3 of the input. Of the outermost pairs one row counts, so that the
+// whole reaches 5 rows to either side.
+const (
+	antiAliasReach = 5
+	filterReach    = 3
+)
+
+// Blocks of this many rows and channels are computed at a time, so that what lies
+// at twice the rate stays in the second-level cache.
+const (
+	antiAliasRows     = 128
+	antiAliasChannels = 64
+)
+
+// antiAliasScratch holds a block at twice the rate.
+var antiAliasScratch = sync.Pool{New: func() any {
+	return new([2 * (antiAliasRows + 2*filterReach) * antiAliasChannels]float32)
+}}
+
+// AntiAlias returns the activation of x; at both ends, the first and last row
+// stand for those beyond, before each of the filters anew. A stream emits five
+// rows later than it is given.
+func (r *Run) AntiAlias(slot Slot, f *AntiAlias, x tensor.Tensor) tensor.Tensor {
+	if x.B != 1 {
+		panic("op: an anti-aliased activation of more than one sequence")
+	}
+	m := r.state(slot)
+	n, emitted := m.n+x.T, m.skip
+	out := n - emitted
+	if !r.Last {
+		out = max(0, out-antiAliasReach)
+	}
+	rows := r.New(1, filterReach+n+filterReach, x.C)
+	copy(rows.Rows(0, filterReach, filterReach+m.n), m.rows[:m.n*rows.Stride])
+	copy(rows.Rows(0, filterReach+m.n, filterReach+n), x.Rows(0, 0, x.T))
+	if n > 0 {
+		for i := range filterReach {
+			copy(rows.Rows(0, i, i+1), rows.Rows(0, filterReach, filterReach+1))
+			copy(rows.Rows(0, filterReach+n+i, filterReach+n+i+1), rows.Rows(0, filterReach+n-1, filterReach+n))
+		}
+	}
+	y := r.New(1, out, x.C)
+	if out > 0 {
+		f.run(r, y, rows, emitted, n)
+	}
+	if !r.Last {
+		first := max(0, emitted+out-antiAliasReach)
+		m.replaceRows(rows.Rows(0, filterReach+first, filterReach+n), n-first)
+		m.skip = emitted + out - first
+	}
+	r.Free(rows)
+	return y
+}
+
+// run computes y from row first of n rows that stand in x behind the rows that
+// are repeated. Where fewer than antiAliasReach rows are before first, they begin
+// the sequence.
+func (f *AntiAlias) run(r *Run, y, x tensor.Tensor, first, n int) {
+	width := tensor.RoundUp(x.C)
+	columns := (width + antiAliasChannels - 1) / antiAliasChannels
+	blocks := (y.T + antiAliasRows - 1) / antiAliasRows
+	r.pool.For(blocks*columns, func(i int) {
+		from, c := i/columns*antiAliasRows, i%columns*antiAliasChannels
+		b := antiAliasBlock{
+			first: first + from, rows: min(antiAliasRows, y.T-from),
+			cols: min(antiAliasChannels, width-c), n: n,
+		}
+		b.run(f, y.Data[from*y.Stride+c:], y.Stride, x.Data[c:], x.Stride, c)
+	})
+}
+
+// An antiAliasBlock is what is computed at a time: rows from first on, of n.
+type antiAliasBlock struct{ first, rows, cols, n int }
+
+func (b antiAliasBlock) run(f *AntiAlias, dst []float32, ldDst int, x []float32, ldX, c int) {
+	scratch := antiAliasScratch.Get().(*[2 * (antiAliasRows + 2*filterReach) * antiAliasChannels]float32)
+	defer antiAliasScratch.Put(scratch)
+	// The pairs at twice the rate, from that of input row low on; the filter behind
+	// begins with the second row of the first.
+	low, high := b.first-filterReach, b.first+b.rows+filterReach
+	from, to := max(0, low), min(b.n, high)
+	double := scratch[:]
+	row := func(i int) []float32 { return double[(i-2*low)*b.cols:][:b.cols] } // row i at twice the rate
+	up := double[2*(from-low)*b.cols:]
+	kernel.UpsampleRows(up, b.cols, x[from*ldX:], ldX, to-from, b.cols, &f.Up)
+	for i := 2 * from; i < 2*to; i++ {
+		kernel.Snake(row(i), row(i), f.Alpha[c:], f.Inv[c:])
+	}
+	for i := 2 * low; i < 0; i++ {
+		copy(row(i), row(0))
+	}
+	for i := 2 * b.n; i < 2*high; i++ {
+		copy(row(i), row(2*b.n-1))
+	}
+	kernel.DownsampleRows(dst, ldDst, double[b.cols:], b.cols, b.rows, b.cols, &f.Down)
+}
