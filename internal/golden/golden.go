@@ -21,14 +21,7 @@ import (
 // this module.
 func Dir(t testing.TB) string {
 	t.Helper()
-	dir := os.Getenv("FACODEC_GOLDEN")
-	if dir == "" {
-		dir = filepath.Join(moduleRoot(t), "testdata", "golden")
-	}
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		t.Fatalf("golden folder %s is not there (FACODEC_GOLDEN=%q)", dir, os.Getenv("FACODEC_GOLDEN"))
-	}
-	return dir
+	return folder(t, "FACODEC_GOLDEN", "golden")
 }
 
 // moduleRoot walks up from the tested package's folder, which is where tests run.
@@ -69,7 +62,12 @@ func Seed(t testing.TB) uint64 {
 // sorted; none is a failure.
 func Files(t testing.TB, pattern string) []string {
 	t.Helper()
-	dir := Dir(t)
+	return filesIn(t, Dir(t), pattern)
+}
+
+// filesIn is Files for a folder.
+func filesIn(t testing.TB, dir, pattern string) []string {
+	t.Helper()
 	files, err := filepath.Glob(filepath.Join(escape(dir), pattern))
 	if err != nil {
 		t.Fatalf("pattern %q: %v", pattern, err)

@@ -51,6 +51,9 @@ func Uniform(seed uint64, name string, n int) []float64 {
 // computed (filter, window, fb) are not for it; num_batches_tracked is 0, as in
 // a network that was never trained.
 func Synthesize(seed uint64, name string, shape []int) []float32 {
+	if isNS3(name) {
+		return synthesizeNS3(seed, name, shape)
+	}
 	n := 1
 	for _, d := range shape {
 		n *= d

@@ -1,0 +1,167 @@
+package ns3
+
+import (
+	"fmt"
+
+	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/nn"
+	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/parallel"
+	"github.com/facodec-go/facodec/internal/tensor"
+	"github.com/facodec-go/facodec/internal/weights"
+)
+
+// embeddingNames begin the keys of the tables of each part.
+var embeddingNames = [model.NumParts]string{"prosody_embs", "content_embs", "residual_embs"}
+
+// A Redecoder is the voice conversion model of the first pair: it speaks its codes of
+// prosody and content in the voice of another timbre; keys prosody_embs.<i>,
+// content_embs.<i>, residual_embs.<i>, timbre_cond_prosody_enc, timbre_linear, model
+// (ns3_codec/facodec.py, FACodecRedecoder).
+type Redecoder struct {
+	embeddings [model.NumParts][]*nn.Embedding
+	prosody    *nn.Transformer
+	Decoder    *Decoder
+	latent     int
+	parts      []part
+}
+
+// NewRedecoder declares the network.
+func NewRedecoder(c RedecoderConfig) *Redecoder {
+	b := nn.NewBuilder(string(KindRedecoder))
+	l := &Redecoder{
+		latent:  c.Decoder.Latent,
+		Decoder: NewDecoder(b, c.Decoder),
+		prosody: nn.NewTransformer(b.In("timbre_cond_prosody_enc"), c.Prosody.of(c.Decoder.Latent, c.Decoder.Latent)),
+	}
+	for part, books := range c.Books {
+		for i := range books {
+			table := nn.NewEmbedding(b.In(embeddingNames[part]).In(i), c.CodebookSize, l.latent)
+			l.embeddings[part] = append(l.embeddings[part], table)
+		}
+	}
+	l.parts = []part{{"redecoder", KindRedecoder, b.Network(), func(string) bool { return true }}}
+	return l
+}
+
+// Params returns every parameter, under its kind's name, a dot and its key.
+func (l *Redecoder) Params() []*nn.Param { return l.parts[0].network.Params }
+
+// Books returns the number of books of each part that the redecoder understands.
+func (l *Redecoder) Books() (books [model.NumParts]int) {
+	for part, tables := range l.embeddings {
+		books[part] = len(tables)
+	}
+	return books
+}
+
+// Load derives the weights from a checkpoint, under its bare keys, into region.
+func (l *Redecoder) Load(src weights.Source, region *tensor.Region, pool *parallel.Pool) error {
+	return loadParts(l.parts, func(Kind) weights.Source { return src }, region, pool)
+}
+
+// Check says what would keep Load from loading a checkpoint, without loading it.
+func (l *Redecoder) Check(src weights.Source) error {
+	_, err := viewParts(l.parts, func(Kind) weights.Source { return src })
+	return err
+}
+
+// Condition prepares a timbre vector for Prosody.
+func (l *Redecoder) Condition(r *op.Run, timbre []float32) []tensor.Tensor {
+	return l.prosody.Styles(r, vector(timbre))
+}
+
+// Embed returns the sum of what the tables of a part have for codes [book][T]:
+// [1, T, latent].
+func (l *Redecoder) Embed(r *op.Run, part model.Part, books [][]int32) tensor.Tensor {
+	if len(books) > len(l.embeddings[part]) {
+		panic(fmt.Sprintf("ns3: %d books of %v codes", len(books), part))
+	}
+	x := r.Zeros(1, len(books[0]), l.latent)
+	for i, codes := range books {
+		x = l.embeddings[part][i].Add(r, x, [][]int32{codes})
+	}
+	return x
+}
+
+// Prosody sends embedded prosody codes, which it takes, through the transformer under
+// a condition: [1, T, latent] → the same. It sees a whole utterance.
+func (l *Redecoder) Prosody(r *op.Run, x tensor.Tensor, condition []tensor.Tensor) tensor.Tensor {
+	return l.prosody.Forward(r, x, condition)
+}
+
+// A RedecoderStream turns codes into samples as they arrive. Like version 2's encoder,
+// it waits for the end of an utterance of up to a minute, and is 45 to 90 seconds
+// behind in a longer one.
+type RedecoderStream struct {
+	redecoder *Redecoder
+	run       *op.Run
+	style     Style
+	prosody   *windowed
+	encoded   queue
+	content   model.Codes // waiting for their prosody
+}
+
+// NewStream starts an utterance in the voice of timbre.
+func (l *Redecoder) NewStream(timbre []float32, pool *parallel.Pool) *RedecoderStream {
+	run := op.NewRun(pool)
+	condition := l.Condition(run, timbre)
+	return &RedecoderStream{
+		redecoder: l, run: run, style: l.Decoder.Style(run, timbre), encoded: queue{dim: l.latent},
+		prosody: newWindowed(pool, l.latent, contextSeconds, func(r *op.Run, x tensor.Tensor) tensor.Tensor {
+			return l.Prosody(r, x, condition)
+		}),
+	}
+}
+
+// Measure books the stream's time and work on m from now on.
+func (s *RedecoderStream) Measure(m *op.Profiler) { s.run.Profiler, s.prosody.run.Profiler = m, m }
+
+// Reset starts another utterance in the same voice.
+func (s *RedecoderStream) Reset() {
+	s.run.Reset()
+	s.prosody.Reset()
+	s.encoded.rows, s.content = s.encoded.rows[:0], model.Codes{}
+}
+
+// Push adds frames, of which it uses prosody and content, and returns the samples that
+// are complete. With last the utterance ends, and Hop samples for every frame will have
+// been returned in all.
+func (s *RedecoderStream) Push(codes model.Codes, last bool) (samples []float32) {
+	eachBlock(codes.Frames(), last, func(from, to int, last bool) {
+		block := codes.Slice(from, to)
+		s.content.Append(block.Only(model.Content))
+		r := s.prosody.run
+		r.Profiler.Start(stageProsody)
+		x := r.Zeros(1, to-from, s.redecoder.latent)
+		if len(block[model.Prosody]) > 0 {
+			r.Free(x)
+			x = s.redecoder.Embed(r, model.Prosody, block[model.Prosody])
+		}
+		s.prosody.Push(x, last, s.encoded.push)
+		r.Free(x)
+		r.Profiler.Start("")
+		samples = append(samples, s.decode(last)...)
+	})
+	return samples
+}
+
+// decode speaks the frames whose prosody is known.
+func (s *RedecoderStream) decode(last bool) (samples []float32) {
+	frames := s.encoded.len()
+	eachBlock(frames, last, func(from, to int, last bool) {
+		z := s.encoded.take(s.run, to-from)
+		if to > from {
+			content := s.redecoder.Embed(s.run, model.Content, s.content.Slice(from, to)[model.Content])
+			sum := s.run.Add(z, content)
+			s.run.Free(z, content)
+			z = sum
+		}
+		s.run.Last = last
+		samples = append(samples, decode(s.run, s.redecoder.Decoder, z, s.style)...)
+	})
+	for i, book := range s.content[model.Content] {
+		s.content[model.Content][i] = book[:copy(book, book[frames:])]
+	}
+	return samples
+}
