@@ -37,10 +37,10 @@ var antiAliasScratch = sync.Pool{New: func() any {
 
 // AntiAlias returns the activation of x; at both ends, the first and last row
 // stand for those beyond, before each of the filters anew. A stream emits five
-// rows later than it is given.
+// rows later than it is given. It has no gradient.
 func (r *Run) AntiAlias(slot Slot, f *AntiAlias, x tensor.Tensor) tensor.Tensor {
-	if x.B != 1 {
-		panic("op: an anti-aliased activation of more than one sequence")
+	if x.B != 1 || r.Recording() {
+		panic("op: an anti-aliased activation of more than one sequence, or in training")
 	}
 	m := r.state(slot)
 	n, emitted := m.n+x.T, m.skip

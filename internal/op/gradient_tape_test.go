@@ -24,6 +24,7 @@ var withoutCase = map[string]string{
 	"Detach":      "its argument as a constant (TestDetach)",
 	"Grad":        "what is checked",
 	"Align":       "its argument, in a recording",
+	"AntiAlias":   "inference alone; Resample and Activate have its gradient",
 	"Entries":     "constants; StraightThrough has their gradient",
 }
 

@@ -104,3 +104,44 @@ func BenchmarkSynthesize(b *testing.B) {
 		Synthesize(0, "encoder.weight_v", shape)
 	}
 }
+
+// TestSynthesizeNS3: values of the NaturalSpeech 3 family's rules, each distinct from
+// what the first family's would give. The golden tests of package ns3 compare all.
+func TestSynthesizeNS3(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		shape         []int
+		center, scale float64
+	}{
+		{"ns3_decoder.model.1.block.1.weight_g", []int{1024, 1, 1}, 0.7, 0.1},
+		{"ns3_encoder_v2.block.0.weight_g", []int{32, 1, 1}, 0.9, 0.1},
+		{"ns3_decoder.quantizer.0.layers.0.in_proj.weight_g", []int{8, 1}, 0.8, 0.1},
+		{"ns3_redecoder.prosody_embs.0.weight", []int{50, 16}, 0, 1},
+		{"ns3_decoder.timbre_encoder.layers.0.self_attn.in_proj_weight", []int{48, 16}, 0, math.Sqrt(3.0 / 16)},
+		{"ns3_decoder.timbre_encoder.layers.0.ln_1.weight", []int{16}, 1, 0.2},
+		{"ns3_decoder.model.0.bias", []int{64}, 0, 0.05},
+	} {
+		u := Uniform(3, c.name, 2)
+		got := Synthesize(3, c.name, c.shape)
+		for i, v := range u {
+			if want := float32(c.center + c.scale*v); got[i] != want {
+				t.Errorf("%s: %v, want %v", c.name, got[i], want)
+			}
+		}
+	}
+	for _, row := range slices.Collect(slices.Chunk(Synthesize(3, "ns3_decoder_v2.melspec_linear.weight", []int{16, 20}), 20)) {
+		var sum float64
+		for _, v := range row {
+			sum += float64(v)
+		}
+		if math.Abs(sum) > 1e-6 {
+			t.Errorf("a row of melspec_linear.weight adds up to %v", sum)
+		}
+	}
+	bias := Synthesize(3, "ns3_redecoder.timbre_cond_prosody_enc.last_ln.style.bias", []int{8})
+	for i, v := range bias {
+		if around := math.Round(float64(v)); (around == 1) != (i < 4) {
+			t.Errorf("style bias %v", bias)
+		}
+	}
+}
