@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/facodec-go/facodec/internal/config"
+	"github.com/facodec-go/facodec/internal/kernel"
 )
 
 // An Option changes how a model is opened.
@@ -16,6 +17,9 @@ type options struct {
 }
 
 func collect(opts []Option) (*options, error) {
+	if err := kernel.CheckEnvironment(); err != nil {
+		return nil, err
+	}
 	o := &options{}
 	for _, opt := range opts {
 		if err := opt(o); err != nil {

@@ -17,6 +17,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/facodec-go/facodec/internal/kernel"
 )
 
 // The exit codes.
@@ -105,6 +107,8 @@ up, take the same time, and speak noise.`,
 		SilenceErrors: true,
 		Args:          commandArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		// A misspelled instruction set would otherwise go unnoticed.
+		PersistentPreRunE: func(*cobra.Command, []string) error { return kernel.CheckEnvironment() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{cmd.CommandPath(), err}
