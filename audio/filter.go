@@ -2,7 +2,8 @@ package audio
 
 import (
 	"math"
-	"sync"
+
+	"github.com/facodec-go/facodec/internal/filterdesign"
 )
 
 // The design of the resampling filter. 96 zero crossings under this Kaiser window
@@ -11,8 +12,9 @@ import (
 const (
 	zeroCrossings = 96
 	rolloff       = 0.958
-	kaiserBeta    = 14.77
 )
+
+var kaiser = filterdesign.Kaiser(14.77)
 
 const (
 	// exactCoefs is the largest table, in coefficients, that holds a row for
@@ -35,8 +37,8 @@ type filter struct {
 }
 
 func newFilter(from, to int) *filter {
-	g := gcd(from, to)
-	f := &filter{up: to / g, down: from / g}
+	up, down := filterdesign.Ratio(from, to)
+	f := &filter{up: up, down: down}
 	// A lower output rate stretches the filter, so that it cuts at the output's
 	// Nyquist frequency instead of the input's.
 	scale := rolloff * min(1, float64(to)/float64(from))
@@ -53,7 +55,7 @@ func newFilter(from, to int) *filter {
 		row := f.table[q*taps : (q+1)*taps]
 		for k := range row {
 			t := float64(k-f.half+1) - float64(q)/float64(f.rows) // from the output to the input, in input samples
-			row[k] = scale * sinc(scale*t) * kaiser(t/width)
+			row[k] = scale * filterdesign.Sinc(scale*t) * kaiser(t/width)
 		}
 	}
 	return f
@@ -87,66 +89,4 @@ func dot(a, b []float64) float64 {
 		a, b = a[4:], b[4:]
 	}
 	return (s0 + s1) + (s2 + s3)
-}
-
-func sinc(x float64) float64 {
-	if x == 0 {
-		return 1
-	}
-	return math.Sin(math.Pi*x) / (math.Pi * x)
-}
-
-// kaiser is the Kaiser window over -1 to 1, and 0 outside.
-func kaiser(x float64) float64 {
-	if x <= -1 || x >= 1 {
-		return 0
-	}
-	return bessel0(kaiserBeta*math.Sqrt(1-x*x)) / kaiserPeak
-}
-
-var kaiserPeak = bessel0(kaiserBeta)
-
-// bessel0 is the modified Bessel function I0, by its power series: all terms are
-// positive, so it is exact to the last bits for the arguments here.
-func bessel0(x float64) float64 {
-	sum, term := 1.0, 1.0
-	for k := 1.0; term > sum*1e-17; k++ {
-		term *= (x / 2 / k) * (x / 2 / k)
-		sum += term
-	}
-	return sum
-}
-
-func gcd(a, b int) int {
-	for b != 0 {
-		a, b = b, a%b
-	}
-	return a
-}
-
-// filters keeps the last tables: a data set has thousands of clips at one or two
-// rates, and the tables between odd rates take a tenth of a second to compute.
-var filters struct {
-	sync.Mutex
-	used [4]struct {
-		from, to int
-		filter   *filter
-	}
-}
-
-func filterFor(from, to int) *filter {
-	filters.Lock()
-	defer filters.Unlock()
-	used := &filters.used
-	i := 0
-	for i < len(used)-1 && (used[i].from != from || used[i].to != to) {
-		i++
-	}
-	found := used[i]
-	if found.from != from || found.to != to {
-		found.from, found.to, found.filter = from, to, newFilter(from, to)
-	}
-	copy(used[1:i+1], used[:i]) // the last used in front
-	used[0] = found
-	return found.filter
 }

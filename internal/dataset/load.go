@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/facodec-go/facodec/audio"
+	"github.com/facodec-go/facodec/internal/filterdesign"
 )
 
 // errChanged: the file is not the one that was scanned.
@@ -86,8 +87,8 @@ func readRange(ctx context.Context, file string, rate int, start int64, n int) (
 	}
 	defer r.Close()
 	native := r.Rate()
-	g := gcd(native, rate)
-	in, out := int64(native/g), int64(rate/g)
+	up, down := filterdesign.Ratio(native, rate)
+	in, out := int64(down), int64(up)
 	// Input sample k·in lies on output sample k·out, so that a resampler begun there
 	// computes the same outputs once its window, 96 crossings of zero, 13 ms at
 	// most, lies behind the beginning.
@@ -120,13 +121,6 @@ func readRange(ctx context.Context, file string, rate int, start int64, n int) (
 		}
 	}
 	return samples[drop:want:want], nil
-}
-
-func gcd(a, b int) int {
-	for b != 0 {
-		a, b = b, a%b
-	}
-	return a
 }
 
 // memory keeps decoded clips up to a number of bytes. None gives way to another:

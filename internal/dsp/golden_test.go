@@ -26,9 +26,8 @@ func TestGoldenFeatures(t *testing.T) {
 				golden.Close(t, "log_norm", energy, want, tolerance)
 			}
 		}
-		want, _ := g.F32("resample_24000_to_16000")
-		golden.Close(t, "resample_24000_to_16000", ResampleHann(wave, 24000, 16000), want, tolerance)
-		g.Done(nil)
+		// torchaudio's resampler is of no use to the product, whose own is package audio's.
+		g.Done(func(name string) bool { return name == "resample_24000_to_16000" })
 	}
 }
 

@@ -2,7 +2,6 @@ package dsp
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -78,23 +77,6 @@ func TestMelStreamIsTheDefinition(t *testing.T) {
 
 func TestMelStreamOfNothing(t *testing.T) {
 	NewMel(standard).Stream().Push(nil, true, func([]float32) { t.Error("a frame of no samples") })
-}
-
-func TestResampleHannKeepsASine(t *testing.T) {
-	const from, to, f = 24000, 16000, 1000.0
-	x := make([]float32, 2400)
-	for i := range x {
-		x[i] = float32(math.Sin(2 * math.Pi * f * float64(i) / from))
-	}
-	y := ResampleHann(x, from, to)
-	if len(y) != 1600 {
-		t.Fatalf("%d samples", len(y))
-	}
-	for i := 50; i < len(y)-50; i++ {
-		if want := math.Sin(2 * math.Pi * f * float64(i) / to); math.Abs(float64(y[i])-want) > 2e-3 {
-			t.Fatalf("sample %d is %v, want %v", i, y[i], want)
-		}
-	}
 }
 
 func BenchmarkMelFrame(b *testing.B) {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/facodec-go/facodec/internal/filterdesign"
 )
 
 // PitchConfig describes a pitch tracker.
@@ -108,7 +110,7 @@ func lowPass(cutoff float64, half int) []float64 {
 	var sum float64
 	for i := range taps {
 		t := float64(i - half)
-		taps[i] = sinc(2*cutoff*t) * (0.5 + 0.5*math.Cos(math.Pi*t/float64(half+1)))
+		taps[i] = filterdesign.Sinc(2*cutoff*t) * (0.5 + 0.5*math.Cos(math.Pi*t/float64(half+1)))
 		sum += taps[i]
 	}
 	for i := range taps {

@@ -1,6 +1,10 @@
 package metric
 
-import "math"
+import (
+	"math"
+
+	"github.com/facodec-go/facodec/internal/filterdesign"
+)
 
 // A sincFilter converts sample rates as the program of STOI's authors does, by
 // the resample function of Matlab, in the form in which Octave's signal package
@@ -16,23 +20,18 @@ type sincFilter struct {
 
 // newSincFilter prepares the conversion between two rates in Hz.
 func newSincFilter(from, to int) *sincFilter {
-	g := gcd(from, to)
-	f := &sincFilter{up: to / g, down: from / g}
+	up, down := filterdesign.Ratio(from, to)
+	f := &sincFilter{up: up, down: down}
 	const rejection = 60.0 // dB
-	const beta = 0.1102 * (rejection - 8.7)
+	window := filterdesign.Kaiser(0.1102 * (rejection - 8.7))
 	cutoff := 1 / float64(2*max(f.up, f.down))
 	f.half = int(math.Ceil((rejection - 8) / (28.714 * cutoff / 10)))
 	f.taps = make([]float64, 2*f.half+1)
 	var sum float64
 	for i := range f.taps {
 		t := float64(i - f.half)
-		r := t / float64(f.half)
-		tap := besselI0(beta * math.Sqrt(1-r*r))
-		if t != 0 {
-			tap *= math.Sin(2*math.Pi*cutoff*t) / (2 * math.Pi * cutoff * t)
-		}
-		f.taps[i] = tap
-		sum += tap
+		f.taps[i] = window(t/float64(f.half)) * filterdesign.Sinc(2*cutoff*t)
+		sum += f.taps[i]
 	}
 	for i := range f.taps {
 		f.taps[i] *= float64(f.up) / sum
@@ -56,21 +55,4 @@ func (f *sincFilter) resample(x []float32) []float64 {
 		y[m] = sum
 	}
 	return y
-}
-
-// besselI0 is the modified Bessel function of order zero, by its power series.
-func besselI0(x float64) float64 {
-	sum, term := 1.0, 1.0
-	for k := 1.0; term > 1e-17*sum; k++ {
-		term *= x / 2 / k * x / 2 / k
-		sum += term
-	}
-	return sum
-}
-
-func gcd(a, b int) int {
-	for b != 0 {
-		a, b = b, a%b
-	}
-	return a
 }

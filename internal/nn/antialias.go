@@ -4,6 +4,7 @@ import (
 	"math"
 	"sync"
 
+	"github.com/facodec-go/facodec/internal/filterdesign"
 	"github.com/facodec-go/facodec/internal/kernel"
 	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/tensor"
@@ -101,12 +102,12 @@ var kaiserSinc = sync.OnceValue(func() (taps [sincTaps]float64) {
 	case a >= 21:
 		beta = 0.5842*math.Pow(a-21, 0.4) + 0.07886*(a-21)
 	}
+	window := filterdesign.Kaiser(beta)
 	var sum float64
 	for i := range taps {
 		t := float64(i-half) + 0.5
 		x := 2*float64(i)/(sincTaps-1) - 1
-		window := besselI0(beta*math.Sqrt(max(0, 1-x*x))) / besselI0(beta)
-		taps[i] = 2 * sincCutoff * window * sinc(2*sincCutoff*t)
+		taps[i] = 2 * sincCutoff * window(x) * filterdesign.Sinc(2*sincCutoff*t)
 		sum += taps[i]
 	}
 	for i := range taps {
@@ -114,23 +115,6 @@ var kaiserSinc = sync.OnceValue(func() (taps [sincTaps]float64) {
 	}
 	return taps
 })
-
-func sinc(x float64) float64 {
-	if x == 0 {
-		return 1
-	}
-	return math.Sin(math.Pi*x) / (math.Pi * x)
-}
-
-// besselI0 is the modified Bessel function of order 0, by its series.
-func besselI0(x float64) float64 {
-	sum, term := 1.0, 1.0
-	for k := 1.0; term > 1e-17*sum; k++ {
-		term *= x / (2 * k) * x / (2 * k)
-		sum += term
-	}
-	return sum
-}
 
 var resamplings sync.Map // *[2]op.Resampling by the number of rows
 
