@@ -1,6 +1,7 @@
 package audio
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"os/exec"
@@ -22,6 +23,9 @@ type ffmpegDecoder struct {
 	stderr firstLine
 	wav    *wavDecoder
 	waited bool
+
+	skip int64 // frames still to be cut off at the start
+	left int64 // and to be delivered behind them; -1: all
 }
 
 // ffmpegFormats are those that ffmpeg may take a file for: of one recording, whole in
@@ -45,7 +49,7 @@ func newFFmpeg(src *source, kind string) (decoder, error) {
 		}
 		return nil, faultf(ErrNoFFmpeg, "only WAV (PCM, float, µ-law, A-law), FLAC, MP3, Vorbis and Opus (Ogg, WebM) are read without it, and this is %s", kind)
 	}
-	d := &ffmpegDecoder{src: src, input: "pipe:0"}
+	d := &ffmpegDecoder{src: src, input: "pipe:0", left: -1}
 	protocol := "pipe"
 	if src.seekable() {
 		// An absolute path behind "file:" is taken as it is, even if it begins
@@ -56,19 +60,25 @@ func newFFmpeg(src *source, kind string) (decoder, error) {
 		}
 		d.input, protocol = "file:"+path, "file"
 	}
-	d.cmd = exec.Command(program,
+	stdin, sound := d.mp4Sound()
+	args := []string{
 		"-v", "error",
 		"-nostdin",
 		// Neither may a file from a stranger make ffmpeg open others, nor addresses.
 		"-protocol_whitelist", protocol,
 		"-format_whitelist", ffmpegFormats,
+	}
+	if sound != nil {
+		args = append(args, "-ignore_editlist", "1", "-flags2", "skip_manual") // all of it
+	}
+	d.cmd = exec.Command(program, append(args,
 		"-i", d.input,
 		"-map", "0:a:0", // the first sound track; no pictures
 		"-bitexact",
-		"-c:a", "pcm_f32le", "-f", "wav", "pipe:1")
+		"-c:a", "pcm_f32le", "-f", "wav", "pipe:1")...)
 	d.cmd.Stderr = &d.stderr
 	if !src.seekable() {
-		d.cmd.Stdin = src.br
+		d.cmd.Stdin = stdin
 	}
 	// Once ffmpeg is gone, do not wait for a stream that has more to send.
 	d.cmd.WaitDelay = time.Second
@@ -89,7 +99,26 @@ func newFFmpeg(src *source, kind string) (decoder, error) {
 		}
 		return nil, err
 	}
+	if sound != nil {
+		start, end := sound.frames(d.wav.info().SampleRate)
+		d.skip, d.left = start, end-start
+	}
 	return d, nil
+}
+
+// mp4Sound reads what the tables of an MP4 say, and returns what ffmpeg is then to be
+// fed of a stream. nil: it is none, or they do not tell.
+func (d *ffmpegDecoder) mp4Sound() (io.Reader, *mp4Sound) {
+	head, _ := d.src.br.Peek(8)
+	switch {
+	case !isMP4(head):
+		return d.src.br, nil
+	case d.src.seekable():
+		return nil, readMP4Sound(d.src.file, d.src.size)
+	}
+	head = mp4Head(d.src.br)
+	sound := readMP4Sound(bytes.NewReader(head), int64(len(head)))
+	return io.MultiReader(bytes.NewReader(head), d.src.br), sound
 }
 
 func (d *ffmpegDecoder) info() Info {
@@ -99,18 +128,47 @@ func (d *ffmpegDecoder) info() Info {
 }
 
 func (d *ffmpegDecoder) read(dst []float32) (int, error) {
-	n, err := d.wav.read(dst)
-	if err != nil {
-		// A sound end is one where ffmpeg, too, is content.
-		if waitErr := d.wait(err != io.EOF); waitErr != nil {
-			return 0, waitErr
+	for {
+		n, err := d.decode(dst)
+		if err != nil {
+			return 0, err
 		}
-		// ffmpeg opened the file by its name, after it was seen what it is.
-		if changed := d.src.checkUnchanged(); changed != nil {
-			return 0, changed
+		width := d.src.width(d.wav.format.channels)
+		have := int64(n / width)
+		cut := min(d.skip, have)
+		d.skip -= cut
+		keep := have - cut
+		if d.left >= 0 {
+			keep = min(keep, d.left)
+			d.left -= keep
+		}
+		if keep > 0 {
+			return copy(dst, dst[int(cut)*width:int(cut+keep)*width]), nil
 		}
 	}
-	return n, err
+}
+
+// decode is read with all that ffmpeg makes of the packets.
+func (d *ffmpegDecoder) decode(dst []float32) (int, error) {
+	n, err := d.wav.read(dst)
+	if err == nil {
+		return n, nil
+	}
+	// A sound end is one where ffmpeg, too, is content.
+	if waitErr := d.wait(err != io.EOF); waitErr != nil {
+		return 0, waitErr
+	}
+	// ffmpeg opened the file by its name, after it was seen what it is.
+	if changed := d.src.checkUnchanged(); changed != nil {
+		return 0, changed
+	}
+	if err == io.EOF && d.left > 0 {
+		if err := d.src.odd(ErrTruncated, "the tables of the file tell of %d samples more than there are", d.left); err != nil {
+			return 0, err
+		}
+		d.left = 0
+	}
+	return 0, err
 }
 
 // wait ends ffmpeg, by force or by waiting, and returns its complaint if it failed
