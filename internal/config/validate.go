@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+
+	"github.com/facodec-go/facodec/internal/dsp"
 )
 
 // Validate says what is wrong with a config that was made or changed in code;
@@ -152,12 +154,15 @@ func (c *Config) checkDiscriminator() error {
 		return &keyError{"model_params.discriminator.periods", "[]", "is not supported with no fft_sizes either; want one of them"}
 	}
 	for i, w := range d.FFTSizes {
-		if w%4 != 0 { // the hop is a quarter
-			return &keyError{fmt.Sprintf("model_params.discriminator.fft_sizes[%d]", i), strconv.Itoa(w), "is not supported; want a multiple of 4"}
+		if !dsp.FFTSizeSupported(w) {
+			return &keyError{fmt.Sprintf("model_params.discriminator.fft_sizes[%d]", i), strconv.Itoa(w), fmt.Sprintf("is not supported; want %s", fftSizes)}
 		}
 	}
 	return nil
 }
+
+// fftSizes says in a message which windows there are.
+var fftSizes = fmt.Sprintf("a power of two from 32 to %d", dsp.MaxFFTSize)
 
 func (c *Config) checkRun() error {
 	lo, hi := c.Preprocess.DurationRange[0], c.Preprocess.DurationRange[1]
@@ -185,11 +190,12 @@ func (c *Config) checkOptimizer() error {
 	return nil
 }
 
-// checkConversion: what the codec has spoken is transformed by a faster program than
-// recordings are, and is not always longer than the mel loss's longest window.
+// checkConversion: the log-mel of decoded waveforms is computed by the FFT of the
+// losses, which has fewer sizes than that of recordings, and of crops that may be no
+// longer than the mel loss's longest window.
 func (c *Config) checkConversion() error {
-	if n := c.Preprocess.Spect.NFFT; c.Loss.Conversion > 0 && (n < 8 || n > 2048 || n&(n-1) != 0) {
-		return &keyError{"loss_weights.conversion", number(c.Loss.Conversion), fmt.Sprintf("is not supported with preprocess_params.spect_params.n_fft %d; want 0, or for n_fft a power of two from 8 to 2048", n)}
+	if n := c.Preprocess.Spect.NFFT; c.Loss.Conversion > 0 && (n > melWindow || !dsp.FFTSizeSupported(n)) {
+		return &keyError{"loss_weights.conversion", number(c.Loss.Conversion), fmt.Sprintf("is not supported with preprocess_params.spect_params.n_fft %d; want 0, or for n_fft a power of two from %d to %d", n, dsp.MinFFTSize, melWindow)}
 	}
 	return nil
 }

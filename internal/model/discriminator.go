@@ -140,7 +140,13 @@ func (l *ResolutionDiscriminator) Forward(r *op.Run, x tensor.Tensor) []tensor.T
 // the padding most: ceil(N/hop) frames (audiotools, STFT with match_stride).
 func (l *ResolutionDiscriminator) transform(r *op.Run, x tensor.Tensor) (tensor.Tensor, int) {
 	s := l.spectrum
-	side := (s.Window - s.Hop) / 2
-	right := side + (x.T+s.Hop-1)/s.Hop*s.Hop - x.T
+	side, right := reflectedSides(s, x.T)
 	return r.STFT(s, x, s.ReflectPadded(x.T, side, right), 2)
+}
+
+// reflectedSides returns how many of n samples are reflected on each side (see
+// config.Config.ShortestCrop).
+func reflectedSides(s *op.STFT, n int) (left, right int) {
+	side := (s.Window - s.Hop) / 2
+	return side, side + (n+s.Hop-1)/s.Hop*s.Hop - n
 }

@@ -77,10 +77,6 @@ func (f *feeder) close() {
 // siteCrop is where crops are drawn (see op.Random.Key).
 const siteCrop = siteBooks + 8
 
-// shortestCrop is what the longest window of the spectral losses needs to reflect at
-// both ends (model.SpectralLoss.Value).
-const shortestCrop = 2048/2 + 1
-
 // prepare makes the data of a step: as many batches as gradients are accumulated
 // over, each with a crop of every utterance, all of one length.
 func (r *run) prepare(ctx context.Context, loader *dataset.Loader, step int) (f feed) {
@@ -105,8 +101,8 @@ func (r *run) prepare(ctx context.Context, loader *dataset.Loader, step int) (f 
 		}
 	}
 	f.next = loader.Position()
-	if frames*hop < shortestCrop {
-		f.err = fmt.Errorf("step %d: a crop of %d samples is too short, the losses need %d: raise max_len or the shortest duration of preprocess_params.duration_range", step, frames*hop, shortestCrop)
+	if need := r.Config.ShortestCrop(); frames*hop < need {
+		f.err = fmt.Errorf("step %d: a crop of %d samples is too short, the losses need %d: raise max_len or the shortest duration of preprocess_params.duration_range", step, frames*hop, need)
 		return f
 	}
 	drawn := 0

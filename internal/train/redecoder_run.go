@@ -76,8 +76,10 @@ func (r *run) trainRedecoder(ctx context.Context) error {
 
 // A batchEncoder makes batches for a redecoder, with a frozen codec.
 type batchEncoder struct {
-	codec   *model.Codec
-	region  *tensor.Region
+	codec  *model.Codec
+	region *tensor.Region
+	// pool is the encoder's own: a pool serves one loop at a time, and the training step
+	// that computes meanwhile needs its own all along.
 	pool    *parallel.Pool
 	workers chan *encoderWorker // one for each thread
 }
@@ -92,7 +94,7 @@ func newBatchEncoder(c *config.Config, frozen *FrozenCodec, pool *parallel.Pool)
 		return nil, err
 	}
 	e := &batchEncoder{
-		codec: model.NewCodec(model.CodecConfigOf(frozen.Config)), region: &tensor.Region{}, pool: pool,
+		codec: model.NewCodec(model.CodecConfigOf(frozen.Config)), region: &tensor.Region{}, pool: parallel.New(pool.Threads()),
 		workers: make(chan *encoderWorker, pool.Threads()),
 	}
 	e.codec.LeaveOut("decoder")
@@ -101,12 +103,15 @@ func newBatchEncoder(c *config.Config, frozen *FrozenCodec, pool *parallel.Pool)
 		return nil, fmt.Errorf("%s: %w", frozen.Name, err)
 	}
 	for range cap(e.workers) {
-		e.workers <- &encoderWorker{e.codec.Hop(), e.codec.NewEncoderStream(pool), e.codec.NewUtterances(pool)}
+		e.workers <- &encoderWorker{e.codec.Hop(), e.codec.NewEncoderStream(e.pool), e.codec.NewUtterances(e.pool)}
 	}
 	return e, nil
 }
 
-func (e *batchEncoder) close() { e.region.Free() }
+func (e *batchEncoder) close() {
+	e.pool.Close()
+	e.region.Free()
+}
 
 // fingerprint stands for the codec's encoder, codebooks and timbre.
 func (e *batchEncoder) fingerprint() string {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/internal/config"
@@ -160,6 +161,49 @@ func smallRedecoderTrainer(t *testing.T, o Options) (*RedecoderTrainer, *Batch) 
 		golden.Equal(t, "crop", batch.Inputs.Wave.Sample(i).ToBCT(), item.Samples[from*300:(from+24)*300])
 	}
 	return trainer, batch
+}
+
+// TestEncodingLeavesThePool: while a batch is encoded, a loop of the training step has
+// all of its threads.
+func TestEncodingLeavesThePool(t *testing.T) {
+	pool := parallel.New(2)
+	t.Cleanup(pool.Close)
+	e, err := newBatchEncoder(smallRedecoder(""), frozen(7), pool)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.close)
+	// Without its workers the encoder waits in the middle of a batch.
+	var workers []*encoderWorker
+	for range cap(e.workers) {
+		workers = append(workers, <-e.workers)
+	}
+	items := []dataset.Item{{Samples: speech(t, "en")}, {Samples: speech(t, "fr")}}
+	encoded := make(chan error)
+	go func() {
+		_, err := e.batch(items, []int{0, 0}, 8)
+		encoded <- err
+	}()
+	time.Sleep(50 * time.Millisecond) // for it to come so far
+	met := make(chan struct{})
+	alone := false
+	pool.For(2, func(int) {
+		select {
+		case met <- struct{}{}:
+		case <-met:
+		case <-time.After(5 * time.Second):
+			alone = true
+		}
+	})
+	if alone {
+		t.Error("a loop ran on one thread")
+	}
+	for _, w := range workers {
+		e.workers <- w
+	}
+	if err := <-encoded; err != nil {
+		t.Error(err)
+	}
 }
 
 // TestRedecoderSpeaks: what a batch speaks in training, without dropout, is what

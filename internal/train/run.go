@@ -52,6 +52,9 @@ type Progress struct {
 // ends, but for an error, the folder then holds a checkpoint from which the same
 // run goes on bit for bit.
 func Run(ctx context.Context, o RunOptions) error {
+	if err := o.Config.CheckRun(); err != nil {
+		return err
+	}
 	r := &run{RunOptions: o, dir: RunDir(o.Config), best: -1, begun: time.Now(), pool: parallel.New(o.Threads)}
 	defer r.close()
 	train := r.trainCodec
