@@ -17,14 +17,19 @@ type MelConfig struct {
 	FilterRate int
 }
 
-// Mel computes the log-mel spectrogram of the originals: periodic Hann window,
-// centred frames, power spectrum, HTK-scale triangular filters without area
-// normalisation, then (log(1e-5 + mel) + 4) / 4 (meldataset.py, preprocess;
-// torchaudio's MelSpectrogram). It is used by one goroutine at a time.
+// Mel computes the log-mel spectrogram of upstream: periodic Hann window, centred
+// frames, power spectrum, HTK-scale triangular filters without area normalisation,
+// then LogMel (meldataset.py, preprocess; torchaudio's MelSpectrogram). It is used by
+// one goroutine at a time.
+//
+// Mel works frame by frame in float64, for inference, whose codes depend on it.
+// LogMels computes many frames side by side in float32, for training data, and
+// op.Run.LogMel does so with a gradient.
 type Mel struct {
 	MelConfig
 	window  []float64
 	filters []MelFilter
+	bank    Filterbank // the same in float32
 	fft     *fourier.FFT
 	frame   []float64
 	coeff   []complex128
@@ -48,6 +53,7 @@ func NewMel(c MelConfig) *Mel {
 		coeff:     make([]complex128, c.FFT/2+1),
 		power:     make([]float64, c.FFT/2+1),
 	}
+	m.bank = NewFilterbank(m.filters)
 	for i := range m.window {
 		m.window[i] = 0.5 - 0.5*math.Cos(2*math.Pi*float64(i)/float64(c.Window))
 	}
@@ -98,9 +104,16 @@ func (m *Mel) Frame(dst, samples []float32) {
 		for k, w := range f.Weights {
 			sum += w * m.power[f.First+k]
 		}
-		dst[i] = float32((math.Log(1e-5+sum) + 4) / 4)
+		dst[i] = LogMel(sum)
 	}
 }
+
+// MelFloor is added to the power of a mel band before its logarithm is taken.
+const MelFloor = 1e-5
+
+// LogMel returns the feature that networks are given of the power in a mel band,
+// (log(MelFloor + power) + 4) / 4.
+func LogMel(power float64) float32 { return float32((math.Log(MelFloor+power) + 4) / 4) }
 
 // lead returns how many samples of a frame stand before its centre.
 func (m *Mel) lead() int { return m.FFT/2 - (m.FFT-m.Window)/2 }

@@ -1,11 +1,5 @@
 package dsp
 
-import (
-	"math"
-
-	"github.com/facodec-go/facodec/internal/kernel"
-)
-
 // melLanes is the number of frames that LogMels transforms side by side.
 const melLanes = 32
 
@@ -30,7 +24,11 @@ func LogMels(wave []float32, frames int, mels ...*Mel) [][]float32 {
 	}
 	fft := NewFFT(c.FFT)
 	x := make([]float32, c.FFT*melLanes)
-	re, im := make([]float32, (c.FFT/2+1)*melLanes), make([]float32, (c.FFT/2+1)*melLanes)
+	re, im := make([]float32, fft.Bins()*melLanes), make([]float32, fft.Bins()*melLanes)
+	bands := make([][]float32, len(mels))
+	for i, m := range mels {
+		bands[i] = make([]float32, m.Mels*melLanes)
+	}
 	for first := 0; first < frames; first += melLanes {
 		n := min(melLanes, frames-first)
 		for l := range melLanes {
@@ -48,7 +46,13 @@ func LogMels(wave []float32, frames int, mels ...*Mel) [][]float32 {
 			re[i] = v*v + im[i]*im[i] // the power
 		}
 		for i, m := range mels {
-			m.bands(all[i][first*m.Mels:], re, n)
+			m.bank.Apply(bands[i], re, melLanes)
+			for l := range n {
+				row := all[i][(first+l)*m.Mels:][:m.Mels]
+				for j := range row {
+					row[j] = LogMel(float64(bands[i][j*melLanes+l]))
+				}
+			}
 		}
 	}
 	return all
@@ -64,18 +68,4 @@ func mirror(i, n int) int {
 		i = 2*(n-1) - i
 	}
 	return i
-}
-
-// bands writes the log-mel of n frames whose power is [bin][lane].
-func (m *Mel) bands(dst, power []float32, n int) {
-	var sum [melLanes]float32
-	for i, f := range m.filters {
-		clear(sum[:])
-		for k, w := range f.Weights {
-			kernel.AddScaled(sum[:], power[(f.First+k)*melLanes:][:melLanes], float32(w))
-		}
-		for l := range n {
-			dst[l*m.Mels+i] = float32((math.Log(1e-5+float64(sum[l])) + 4) / 4)
-		}
-	}
 }

@@ -16,26 +16,15 @@ type SpectralLoss []*op.SpectralLoss
 func MelLoss(rate int) SpectralLoss {
 	var l SpectralLoss
 	for _, s := range dsp.MelScales {
-		filters := bands(dsp.SlaneyFilters(rate, s.Window, s.Mels))
+		filters := dsp.NewFilterbank(dsp.SlaneyFilters(rate, s.Window, s.Mels))
 		l = append(l, &op.SpectralLoss{STFT: op.NewSTFT(s.Window, s.Window/4), Filters: filters, Log: 1})
 	}
 	return l
 }
 
-func bands(filters []dsp.MelFilter) []op.Band {
-	all := make([]op.Band, len(filters))
-	for i, f := range filters {
-		all[i] = op.Band{First: f.First, Weights: make([]float32, len(f.Weights))}
-		for k, w := range f.Weights {
-			all[i].Weights[k] = float32(w)
-		}
-	}
-	return all
-}
-
 // melSpectrum is what dsp.Mel computes, for waveforms that a network has spoken.
 func melSpectrum(c dsp.MelConfig) *op.MelSpectrogram {
-	return &op.MelSpectrogram{STFT: op.NewPaddedSTFT(c.FFT, c.Window, c.Hop), Bands: bands(dsp.HTKFilters(c))}
+	return &op.MelSpectrogram{STFT: op.NewPaddedSTFT(c.FFT, c.Window, c.Hop), Bands: dsp.NewFilterbank(dsp.HTKFilters(c))}
 }
 
 // STFTLoss is that on magnitudes themselves, for windows of 2048 and 512 samples

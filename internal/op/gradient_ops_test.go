@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/facodec-go/facodec/internal/dsp"
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
@@ -308,8 +309,13 @@ func spectrumCases() []gradientCase {
 			return y
 		})
 	}
-	bands := []Band{{0, []float32{0.5, 1}}, {1, []float32{0.25, 0.75, 0.5}}, {9, []float32{1}}, {12, []float32{0.5, 1, 1.5, 1, 0.5}}}
-	spectral := func(name string, log, linear float64, bands []Band, louder ...float32) gradientCase {
+	bands := dsp.NewFilterbank([]dsp.MelFilter{
+		{First: 0, Weights: []float64{0.5, 1}},
+		{First: 1, Weights: []float64{0.25, 0.75, 0.5}},
+		{First: 9, Weights: []float64{1}},
+		{First: 12, Weights: []float64{0.5, 1, 1.5, 1, 0.5}},
+	})
+	spectral := func(name string, log, linear float64, bands dsp.Filterbank, louder ...float32) gradientCase {
 		return gradientCase{"Spectral", name, func(p *problem) {
 			const n, weight = 300, 0.75
 			s := &SpectralLoss{STFT: NewSTFT(32, 8), Filters: bands, Log: log, Linear: linear}

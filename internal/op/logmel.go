@@ -1,21 +1,16 @@
 package op
 
 import (
-	"math"
-
-	"github.com/facodec-go/facodec/internal/kernel"
+	"github.com/facodec-go/facodec/internal/dsp"
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
-// A MelSpectrogram computes the log-mel features that networks are given,
-// (log(1e-5 + mel) + 4) / 4 of the power in each band. It is read-only.
+// A MelSpectrogram computes the log-mel features of dsp.Mel, with a gradient. It is
+// read-only.
 type MelSpectrogram struct {
 	*STFT
-	Bands []Band
+	Bands dsp.Filterbank
 }
-
-// melFloor is added to the power before its logarithm is taken.
-const melFloor = 1e-5
 
 // LogMel returns the log-mel of waveforms x [B, N, 1], one frame for each whole hop,
 // centred, with reflection at both ends, which takes more samples than half an FFT:
@@ -37,11 +32,11 @@ func (r *Run) LogMel(m *MelSpectrogram, x tensor.Tensor) tensor.Tensor {
 		frame, re, im := m.split(scratch, i)
 		m.gather(frame, waves[b], index, first, n)
 		m.fft.Forward(re, im, frame, stftLanes)
-		var sum [stftLanes]float32
-		for k, band := range m.Bands {
-			m.power(&sum, band, re, im)
-			for l := range n {
-				y.Row(b, first+l)[k] = float32((math.Log(melFloor+float64(sum[l])) + 4) / 4)
+		bands := m.powers(re, im)
+		for l := range n {
+			row := y.Row(b, first+l)
+			for k := range row {
+				row[k] = dsp.LogMel(float64(bands[k*stftLanes+l]))
 			}
 		}
 	})
@@ -57,18 +52,20 @@ func (r *Run) LogMel(m *MelSpectrogram, x tensor.Tensor) tensor.Tensor {
 			b, first := i/blocks, i%blocks*stftLanes
 			n := min(stftLanes, frames-first)
 			frame, re, im := m.split(scratch, i)
-			slope := make([]float32, size) // of each bin's power
-			var sum, d [stftLanes]float32
-			for k, band := range m.Bands {
-				m.power(&sum, band, re, im)
-				for l := range n {
-					d[l] = dy.Row(b, first+l)[k] / (4 * (melFloor + sum[l]))
-				}
-				for j, w := range band.Weights {
-					kernel.AddScaled(slope[(band.First+j)*stftLanes:][:stftLanes], d[:], w)
+			d := m.powers(re, im) // becomes the gradient of the bands
+			for k := range m.Bands {
+				for l := range stftLanes {
+					i := k*stftLanes + l
+					if l < n {
+						d[i] = dy.Row(b, first+l)[k] / (4 * (dsp.MelFloor + d[i]))
+					} else {
+						d[i] = 0
+					}
 				}
 			}
-			for j, v := range slope {
+			dpower := make([]float32, size)
+			m.Bands.Adjoint(dpower, d, stftLanes)
+			for j, v := range dpower {
 				re[j] *= 2 * v
 				im[j] *= 2 * v
 			}
@@ -80,14 +77,13 @@ func (r *Run) LogMel(m *MelSpectrogram, x tensor.Tensor) tensor.Tensor {
 	return y
 }
 
-// power sums a band of the power of each lane.
-func (m *MelSpectrogram) power(sum *[stftLanes]float32, band Band, re, im []float32) {
-	clear(sum[:])
-	for j, w := range band.Weights {
-		at := (band.First + j) * stftLanes
-		re, im := re[at:at+stftLanes], im[at:at+stftLanes]
-		for l := range sum {
-			sum[l] += w * (re[l]*re[l] + im[l]*im[l])
-		}
+// powers returns the power in each band and lane, [band][lane].
+func (m *MelSpectrogram) powers(re, im []float32) []float32 {
+	power := make([]float32, len(re))
+	for i, v := range re {
+		power[i] = v*v + im[i]*im[i]
 	}
+	bands := make([]float32, len(m.Bands)*stftLanes)
+	m.Bands.Apply(bands, power, stftLanes)
+	return bands
 }

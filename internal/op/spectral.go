@@ -3,7 +3,7 @@ package op
 import (
 	"math"
 
-	"github.com/facodec-go/facodec/internal/kernel"
+	"github.com/facodec-go/facodec/internal/dsp"
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
@@ -12,16 +12,10 @@ import (
 type SpectralLoss struct {
 	*STFT
 	// Filters, if not nil, are applied to the magnitudes.
-	Filters []Band
+	Filters dsp.Filterbank
 	// Log is the factor on log10(max(1e-5, v)); Linear that on v itself. The loss is
 	// the mean absolute difference of each, over all elements.
 	Log, Linear float64
-}
-
-// A Band weighs the bins from First on.
-type Band struct {
-	First   int
-	Weights []float32
 }
 
 // spectralFloor is the least magnitude that the logarithm tells from silence.
@@ -98,13 +92,7 @@ func (s *SpectralLoss) values(dst, magnitude, re, im []float32) {
 		copy(dst, magnitude)
 		return
 	}
-	clear(dst)
-	for m, f := range s.Filters {
-		row := dst[m*stftLanes : (m+1)*stftLanes]
-		for k, w := range f.Weights {
-			kernel.AddScaled(row, magnitude[(f.First+k)*stftLanes:][:stftLanes], w)
-		}
-	}
+	s.Filters.Apply(dst, magnitude, stftLanes)
 }
 
 // compare returns the sum of the losses of the first count lanes and writes over
@@ -148,13 +136,7 @@ func sign(v float64) float32 {
 // respect to the real and imaginary parts, over which it is written.
 func (s *SpectralLoss) backward(spare, d, magnitude, re, im []float32) {
 	if s.Filters != nil {
-		clear(spare)
-		for m, f := range s.Filters {
-			row := d[m*stftLanes : (m+1)*stftLanes]
-			for k, w := range f.Weights {
-				kernel.AddScaled(spare[(f.First+k)*stftLanes:][:stftLanes], row, w)
-			}
-		}
+		s.Filters.Adjoint(spare, d, stftLanes)
 		d = spare
 	}
 	for i, m := range magnitude {
