@@ -20,8 +20,8 @@ func BenchmarkCodec(b *testing.B) {
 	codes := encoder.Push(wave, true)
 	decoder := codec.NewDecoderStream(encoder.Timbre(), pool)
 	p := op.NewProfiler()
-	encoder.Measure(p)
-	decoder.Measure(p)
+	encoder.Profile(p)
+	decoder.Profile(p)
 	for b.Loop() {
 		encoder.Reset()
 		encoder.Push(wave, true)

@@ -1,7 +1,6 @@
 package ns3
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -12,11 +11,12 @@ import (
 	"github.com/facodec-go/facodec/internal/weights"
 )
 
-// The parts of a codec that a program may do without.
+// The parts of a codec, in the order in which sound passes through. A program may do
+// without the first or the last.
 const (
-	PartEncoder   = "encoder"
-	PartQuantizer = "quantizer" // and what timbre and, in version 2, prosody come from
-	PartDecoder   = "decoder"
+	partEncoder   = "encoder"
+	partQuantizer = "quantizer" // and what timbre and, in version 2, prosody come from
+	partDecoder   = "decoder"
 )
 
 // A Codec is the networks of an encoder's and a decoder's file. Once loaded it is
@@ -36,9 +36,8 @@ type Codec struct {
 // A part is a network that may stand in one file with others.
 type part struct {
 	name    string
-	kind    Kind
 	network *nn.Network
-	keys    func(key string) bool // of this part
+	keys    func(key string) bool // says which are its own; nil: all of the file
 }
 
 // EncoderKind and DecoderKind return which networks the codec's files hold.
@@ -57,35 +56,33 @@ func (c Config) DecoderKind() Kind {
 	return KindDecoder
 }
 
-// NewCodec declares the networks, but for the parts that are left out: Load neither
-// wants nor reads their tensors, and streams that need them must not be made.
-func NewCodec(c Config, leftOut ...string) *Codec {
+// NewCodec declares the networks.
+func NewCodec(c Config) *Codec {
 	l := &Codec{Config: c}
-	add := func(name string, kind Kind, keys func(string) bool, declare func(*nn.Builder)) {
-		if slices.Contains(leftOut, name) {
-			return
-		}
-		b := nn.NewBuilder(string(kind))
-		declare(b)
-		l.parts = append(l.parts, part{name, kind, b.Network(), keys})
-	}
 	latent := c.Quantizer.Latent
-	add(PartEncoder, c.EncoderKind(), func(string) bool { return true }, func(b *nn.Builder) {
-		l.Encoder = NewEncoder(b, c.Encoder)
-		if c.V2 {
-			l.Mel = NewMel(b, c.ProsodyMels)
-		}
-	})
-	add(PartQuantizer, c.DecoderKind(), func(key string) bool { return !isSynthesis(key) }, func(b *nn.Builder) {
-		l.Quantizer = NewQuantizer(b, c.Quantizer)
-		l.Timbre = nn.NewTransformer(b.In("timbre_encoder"), c.Timbre.of(latent, 0))
-		if c.V2 {
-			l.MelIn = nn.NewLinear(b.In("melspec_linear"), c.ProsodyMels, latent)
-			l.Prosody = nn.NewTransformer(b.In("melspec_encoder"), c.Prosody.of(latent, 0))
-		}
-	})
-	add(PartDecoder, c.DecoderKind(), isSynthesis, func(b *nn.Builder) { l.Decoder = NewDecoder(b, c.Decoder) })
+	encoder, quantizer, decoder := nn.NewBuilder(string(c.EncoderKind())), nn.NewBuilder(string(c.DecoderKind())), nn.NewBuilder(string(c.DecoderKind()))
+	l.Encoder = NewEncoder(encoder, c.Encoder)
+	l.Quantizer = NewQuantizer(quantizer, c.Quantizer)
+	l.Timbre = nn.NewTransformer(quantizer.In("timbre_encoder"), c.Timbre.of(latent, 0))
+	if c.V2 {
+		l.Mel = NewMel(encoder, c.ProsodyMels)
+		l.MelIn = nn.NewLinear(quantizer.In("melspec_linear"), c.ProsodyMels, latent)
+		l.Prosody = nn.NewTransformer(quantizer.In("melspec_encoder"), c.Prosody.of(latent, 0))
+	}
+	l.Decoder = NewDecoder(decoder, c.Decoder)
+	l.parts = []part{
+		{partEncoder, encoder.Network(), nil},
+		{partQuantizer, quantizer.Network(), func(key string) bool { return !isSynthesis(key) }},
+		{partDecoder, decoder.Network(), isSynthesis},
+	}
 	return l
+}
+
+// LeaveOut forgets a part, "encoder" or "decoder", that will not run: Load neither
+// needs nor reads its tensors, and streams that need it must not be made. Timbres need
+// the encoder.
+func (l *Codec) LeaveOut(name string) {
+	l.parts = slices.DeleteFunc(l.parts, func(p part) bool { return p.name == name })
 }
 
 // isSynthesis tells the keys of a Decoder from the others of its file.
@@ -109,51 +106,30 @@ func (l *Codec) Params() (params []*nn.Param) {
 	return params
 }
 
-// Load derives the weights from the two checkpoints, under their bare keys, into
-// region. A checkpoint of which no part is wanted may be nil.
-func (l *Codec) Load(encoder, decoder weights.Source, region *tensor.Region, pool *parallel.Pool) error {
-	return loadParts(l.parts, l.sources(encoder, decoder), region, pool)
+// Load derives the weights from src, the tensors of both checkpoints (see Named and
+// Join), into region.
+func (l *Codec) Load(src weights.Source, region *tensor.Region, pool *parallel.Pool) error {
+	return loadParts(l.parts, src, region, pool)
 }
 
-// Check says what would keep Load from loading the checkpoints, without loading them.
-func (l *Codec) Check(encoder, decoder weights.Source) error {
-	_, err := viewParts(l.parts, l.sources(encoder, decoder))
-	return err
-}
+// Check says what would keep Load from loading src, without loading it.
+func (l *Codec) Check(src weights.Source) error { return checkParts(l.parts, src) }
 
-func (l *Codec) sources(encoder, decoder weights.Source) func(Kind) weights.Source {
-	return func(k Kind) weights.Source {
-		if k == l.EncoderKind() {
-			return encoder
-		}
-		return decoder
-	}
-}
-
-// viewParts returns the tensors of each part from the source of its kind, or says
-// what is wrong with them.
-func viewParts(parts []part, source func(Kind) weights.Source) (views []weights.Source, err error) {
+func checkParts(parts []part, src weights.Source) error {
 	for _, p := range parts {
-		src := source(p.kind)
-		if src == nil {
-			return nil, fmt.Errorf("%w: no checkpoint of the %v", nn.ErrTensors, p.kind)
+		if err := nn.Check(partView{src, p}, p.network); err != nil {
+			return err
 		}
-		view := partView{Named(src, p.kind), p}
-		if err := nn.Check(view, p.network); err != nil {
-			return nil, err
-		}
-		views = append(views, view)
 	}
-	return views, nil
+	return nil
 }
 
-func loadParts(parts []part, source func(Kind) weights.Source, region *tensor.Region, pool *parallel.Pool) error {
-	views, err := viewParts(parts, source)
-	if err != nil {
+func loadParts(parts []part, src weights.Source, region *tensor.Region, pool *parallel.Pool) error {
+	if err := checkParts(parts, src); err != nil {
 		return err
 	}
-	for i, p := range parts {
-		if err := p.network.Load(views[i], region, pool); err != nil {
+	for _, p := range parts {
+		if err := p.network.Load(src, region, pool); err != nil {
 			return err
 		}
 	}
@@ -168,7 +144,8 @@ type partView struct {
 
 func (v partView) Names() (names []string) {
 	for _, name := range v.Source.Names() {
-		if v.part.keys(strings.TrimPrefix(name, string(v.part.kind)+".")) {
+		key, ok := strings.CutPrefix(name, v.part.network.Prefix+".")
+		if ok && (v.part.keys == nil || v.part.keys(key)) {
 			names = append(names, name)
 		}
 	}

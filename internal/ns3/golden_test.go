@@ -62,10 +62,9 @@ func compareForm(t *testing.T, form string, c Config) {
 func loadRandom(t testing.TB, c Config, seed uint64, pool *parallel.Pool) *Codec {
 	t.Helper()
 	codec := NewCodec(c)
-	src, region := random(codec.Params(), seed), &tensor.Region{}
+	region := &tensor.Region{}
 	t.Cleanup(region.Free)
-	encoder, decoder := weights.Below(src, string(c.EncoderKind())), weights.Below(src, string(c.DecoderKind()))
-	if err := codec.Load(encoder, decoder, region, pool); err != nil {
+	if err := codec.Load(random(codec.Params(), seed), region, pool); err != nil {
 		t.Fatal(err)
 	}
 	return codec
@@ -325,8 +324,7 @@ func loadRandomRedecoder(t testing.TB, c RedecoderConfig, seed uint64, pool *par
 	redecoder := NewRedecoder(c)
 	region := &tensor.Region{}
 	t.Cleanup(region.Free)
-	src := weights.Below(random(redecoder.Params(), seed), string(KindRedecoder))
-	if err := redecoder.Load(src, region, pool); err != nil {
+	if err := redecoder.Load(random(redecoder.Params(), seed), region, pool); err != nil {
 		t.Fatal(err)
 	}
 	return redecoder

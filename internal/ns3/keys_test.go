@@ -61,7 +61,7 @@ func TestGoldenNS3Keys(t *testing.T) {
 				t.Errorf("v2=%v: %+v, %v", v2, c, err)
 			}
 			codec := NewCodec(c)
-			if err := codec.Check(ofShapes(encoder), ofShapes(decoder)); err != nil {
+			if err := codec.Check(both(c, encoder, decoder)); err != nil {
 				t.Error(err)
 			}
 			checkParams(t, codec.Params(), shapes)
@@ -71,7 +71,7 @@ func TestGoldenNS3Keys(t *testing.T) {
 			t.Errorf("redecoder: %+v, %v", c, err)
 		}
 		redecoder := NewRedecoder(c)
-		if err := redecoder.Check(ofShapes(shapes[KindRedecoder])); err != nil {
+		if err := redecoder.Check(Named(ofShapes(shapes[KindRedecoder]), KindRedecoder)); err != nil {
 			t.Error(err)
 		}
 		checkParams(t, redecoder.Params(), shapes)
@@ -114,6 +114,11 @@ func checkParams(t *testing.T, params []*nn.Param, shapes map[Kind]map[string][]
 	}
 }
 
+// both returns the tensors of a codec's two checkpoints.
+func both(c Config, encoder, decoder map[string][]int) weights.Source {
+	return Join(Named(ofShapes(encoder), c.EncoderKind()), Named(ofShapes(decoder), c.DecoderKind()))
+}
+
 // without returns shapes with changes: nil for a key that is missing.
 func without(shapes map[string][]int, changes map[string][]int) map[string][]int {
 	shapes = maps.Clone(shapes)
@@ -150,7 +155,7 @@ func TestBadCheckpoints(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		return NewCodec(c).Check(ofShapes(encoder), ofShapes(decoder))
+		return NewCodec(c).Check(both(c, encoder, decoder))
 	}
 	if err := open(without(encoder, map[string][]int{"mel_transform.mel_basis": {80, 513}}),
 		without(decoder, map[string][]int{"x_timbre_predictor.1.heads.0.bias": {7}, "timbre_encoder.position_emb.pe": {50, 1, 16}})); err != nil {
@@ -197,7 +202,7 @@ func TestBadCheckpoints(t *testing.T) {
 		src := ofShapes(without(redecoder, map[string][]int{key: nil}))
 		c, err := RedecoderConfigOf(src)
 		if err == nil {
-			err = NewRedecoder(c).Check(src)
+			err = NewRedecoder(c).Check(Named(src, KindRedecoder))
 		}
 		if !errors.Is(err, nn.ErrTensors) || !strings.Contains(err.Error(), message) {
 			t.Errorf("without %s: %v, want %q", key, err, message)
@@ -215,18 +220,22 @@ func TestPartsOfAFile(t *testing.T) {
 	all := NewCodec(c).Params()
 	encoder, decoder := shapesOf(all, KindEncoder), shapesOf(all, KindDecoder)
 	maps.DeleteFunc(decoder, func(key string, _ []int) bool { return isSynthesis(key) })
-	if err := NewCodec(c, PartDecoder).Check(ofShapes(encoder), ofShapes(decoder)); err != nil {
-		t.Errorf("without synthesis: %v", err)
-	}
-	if err := NewCodec(c).Check(ofShapes(encoder), ofShapes(decoder)); !errors.Is(err, nn.ErrTensors) {
+	codec := NewCodec(c)
+	if err := codec.Check(both(c, encoder, decoder)); !errors.Is(err, nn.ErrTensors) {
 		t.Errorf("a decoder's file without synthesis: %v", err)
 	}
-	decoder = shapesOf(all, KindDecoder)
-	if err := NewCodec(c, PartEncoder).Check(nil, ofShapes(decoder)); err != nil {
-		t.Errorf("without an encoder: %v", err)
+	codec.LeaveOut(partDecoder)
+	if err := codec.Check(both(c, encoder, decoder)); err != nil {
+		t.Errorf("without synthesis: %v", err)
 	}
-	if err := NewCodec(c).Check(nil, ofShapes(decoder)); !errors.Is(err, nn.ErrTensors) || !strings.Contains(err.Error(), "no checkpoint of the encoder") {
-		t.Errorf("an encoder is wanted: %v", err)
+	src := Named(ofShapes(shapesOf(all, KindDecoder)), KindDecoder)
+	codec = NewCodec(c)
+	if err := codec.Check(src); !errors.Is(err, nn.ErrTensors) || !strings.Contains(err.Error(), "there is no network ns3_encoder") {
+		t.Errorf("an encoder is needed: %v", err)
+	}
+	codec.LeaveOut(partEncoder)
+	if err := codec.Check(src); err != nil {
+		t.Errorf("without an encoder: %v", err)
 	}
 }
 

@@ -50,13 +50,12 @@ func (q *Quantizer) Split(r *op.Run, prosody, z tensor.Tensor) model.Parts {
 // part without books is left out.
 func (q *Quantizer) Decode(r *op.Run, codes model.Codes) tensor.Tensor {
 	var z tensor.Tensor
-	for part, books := range codes {
+	for _, x := range q.DecodeParts(r, codes) {
 		switch {
-		case len(books) == 0:
+		case x.Data == nil:
 		case z.Data == nil:
-			z = q.parts[part].Decode(r, batch(books))
+			z = x
 		default:
-			x := q.parts[part].Decode(r, batch(books))
 			sum := r.Add(z, x)
 			r.Free(z, x)
 			z = sum
@@ -66,6 +65,17 @@ func (q *Quantizer) Decode(r *op.Run, codes model.Codes) tensor.Tensor {
 		return r.Zeros(1, codes.Frames(), q.config.Latent)
 	}
 	return z
+}
+
+// DecodeParts returns what each part of codes stands for, [1, T, latent]; a part
+// without books gives a zero Tensor.
+func (q *Quantizer) DecodeParts(r *op.Run, codes model.Codes) (parts [model.NumParts]tensor.Tensor) {
+	for part, books := range codes {
+		if len(books) > 0 {
+			parts[part] = q.parts[part].Decode(r, batch(books))
+		}
+	}
+	return parts
 }
 
 // batch makes a batch of one out of codes [book][T].

@@ -40,7 +40,7 @@ func NewRedecoder(c RedecoderConfig) *Redecoder {
 			l.embeddings[part] = append(l.embeddings[part], table)
 		}
 	}
-	l.parts = []part{{"redecoder", KindRedecoder, b.Network(), func(string) bool { return true }}}
+	l.parts = []part{{"redecoder", b.Network(), nil}}
 	return l
 }
 
@@ -55,16 +55,14 @@ func (l *Redecoder) Books() (books [model.NumParts]int) {
 	return books
 }
 
-// Load derives the weights from a checkpoint, under its bare keys, into region.
+// Load derives the weights from src, the tensors of its checkpoint (see Named), into
+// region.
 func (l *Redecoder) Load(src weights.Source, region *tensor.Region, pool *parallel.Pool) error {
-	return loadParts(l.parts, func(Kind) weights.Source { return src }, region, pool)
+	return loadParts(l.parts, src, region, pool)
 }
 
-// Check says what would keep Load from loading a checkpoint, without loading it.
-func (l *Redecoder) Check(src weights.Source) error {
-	_, err := viewParts(l.parts, func(Kind) weights.Source { return src })
-	return err
-}
+// Check says what would keep Load from loading src, without loading it.
+func (l *Redecoder) Check(src weights.Source) error { return checkParts(l.parts, src) }
 
 // Condition prepares a timbre vector for Prosody.
 func (l *Redecoder) Condition(r *op.Run, timbre []float32) []tensor.Tensor {
@@ -114,8 +112,8 @@ func (l *Redecoder) NewStream(timbre []float32, pool *parallel.Pool) *RedecoderS
 	}
 }
 
-// Measure books the stream's time and work on m from now on.
-func (s *RedecoderStream) Measure(m *op.Profiler) { s.run.Profiler, s.prosody.run.Profiler = m, m }
+// Profile measures the stream with p from now on.
+func (s *RedecoderStream) Profile(p *op.Profiler) { s.run.Profiler, s.prosody.run.Profiler = p, p }
 
 // Reset starts another utterance in the same voice.
 func (s *RedecoderStream) Reset() {

@@ -119,14 +119,14 @@ func (c *Codec) NewAnalysisStream(pool *parallel.Pool) *EncoderStream {
 	return s
 }
 
-// Measure books the stream's time and work on m from now on.
-func (s *EncoderStream) Measure(m *op.Profiler) {
-	s.run.Profiler = m
+// Profile measures the stream with p from now on.
+func (s *EncoderStream) Profile(p *op.Profiler) {
+	s.run.Profiler = p
 	if s.prosody != nil {
-		s.prosody.run.Profiler = m
+		s.prosody.run.Profiler = p
 	}
 	if s.timbre != nil {
-		s.timbre.run.Profiler = m
+		s.timbre.run.Profiler = p
 	}
 }
 
@@ -268,8 +268,8 @@ func (c *Codec) NewTimbreStream(pool *parallel.Pool) *TimbreStream {
 	return &TimbreStream{newEncoding(c, pool), newTimbreMean(c, pool)}
 }
 
-// Measure books the stream's time and work on m from now on.
-func (s *TimbreStream) Measure(m *op.Profiler) { s.run.Profiler, s.timbre.run.Profiler = m, m }
+// Profile measures the stream with p from now on.
+func (s *TimbreStream) Profile(p *op.Profiler) { s.run.Profiler, s.timbre.run.Profiler = p, p }
 
 // Push adds samples to the clip.
 func (s *TimbreStream) Push(samples []float32) { s.push(samples, false) }
@@ -305,8 +305,8 @@ func (c *Codec) NewDecoderStream(timbre []float32, pool *parallel.Pool) *Decoder
 	return &DecoderStream{codec: c, run: run, style: c.Decoder.Style(run, timbre)}
 }
 
-// Measure books the stream's time and work on m from now on.
-func (s *DecoderStream) Measure(m *op.Profiler) { s.run.Profiler = m }
+// Profile measures the stream with p from now on.
+func (s *DecoderStream) Profile(p *op.Profiler) { s.run.Profiler = p }
 
 // Reset starts another utterance in the same voice.
 func (s *DecoderStream) Reset() { s.run.Reset() }
