@@ -145,7 +145,7 @@ func (m *module) expect(i int, got tensor.Tensor) {
 	golden.SameShape(m.T, name, []int{got.B, got.C, got.T}, shape)
 	golden.Close(m.T, name, got.ToBCT(), want, moduleTolerance)
 	if m.training {
-		m.run.Probe(got, tensor.FromBCT(m.probe(i, len(want)), got.B, got.C, got.T))
+		m.run.SeedGrad(got, tensor.FromBCT(m.probe(i, len(want)), got.B, got.C, got.T))
 	}
 }
 
@@ -337,7 +337,7 @@ func (m *module) rvq([]string) {
 		weights = [2]float64{float64(m.probe(3, 1)[0]), float64(m.probe(4, 1)[0])}
 		probe := tensor.FromBCT(m.probe(2, len(wantLatents)), q.Z.B, len(wantLatents)/q.Z.B/q.Z.T, q.Z.T)
 		for i, e := range q.Latents {
-			r.Probe(e, r.SliceChannels(probe, i*e.C, (i+1)*e.C))
+			r.SeedGrad(e, r.SliceChannels(probe, i*e.C, (i+1)*e.C))
 		}
 	}
 	loss := l.Loss(r, q, weights[0], weights[1])

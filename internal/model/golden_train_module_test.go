@@ -31,7 +31,7 @@ func (m *module) expectRows(i int, got tensor.Tensor, order []int) {
 	for j := range got.B * got.T {
 		copy(probe.Row(j/got.T, j%got.T), u[j*got.C:])
 	}
-	m.run.Probe(got, probe)
+	m.run.SeedGrad(got, probe)
 }
 
 // rows returns the values of x laid out [B, T, C].
@@ -68,7 +68,7 @@ func (m *module) periods(args []string) {
 	}
 	golden.SameShape(m.T, "score", []int{score.B / period, 1, score.T, period}, shape)
 	golden.Close(m.T, "score", got, want, moduleTolerance)
-	r.Probe(score, probe)
+	r.SeedGrad(score, probe)
 }
 
 // resolutions has a score [B, 1, frames, bins], ours is [B·frames, bins, 1].

@@ -57,9 +57,7 @@ func (r *Run) Add(a, b tensor.Tensor) tensor.Tensor {
 func (r *Run) Sub(a, b tensor.Tensor) tensor.Tensor {
 	same(a, b)
 	y := r.New(a.B, a.T, a.C)
-	for i, v := range a.Data[:len(y.Data)] {
-		y.Data[i] = v - b.Data[i]
-	}
+	kernel.Sub(y.Data, a.Data, b.Data)
 	if r.Recording() && (r.needsGrad(a) || r.needsGrad(b)) {
 		r.record(&y, func(dy tensor.Tensor) {
 			r.accumulateGradCopy(a, dy)

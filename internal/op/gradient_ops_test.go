@@ -232,9 +232,9 @@ func quantizeCases() []gradientCase {
 			// The entries do not depend on the input; the gradient is as if they were it.
 			p.loss = func(r *Run, x []tensor.Tensor) float64 {
 				y := r.StraightThrough(c, codes, x[0])
-				r.Probe(y, weight)
+				probe(r, y, weight)
 				r.Free(y)
-				return r.Probe(r.Detach(x[0]), weight)
+				return probe(r, r.Detach(x[0]), weight)
 			}
 		}},
 	}
@@ -272,15 +272,15 @@ func lossCases() []gradientCase {
 			p.input(2, 3, 5)
 			p.loss = func(r *Run, x []tensor.Tensor) float64 { return weight * r.MSE(x[0], 1, weight) }
 		}},
-		{"Probe", "short", func(p *problem) {
+		{"MSE", "none, and a seeded gradient", func(p *problem) {
 			p.input(2, 3, 5)
 			weights := p.constant(2, 3, 5)
-			p.loss = func(r *Run, x []tensor.Tensor) float64 { return r.Probe(x[0], weights) }
+			p.loss = func(r *Run, x []tensor.Tensor) float64 { return probe(r, x[0], weights) }
 		}},
-		{"Probe", "two losses of one tensor", func(p *problem) {
+		{"MSE", "and a seeded gradient of one tensor", func(p *problem) {
 			p.input(2, 3, 5)
 			weights := p.constant(2, 3, 5)
-			p.loss = func(r *Run, x []tensor.Tensor) float64 { return r.Probe(x[0], weights) + 0.5*r.MSE(x[0], 0.25, 0.5) }
+			p.loss = func(r *Run, x []tensor.Tensor) float64 { return probe(r, x[0], weights) + 0.5*r.MSE(x[0], 0.25, 0.5) }
 		}},
 		classify("CrossEntropy", "short", 2, 3, 5, func(r *Run, x tensor.Tensor, labels [][]int32) float64 {
 			return weight * r.CrossEntropy(x, labels, weight)

@@ -170,7 +170,7 @@ func TestDetach(t *testing.T) {
 	x, other := r.RequireGrad(filled(r, 2, 3, 5, wave)), r.RequireGrad(filled(r, 2, 3, 5, wave))
 	y := r.Add(r.Scale(x, []float32{2, -3}), r.Detach(r.Scale(r.Add(x, other), []float32{5, 7})))
 	probe := filled(r, 2, 3, 5, func(i int) float64 { return float64(i) - 7 })
-	r.Probe(y, probe)
+	r.SeedGrad(y, probe)
 	if r.Detach(y).Var != 0 || !r.Detach(y).Borrowed {
 		t.Error("a detached tensor is a variable, or is freed")
 	}
@@ -231,7 +231,7 @@ func TestDropout(t *testing.T) {
 	r.Record(Random{Seed: 5})
 	x := r.RequireGrad(filled(r, b, n, c, one))
 	y := r.Dropout(r.Borrow(x), p)
-	r.Probe(y, filled(r, b, n, c, one))
+	r.SeedGrad(y, filled(r, b, n, c, one))
 	r.Backward()
 	dropped := 0
 	for i := range b * n {

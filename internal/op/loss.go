@@ -122,16 +122,6 @@ func (r *Run) MSE(x tensor.Tensor, target float32, weight float64) float64 {
 	})
 }
 
-// Probe is the sum of x·probe, whose gradient is the probe: what gradients are
-// tested with.
-func (r *Run) Probe(x, probe tensor.Tensor) float64 {
-	same(x, probe)
-	n := float64(x.B * x.T * x.C)
-	return n * r.pointLoss(x, rowsOf(probe), n, func(x, y float32) (float64, float32) {
-		return float64(x) * float64(y), y
-	})
-}
-
 // CrossEntropy is the mean over all rows of -log softmax(logits)[label], labels
 // being [B][T].
 func (r *Run) CrossEntropy(logits tensor.Tensor, labels [][]int32, weight float64) float64 {

@@ -168,7 +168,8 @@ func (r *Run) alloc(n int) []float32 {
 	return data[:n]
 }
 
-// Memory returns the bytes of all that the run has taken from the system.
+// Memory returns the bytes that the run has taken from the system: what tests watch
+// to see that it does not grow.
 func (r *Run) Memory() int64 {
 	var n int64
 	for class, list := range r.free {

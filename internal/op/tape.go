@@ -71,6 +71,19 @@ func (r *Run) record(y *tensor.Tensor, back func(dy tensor.Tensor)) {
 // recordLoss records the gradient of a loss: back accumulates it.
 func (r *Run) recordLoss(back func()) { r.tape.steps = append(r.tape.steps, back) }
 
+// SeedGrad adds dy, which it leaves alone, to the gradient of y from which Backward
+// starts, as the argument of PyTorch's backward does: the gradient of a loss that is
+// computed outside of the run.
+func (r *Run) SeedGrad(y, dy tensor.Tensor) {
+	same(y, dy)
+	if !r.Recording() || !r.needsGrad(y) {
+		return
+	}
+	dx := r.New(y.B, y.T, y.C)
+	copy(dx.Data, dy.Data)
+	r.recordLoss(func() { r.accumulateGrad(y, dx) })
+}
+
 // retain keeps the memory of tensors for the backward pass, which releases it.
 func (r *Run) retain(xs ...tensor.Tensor) {
 	for _, x := range xs {
