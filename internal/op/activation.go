@@ -161,3 +161,26 @@ func (r *Run) activate(act Activation, y tensor.Tensor, b, at int, x tensor.Tens
 		}
 	})
 }
+
+// LeakyReLU returns x where it is positive and slope·x elsewhere. It takes x. The
+// sign of the result is that of x, so the backward pass needs no more.
+func (r *Run) LeakyReLU(x tensor.Tensor, slope float32) tensor.Tensor {
+	y := r.New(x.B, x.T, x.C)
+	r.pool.Split(len(y.Data), grainValues, func(from, to int) {
+		kernel.LeakyReLU(y.Data[from:to], x.Data[from:to], slope)
+	})
+	r.Free(x)
+	if r.Recording() && r.needsGrad(x) {
+		r.retain(y)
+		value := y
+		r.record(&y, func(dy tensor.Tensor) {
+			dx := r.New(x.B, x.T, x.C)
+			r.pool.Split(len(dx.Data), grainValues, func(from, to int) {
+				kernel.LeakyReLUGrad(dx.Data[from:to], dy.Data[from:to], value.Data[from:to], slope)
+			})
+			r.release(value)
+			r.accumulateGrad(x, dx)
+		})
+	}
+	return y
+}

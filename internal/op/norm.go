@@ -82,20 +82,57 @@ func moments(row []float32) (mean, inv float32) {
 	return float32(m), float32(1 / math.Sqrt(square/float64(len(row))+NormEpsilon))
 }
 
-// Mean returns the mean over the rows of each sequence, in float64: [B][C].
-func Mean(x tensor.Tensor) [][]float64 {
-	means := make([][]float64, x.B)
-	for b := range means {
-		sum := make([]float64, x.C)
+// PeakNormalize subtracts the mean of each waveform of x [B, N, 1] and scales it to
+// a peak of 0.8: the input of the discriminators (modules/discriminator.py,
+// preprocess).
+func (r *Run) PeakNormalize(x tensor.Tensor) tensor.Tensor {
+	y := r.New(x.B, x.T, 1)
+	scale, peak, loudest := make([]float64, x.B), make([]float64, x.B), make([]int, x.B)
+	for b := range x.B {
+		mean := Mean(x.Sample(b))[0][0]
 		for t := range x.T {
-			for i, v := range x.Row(b, t) {
-				sum[i] += float64(v)
+			v := float32(float64(x.Row(b, t)[0]) - mean)
+			y.Row(b, t)[0] = v
+			if v < 0 {
+				v = -v
+			}
+			if float64(v) > peak[b] {
+				peak[b], loudest[b] = float64(v), t
 			}
 		}
-		for i := range sum {
-			sum[i] /= float64(x.T)
+		peak[b] += 1e-9
+		scale[b] = 0.8 / peak[b]
+		for t := range x.T {
+			y.Row(b, t)[0] *= float32(scale[b])
 		}
-		means[b] = sum
 	}
-	return means
+	if r.Recording() && r.needsGrad(x) {
+		r.retain(y)
+		value := y
+		r.record(&y, func(dy tensor.Tensor) {
+			dx := r.New(x.B, x.T, 1)
+			for b := range x.B {
+				// y = s·c with c = x - mean and s = 0.8/peak: dc = s·dy, and at the loudest
+				// sample also -Σ dy·y/peak towards its sign.
+				var sum, dot float64
+				for t := range x.T {
+					d := float64(dy.Row(b, t)[0])
+					dot += d * float64(value.Row(b, t)[0])
+					sum += d * scale[b]
+				}
+				towards := dot / peak[b]
+				if value.Row(b, loudest[b])[0] < 0 {
+					towards = -towards
+				}
+				mean := (sum - towards) / float64(x.T)
+				for t := range x.T {
+					dx.Row(b, t)[0] = float32(float64(dy.Row(b, t)[0])*scale[b] - mean)
+				}
+				dx.Row(b, loudest[b])[0] -= float32(towards)
+			}
+			r.release(value)
+			r.accumulateGrad(x, dx)
+		})
+	}
+	return y
 }

@@ -110,6 +110,13 @@ func (r *Run) New(b, t, c int) tensor.Tensor {
 	return tensor.Wrap(r.alloc(tensor.Len(b, t, c)), b, t, c)
 }
 
+// Zeros returns a tensor of zeros.
+func (r *Run) Zeros(b, t, c int) tensor.Tensor {
+	x := r.New(b, t, c)
+	clear(x.Data)
+	return x
+}
+
 // Free returns the tensors' memory to the run. Tensors that did not come from the
 // run, and borrowed ones, are left alone.
 func (r *Run) Free(xs ...tensor.Tensor) {

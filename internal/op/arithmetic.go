@@ -1,0 +1,104 @@
+package op
+
+import (
+	"fmt"
+
+	"github.com/facodec-go/facodec/internal/kernel"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// Add returns a + b.
+func (r *Run) Add(a, b tensor.Tensor) tensor.Tensor {
+	same(a, b)
+	y := r.New(a.B, a.T, a.C)
+	kernel.Add(y.Data, a.Data, b.Data)
+	if r.Recording() && (r.needsGrad(a) || r.needsGrad(b)) {
+		r.record(&y, func(dy tensor.Tensor) {
+			r.accumulateGradCopy(a, dy)
+			r.accumulateGradCopy(b, dy)
+		})
+	}
+	return y
+}
+
+// Sub returns a - b.
+func (r *Run) Sub(a, b tensor.Tensor) tensor.Tensor {
+	same(a, b)
+	y := r.New(a.B, a.T, a.C)
+	kernel.Sub(y.Data, a.Data, b.Data)
+	if r.Recording() && (r.needsGrad(a) || r.needsGrad(b)) {
+		r.record(&y, func(dy tensor.Tensor) {
+			r.accumulateGradCopy(a, dy)
+			r.accumulateScaledGrad(b, dy, -1)
+		})
+	}
+	return y
+}
+
+// Scale returns x with each sequence b multiplied by factors[b].
+func (r *Run) Scale(x tensor.Tensor, factors []float32) tensor.Tensor {
+	scale := func(x tensor.Tensor) tensor.Tensor {
+		y := r.New(x.B, x.T, x.C)
+		for b, f := range factors {
+			dst := y.Rows(b, 0, x.T)
+			for i, v := range x.Rows(b, 0, x.T) {
+				dst[i] = f * v
+			}
+		}
+		return y
+	}
+	y := scale(x)
+	if r.Recording() && r.needsGrad(x) {
+		r.record(&y, func(dy tensor.Tensor) { r.accumulateGrad(x, scale(dy)) })
+	}
+	return y
+}
+
+// AddHalves adds the first half of y's channels to a and the second to b, each
+// row by row.
+func (r *Run) AddHalves(a, b, y tensor.Tensor) (tensor.Tensor, tensor.Tensor) {
+	if r.Recording() {
+		first, second := r.SliceChannels(y, 0, a.C), r.SliceChannels(y, a.C, y.C)
+		defer r.Free(first, second)
+		return r.Add(a, first), r.Add(b, second)
+	}
+	p, q := r.New(a.B, a.T, a.C), r.New(b.B, b.T, b.C)
+	for i := range y.B {
+		for t := range y.T {
+			row := y.Row(i, t)
+			kernel.Add(p.Row(i, t), a.Row(i, t), row[:a.C])
+			kernel.Add(q.Row(i, t), b.Row(i, t), row[a.C:])
+		}
+	}
+	return p, q
+}
+
+// ReverseGradient returns x and multiplies its gradient by -scale in the backward
+// pass: the gradient reversal layer of adversarial training (Ganin et al., arXiv
+// 1505.07818).
+func (r *Run) ReverseGradient(x tensor.Tensor, scale float32) tensor.Tensor {
+	y := r.New(x.B, x.T, x.C)
+	copy(y.Data, x.Data)
+	if r.Recording() && r.needsGrad(x) {
+		r.record(&y, func(dy tensor.Tensor) { r.accumulateScaledGrad(x, dy, -scale) })
+	}
+	return y
+}
+
+// accumulateScaledGrad adds s·dy to the gradient with respect to x.
+func (r *Run) accumulateScaledGrad(x, dy tensor.Tensor, s float32) {
+	if !r.needsGrad(x) {
+		return
+	}
+	dx := r.New(dy.B, dy.T, dy.C)
+	for i, v := range dy.Data {
+		dx.Data[i] = s * v
+	}
+	r.accumulateGrad(x, dx)
+}
+
+func same(a, b tensor.Tensor) {
+	if a.B != b.B || a.T != b.T || a.C != b.C {
+		panic(fmt.Sprintf("op: [%d %d %d] beside [%d %d %d]", a.B, a.T, a.C, b.B, b.T, b.C))
+	}
+}
