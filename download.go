@@ -46,16 +46,19 @@ type DownloadReport struct {
 	Downloaded bool   `json:"downloaded"` // false: all of it was there
 }
 
-// IsHubName says whether a path is a name on the hub: it begins with hf://.
-func IsHubName(name string) bool { return strings.HasPrefix(name, hub.Scheme) }
+// IsHubName says whether a path is a name on the hub: it begins with hf://, or is an
+// address of the web (https://huggingface.co/ORG/NAME/blob/main/FILE).
+func IsHubName(name string) bool { return hub.IsName(name) }
 
 // Download brings a model from the Hugging Face hub into the cache that its
 // Python library uses, and returns the paths to give to Open. name is "facodec",
 // "redecoder", ORG/NAME or ORG/NAME/FILE, with @REVISION behind NAME for another
-// than main, with or without hf:// in front. The configuration that lies beside
+// than main, with or without hf:// or hf://models/ in front, or the address of a
+// page or file of the hub. The configuration that lies beside
 // the checkpoint comes along. A download that was stopped goes on where it was,
 // and hashes are checked. The environment variables of the Python library hold:
-// HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE.
+// HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE,
+// HF_HUB_DISABLE_SYMLINKS.
 //
 // Open itself reads files alone, so that nothing goes to the network unasked.
 func Download(ctx context.Context, name string, o DownloadOptions) (*DownloadReport, error) {
@@ -67,7 +70,7 @@ func Download(ctx context.Context, name string, o DownloadOptions) (*DownloadRep
 	if repo, ok := published[strings.TrimPrefix(name, hub.Scheme)]; ok {
 		full = repo
 	}
-	ref, err := hub.Parse(full)
+	ref, err := hub.Parse(full, client.Endpoint)
 	if err != nil {
 		return nil, fmt.Errorf("%w; or say facodec or redecoder", err)
 	}

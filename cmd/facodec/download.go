@@ -21,7 +21,8 @@ What is there already, from Python too, is not fetched again.
 
   facodec     Plachta/FAcodec, the published codec; this one if nothing is said
   redecoder   Plachta/FAcodec-redecoder, the conversion model
-  ORG/NAME    any repository: its pytorch_model.bin or model.safetensors, or FILE
+  ORG/NAME    any repository: its pytorch_model.bin or model.safetensors, or FILE;
+              also the address of its page, or of a file there
 
 A download that was stopped goes on where it was; hashes are checked; a busy
 server is asked again. The commands do the same by themselves for a checkpoint
@@ -31,7 +32,8 @@ These variables of the environment hold, as in Python:
   HF_HOME, HF_HUB_CACHE   where the cache is (~/.cache/huggingface/hub)
   HF_ENDPOINT             another server, a mirror say (https://huggingface.co)
   HF_TOKEN                for private models and those with a licence to accept
-  HF_HUB_OFFLINE          1: use the cache, never the network`,
+  HF_HUB_OFFLINE          1: use the cache, never the network
+  HF_HUB_DISABLE_SYMLINKS 1: no links in the cache`,
 		Example: `  facodec download
   facodec download redecoder
   facodec reconstruct --source testdata/speech --output-dir out --checkpoint-path hf://Plachta/FAcodec`,

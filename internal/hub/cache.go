@@ -22,7 +22,7 @@ var (
 func isCommit(s string) bool { return commitForm.MatchString(s) }
 
 func isBlobName(s string) bool {
-	return blobForm.MatchString(s) && !strings.HasSuffix(s, ".incomplete") && filepath.IsLocal(s)
+	return blobForm.MatchString(s) && !strings.HasSuffix(s, incomplete) && filepath.IsLocal(s)
 }
 
 func (c *Client) repoDir(repo string) string {
@@ -128,16 +128,24 @@ func (c *Client) tagCache() {
 }
 
 // link makes pointer lead to blob: a symbolic link, a hard link where there are
-// none, a copy where there is neither. It appears whole or not at all.
-func link(blob, pointer string) error {
+// none, a copy where there is neither. Without links, as the client may be told, a
+// blob that just came moves there, as the Python library does. It appears whole or not
+// at all.
+func (c *Client) link(blob, pointer string, came bool) error {
 	if err := os.MkdirAll(filepath.Dir(pointer), 0o755); err != nil {
 		return err
+	}
+	if c.NoLinks {
+		if came && os.Rename(blob, pointer) == nil {
+			return nil
+		}
+		return copyFile(blob, pointer)
 	}
 	relative, err := filepath.Rel(filepath.Dir(pointer), blob)
 	if err != nil {
 		return err
 	}
-	aside := fmt.Sprintf("%s.link-%d", pointer, os.Getpid())
+	aside := pointer + ".link-" + unique()
 	defer os.Remove(aside) // after the rename there is nothing to remove
 	os.Remove(aside)
 	if err = os.Symlink(relative, aside); err != nil {

@@ -17,6 +17,7 @@ import (
 //	HF_TOKEN                   otherwise the file HF_TOKEN_PATH, $HF_HOME/token
 //	HF_HUB_OFFLINE             1: nothing is asked of the network
 //	HF_HUB_DISABLE_IMPLICIT_TOKEN  1: the token is not sent
+//	HF_HUB_DISABLE_SYMLINKS    1: files lie in snapshots, no links to blobs
 func FromEnv() (*Client, error) {
 	endpoint := strings.TrimRight(first("HF_ENDPOINT"), "/")
 	if endpoint == "" {
@@ -39,6 +40,7 @@ func FromEnv() (*Client, error) {
 	}
 	c := &Client{Endpoint: endpoint, Cache: expand(first("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE")),
 		Offline: isTrue("HF_HUB_OFFLINE") || first("HF_HUB_OFFLINE") == "" && isTrue("TRANSFORMERS_OFFLINE")}
+	c.NoLinks = isTrue("HF_HUB_DISABLE_SYMLINKS")
 	if c.Cache == "" {
 		c.Cache = filepath.Join(home, "hub")
 	}

@@ -16,7 +16,7 @@ import (
 
 // store brings the file that m tells of into the cache.
 func (c *Client) store(ctx context.Context, r Ref, m meta, o Options) (File, error) {
-	f := File{Path: c.snapshot(r, m.commit), Commit: m.commit, Size: m.size, Verified: verifiable(m.etag)}
+	f := File{Path: c.snapshot(r, m.commit), Commit: m.commit, Size: m.size, Verified: m.hash != ""}
 	blob := c.blob(r.Repo, m.etag)
 	fail := func(err error) (File, error) { return File{}, fmt.Errorf("%s: %w", r, err) }
 	if !whole(f.Path, m.size) {
@@ -37,7 +37,7 @@ func (c *Client) store(ctx context.Context, r Ref, m meta, o Options) (File, err
 			}
 			f.Came = true
 		}
-		if err := link(blob, f.Path); err != nil {
+		if err := c.link(blob, f.Path, f.Came); err != nil {
 			return fail(err)
 		}
 	}
@@ -60,41 +60,18 @@ func whole(path string, size int64) bool {
 	return err == nil && info.Mode().IsRegular() && (size < 0 || info.Size() == size)
 }
 
-// A partial is a file that is on its way.
-type partial struct {
-	file *os.File
-	done int64
-}
-
-func (p *partial) restart() error {
-	if p.done == 0 {
-		return nil
-	}
-	if err := p.file.Truncate(0); err != nil {
-		return err
-	}
-	_, err := p.file.Seek(0, io.SeekStart)
-	p.done = 0
-	return err
-}
-
 // fetch downloads a blob. What came before an error is kept for the next time,
 // unless it is wrong.
 func (c *Client) fetch(ctx context.Context, r Ref, m meta, blob string, o Options) error {
-	name := blob + ".incomplete"
-	file, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
+	p, err := openPartial(blob)
 	if err != nil {
 		return err
 	}
-	defer file.Close()
-	p := &partial{file: file}
-	if p.done, err = file.Seek(0, io.SeekEnd); err != nil {
-		return err
-	}
-	if m.size >= 0 && p.done > m.size || !verifiable(m.etag) {
+	p.bound = c.mostUnknown()
+	if m.size >= 0 && p.done > m.size || m.hash == "" {
 		// Without a hash nobody would see that two halves do not belong together.
 		if err := p.restart(); err != nil {
-			return err
+			return p.keep(err)
 		}
 	}
 	r.Revision = m.commit // the branch may move on meanwhile
@@ -104,22 +81,18 @@ func (c *Client) fetch(ctx context.Context, r Ref, m meta, blob string, o Option
 		return p.done > before, err
 	})
 	if err == nil {
-		err = verify(file, m.etag, p.done)
+		err = verify(p.file, m.hash, p.done)
 	}
 	if err == nil {
-		err = full(file.Sync(), m.size-p.done)
+		err = full(p.file.Sync(), m.size-p.done)
 	}
-	closeErr := file.Close()
 	switch {
 	case errors.Is(err, ErrHash), errors.Is(err, ErrServer):
-		os.Remove(name)
-		return err
+		return p.drop(err)
 	case err != nil:
-		return err
-	case closeErr != nil:
-		return closeErr
+		return p.keep(err)
 	}
-	return os.Rename(name, blob)
+	return p.commit()
 }
 
 // resume asks for what is missing and appends it.
@@ -178,13 +151,16 @@ func (c *Client) receive(ctx context.Context, r Ref, m meta, p *partial, came fu
 }
 
 // append writes what comes, of a file of total bytes, or of unknown length if
-// that is negative.
+// that is negative: then no more than the bound.
 func (p *partial) append(body io.Reader, total int64, came func()) error {
 	buffer := make([]byte, 1<<18)
 	for {
 		n, err := body.Read(buffer)
 		if total >= 0 && p.done+int64(n) > total {
 			return fmt.Errorf("%w: more comes of a file than its %d bytes", ErrServer, total)
+		}
+		if total < 0 && p.done+int64(n) > p.bound {
+			return fmt.Errorf("%w: more than %d bytes come of a file whose length the server does not say", ErrServer, p.bound)
 		}
 		if n > 0 {
 			wrote, err := p.file.Write(buffer[:n])

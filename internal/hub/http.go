@@ -26,6 +26,7 @@ const (
 type meta struct {
 	commit string
 	etag   string // without quotes: the name of the blob
+	hash   string // of the content, where the etag is one; "" for none
 	size   int64  // -1: not said
 }
 
@@ -49,7 +50,12 @@ func (c *Client) askOnce(ctx context.Context, r Ref) (meta, error) {
 		return meta{}, err
 	}
 	resp.Body.Close()
-	m := meta{commit: resp.Header.Get(headerCommit), etag: cleanETag(resp.Header.Get(headerETag)), size: -1}
+	etag := resp.Header.Get(headerETag)
+	if etag == "" {
+		etag = resp.Header.Get("ETag")
+	}
+	m := meta{commit: resp.Header.Get(headerCommit), size: -1}
+	m.etag, m.hash = readETag(etag)
 	if resp.StatusCode == http.StatusNotFound && resp.Header.Get(headerError) == "EntryNotFound" && isCommit(m.commit) {
 		c.markMissing(r, m.commit)
 	}
@@ -57,9 +63,6 @@ func (c *Client) askOnce(ctx context.Context, r Ref) (meta, error) {
 		return meta{}, c.refusal(r, resp)
 	}
 	size := resp.Header.Get(headerSize)
-	if m.etag == "" {
-		m.etag = cleanETag(resp.Header.Get("ETag"))
-	}
 	if size == "" && resp.StatusCode == http.StatusOK {
 		size = resp.Header.Get("Content-Length")
 	}
@@ -75,9 +78,16 @@ func (c *Client) askOnce(ctx context.Context, r Ref) (meta, error) {
 	return m, nil
 }
 
-// cleanETag takes away what HTTP puts around an entity tag.
-func cleanETag(etag string) string {
-	return strings.Trim(strings.TrimPrefix(etag, "W/"), `"`)
+// readETag takes away what HTTP puts around an entity tag. One that is weak stands
+// for content that means the same, not for these bytes: it names the blob, and is no
+// hash even where it looks like one.
+func readETag(header string) (name, hash string) {
+	text, weak := strings.CutPrefix(header, "W/")
+	name = strings.Trim(text, `"`)
+	if !weak && hexForm.MatchString(name) {
+		hash = name
+	}
+	return name, hash
 }
 
 const mostRedirects = 10
@@ -117,7 +127,10 @@ func (c *Client) send(ctx context.Context, method, address string, from int64) (
 			return resp, nil
 		}
 		resp.Body.Close()
-		if to.Scheme != "https" && req.URL.Scheme == "https" {
+		switch {
+		case to.Scheme != "https" && to.Scheme != "http":
+			return nil, fmt.Errorf("%w: %s sends on to an address of %.20q, neither https nor http", ErrServer, req.URL.Host, to.Scheme)
+		case to.Scheme == "http" && req.URL.Scheme == "https":
 			return nil, fmt.Errorf("%w: %s sends on to %s, which is not encrypted", ErrServer, req.URL.Host, to.Host)
 		}
 		address = to.String()
@@ -132,6 +145,13 @@ func (c *Client) stall() time.Duration {
 		return c.Stall
 	}
 	return time.Minute
+}
+
+func (c *Client) mostUnknown() int64 {
+	if c.Unknown > 0 {
+		return c.Unknown
+	}
+	return 8e9
 }
 
 // A statusError is a refusal that may be over soon.

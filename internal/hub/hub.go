@@ -3,7 +3,7 @@
 //
 //	models--ORG--NAME/
 //	  blobs/<etag>                what a file holds, by its hash
-//	  blobs/<etag>.incomplete     what has come of it so far
+//	  blobs/<etag>.….incomplete   what has come of it so far (see partial)
 //	  refs/<revision>             the commit that a branch or a tag was last seen at
 //	  snapshots/<commit>/<file>   a link to the blob
 //	  .no_exist/<commit>/<file>   empty: the repository has no such file
@@ -40,11 +40,14 @@ type Client struct {
 	Cache    string
 	Token    string // sent to the endpoint and to nobody else; may be ""
 	Offline  bool
+	NoLinks  bool // files lie in snapshots themselves
 
 	// For tests; the zero values are for use.
 	Transport http.RoundTripper
 	Pause     func(context.Context, time.Duration) error // between attempts
 	Stall     time.Duration                              // longest time without a byte, a minute
+	Unknown   int64                                      // most bytes of a file whose length is not said, 8 GB
+	noLocks   bool
 }
 
 // Options are what a user wants to know of a download.

@@ -173,13 +173,31 @@ func TestNames(t *testing.T) {
 		"hf://Plachta/FAcodec/a.bin@refs/pr/1":   {"Plachta/FAcodec", "refs/pr/1", "a.bin"},
 		"hf://Plachta/FAcodec@main/a@home.bin":   {"Plachta/FAcodec", "main", "a@home.bin"},
 		"Plachta/FAcodec@" + testCommit + "/a b": {"Plachta/FAcodec", testCommit, "a b"},
+
+		"hf://models/Plachta/FAcodec":                    {"Plachta/FAcodec", "main", ""},
+		"hf://models/Plachta/FAcodec@refs/pr/1/a/b.bin":  {"Plachta/FAcodec", "refs/pr/1", "a/b.bin"},
+		"hf://Plachta/FAcodec@refs/pr/12":                {"Plachta/FAcodec", "refs/pr/12", ""},
+		"hf://Plachta/FAcodec@refs/convert/st.v-1/a.bin": {"Plachta/FAcodec", "refs/convert/st.v-1", "a.bin"},
+		"hf://Plachta/FAcodec@refs/heads/x":              {"Plachta/FAcodec", "refs", "heads/x"},
+		"models/FAcodec/a.bin":                           {"models/FAcodec", "main", "a.bin"},
+		"datasets/FAcodec":                               {"datasets/FAcodec", "main", ""},
+		"models/FAcodec":                                 {"models/FAcodec", "main", ""},
+		"https://huggingface.co/Plachta/FAcodec":         {"Plachta/FAcodec", "main", ""},
+		"https://huggingface.co/Plachta/FAcodec/":        {"Plachta/FAcodec", "main", ""},
+		"HTTPS://HuggingFace.co/Plachta/FAcodec/tree/v1": {"Plachta/FAcodec", "v1", ""},
+		"https://hf.co/Plachta/FAcodec/blob/main/a.bin":  {"Plachta/FAcodec", "main", "a.bin"},
+		"https://huggingface.co/Plachta/FAcodec/resolve/" + testCommit + "/a/b%20c.bin?download=true#x": {"Plachta/FAcodec", testCommit, "a/b c.bin"},
+		"https://huggingface.co/Plachta/FAcodec/blob/refs%2Fpr%2F1/a.bin":                               {"Plachta/FAcodec", "refs/pr/1", "a.bin"},
+		"https://huggingface.co/Plachta/FAcodec/blob/refs/pr/1/a.bin":                                   {"Plachta/FAcodec", "refs/pr/1", "a.bin"},
+		"https://huggingface.co/Plachta/FAcodec/raw/feature%2Fx/config.yml":                             {"Plachta/FAcodec", "feature/x", "config.yml"},
+		"https://hub.example/hf/Plachta/FAcodec/resolve/main/a.bin":                                     {"Plachta/FAcodec", "main", "a.bin"},
 	} {
-		got, err := Parse(s)
+		got, err := Parse(s, "https://hub.example/hf")
 		if err != nil || got != want {
 			t.Errorf("%s: %+v, %v", s, got, err)
 			continue
 		}
-		if again, err := Parse(got.String()); err != nil || again != got {
+		if again, err := Parse(got.String(), "https://hub.example/hf"); err != nil || again != got {
 			t.Errorf("%s printed as %s is %+v, %v", s, got, again, err)
 		}
 	}
@@ -187,9 +205,14 @@ func TestNames(t *testing.T) {
 		"", "FAcodec", "hf://", "hf:///x", "Plachta/", "Plachta/FAcodec/", "../FAcodec", "Plachta/..", "Plachta/FA--codec",
 		"Plachta/FAcodec.git", "Plachta/FAcodec@", "Plachta/FAcodec@..", "Plachta/FAcodec@a%2F..%2Fb", "Plachta/FAcodec/../x",
 		"Plachta/FAcodec/a/../../x", "Plachta/FAcodec//etc/passwd", "Plachta/FAcodec/a\\..\\b", "Plachta/FAcodec/c:x",
+		"hf://datasets/Plachta/FAcodec", "hf://datasets/Plachta/FAcodec/a", "hf://Plachta/FAcodec@refs/pr/1/", "hf://Plachta/FAcodec@refs/pr/1/../x",
+		"https://huggingface.co/", "https://huggingface.co/Plachta", "https://huggingface.co/datasets/a/b/blob/main/x",
+		"https://huggingface.co/Plachta/FAcodec/blob", "https://huggingface.co/Plachta/FAcodec/discussions/1",
+		"https://huggingface.co/Plachta/FAcodec/tree/main/folder", "https://huggingface.co/Plachta/FAcodec/resolve/main/..%2Fx",
+		"https://huggingface.co.evil.example/Plachta/FAcodec", "https://example.org/Plachta/FAcodec", "https://%/x",
 		"Plachta/FAcodec/a\x00b", "Plachta/FAcodec/.", "Plachta/FAcodec/a//b", "Plachta/FAcodec/x@../../y", "-/a", "a/b?c",
 	} {
-		if r, err := Parse(s); err == nil {
+		if r, err := Parse(s, "https://hub.example/hf"); err == nil {
 			t.Errorf("%q is taken for %+v", s, r)
 		}
 	}

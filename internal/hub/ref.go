@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -22,9 +23,17 @@ type Ref struct {
 
 // String returns what Parse reads.
 func (r Ref) String() string {
-	s := Scheme + r.Repo
+	s := Scheme
+	if org, _, _ := strings.Cut(r.Repo, "/"); org == "models" || slices.Contains(types, org) {
+		s += "models/" // or the name of the organisation would be taken for a type
+	}
+	s += r.Repo
 	if r.Revision != "main" || strings.Contains(r.File, "@") {
-		s += "@" + strings.ReplaceAll(r.Revision, "/", "%2F")
+		if specialRevision.FindString(r.Revision) == r.Revision {
+			s += "@" + r.Revision
+		} else {
+			s += "@" + strings.ReplaceAll(r.Revision, "/", "%2F")
+		}
 	}
 	if r.File != "" {
 		s += "/" + r.File
@@ -42,16 +51,54 @@ func (r Ref) In(file string) Ref {
 // checks them.
 var repoName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$`)
 
+// specialRevision are the revisions with slashes that the hub itself makes, of pull
+// requests and conversions: they need no %2F.
+var specialRevision = regexp.MustCompile(`^refs/(convert/[A-Za-z0-9_.-]+|pr/[0-9]+)(/|$)`)
+
+// types are what repositories may be beside models, which is what names mean.
+var types = []string{"datasets", "spaces", "kernels", "buckets"}
+
+// IsName says whether a path is meant as a name on the hub: it begins with hf://, or
+// is an address of the web.
+func IsName(s string) bool { return strings.HasPrefix(s, Scheme) || isAddress(s) }
+
+func isAddress(s string) bool {
+	scheme, _, ok := strings.Cut(s, "://")
+	return ok && (strings.EqualFold(scheme, "https") || strings.EqualFold(scheme, "http"))
+}
+
 // Parse reads ORG/NAME, ORG/NAME/FILE, each with @REVISION behind NAME or at the
-// end, with or without hf:// in front. A slash in a revision that stands behind
-// NAME is written %2F.
-func Parse(s string) (Ref, error) {
+// end, with or without hf:// or hf://models/ in front. A slash in a revision that
+// stands behind NAME is written %2F, but for refs/pr/N and refs/convert/NAME. It also
+// reads addresses of pages and files (/blob/, /resolve/) on the hub or at endpoint.
+func Parse(s, endpoint string) (Ref, error) {
+	if isAddress(s) {
+		return parseAddress(s, endpoint)
+	}
 	r := Ref{Revision: "main"}
-	parts := strings.SplitN(strings.TrimPrefix(s, Scheme), "/", 3)
+	body, scheme := strings.CutPrefix(s, Scheme)
+	if kind, rest, ok := strings.Cut(body, "/"); ok && scheme {
+		switch {
+		case slices.Contains(types, kind):
+			return Ref{}, fmt.Errorf("%q is none of the models but of the %s", s, kind)
+		case kind == "models" && strings.Contains(rest, "/"):
+			body = rest
+		}
+	}
+	parts := strings.SplitN(body, "/", 3)
 	if len(parts) < 2 {
 		return Ref{}, fmt.Errorf("%q names no repository: say ORG/NAME or ORG/NAME/FILE, Plachta/FAcodec for example", s)
 	}
 	name, revision, given := strings.Cut(parts[1], "@")
+	if given && len(parts) == 3 {
+		if special := specialRevision.FindString(revision + "/" + parts[2]); special != "" {
+			parts[2] = (revision + "/" + parts[2])[len(special):]
+			revision = strings.TrimSuffix(special, "/")
+			if special == revision { // and nothing behind it
+				parts = parts[:2]
+			}
+		}
+	}
 	if given {
 		var err error
 		if revision, err = url.PathUnescape(revision); err != nil {
@@ -71,6 +118,60 @@ func Parse(s string) (Ref, error) {
 	}
 	if err := r.check(); err != nil {
 		return Ref{}, fmt.Errorf("%q: %w", s, err)
+	}
+	return r, nil
+}
+
+// parseAddress reads the address of a repository's page, or of a file in it:
+// https://huggingface.co/ORG/NAME/blob/REVISION/FILE.
+func parseAddress(s, endpoint string) (Ref, error) {
+	fail := func(format string, args ...any) (Ref, error) {
+		return Ref{}, fmt.Errorf("%q: %w", s, fmt.Errorf(format, args...))
+	}
+	u, err := url.Parse(s)
+	if err != nil {
+		return fail("is no address")
+	}
+	path := strings.TrimPrefix(u.EscapedPath(), "/")
+	home, err := url.Parse(endpoint)
+	switch {
+	case err == nil && home.Host != "" && strings.EqualFold(u.Host, home.Host):
+		path = strings.TrimPrefix(strings.TrimPrefix(path, strings.Trim(home.Path, "/")), "/")
+	case strings.EqualFold(u.Host, "huggingface.co"), strings.EqualFold(u.Host, "www.huggingface.co"), strings.EqualFold(u.Host, "hf.co"):
+	default:
+		return fail("is no address of a model on huggingface.co, or on the server that HF_ENDPOINT names; download it first, and give the file")
+	}
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	for i, part := range parts {
+		if parts[i], err = url.PathUnescape(part); err != nil {
+			return fail("%w", err)
+		}
+	}
+	switch {
+	case slices.Contains(types, parts[0]):
+		return fail("is none of the models but of the %s", parts[0])
+	case parts[0] == "models" && len(parts) > 2:
+		parts = parts[1:]
+	}
+	if len(parts) < 2 {
+		return fail("is no address of a repository: want https://huggingface.co/ORG/NAME")
+	}
+	r := Ref{Repo: parts[0] + "/" + parts[1], Revision: "main"}
+	if rest := parts[2:]; len(rest) > 0 {
+		if !slices.Contains([]string{"blob", "resolve", "raw", "blame", "tree"}, rest[0]) || len(rest) < 2 {
+			return fail("is no address of a file: want …/ORG/NAME/blob/REVISION/FILE or …/resolve/REVISION/FILE")
+		}
+		r.Revision, r.File = rest[1], strings.Join(rest[2:], "/")
+		if special := specialRevision.FindString(strings.Join(rest[1:], "/")); special != "" {
+			r.Revision = strings.TrimSuffix(special, "/")
+			r.File = strings.TrimPrefix(strings.Join(rest[1:], "/"), special)
+		}
+		if rest[0] == "tree" && r.File != "" {
+			return fail("is the address of a folder; want that of a file")
+		}
+	}
+	if err := r.check(); err != nil {
+		return fail("%w", err)
 	}
 	return r, nil
 }

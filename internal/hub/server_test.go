@@ -88,7 +88,7 @@ func (h *fakeHub) serve(where string) http.HandlerFunc {
 			w.Header().Set("ETag", `"of-the-redirect"`)
 			http.Redirect(w, r, h.storage.URL+"/"+file+"?signature=secret", http.StatusFound)
 		case h.small[file] != nil:
-			w.Header().Set("ETag", `W/"`+gitOf(h.small[file])+`"`)
+			w.Header().Set("ETag", `"`+gitOf(h.small[file])+`"`)
 			http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(h.small[file]))
 		default:
 			w.Header().Set("X-Error-Code", "EntryNotFound")

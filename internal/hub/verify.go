@@ -13,19 +13,16 @@ import (
 
 var hexForm = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 
-// verifiable says whether an ETag is a hash of the file, as the hub's are.
-func verifiable(etag string) bool { return hexForm.MatchString(etag) }
-
-// verify compares a file of n bytes with its ETag: of large files (Git LFS) the
-// SHA-256, of others the name that Git gives to the blob. It reads the file from
-// the disk, because that is what will be used.
-func verify(f *os.File, etag string, n int64) error {
-	if !verifiable(etag) {
+// verify compares a file of n bytes with its hash, where there is one: of large files
+// (Git LFS) the SHA-256, of others the name that Git gives to the blob. It reads the
+// file from the disk, because that is what will be used.
+func verify(f *os.File, want string, n int64) error {
+	if want == "" {
 		return nil
 	}
 	var h hash.Hash
 	name := "SHA-256"
-	if len(etag) == 2*sha256.Size {
+	if len(want) == 2*sha256.Size {
 		h = sha256.New()
 	} else {
 		name = "Git blob SHA-1"
@@ -35,9 +32,9 @@ func verify(f *os.File, etag string, n int64) error {
 	if _, err := io.Copy(h, io.NewSectionReader(f, 0, n)); err != nil {
 		return err
 	}
-	if got := hex.EncodeToString(h.Sum(nil)); got != etag {
+	if got := hex.EncodeToString(h.Sum(nil)); got != want {
 		return fmt.Errorf("%w: %s is %s, and should be %s; what came is deleted: try again, and if it stays wrong, a proxy or mirror changes the file",
-			ErrHash, name, got, etag)
+			ErrHash, name, got, want)
 	}
 	return nil
 }
