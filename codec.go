@@ -1,124 +1,125 @@
 package facodec
 
 import (
+	"encoding/hex"
 	"fmt"
 	"io/fs"
-	"slices"
 
-	"github.com/facodec-go/facodec/internal/checkpoint"
-	"github.com/facodec-go/facodec/internal/config"
-	"github.com/facodec-go/facodec/internal/model"
-	"github.com/facodec-go/facodec/internal/parallel"
-	"github.com/facodec-go/facodec/internal/tensor"
+	"github.com/facodec-go/facodec/internal/codec"
 )
 
 // A Codec is an open model. It is safe for concurrent use; one utterance uses
 // all of its threads, several at a time share them.
-type Codec struct {
-	model  *model.Codec
-	config *config.Config
-	region *tensor.Region
-	pool   *parallel.Pool
+type Codec struct{ model *codec.Codec }
 
-	leftOut     []string
-	synthesized bool
-}
-
-// Open reads a checkpoint: safetensors, or a PyTorch file as the originals save
-// and publish them. Weights are mapped while they are brought into the form that
-// is computed with, which takes less than a second at full size. The
-// configuration is the one given, or the checkpoint's own, or lies beside it.
-func Open(path string, opts ...Option) (*Codec, error) { return openCodec(onDisk(path), opts) }
+// Open reads a checkpoint: safetensors, or a PyTorch file as upstream saves and
+// publishes them. Weights are mapped while they are brought into the form that is
+// computed with, which takes less than a second at full size. The configuration is
+// the one given, or the checkpoint's own, or lies beside it. Only files are read; to
+// download a checkpoint, see package hub.
+func Open(path string, opts ...Option) (*Codec, error) { return open(codec.OnDisk(path), opts) }
 
 // OpenBytes is Open for a checkpoint in memory, which must carry its
 // configuration if none is given. name stands in errors. data is not used after
 // OpenBytes has returned.
 func OpenBytes(name string, data []byte, opts ...Option) (*Codec, error) {
-	return openCodec(inMemory(name, data), opts)
+	return open(codec.InMemory(name, data), opts)
 }
 
 // OpenFS is Open for a checkpoint in a file system, an embedded one say. The file
 // is in memory while it is opened.
 func OpenFS(fsys fs.FS, name string, opts ...Option) (*Codec, error) {
-	return openCodec(inFS(fsys, name), opts)
+	return open(codec.InFS(fsys, name), opts)
 }
 
-func openCodec(from origin, opts []Option) (*Codec, error) {
+func open(from codec.Origin, opts []Option) (*Codec, error) {
 	o, err := collect(opts)
 	if err != nil {
 		return nil, err
 	}
-	cp, err := openCheckpoint(from, o)
+	m, err := codec.Open(from, o)
 	if err != nil {
 		return nil, err
 	}
-	defer cp.Close()
-	if cp.config.IsRedecoder() {
-		return nil, fmt.Errorf("%s: a redecoder: %w; give it with --redecoder-checkpoint, and a codec here", from.name, ErrKind)
-	}
-	c := &Codec{
-		model:  model.NewCodec(model.CodecConfigOf(cp.config)),
-		config: cp.config, region: &tensor.Region{}, pool: parallel.New(o.threads),
-	}
-	_, c.synthesized = checkpoint.Note(cp.file, synthesizedKey)
-	c.leaveOut(o.leaveOut)
-	if err := c.model.Load(cp.file, c.region, c.pool); err != nil {
-		c.Close()
-		return nil, fmt.Errorf("%s: %w", from.name, err)
-	}
-	return c, nil
+	return &Codec{m}, nil
 }
 
-func (c *Codec) leaveOut(networks []string) {
-	c.leftOut = networks
-	for _, network := range networks {
-		c.model.LeaveOut(network)
+// OpenRandom returns a codec with random weights that follow from a seed, of the
+// standard configuration or the one given, for trying and testing. It takes the time
+// and memory of a trained one, and what it decodes is noise.
+func OpenRandom(seed uint64, opts ...Option) (*Codec, error) {
+	o, err := collect(opts)
+	if err != nil {
+		return nil, err
 	}
+	m, err := codec.OpenRandom(seed, o)
+	if err != nil {
+		return nil, err
+	}
+	return &Codec{m}, nil
 }
 
-// need returns ErrNotLoaded if a network was left out.
-func (c *Codec) need(network string) error {
-	if slices.Contains(c.leftOut, network) {
-		return fmt.Errorf("%s: %w", network, ErrNotLoaded)
-	}
-	return nil
-}
-
-// Close gives the weights' memory back. Neither the codec nor its streams may be
+// Close releases the weights' memory. Neither the codec nor its streams may be
 // used afterwards.
 func (c *Codec) Close() error {
-	c.pool.Close()
-	c.region.Free()
+	c.model.Close()
 	return nil
 }
 
 // SampleRate returns the rate of all samples in and out, in Hz.
-func (c *Codec) SampleRate() int { return c.config.Preprocess.SampleRate }
+func (c *Codec) SampleRate() int { return c.model.SampleRate }
 
 // HopLength returns the samples in a frame.
-func (c *Codec) HopLength() int { return c.model.Hop() }
+func (c *Codec) HopLength() int { return c.model.Hop }
 
 // FrameRate returns the frames in a second.
-func (c *Codec) FrameRate() float64 { return c.config.FrameRate() }
+func (c *Codec) FrameRate() float64 { return float64(c.model.SampleRate) / float64(c.model.Hop) }
 
 // Books returns the number of codebooks of each part.
-func (c *Codec) Books() [NumParts]int { return model.BooksOf(c.config) }
+func (c *Codec) Books() [NumParts]int { return c.model.Books }
 
 // CodebookSize returns the number of entries in every codebook; codes are 0 to
 // CodebookSize-1.
-func (c *Codec) CodebookSize() int { return c.config.Model.CodebookSize }
+func (c *Codec) CodebookSize() int { return c.model.CodebookSize }
 
-// LatentDim returns the length of a timbre vector and the channels of the
-// quantized frames.
-func (c *Codec) LatentDim() int { return c.config.Model.LatentDim }
+// TimbreLen returns the number of values in a timbre.
+func (c *Codec) TimbreLen() int { return c.model.Timbre }
 
-// Threads returns how many threads one utterance is computed on.
-func (c *Codec) Threads() int { return c.pool.Threads() }
+// LatentDim returns the channels of quantized frames.
+func (c *Codec) LatentDim() int { return c.model.Latent }
+
+// Random says whether the weights are random and not trained (see OpenRandom): what
+// the codec decodes is then noise.
+func (c *Codec) Random() bool { return c.model.Random }
 
 // UnusedKeys returns the keys of the configuration that were accepted and have
 // no effect, dotted, in the order of the file.
-func (c *Codec) UnusedKeys() []string { return c.config.Unused() }
+func (c *Codec) UnusedKeys() []string { return c.model.Config.Unused() }
 
-// Synthesized says whether the weights are made and not learned (see
-// Synthesize): what the codec speaks is then noise.
-func (c *Codec) Synthesized() bool { return c.synthesized }
+// A Fingerprint tells tensors of one model from those of another, so that a file
+// made by one is not taken for the other's. It depends on names, shapes and float32
+// values, whatever file they come from: a checkpoint that was converted keeps it.
+type Fingerprint [16]byte
+
+// String returns 32 hexadecimal digits.
+func (f Fingerprint) String() string { return hex.EncodeToString(f[:]) }
+
+// MarshalText returns what String does, for JSON.
+func (f Fingerprint) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
+
+// Fingerprints returns those of the codec: of the quantizer, which gives codes
+// their meaning, and of the decoder, which may be fine-tuned while codes stay what
+// they are. A codec that was opened without its decoder has only the one, and gives
+// ErrNotLoaded.
+func (c *Codec) Fingerprints() (quantizer, decoder Fingerprint, err error) {
+	q, d := c.model.Fingerprints()
+	if err := c.model.Need(codec.Decoder); err != nil {
+		return Fingerprint(q), Fingerprint{}, fmt.Errorf("for its fingerprint: %w", err)
+	}
+	return Fingerprint(q), Fingerprint(d), nil
+}
+
+// TokensFingerprint returns that of all tensors that turn a recording into codes
+// and a timbre: recordings extracted by two codecs go together if theirs are
+// equal. A decoder that was fine-tuned, or left out, does not change it.
+func (c *Codec) TokensFingerprint() Fingerprint { return Fingerprint(c.model.TokensFingerprint()) }

@@ -15,41 +15,15 @@ import (
 	"testing/fstest"
 
 	"github.com/facodec-go/facodec/audio"
+	"github.com/facodec-go/facodec/internal/codectest"
+	"github.com/facodec-go/facodec/internal/convert"
 	"github.com/facodec-go/facodec/internal/model"
-	"github.com/facodec-go/facodec/internal/npz"
-	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/weights"
 )
 
-// smallConfig is a codec of every layer that takes milliseconds.
-const smallConfig = `{"model_params": {"latent_dim": 24, "codebook_size": 32, "codebook_dim": 4, "prosody_hidden_dim": 16,
-	"prosody_layers": 2, "timbre_hidden_dim": 16, "DAC": {"encoder_dim": 2, "decoder_dim": 32}}}`
-
-const smallRedecoder = `{"model_type": "redecoder", "model_params": {"latent_dim": 24, "codebook_size": 32, "wavenet_embed_dim": 12,
-	"wavenet_layers": 3, "DAC": {"encoder_dim": 2, "decoder_dim": 32}}}`
-
-func writeFile(t testing.TB, name, content string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-// smallCheckpoint writes a checkpoint of made-up weights.
-func smallCheckpoint(t testing.TB, name, config string, redecoder bool) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	if _, err := Synthesize(context.Background(), path, 5, redecoder, WeightsOptions{Config: writeFile(t, "c.json", config)}); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
 func smallCodec(t testing.TB, opts ...Option) *Codec {
 	t.Helper()
-	c, err := Open(smallCheckpoint(t, "small.safetensors", smallConfig, false), opts...)
+	c, err := Open(codectest.Checkpoint(t, "small.safetensors", codectest.Config), opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,10 +32,10 @@ func smallCodec(t testing.TB, opts ...Option) *Codec {
 }
 
 func TestFormatsGiveTheSameCodec(t *testing.T) {
-	x := vowel(5000, 24000)
+	x := codectest.Vowel(5000, 24000)
 	var want []float32
 	for _, name := range []string{"small.safetensors", "small.pth"} {
-		c, err := Open(smallCheckpoint(t, name, smallConfig, false))
+		c, err := Open(codectest.Checkpoint(t, name, codectest.Config))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,12 +55,12 @@ func TestFormatsGiveTheSameCodec(t *testing.T) {
 
 func TestUtteranceOfAnyLength(t *testing.T) {
 	c := smallCodec(t)
-	voice, err := c.Timbre(vowel(4000, 24000), vowel(700, 24000))
+	voice, err := c.Timbre(codectest.Vowel(4000, 24000), codectest.Vowel(700, 24000))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, n := range []int{1, 2, 299, 300, 301, 1025, 3001, 30000} {
-		x := vowel(n, 24000)
+		x := codectest.Vowel(n, 24000)
 		tokens, err := c.Encode(x)
 		if err != nil {
 			t.Fatal(err)
@@ -121,13 +95,13 @@ func TestConcurrentUse(t *testing.T) {
 	c := smallCodec(t, WithThreads(3))
 	want := map[int][]float32{}
 	for n := 1000; n <= 6000; n += 1000 {
-		want[n], _ = c.Reconstruct(vowel(n, 24000))
+		want[n], _ = c.Reconstruct(codectest.Vowel(n, 24000))
 	}
 	var wg sync.WaitGroup
 	for range 3 {
 		for n, samples := range want {
 			wg.Go(func() {
-				if got, err := c.Reconstruct(vowel(n, 24000)); err != nil || !slices.Equal(got, samples) {
+				if got, err := c.Reconstruct(codectest.Vowel(n, 24000)); err != nil || !slices.Equal(got, samples) {
 					t.Errorf("%d samples beside others: error %v, or other samples", n, err)
 				}
 			})
@@ -159,11 +133,11 @@ func TestFilesAreUtterances(t *testing.T) {
 		t.Errorf("report %+v", report)
 	}
 
-	timbre, err := c.TimbreOfFiles(ctx, source)
+	voice, err := c.EnrollFiles(ctx, []string{source}, false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, err := c.NewDecoder(timbre)
+	d, err := c.NewDecoder(voice.Timbre)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,73 +145,22 @@ func TestFilesAreUtterances(t *testing.T) {
 		if _, err := c.ConvertFile(ctx, source, out, d, FileOptions{SampleFormat: audio.F32}); err != nil {
 			t.Fatal(err)
 		}
-		want, _ = c.Convert(x, timbre)
+		want, _ = c.Convert(x, voice.Timbre)
 		if got, err := audio.ReadFile(out, 24000); err != nil || !slices.Equal(got, want) {
 			t.Errorf("the converted file is not the conversion (error %v)", err)
 		}
 	}
 
-	out = filepath.Join(dir, "out.npz")
-	if _, err := c.ExtractFile(ctx, source, out, What{Codes: true, Timbre: true, Quantized: true}, FileOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	checkArrays(t, c, out, x)
-
 	entries, _ := os.ReadDir(dir)
-	if len(entries) != 2 {
+	if len(entries) != 1 {
 		t.Errorf("left behind: %v", entries)
-	}
-}
-
-func checkArrays(t *testing.T, c *Codec, path string, x []float32) {
-	t.Helper()
-	tokens, _ := c.Encode(x)
-	f, err := npz.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	sum := make([]float32, c.LatentDim()*tokens.Frames())
-	for i, books := range tokens.Codes {
-		a, err := f.Read("codes_" + Part(i).String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if a.DType != npz.Int32 || !slices.Equal(a.Shape, []int{len(books), tokens.Frames()}) {
-			t.Errorf("%s codes: %v %v", Part(i), a.DType, a.Shape)
-		}
-		for j, code := range slices.Concat(books...) {
-			if a.Int[j] != int64(code) {
-				t.Fatalf("%s code %d is %d, want %d", Part(i), j, a.Int[j], code)
-			}
-		}
-		q, err := f.Read("quantized_" + Part(i).String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if q.DType != npz.Float32 || !slices.Equal(q.Shape, []int{c.LatentDim(), tokens.Frames()}) {
-			t.Errorf("%s quantized: %v %v", Part(i), q.DType, q.Shape)
-		}
-		for j, v := range q.F32 {
-			sum[j] += v
-		}
-	}
-	a, err := f.Read("timbre")
-	if err != nil || !slices.Equal(a.F32, tokens.Timbre) {
-		t.Errorf("timbre: %v", err)
-	}
-	// The parts add up to what the decoder's norm sees, bit for bit.
-	r := op.NewRun(c.pool)
-	want := c.model.Quantizer.Decode(r, model.Codes(tokens.Codes)).ToBCT()
-	if !slices.Equal(sum, want) {
-		t.Error("the quantized parts do not add up to what is decoded")
 	}
 }
 
 // TestExtractIsWhatTheDecoderSees adds the parts up.
 func TestExtractIsWhatTheDecoderSees(t *testing.T) {
 	c := smallCodec(t)
-	x := vowel(2000, 24000)
+	x := codectest.Vowel(2000, 24000)
 	f, err := c.Extract(x)
 	if err != nil {
 		t.Fatal(err)
@@ -246,8 +169,7 @@ func TestExtractIsWhatTheDecoderSees(t *testing.T) {
 	if !reflect.DeepEqual(f.Tokens, *tokens) {
 		t.Error("other tokens than Encode's")
 	}
-	r := op.NewRun(c.pool)
-	for i, want := range c.model.Quantizer.Decode(r, model.Codes(tokens.Codes)).ToBCT() {
+	for i, want := range codectest.DecoderInput(t, model.Codes(tokens.Codes)) {
 		if got := f.Quantized[Prosody][i] + f.Quantized[Content][i] + f.Quantized[Residual][i]; got != want {
 			t.Fatalf("value %d is %v, want %v", i, got, want)
 		}
@@ -263,12 +185,12 @@ func TestExtractIsWhatTheDecoderSees(t *testing.T) {
 
 func TestRedecoderConverts(t *testing.T) {
 	c := smallCodec(t)
-	r, err := c.OpenRedecoder(smallCheckpoint(t, "re.safetensors", smallRedecoder, true))
+	r, err := c.OpenRedecoder(codectest.Checkpoint(t, "re.safetensors", codectest.RedecoderConfig))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	x := vowel(8000, 24000)
+	x := codectest.Vowel(8000, 24000)
 	timbre, _ := c.Timbre(x)
 	d, err := r.NewDecoder(timbre)
 	if err != nil {
@@ -301,7 +223,7 @@ func TestRedecoderConverts(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	c := smallCodec(t)
-	x := vowel(1000, 24000)
+	x := codectest.Vowel(1000, 24000)
 	tokens, _ := c.Encode(x)
 	with := func(change func(*Tokens)) error {
 		bad := Tokens{Timbre: slices.Clone(tokens.Timbre), Samples: tokens.Samples}
@@ -315,7 +237,7 @@ func TestRefusals(t *testing.T) {
 	_, nanErr := c.Encode([]float32{0, nan})
 	_, infErr := c.Convert([]float32{0, float32(math.Inf(1))}, tokens.Timbre)
 	_, noClip := c.Timbre()
-	_, threadsErr := OpenSynthetic(0, WithThreads(0))
+	_, threadsErr := OpenRandom(0, WithThreads(0))
 	for what, e := range map[string]struct{ got, want error }{
 		"no samples":        {emptyErr, ErrEmpty},
 		"NaN":               {nanErr, ErrNotFinite},
@@ -344,19 +266,19 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestOpenSaysWhatIsMissing(t *testing.T) {
-	redecoder := smallCheckpoint(t, "re.safetensors", smallRedecoder, true)
+	redecoder := codectest.Checkpoint(t, "re.safetensors", codectest.RedecoderConfig)
 	if _, err := Open(redecoder); !errors.Is(err, ErrKind) {
 		t.Errorf("a redecoder as a codec: %v", err)
 	}
-	codec := smallCheckpoint(t, "c.safetensors", smallConfig, false)
+	codec := codectest.Checkpoint(t, "c.safetensors", codectest.Config)
 	if _, err := smallCodec(t).OpenRedecoder(codec); !errors.Is(err, ErrKind) {
 		t.Errorf("a codec as a redecoder: %v", err)
 	}
-	standard := writeFile(t, "standard.json", `{"model_params": {}}`)
+	standard := codectest.WriteFile(t, "standard.json", `{"model_params": {}}`)
 	if _, err := Open(codec, WithConfig(standard)); !errors.Is(err, ErrTensors) {
 		t.Errorf("tensors of another shape: %v", err)
 	}
-	other := writeFile(t, "other.json", smallConfig)
+	other := codectest.WriteFile(t, "other.json", codectest.Config)
 	if _, err := Open(redecoder, WithConfig(other)); !errors.Is(err, ErrTensors) {
 		t.Errorf("tensors of another network: %v", err)
 	}
@@ -379,22 +301,22 @@ func TestInterruptedFileLeavesNothing(t *testing.T) {
 // TestOpenFromAnywhere opens the same checkpoint from disk, memory and a file
 // system, with its configuration inside or beside it.
 func TestOpenFromAnywhere(t *testing.T) {
-	path := smallCheckpoint(t, "small.safetensors", smallConfig, false)
+	path := codectest.Checkpoint(t, "small.safetensors", codectest.Config)
 	data, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	bare := filepath.Join(filepath.Dir(path), "bare.pth")
-	if _, err := ConvertWeights(context.Background(), path, bare, WeightsOptions{}); err != nil {
+	if _, err := convert.Convert(context.Background(), path, bare, convert.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	files := fstest.MapFS{
 		"models/small.safetensors": {Data: data},
 		"bare/small.safetensors":   {Data: withoutConfig(t, path)},
-		"bare/config.yml":          {Data: []byte(smallConfig)},
+		"bare/config.yml":          {Data: []byte(codectest.Config)},
 		"alone/small.safetensors":  {Data: withoutConfig(t, path)},
 	}
-	x := vowel(3000, 24000)
+	x := codectest.Vowel(3000, 24000)
 	c, err := Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -407,7 +329,7 @@ func TestOpenFromAnywhere(t *testing.T) {
 		"file system":      func() (*Codec, error) { return OpenFS(files, "models/small.safetensors") },
 		"config beside it": func() (*Codec, error) { return OpenFS(files, "bare/small.safetensors") },
 		"config as options": func() (*Codec, error) {
-			return OpenBytes("m", withoutConfig(t, path), WithConfig(writeFile(t, "c.json", smallConfig)))
+			return OpenBytes("m", withoutConfig(t, path), WithConfig(codectest.WriteFile(t, "c.json", codectest.Config)))
 		},
 	} {
 		c, err := open()
@@ -432,11 +354,11 @@ func TestOpenFromAnywhere(t *testing.T) {
 }
 
 // withoutConfig returns a checkpoint's file without what it says of itself.
-func withoutConfig(t *testing.T, path string) []byte { return without(t, path, "nothing.") }
+func withoutConfig(t *testing.T, path string) []byte { return withoutTensors(t, path, "nothing.") }
 
-// without returns a checkpoint's file without what it says of itself and without
+// withoutTensors returns a checkpoint's file without what it says of itself and without
 // the tensors below a prefix.
-func without(t *testing.T, path, prefix string) []byte {
+func withoutTensors(t *testing.T, path, prefix string) []byte {
 	t.Helper()
 	f, err := weights.Open(path)
 	if err != nil {
@@ -458,18 +380,18 @@ func without(t *testing.T, path, prefix string) []byte {
 // TestNetworksThatAreNotNeeded opens codecs without a decoder and without an
 // encoder, from checkpoints that have none.
 func TestNetworksThatAreNotNeeded(t *testing.T) {
-	path := smallCheckpoint(t, "small.safetensors", smallConfig, false)
+	path := codectest.Checkpoint(t, "small.safetensors", codectest.Config)
 	whole, err := Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer whole.Close()
-	x := vowel(4000, 24000)
+	x := codectest.Vowel(4000, 24000)
 	want, _ := whole.Encode(x)
 	samples, _ := whole.Decode(want)
 
-	config := WithConfig(writeFile(t, "c.json", smallConfig))
-	encoder, err := OpenBytes("m", without(t, path, "decoder."), config, WithoutDecoder())
+	config := WithConfig(codectest.WriteFile(t, "c.json", codectest.Config))
+	encoder, err := OpenBytes("m", withoutTensors(t, path, "decoder."), config, WithoutDecoder())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -480,7 +402,7 @@ func TestNetworksThatAreNotNeeded(t *testing.T) {
 	if _, err := encoder.Decode(want); !errors.Is(err, ErrNotLoaded) {
 		t.Errorf("decoding without a decoder: %v", err)
 	}
-	decoder, err := OpenBytes("m", without(t, path, "encoder."), config, WithoutEncoder())
+	decoder, err := OpenBytes("m", withoutTensors(t, path, "encoder."), config, WithoutEncoder())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -491,7 +413,64 @@ func TestNetworksThatAreNotNeeded(t *testing.T) {
 	if _, err := decoder.Encode(x); !errors.Is(err, ErrNotLoaded) {
 		t.Errorf("encoding without an encoder: %v", err)
 	}
-	if _, err := OpenBytes("m", without(t, path, "encoder."), config); !errors.Is(err, ErrTensors) {
+	if _, err := OpenBytes("m", withoutTensors(t, path, "encoder."), config); !errors.Is(err, ErrTensors) {
 		t.Errorf("an encoder that is missing: %v", err)
+	}
+}
+
+func TestFingerprints(t *testing.T) {
+	a, err := Open(codectest.Checkpoint(t, "a.safetensors", codectest.Config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	b, err := Open(codectest.Checkpoint(t, "b.pth", codectest.Config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	qa, da, errA := a.Fingerprints()
+	if qb, db, errB := b.Fingerprints(); errA != nil || errB != nil || qa != qb || da != db || qa == da || qa == (Fingerprint{}) {
+		t.Errorf("quantizer %v and %v, decoder %v and %v", qa, qb, da, db)
+	}
+	if len(qa.String()) != 32 || strings.Trim(qa.String(), "0123456789abcdef") != "" {
+		t.Errorf("fingerprint %q", qa)
+	}
+}
+
+// TestTokensFingerprint: that of the tensors alone, and of those that matter.
+func TestTokensFingerprint(t *testing.T) {
+	path := codectest.Checkpoint(t, "a.safetensors", codectest.Config)
+	full, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	partial, err := Open(path, WithoutDecoder(), WithThreads(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer partial.Close()
+	other, err := OpenRandom(6, WithConfig(codectest.WriteFile(t, "c.json", codectest.Config)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if q, _, err := partial.Fingerprints(); !errors.Is(err, ErrNotLoaded) || q == (Fingerprint{}) {
+		t.Errorf("without its decoder: quantizer %v, %v", q, err)
+	}
+	if full.TokensFingerprint() != partial.TokensFingerprint() || full.TokensFingerprint() == other.TokensFingerprint() {
+		t.Errorf("%v with decoder, %v without, %v with other weights", full.TokensFingerprint(), partial.TokensFingerprint(), other.TokensFingerprint())
+	}
+}
+
+func TestParsePart(t *testing.T) {
+	for part := range NumParts {
+		if got, err := ParsePart(part.String()); err != nil || got != part {
+			t.Errorf("%v is read as %v, %v", part, got, err)
+		}
+	}
+	if _, err := ParsePart("noise"); err == nil {
+		t.Error("noise is a part")
 	}
 }

@@ -1,10 +1,6 @@
 package facodec
 
-import (
-	"fmt"
-
-	"github.com/facodec-go/facodec/internal/model"
-)
+import "github.com/facodec-go/facodec/internal/model"
 
 // A Part is one of the three streams of codes that an utterance is split into. It
 // indexes Codes and whatever else there is one of for each.
@@ -41,20 +37,27 @@ func (c Codes) Slice(from, to int) Codes { return Codes(model.Codes(c).Slice(fro
 // only be added to an empty c.
 func (c *Codes) Append(frames Codes) { (*model.Codes)(c).Append(model.Codes(frames)) }
 
+// Only returns the codes of some parts, sharing memory: Prosody and Content for a
+// conversion.
+func (c Codes) Only(parts ...Part) (some Codes) {
+	for _, part := range parts {
+		some[part] = c[part]
+	}
+	return some
+}
+
 // Tokens are all that a decoder needs of an utterance.
 type Tokens struct {
 	Codes
-	Timbre  []float32 // [latent]
+	Timbre  []float32 // TimbreLen values
 	Samples int       // the utterance's length; the frames hold up to a hop more
 }
 
-// checkCodes refuses what Decode would read past its tables for.
-func (c *Codec) checkCodes(codes Codes) error {
-	if codes.Frames() == 0 {
-		return fmt.Errorf("no frames: %w", ErrEmpty)
-	}
-	if err := model.Codes(codes).Check(c.Books(), c.CodebookSize()); err != nil {
-		return fmt.Errorf("%w: %w", err, ErrTokens)
-	}
-	return nil
+// Features are the tokens of an utterance and what its codes stand for, as the
+// networks that are trained on them take it.
+type Features struct {
+	Tokens
+	// Quantized is what each part's codes stand for, [latent][frames], row-major: nil
+	// for a part without books. The sum is the decoder's input, before its norm.
+	Quantized [NumParts][]float32
 }

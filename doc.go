@@ -2,7 +2,33 @@
 // into prosody, content, timbre and residual (NaturalSpeech 3, arXiv
 // 2403.03100). It reconstructs speech, converts one voice into another from a
 // single reference clip, and extracts the codes that language and speech models
-// feed on.
+// are trained on.
+//
+// Open a checkpoint, then reconstruct a file:
+//
+//	codec, err := facodec.Open("facodec.safetensors")
+//	if err != nil {
+//		return err
+//	}
+//	defer codec.Close()
+//	report, err := codec.ReconstructFile(ctx, "clip.flac", "again.wav", facodec.FileOptions{})
+//
+// Convert a voice, in memory or from file to file:
+//
+//	timbre, err := codec.Timbre(reference)             // []float32, mono at codec.SampleRate()
+//	converted, err := codec.Convert(samples, timbre)   // as many samples out as in
+//
+//	decoder, err := codec.NewDecoder(timbre)
+//	report, err := codec.ConvertFile(ctx, "clip.flac", "converted.wav", decoder, facodec.FileOptions{})
+//
+// Encode to codes and decode them again:
+//
+//	tokens, err := codec.Encode(samples)
+//	content := tokens.Codes[facodec.Content]           // [book][frame]
+//	again, err := codec.Decode(tokens)                 // what Reconstruct returns
+//
+// Package fac stores tokens in compressed files, and package hub downloads the
+// published checkpoints.
 //
 // # The signal path
 //
@@ -17,33 +43,16 @@
 // the standard configuration. Every [Codec.HopLength] samples, 300, are a frame:
 // 80 frames a second, each of six codes of 10 bits, which makes 4.8 kbit/s. The
 // timbre is one vector for the whole utterance. A voice is converted by decoding
-// prosody and content under the timbre of another.
-//
-//	codec, err := facodec.Open("facodec.safetensors")
-//	if err != nil {
-//		return err
-//	}
-//	defer codec.Close()
-//	voice, err := codec.Timbre(reference)
-//	...
-//	converted, err := codec.Convert(samples, voice)
+// prosody and content under the timbre of another; an enrolled [Voice] keeps a timbre.
 //
 // # Streams
 //
-// [Encoder] and [Decoder] take an utterance in pieces of any size and give what
-// is complete so far; [Stream] is both, and speaks while it hears. Codes and
-// samples are the same, bit for bit, however the utterance is cut and on however
-// many threads it is computed: whole is a stream of one piece. Memory does not
-// grow with the length.
+// [Encoder] and [Decoder] take an utterance in pieces of any size and return what
+// is complete so far; [Stream] is both, from samples to samples. Codes and samples
+// are the same, bit for bit, however the utterance is cut and on however many threads
+// it is computed: a whole utterance is a stream of one piece. Memory does not grow
+// with the length.
 //
 // A Codec is read-only once it is open and serves any number of goroutines. A
 // stream belongs to one goroutine at a time.
-//
-// # Compressed files
-//
-// [Codec.EncodeFile] and [Codec.DecodeFile] go between recordings and .fac files,
-// which hold the codes, the timbre and the exact length of an utterance:
-// decoded, they are what [Codec.ReconstructFile] gives, sample for sample.
-// [FacWriter] and [FacReader] write and read them as streams, [WriteTokens] and
-// [ReadTokens] whole, without a codec. docs/fac.md defines the format.
 package facodec

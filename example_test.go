@@ -10,9 +10,9 @@ import (
 )
 
 // open stands for facodec.Open("facodec.safetensors"): the examples run on a
-// small codec with weights that are made up.
+// small codec with random weights.
 func open() *facodec.Codec {
-	codec, err := facodec.OpenSynthetic(0, facodec.WithConfig("testdata/small.json"))
+	codec, err := facodec.OpenRandom(0, facodec.WithConfig("testdata/small.json"))
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -74,9 +74,9 @@ func ExampleStream() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	stream := codec.NewStream().SpeakWith(decoder, false)
+	stream := codec.NewStream(decoder, facodec.Prosody, facodec.Content)
 
-	heard, block := 0, make([]float32, 480) // 20 ms, as a sound card gives them
+	received, block := 0, make([]float32, 480) // 20 ms, as a sound card gives them
 	for i := range 50 {
 		for j := range block {
 			block[j] = float32(0.1 * math.Sin(float64(480*i+j)/20))
@@ -84,14 +84,14 @@ func ExampleStream() {
 		if err := stream.Write(block); err != nil {
 			log.Fatal(err)
 		}
-		heard += stream.Read(block)
+		received += stream.Read(block)
 	}
 	if err := stream.Flush(); err != nil {
 		log.Fatal(err)
 	}
 	for n := stream.Read(block); n > 0; n = stream.Read(block) {
-		heard += n
+		received += n
 	}
-	fmt.Println(heard, "samples heard,", stream.ReadCodes().Frames(), "frames")
-	// Output: 24000 samples heard, 80 frames
+	fmt.Println(received, "samples")
+	// Output: 24000 samples
 }

@@ -1,8 +1,7 @@
 package facodec
 
 import (
-	"fmt"
-
+	"github.com/facodec-go/facodec/internal/codec"
 	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/kernel"
 )
@@ -10,31 +9,27 @@ import (
 // An Option changes how a model is opened.
 type Option func(*options) error
 
-type options struct {
-	config   *config.Config
-	threads  int
-	leaveOut []string // networks
-}
+type options struct{ codec.Options }
 
-func collect(opts []Option) (*options, error) {
+func collect(opts []Option) (codec.Options, error) {
 	if err := kernel.CheckEnvironment(); err != nil {
-		return nil, err
+		return codec.Options{}, err
 	}
-	o := &options{}
+	var o options
 	for _, opt := range opts {
-		if err := opt(o); err != nil {
-			return nil, err
+		if err := opt(&o); err != nil {
+			return codec.Options{}, err
 		}
 	}
-	return o, nil
+	return o.Options, nil
 }
 
-// WithConfig reads the configuration from a file: the originals' experiment file
-// or the config.yml beside a published checkpoint. Without it the checkpoint's
-// own is used, or one that lies beside it.
+// WithConfig reads the configuration from a file: upstream's experiment file or the
+// config.yml beside a published checkpoint. Without it the checkpoint's own is used,
+// or one that lies beside it.
 func WithConfig(path string) Option {
 	return func(o *options) (err error) {
-		o.config, err = config.Load(path)
+		o.Config, err = config.Load(path)
 		return err
 	}
 }
@@ -43,29 +38,24 @@ func WithConfig(path string) Option {
 // for each CPU. It changes no result.
 func WithThreads(n int) Option {
 	return func(o *options) error {
-		if n < 1 || n > 1024 {
-			return fmt.Errorf("%d threads: give 1 to 1024", n)
-		}
-		o.threads = n
-		return nil
+		o.Threads = n
+		return codec.CheckThreads(n)
 	}
 }
 
 // WithoutDecoder leaves the decoder's weights aside, more than half of them, for
-// who only encodes: the checkpoint need not have any. NewDecoder and what decodes
-// return ErrNotLoaded then.
-func WithoutDecoder() Option { return leaveOut(networkDecoder) }
+// programs that only encode: the checkpoint need not have any. NewDecoder and what
+// decodes return ErrNotLoaded then.
+func WithoutDecoder() Option { return without(codec.Decoder) }
 
-// WithoutEncoder leaves the encoder's weights aside, for who only decodes: the
-// checkpoint need not have any. What encodes returns ErrNotLoaded then; timbres
+// WithoutEncoder leaves the encoder's weights aside, for programs that only decode:
+// the checkpoint need not have any. What encodes returns ErrNotLoaded then; timbres
 // can still be taken.
-func WithoutEncoder() Option { return leaveOut(networkEncoder) }
+func WithoutEncoder() Option { return without(codec.Encoder) }
 
-const networkEncoder, networkDecoder = "encoder", "decoder"
-
-func leaveOut(network string) Option {
+func without(network string) Option {
 	return func(o *options) error {
-		o.leaveOut = append(o.leaveOut, network)
+		o.LeaveOut = append(o.LeaveOut, network)
 		return nil
 	}
 }

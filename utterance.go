@@ -1,8 +1,13 @@
 package facodec
 
-import "fmt"
+import (
+	"fmt"
 
-// Timbre returns the timbre of a voice from one or more clips of it, LatentDim
+	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/op"
+)
+
+// Timbre returns the timbre of a voice from one or more clips of it, TimbreLen
 // values.
 func (c *Codec) Timbre(clips ...[]float32) ([]float32, error) {
 	v := c.NewVoiceEncoder()
@@ -44,7 +49,7 @@ func (c *Codec) encode(samples []float32) (Codes, error) {
 
 // Decode returns the samples of an utterance, t.Samples of them.
 func (c *Codec) Decode(t *Tokens) ([]float32, error) {
-	if err := c.checkCodes(t.Codes); err != nil {
+	if err := c.model.CheckCodes(model.Codes(t.Codes)); err != nil {
 		return nil, err
 	}
 	if n, hop := t.Samples, c.HopLength(); n <= (t.Frames()-1)*hop || n > t.Frames()*hop {
@@ -70,9 +75,9 @@ func (c *Codec) Reconstruct(samples []float32) ([]float32, error) {
 	return c.Decode(t)
 }
 
-// Convert speaks an utterance in the voice of timbre: prosody and content of the
-// source, without its residual, under the norm of the other voice. As many
-// samples out as in.
+// Convert returns an utterance in the voice of timbre: prosody and content of the
+// source, without its residual, under the norm of the other voice. As many samples
+// out as in.
 func (c *Codec) Convert(samples, timbre []float32) ([]float32, error) {
 	d, err := c.NewDecoder(timbre)
 	if err != nil {
@@ -82,10 +87,38 @@ func (c *Codec) Convert(samples, timbre []float32) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	codes[Residual] = nil
-	out, err := d.Push(codes)
+	out, err := d.Push(codes.Only(Prosody, Content))
 	if err != nil {
 		return nil, err
 	}
 	return append(out, d.Flush()...)[:len(samples)], nil
+}
+
+// Extract returns the features of an utterance.
+func (c *Codec) Extract(samples []float32) (*Features, error) {
+	t, err := c.Encode(samples)
+	if err != nil {
+		return nil, err
+	}
+	q, err := c.Quantized(t.Codes)
+	if err != nil {
+		return nil, err
+	}
+	return &Features{Tokens: *t, Quantized: q}, nil
+}
+
+// Quantized returns what the codes of each part stand for, [latent][frames],
+// row-major; nil for a part without books. Frames do not depend on each other.
+func (c *Codec) Quantized(codes Codes) (parts [NumParts][]float32, err error) {
+	if err := c.model.CheckCodes(model.Codes(codes)); err != nil {
+		return parts, err
+	}
+	r := op.NewRun(c.model.Pool)
+	r.Last = true
+	for i, x := range c.model.Quantized(r, model.Codes(codes)) {
+		if x.T > 0 {
+			parts[i] = x.ToBCT() // one sequence: [latent, T]
+		}
+	}
+	return parts, nil
 }

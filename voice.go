@@ -1,15 +1,24 @@
 package facodec
 
 import (
-	"context"
+	"bytes"
+	"encoding/binary"
 	"fmt"
+	"hash/crc32"
+	"io"
 	"math"
+	"os"
+
+	"github.com/facodec-go/facodec/internal/atomicfile"
+	"github.com/facodec-go/facodec/internal/codec"
+	"github.com/facodec-go/facodec/internal/fileerr"
+	"github.com/facodec-go/facodec/internal/recording"
 )
 
 // A Voice is a timbre that is kept for later, with what made it. It is what
-// `facodec voice enroll` writes, and stands wherever a reference clip does.
+// `facodec voice enroll` writes, and is used in place of reference clips.
 type Voice struct {
-	// Timbre is what decoders take, LatentDim values.
+	// Timbre is what decoders take, TimbreLen values.
 	Timbre []float32
 	// Seconds of audio that the timbre is a mean over: its weight when voices are
 	// mixed.
@@ -18,94 +27,6 @@ type Voice struct {
 	// nothing to another one.
 	Model Fingerprint
 }
-
-// Voice returns the voice of the clips that have ended: their timbre, how long
-// they are and which model says so.
-func (v *VoiceEncoder) Voice() (*Voice, error) {
-	timbre, err := v.Timbre()
-	if err != nil {
-		return nil, err
-	}
-	return &Voice{Timbre: timbre, Seconds: float64(v.total) / float64(v.codec.SampleRate()), Model: v.codec.timbreFingerprint()}, nil
-}
-
-// VoiceOfFiles returns one voice from audio files, enrolled voices (see
-// Voice.Save) or both, in flat memory. The audio is one voice as TimbreOfFiles
-// makes it; with enrolled ones it is mixed by MixVoices.
-func (c *Codec) VoiceOfFiles(ctx context.Context, paths ...string) (*Voice, error) {
-	return c.enroll(ctx, paths, FileOptions{})
-}
-
-// NormalizedVoiceOfFiles is VoiceOfFiles with each audio file brought to peak 1, as
-// Normalize of FileOptions does with sources.
-func (c *Codec) NormalizedVoiceOfFiles(ctx context.Context, paths ...string) (*Voice, error) {
-	return c.enroll(ctx, paths, FileOptions{Normalize: true})
-}
-
-// EnrollFiles is VoiceOfFiles with a progress, if not nil, that is told how many
-// seconds of all the audio have been heard.
-func (c *Codec) EnrollFiles(ctx context.Context, paths []string, progress func(seconds float64)) (*Voice, error) {
-	return c.enroll(ctx, paths, FileOptions{Progress: progress})
-}
-
-func (c *Codec) enroll(ctx context.Context, paths []string, o FileOptions) (*Voice, error) {
-	var voices []*Voice
-	clips := c.NewVoiceEncoder()
-	hear := func(samples []float32) error {
-		if err := clips.Push(samples); err != nil {
-			return err
-		}
-		if o.Progress != nil {
-			o.Progress(float64(clips.total) / float64(c.SampleRate()))
-		}
-		return nil
-	}
-	for _, path := range paths {
-		if IsVoiceFile(path) {
-			v, err := LoadVoice(path)
-			if err != nil {
-				return nil, err
-			}
-			if err := c.CheckVoice(v); err != nil {
-				return nil, inFile(path, err)
-			}
-			voices = append(voices, v)
-			continue
-		}
-		gain, err := c.gainOf(ctx, path, o)
-		if err != nil {
-			return nil, err
-		}
-		if _, err := c.readFile(ctx, path, scaled(gain, hear)); err != nil {
-			return nil, err
-		}
-		clips.EndClip()
-	}
-	if clips.total > 0 || len(voices) == 0 {
-		v, err := clips.Voice()
-		if err != nil {
-			return nil, err
-		}
-		voices = append(voices, v)
-	}
-	return MixVoices(voices...)
-}
-
-// CheckVoice returns an error that wraps ErrVoice if v was not made by this
-// codec's timbre encoder.
-func (c *Codec) CheckVoice(v *Voice) error {
-	if err := v.check(); err != nil {
-		return err
-	}
-	if own := c.timbreFingerprint(); v.Model != own {
-		return fmt.Errorf("%w: made by timbre encoder %v, and this codec's is %v; enroll it anew with this checkpoint",
-			ErrVoice, v.Model, own)
-	}
-	return checkTimbre(v.Timbre, c.LatentDim())
-}
-
-// timbreFingerprint is that of what turns a voice into its timbre.
-func (c *Codec) timbreFingerprint() Fingerprint { return c.model.TimbreFingerprint() }
 
 // MixVoices returns the mean of voices of one model, weighted by their seconds.
 // A timbre is itself a mean over the frames of clips, so this is, but for the
@@ -177,8 +98,112 @@ func (v *Voice) check() error {
 	if !(v.Seconds > 0) || math.IsInf(v.Seconds, 1) {
 		return fmt.Errorf("%w: made from %v seconds of audio", ErrVoice, v.Seconds)
 	}
-	if err := checkTimbre(v.Timbre, len(v.Timbre)); err != nil {
+	if err := codec.CheckTimbre(v.Timbre, len(v.Timbre)); err != nil {
 		return fmt.Errorf("%w: %w", ErrVoice, err)
 	}
 	return nil
 }
+
+// The file of a voice; docs/voice.md describes it. All numbers are little-endian.
+const (
+	voiceMagic   = "facvoice"
+	voiceVersion = 1
+	voiceHeader  = 40 // bytes before the timbre
+	maxTimbre    = 1 << 16
+)
+
+var voiceTable = crc32.MakeTable(crc32.Castagnoli)
+
+// MarshalBinary returns the voice as a file holds it (docs/voice.md).
+func (v *Voice) MarshalBinary() ([]byte, error) {
+	if err := v.check(); err != nil {
+		return nil, err
+	}
+	le := binary.LittleEndian
+	b := append(make([]byte, 0, voiceHeader+4*len(v.Timbre)+4), voiceMagic...)
+	b = le.AppendUint32(b, voiceVersion)
+	b = le.AppendUint32(b, uint32(len(v.Timbre)))
+	b = append(b, v.Model[:]...)
+	b = le.AppendUint64(b, math.Float64bits(v.Seconds))
+	for _, x := range v.Timbre {
+		b = le.AppendUint32(b, math.Float32bits(x))
+	}
+	return le.AppendUint32(b, crc32.Checksum(b, voiceTable)), nil
+}
+
+// UnmarshalBinary reads what MarshalBinary returned. It refuses anything else,
+// with an error that wraps ErrVoice, and leaves v as it was then.
+func (v *Voice) UnmarshalBinary(b []byte) error {
+	le := binary.LittleEndian
+	if !bytes.HasPrefix(b, []byte(voiceMagic)) {
+		return fmt.Errorf("%w: does not begin with %q", ErrVoice, voiceMagic)
+	}
+	if len(b) < voiceHeader {
+		return fmt.Errorf("%w: cut short, %d bytes", ErrVoice, len(b))
+	}
+	if version := le.Uint32(b[8:]); version != voiceVersion {
+		return fmt.Errorf("%w: version %d, and this program reads version %d", ErrVoice, version, voiceVersion)
+	}
+	n := int64(le.Uint32(b[12:]))
+	if want := voiceHeader + 4*n + 4; n > maxTimbre || int64(len(b)) != want {
+		return fmt.Errorf("%w: %d bytes for a timbre of %d values, want %d", ErrVoice, len(b), n, want)
+	}
+	body, sum := b[:len(b)-4], le.Uint32(b[len(b)-4:])
+	if crc32.Checksum(body, voiceTable) != sum {
+		return fmt.Errorf("%w: corrupt, its checksum is wrong", ErrVoice)
+	}
+	read := Voice{
+		Model:   Fingerprint(b[16:32]),
+		Seconds: math.Float64frombits(le.Uint64(b[32:])),
+		Timbre:  make([]float32, n),
+	}
+	for i := range read.Timbre {
+		read.Timbre[i] = math.Float32frombits(le.Uint32(b[voiceHeader+4*i:]))
+	}
+	if err := read.check(); err != nil {
+		return err
+	}
+	*v = read
+	return nil
+}
+
+// Save writes the voice to a file, .voice by convention, readable as the umask says.
+// After an error nothing is left of it, and a file that was there is as it was.
+func (v *Voice) Save(path string) error {
+	b, err := v.MarshalBinary()
+	if err != nil {
+		return fileerr.In(path, err)
+	}
+	f, err := atomicfile.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Discard()
+	if _, err := f.Write(b); err != nil {
+		return fileerr.Write(path, err)
+	}
+	return f.Commit()
+}
+
+// LoadVoice reads a file that Save wrote.
+func LoadVoice(path string) (*Voice, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fileerr.In(path, err)
+	}
+	defer f.Close()
+	// One byte more than the largest, so that a longer file is seen to be one.
+	b, err := io.ReadAll(io.LimitReader(f, voiceHeader+4*maxTimbre+4+1))
+	v := &Voice{}
+	if err == nil {
+		err = v.UnmarshalBinary(b)
+	}
+	if err != nil {
+		return nil, fileerr.In(path, err)
+	}
+	return v, nil
+}
+
+// IsVoiceFile says whether a file is meant as a voice: it begins as those do, or its
+// name ends in .voice.
+func IsVoiceFile(path string) bool { return recording.IsKind(path, ".voice", voiceMagic) }

@@ -10,29 +10,19 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/facodec-go/facodec/audio"
+	"github.com/facodec-go/facodec/internal/codectest"
 )
 
 // clipFile writes a clip of a voice as a WAV file.
 func clipFile(t *testing.T, name string, samples []float32) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	w, err := audio.Create(path, 24000, audio.F32)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Write(samples); err != nil {
-		t.Fatal(err)
-	}
-	if err := w.Commit(); err != nil {
-		t.Fatal(err)
-	}
+	path, _ := codectest.WAV(t, name, samples)
 	return path
 }
 
 func enroll(t *testing.T, c *Codec, paths ...string) *Voice {
 	t.Helper()
-	v, err := c.VoiceOfFiles(t.Context(), paths...)
+	v, err := c.EnrollFiles(t.Context(), paths, false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,9 +35,9 @@ func sameVoice(a, b *Voice) bool {
 
 func TestVoiceIsKept(t *testing.T) {
 	c := smallCodec(t)
-	a, b := clipFile(t, "a.wav", vowel(30000, 24000)), clipFile(t, "b.wav", vowel(12000, 24000))
+	a, b := clipFile(t, "a.wav", codectest.Vowel(30000, 24000)), clipFile(t, "b.wav", codectest.Vowel(12000, 24000))
 	v := enroll(t, c, a, b)
-	want, err := c.TimbreOfFiles(t.Context(), a, b)
+	want, err := c.Timbre(codectest.Vowel(30000, 24000), codectest.Vowel(12000, 24000))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +61,7 @@ func TestVoiceIsKept(t *testing.T) {
 // both, which enrolling all clips at once is.
 func TestVoicesMix(t *testing.T) {
 	c := smallCodec(t)
-	clip := vowel(72000, 24000)
+	clip := codectest.Vowel(72000, 24000)
 	a, b := clipFile(t, "a.wav", clip[:24000]), clipFile(t, "b.wav", clip[24000:])
 	path := filepath.Join(t.TempDir(), "a.voice")
 	if err := enroll(t, c, a).Save(path); err != nil {
@@ -103,12 +93,12 @@ func TestVoicesMix(t *testing.T) {
 
 func TestVoiceOfAnotherModel(t *testing.T) {
 	c := smallCodec(t)
-	other, err := OpenSynthetic(6, WithConfig(writeFile(t, "c.json", smallConfig)))
+	other, err := OpenRandom(6, WithConfig(codectest.WriteFile(t, "c.json", codectest.Config)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer other.Close()
-	clip := clipFile(t, "a.wav", vowel(9000, 24000))
+	clip := clipFile(t, "a.wav", codectest.Vowel(9000, 24000))
 	v, w := enroll(t, c, clip), enroll(t, other, clip)
 	for _, err := range []error{
 		other.CheckVoice(v),
@@ -120,7 +110,7 @@ func TestVoiceOfAnotherModel(t *testing.T) {
 		}
 	}
 	// The same tensors in another container are the same model.
-	pth, err := Open(smallCheckpoint(t, "small.pth", smallConfig, false))
+	pth, err := Open(codectest.Checkpoint(t, "small.pth", codectest.Config))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,14 +169,14 @@ func TestVoiceCorruptAtEveryByte(t *testing.T) {
 		refused(good[:i], "cut", i)
 	}
 	refused(append(slices.Clone(good), 0), "longer", len(good))
-	path := writeFile(t, "long.voice", string(append(good, make([]byte, 1<<20)...)))
+	path := codectest.WriteFile(t, "long.voice", string(append(good, make([]byte, 1<<20)...)))
 	if _, err := LoadVoice(path); !errors.Is(err, ErrVoice) {
 		t.Errorf("a long file: %v", err)
 	}
 }
 
 func TestVoiceNotSaved(t *testing.T) {
-	path := writeFile(t, "old.voice", "old")
+	path := codectest.WriteFile(t, "old.voice", "old")
 	if err := (&Voice{Timbre: []float32{1}, Seconds: math.Inf(1)}).Save(path); !errors.Is(err, ErrVoice) {
 		t.Errorf("saved: %v", err)
 	}
@@ -221,4 +211,35 @@ func FuzzVoice(f *testing.F) {
 			t.Fatalf("read %x, wrote %x, %v", b, again, err)
 		}
 	})
+}
+
+// TestTimbreOfEndedClips: what goes on does not count, and without a clip that has
+// ended there is no timbre.
+func TestTimbreOfEndedClips(t *testing.T) {
+	c := smallCodec(t)
+	x := codectest.Vowel(9000, 24000)
+	v := c.NewVoiceEncoder()
+	refused := func(when string) {
+		t.Helper()
+		if timbre, err := v.Timbre(); !errors.Is(err, ErrEmpty) || timbre != nil {
+			t.Errorf("%s: timbre of %d values, %v", when, len(timbre), err)
+		}
+		if _, err := v.Voice(); !errors.Is(err, ErrEmpty) {
+			t.Errorf("%s: a voice, %v", when, err)
+		}
+	}
+	refused("no samples")
+	if err := v.Push(x); err != nil {
+		t.Fatal(err)
+	}
+	refused("before EndClip")
+	v.EndClip()
+	if err := v.Push(x[:500]); err != nil {
+		t.Fatal(err)
+	}
+	want, _ := c.Timbre(x)
+	voice, err := v.Voice()
+	if err != nil || !slices.Equal(voice.Timbre, want) || voice.Seconds != 0.375 {
+		t.Errorf("while another clip goes on: %v, %v seconds", err, voice.Seconds)
+	}
 }

@@ -218,7 +218,7 @@ func (b *batch) show(show *display, jobs int, r facodec.FileReport) {
 		if b.oneOutput {
 			name = r.Source
 		}
-		show.info("%s: %.2f s of audio in %.2f s (real-time factor %.2f)%s", name, r.Seconds, r.Elapsed.Seconds(), r.RealTimeFactor(), size)
+		show.info("%s: %.2f s of audio in %.2f s (real-time factor %.2f)%s", name, r.Seconds, r.Elapsed.Seconds(), factor(r.Elapsed.Seconds(), r.Seconds), size)
 	}
 	for _, text := range r.Warnings {
 		show.warning("%s", text)

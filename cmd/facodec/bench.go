@@ -7,12 +7,15 @@ import (
 
 	"github.com/spf13/cobra"
 
-	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/internal/bench"
+	"github.com/facodec-go/facodec/internal/codec"
+	"github.com/facodec-go/facodec/internal/config"
+	"github.com/facodec-go/facodec/internal/kernel"
 )
 
 // benchReport is what bench prints with --json.
 type benchReport struct {
-	facodec.BenchReport
+	bench.Report
 	RealTimeFactor float64 `json:"real_time_factor"`
 	GFLOPS         float64 `json:"gflops"`
 	Threads        int     `json:"threads"`
@@ -35,8 +38,8 @@ arithmetic speed, the share of each part, and the peak memory of the process.
 Of several runs it prints the fastest: what else goes on on a machine only slows
 it down.
 
-Without a checkpoint it measures the standard codec with synthesized weights,
-which take the same time as learned ones. FACODEC_SIMD=avx2 or generic in the
+Without a checkpoint it measures the standard codec with random weights, which take
+the same time as trained ones. FACODEC_SIMD=avx2 or generic in the
 environment measures slower kernels.`,
 		Example: `  facodec bench
   facodec bench --threads 1 --seconds 5 --json`,
@@ -45,24 +48,21 @@ environment measures slower kernels.`,
 			if seconds <= 0 || seconds > 3600 || runs < 1 {
 				return &usageError{cmd.CommandPath(), fmt.Errorf("%v seconds and %d runs: give up to 3600 seconds and at least one run", seconds, runs)}
 			}
-			if f.checkpoint == "" {
-				f.checkpoint = synthetic
-			}
-			codec, _, err := f.open(cmd)
+			c, err := f.openForBench(cmd)
 			if err != nil {
 				return err
 			}
-			defer codec.Close()
-			report := benchReport{Threads: codec.Threads(), Kernels: facodec.Kernels(), Runs: runs}
+			defer c.Close()
+			report := benchReport{Threads: c.Pool.Threads(), Kernels: kernel.InstructionSet(), Runs: runs}
 			for i := range runs {
 				if err := cmd.Context().Err(); err != nil {
 					return err
 				}
-				if r := codec.Bench(seconds); i == 0 || r.Elapsed < report.Elapsed {
-					report.BenchReport = r
+				if r := bench.Run(c, seconds); i == 0 || r.Elapsed < report.Elapsed {
+					report.Report = r
 				}
 			}
-			report.RealTimeFactor, report.GFLOPS = report.BenchReport.RealTimeFactor(), report.BenchReport.GFLOPS()
+			report.RealTimeFactor, report.GFLOPS = report.Report.RealTimeFactor(), report.Report.GFLOPS()
 			report.PeakMemory = peakMemory()
 			if asJSON {
 				e := json.NewEncoder(cmd.OutOrStdout())
@@ -80,6 +80,32 @@ environment measures slower kernels.`,
 	return cmd
 }
 
+// openForBench opens the codec that is measured.
+func (f *modelFlags) openForBench(cmd *cobra.Command) (*codec.Codec, error) {
+	var o codec.Options
+	if cmd.Flags().Changed("threads") {
+		if err := codec.CheckThreads(f.threads); err != nil {
+			return nil, err
+		}
+		o.Threads = f.threads
+	}
+	if f.config != "" {
+		var err error
+		if o.Config, err = config.Load(f.config); err != nil {
+			return nil, err
+		}
+	}
+	if f.checkpoint == "" || isRandom(f.checkpoint) {
+		return codec.OpenRandom(0, o)
+	}
+	path, err := localCheckpoint(cmd, f.checkpoint)
+	if err != nil {
+		return nil, err
+	}
+	c, err := codec.Open(codec.OnDisk(path), o)
+	return c, cureOpening(err, "--config")
+}
+
 func (r benchReport) print(w io.Writer) error {
 	threads := "threads"
 	if r.Threads == 1 {
@@ -92,7 +118,7 @@ func (r benchReport) print(w io.Writer) error {
 		fmt.Fprintf(w, ", peak memory %.0f MB", float64(r.PeakMemory)/1e6)
 	}
 	fmt.Fprintf(w, "\n\n%12s %10s %8s %12s %10s\n", "part", "seconds", "share", "GMAC/s sound", "GFLOP/s")
-	for _, p := range r.Parts {
+	for _, p := range r.Sections {
 		fmt.Fprintf(w, "%12s %10.3f %7.1f%% %12.2f %10.1f\n", p.Name, p.Elapsed, 100*p.Share, float64(p.MACs)/r.Seconds/1e9, p.GFLOPS)
 	}
 	return nil

@@ -30,7 +30,7 @@ func TestBench(t *testing.T) {
 	}
 	var sum float64
 	names := map[string]bool{}
-	for _, p := range r.Parts {
+	for _, p := range r.Sections {
 		names[p.Name] = true
 		sum += p.Share
 		if p.MACs <= 0 || p.Elapsed <= 0 {

@@ -270,7 +270,7 @@ func TestClipping(t *testing.T) {
 func TestNotices(t *testing.T) {
 	args := []string{"reconstruct", clip("en.flac"), clip("es.flac"), "--checkpoint-path", fixture("small.safetensors"), "--config", fixture("small.json"), "--force", "--output-dir", t.TempDir()}
 	r := succeed(t, args...)
-	for _, want := range []string{"without effect in the configuration: loss_params.base_lr\n", "made up", "reconstructed_en.wav: ", "reconstructed_es.wav: ", "2 files done, "} {
+	for _, want := range []string{"without effect in the configuration: loss_params.base_lr\n", "random weights", "reconstructed_en.wav: ", "reconstructed_es.wav: ", "2 files done, "} {
 		if strings.Count(r.stderr, want) != 1 {
 			t.Errorf("%q is not once in %s", want, r.stderr)
 		}

@@ -123,7 +123,7 @@ func (f *convertFlags) decoder(ctx context.Context, cmd *cobra.Command, codec *f
 			return nil, err
 		}
 		if redecoder, err = codec.OpenRedecoder(path, options...); err != nil {
-			return nil, err
+			return nil, cureOpening(err, "--redecoder-config")
 		}
 		w.close = func() {
 			redecoder.Close()

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/fac"
 )
 
 // decodeFlags are a batch's and what is to be heard.
@@ -97,9 +98,8 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 		return worker{
 			do: func(ctx context.Context, j job, progress func(float64)) (facodec.FileReport, error) {
 				e := endsOf(ctx, cmd, j)
-				return codec.DecodeFile(ctx, e.source, e.output, facodec.DecodeOptions{
-					FileOptions: facodec.FileOptions{SampleFormat: format, Progress: progress},
-					Parts:       parts, Timbre: timbre, In: e.in, Out: e.out,
+				return fac.Decode(ctx, codec, e.source, e.output, fac.DecodeOptions{
+					SampleFormat: format, Parts: parts, Timbre: timbre, Progress: progress, In: e.in, Out: e.out,
 				})
 			},
 			close:   func() { codec.Close() },

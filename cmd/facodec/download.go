@@ -7,7 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/hub"
+	"github.com/facodec-go/facodec/internal/fileerr"
 )
 
 func newDownload() *cobra.Command {
@@ -58,7 +59,7 @@ These variables of the environment hold, as in Python:
 				return printJSON(cmd.OutOrStdout(), r)
 			}
 			if _, err := fmt.Fprintln(cmd.OutOrStdout(), r.Checkpoint); err != nil {
-				return fmt.Errorf("write stdout: %w", plain(err))
+				return fileerr.Write("stdout", err)
 			}
 			return nil
 		},
@@ -71,10 +72,10 @@ These variables of the environment hold, as in Python:
 }
 
 // download gets a model of the hub, with a bar.
-func download(ctx context.Context, show *display, name string, update bool) (*facodec.DownloadReport, error) {
+func download(ctx context.Context, show *display, name string, update bool) (*hub.Model, error) {
 	defer show.stopBar()
 	current := ""
-	r, err := facodec.Download(ctx, name, facodec.DownloadOptions{
+	r, err := hub.Download(ctx, name, hub.Options{
 		Update: update,
 		Progress: func(file string, done, total int64) {
 			if file != current {
@@ -106,7 +107,7 @@ func megabytesOf(done, total float64) string {
 // localCheckpoint returns the path of a checkpoint: the one given, or, for a name
 // that begins with hf://, where it lies in the cache once it is downloaded.
 func localCheckpoint(cmd *cobra.Command, name string) (string, error) {
-	if !facodec.IsHubName(name) {
+	if !hub.IsName(name) {
 		return name, nil
 	}
 	quiet, _ := cmd.Flags().GetBool("quiet") // false for commands without the flag

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/hub"
 )
 
 const hubCommit = "0123456789abcdef0123456789abcdef01234567"
@@ -81,7 +81,7 @@ func TestDownload(t *testing.T) {
 	if r := succeed(t, "download", "facodec"); !strings.Contains(r.stderr, "there already") || asked.Load() != before+1 {
 		t.Errorf("asked %d times; stderr is %q", asked.Load()-before, r.stderr)
 	}
-	var report facodec.DownloadReport
+	var report hub.Model
 	r = succeed(t, "download", "hf://someone/else@v1/folder/mine.safetensors", "--json", "--quiet")
 	if err := json.Unmarshal([]byte(r.stdout), &report); err != nil || r.stderr != "" {
 		t.Fatalf("%v: %s%s", err, r.stdout, r.stderr)

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/fac"
 )
 
 func newEncode() *cobra.Command {
@@ -56,8 +57,8 @@ is reported, the others go on, and the exit code is 1 in the end.`,
 				return worker{
 					do: func(ctx context.Context, j job, progress func(float64)) (facodec.FileReport, error) {
 						e := endsOf(ctx, cmd, j)
-						return codec.EncodeFile(ctx, e.source, e.output, facodec.EncodeOptions{
-							FileOptions: facodec.FileOptions{Progress: progress}, DropResidual: drop, EntropyCoding: entropyCoding, In: e.in, Out: e.out,
+						return fac.Encode(ctx, codec, e.source, e.output, fac.EncodeOptions{
+							DropResidual: drop, EntropyCoding: entropyCoding, Progress: progress, In: e.in, Out: e.out,
 						})
 					},
 					close:   func() { codec.Close() },

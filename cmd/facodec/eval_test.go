@@ -11,6 +11,7 @@ import (
 
 	"github.com/facodec-go/facodec/internal/metric"
 	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/recording"
 )
 
 // evaluatedReport runs eval with --json.
@@ -141,7 +142,7 @@ func TestEvalKeeps(t *testing.T) {
 func TestEvalNormalize(t *testing.T) {
 	dir := t.TempDir()
 	wave := input(t, clip("es.flac"))[:24000]
-	toPeak(wave)
+	recording.GainFor(wave).Apply(wave)
 	loud := wav(t, filepath.Join(dir, "loud.wav"), 24000, 1, wave)
 	for i := range wave {
 		wave[i] /= 64

@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/facodec-go/facodec/internal/fileerr"
 	"github.com/facodec-go/facodec/internal/metric"
 )
 
@@ -180,7 +181,7 @@ func (p *evalPrinter) end(r *evalReport) error {
 		p.codebooks(r)
 	}
 	if p.out.err != nil {
-		return fmt.Errorf("write stdout: %w", plain(p.out.err))
+		return fileerr.Write("stdout", p.out.err)
 	}
 	if t := r.Totals; t.Files > 0 {
 		text := fmt.Sprintf("%s, %.1f s of audio in %.1f s (real-time factor %.2f)", count(t.Files, "recording"), t.Seconds, t.Elapsed, t.RealTime)

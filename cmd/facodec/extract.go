@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/internal/extract"
 )
 
 // extractFlags are a batch's and those of what is written.
@@ -86,14 +86,14 @@ func (f *extractFlags) run(cmd *cobra.Command) error {
 	if !slices.Contains(formats, f.format) {
 		return usage(fmt.Errorf("--format: %q is not one of npz, jsonl, safetensors", f.format))
 	}
-	arrays, err := facodec.ParseWhat(f.what)
+	what, err := extract.ParseWhat(f.what)
 	if err != nil {
 		return usage(fmt.Errorf("--what: %w", err))
 	}
-	if arrays.Quantized && f.format == "jsonl" {
+	if what.Quantized && f.format == "jsonl" {
 		return usage(errors.New("--what: quantized frames are 1 MB for each second of sound, too much for lines of text; say --format npz or safetensors"))
 	}
-	x := &extraction{extractFlags: f, arrays: arrays}
+	x := &extraction{extractFlags: f, arrays: what}
 	if err := x.chooseShard(cmd); err != nil {
 		return usage(err)
 	}

@@ -11,20 +11,27 @@ import (
 
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/internal/corpus"
+	"github.com/facodec-go/facodec/internal/extract"
 )
 
 // An extraction is one run of extract: the part of the corpus that is its own, and
 // the manifest of what is done.
 type extraction struct {
 	*extractFlags
-	arrays   facodec.What
+	arrays   extract.What
 	part     corpus.Shard
 	manifest *corpus.Manifest
-	todo     []string          // paths
-	settings corpus.Settings   // of this run
-	kept     []corpus.Entry    // of earlier ones
-	lines    map[string][]byte // by path, until they are written in order
+	todo     []string             // paths
+	settings corpus.Settings      // of this run
+	kept     []corpus.Entry       // of earlier ones
+	made     map[string]extracted // by path, until they are recorded in order
 	mu       sync.Mutex
+}
+
+// extracted is what is recorded of an output, and the line if it is one.
+type extracted struct {
+	sha256 string
+	line   []byte
 }
 
 // chooseShard reads --shard, or the environment.
@@ -147,19 +154,23 @@ func (x *extraction) open(cmd *cobra.Command) (worker, error) {
 		codec.Close()
 		return worker{}, err
 	}
-	x.lines = map[string][]byte{}
+	x.made = map[string]extracted{}
 	return worker{
 		do: func(ctx context.Context, j job, progress func(float64)) (facodec.FileReport, error) {
-			o := facodec.FileOptions{Normalize: x.normalize, Progress: progress}
-			if x.format != "jsonl" {
-				return codec.ExtractFile(ctx, j.source, j.output, x.arrays, o)
+			o := extract.Options{What: x.arrays, Normalize: x.normalize, Progress: progress}
+			var line []byte
+			var r extract.Report
+			var err error
+			if x.format == "jsonl" {
+				line, r, err = extract.Line(ctx, codec, j.source, j.path, o)
+				r.Output = j.output
+			} else {
+				r, err = extract.File(ctx, codec, j.source, j.output, o)
 			}
-			line, r, err := codec.ExtractLine(ctx, j.source, j.path, x.arrays, o)
-			r.Output = j.output
 			x.mu.Lock()
-			x.lines[j.path] = line
-			x.mu.Unlock()
-			return r, err
+			defer x.mu.Unlock()
+			x.made[j.path] = extracted{r.SHA256, line}
+			return r.FileReport, err
 		},
 		record: x.record,
 		end:    x.manifest.Close,
@@ -173,16 +184,16 @@ func (x *extraction) open(cmd *cobra.Command) (worker, error) {
 
 // record writes what the manifest says of an output, and the line if it is one.
 func (x *extraction) record(j job, r facodec.FileReport) error {
+	x.mu.Lock()
+	made := x.made[j.path]
+	delete(x.made, j.path)
+	x.mu.Unlock()
 	e := corpus.Entry{
-		Path: j.path, Bytes: r.Bytes, SHA256: r.SHA256,
+		Path: j.path, Bytes: r.Bytes, SHA256: made.sha256,
 		Samples: r.Samples, Seconds: r.Seconds, Frames: r.Frames, Settings: x.settings,
 	}
 	if x.format == "jsonl" {
-		x.mu.Lock()
-		line := x.lines[j.path]
-		delete(x.lines, j.path)
-		x.mu.Unlock()
-		return x.manifest.AddLine(line, e)
+		return x.manifest.AddLine(made.line, e)
 	}
 	output, err := filepath.Rel(x.outputDir, j.output)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/internal/corpus"
+	"github.com/facodec-go/facodec/internal/extract"
 	"github.com/facodec-go/facodec/internal/weights"
 )
 
@@ -284,10 +285,10 @@ func TestNormalizeFlag(t *testing.T) {
 	if _, err := codec.ReconstructFile(t.Context(), source, filepath.Join(dir, "r.wav"), o); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := codec.ExtractFile(t.Context(), source, filepath.Join(dir, "e.npz"), facodec.What{Codes: true, Timbre: true}, o); err != nil {
+	if _, err := extract.File(t.Context(), codec, source, filepath.Join(dir, "e.npz"), extract.Options{What: extract.What{Codes: true, Timbre: true}, Normalize: true}); err != nil {
 		t.Fatal(err)
 	}
-	voice, err := codec.NormalizedVoiceOfFiles(t.Context(), source)
+	voice, err := codec.EnrollFiles(t.Context(), []string{source}, true, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,17 +57,18 @@ type modelFlags struct {
 
 func (f *modelFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.checkpoint, "checkpoint-path", "", "`file` with the codec's weights: safetensors or PyTorch; hf://Plachta/FAcodec: the published one, downloaded; synthetic: made-up weights, for trying")
+	flags.StringVar(&f.checkpoint, "checkpoint-path", "", "`file` with the codec's weights: safetensors or PyTorch; hf://Plachta/FAcodec: the published one, downloaded; random: random weights, for trying")
 	flags.StringVar(&f.config, "config", "", "experiment `file`; needed only if the checkpoint carries none and no config.yml lies beside it")
 	flags.IntVar(&f.threads, "threads", 0, "how many threads to compute on (default: one for each CPU); results do not depend on it")
 }
 
 // errNoCheckpoint tells a new user where codecs come from.
 var errNoCheckpoint = errors.New("no --checkpoint-path: name a file, say hf://Plachta/FAcodec " +
-	"to have the published codec downloaded, or say synthetic to try the program with weights that are made up")
+	"to have the published codec downloaded, or say random to try the program with random weights")
 
-// synthetic stands for a codec without a file.
-const synthetic = "synthetic"
+// isRandom says whether a name stands for a codec of random weights, without a file.
+// synthetic is an older name of it.
+func isRandom(checkpoint string) bool { return checkpoint == "random" || checkpoint == "synthetic" }
 
 // check refuses what needs no file to be seen wrong.
 func (f *modelFlags) check() error {
@@ -95,12 +96,13 @@ func (f *modelFlags) options(cmd *cobra.Command) []facodec.Option {
 // user should know of it.
 func (f *modelFlags) open(cmd *cobra.Command, more ...facodec.Option) (codec *facodec.Codec, notices []string, err error) {
 	options := append(f.options(cmd), more...)
-	if f.checkpoint == synthetic {
-		codec, err = facodec.OpenSynthetic(0, options...)
+	if isRandom(f.checkpoint) {
+		codec, err = facodec.OpenRandom(0, options...)
 	} else {
 		var path string
 		if path, err = localCheckpoint(cmd, f.checkpoint); err == nil {
 			codec, err = facodec.Open(path, options...)
+			err = cureOpening(err, "--config")
 		}
 	}
 	if err != nil {
@@ -109,10 +111,22 @@ func (f *modelFlags) open(cmd *cobra.Command, more ...facodec.Option) (codec *fa
 	if keys := codec.UnusedKeys(); len(keys) > 0 {
 		notices = append(notices, "without effect in the configuration: "+strings.Join(keys, ", "))
 	}
-	if codec.Synthesized() {
-		notices = append(notices, f.checkpoint+": weights that are made up and not learned, for trying: what they speak is noise")
+	if codec.Random() {
+		notices = append(notices, f.checkpoint+": random weights, for trying: what they decode is noise")
 	}
 	return codec, notices, nil
+}
+
+// cureOpening adds to an error of opening a model which flag cures it; configFlag
+// names the model's experiment file.
+func cureOpening(err error, configFlag string) error {
+	switch {
+	case errors.Is(err, facodec.ErrNoConfig):
+		return fmt.Errorf("%w with %s", err, configFlag)
+	case errors.Is(err, facodec.ErrKind) && configFlag == "--config":
+		return fmt.Errorf("%w; --redecoder-checkpoint takes a redecoder, --checkpoint-path a codec", err)
+	}
+	return err
 }
 
 // batchFlags are those of the commands that work on many files.
@@ -131,7 +145,7 @@ func (f *batchFlags) add(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.sources, "source", nil, "audio `file`s, or folders of them, whose tree is kept; may be repeated")
 	flags.StringVar(&f.outputDir, "output-dir", "", "`folder` for the outputs; made where it does not exist")
 	f.modelFlags.add(cmd)
-	flags.BoolVar(&f.force, "force", false, "make outputs anew that exist already; otherwise they are kept")
+	flags.BoolVar(&f.force, "force", false, "overwrite outputs that exist; otherwise they are kept")
 	flags.BoolVar(&f.quiet, "quiet", false, "print nothing but errors and warnings")
 	flags.BoolVar(&f.json, "json", false, "print a report to stdout: every file with its durations, what was skipped, what failed")
 }
@@ -162,5 +176,5 @@ func noArgs(cmd *cobra.Command, args []string) error {
 
 // addNormalize adds the flag of the commands that hear recordings.
 func addNormalize(cmd *cobra.Command, normalize *bool) {
-	cmd.Flags().BoolVar(normalize, "normalize", false, "bring recordings to peak 1, as the model was trained on, and what is spoken back to their own level")
+	cmd.Flags().BoolVar(normalize, "normalize", false, "bring recordings to peak 1, as the model was trained on, and outputs back to their own level")
 }

@@ -10,7 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/internal/describe"
+	"github.com/facodec-go/facodec/internal/fileerr"
 )
 
 func newInfo() *cobra.Command {
@@ -46,15 +47,11 @@ how much speech it was enrolled, and which model it is for.`,
 				}
 				return printed(out, d.print)
 			}
-			var options []facodec.Option
-			if config != "" {
-				options = append(options, facodec.WithConfig(config))
-			}
 			path, err := localCheckpoint(cmd, args[0])
 			if err != nil {
 				return err
 			}
-			d, err := facodec.Describe(path, options...)
+			d, err := describe.Describe(path, config)
 			if err != nil {
 				return err
 			}
@@ -77,27 +74,27 @@ func printed(out io.Writer, f func(io.Writer)) error {
 	w := &stickyWriter{w: out}
 	f(w)
 	if w.err != nil {
-		return fmt.Errorf("write stdout: %w", plain(w.err))
+		return fileerr.Write("stdout", w.err)
 	}
 	return nil
 }
 
 // jsonDescription is a description with or without every tensor.
-func jsonDescription(d *facodec.Description, tensors bool) any {
+func jsonDescription(d *describe.Description, tensors bool) any {
 	if !tensors {
 		return d
 	}
-	list := []facodec.TensorDescription{}
+	list := []describe.Tensor{}
 	for _, n := range append(d.Networks[:len(d.Networks):len(d.Networks)], d.State...) {
 		list = append(list, n.List...)
 	}
 	return struct {
-		*facodec.Description
-		List []facodec.TensorDescription `json:"tensor_list"`
+		*describe.Description
+		List []describe.Tensor `json:"tensor_list"`
 	}{d, list}
 }
 
-func printDescription(out io.Writer, d *facodec.Description, tensors bool) {
+func printDescription(out io.Writer, d *describe.Description, tensors bool) {
 	line := func(format string, args ...any) { fmt.Fprintln(out, oneLine(fmt.Sprintf(format, args...))) }
 	kind := "experiment file"
 	if d.Kind == "checkpoint" {
@@ -110,15 +107,15 @@ func printDescription(out io.Writer, d *facodec.Description, tensors bool) {
 		line("  configuration  none in the checkpoint, none beside it; give one with --config")
 	}
 	switch {
-	case d.Synthesized != "":
-		line("  training       none: synthesized weights (%s), for trying", d.Synthesized)
+	case d.Random != "":
+		line("  training       none: random weights (%s), for trying", d.Random)
 	case d.Step != nil && d.Epoch != nil:
 		line("  training       step %s, epoch %d", grouped(*d.Step), *d.Epoch)
 	case d.Step != nil:
 		line("  training       step %s", grouped(*d.Step))
 	}
 	line("  parameters     %s in %s", grouped(d.Parameters), count(d.Tensors, "tensor"))
-	printNetworks(line, d.Networks, func(n facodec.NetworkDescription) string {
+	printNetworks(line, d.Networks, func(n describe.Network) string {
 		switch {
 		case n.Inference:
 			return ", runs"
@@ -129,7 +126,7 @@ func printDescription(out io.Writer, d *facodec.Description, tensors bool) {
 	})
 	if len(d.State) > 0 {
 		line("  to continue training; facodec weights export leaves it out")
-		printNetworks(line, d.State, func(n facodec.NetworkDescription) string {
+		printNetworks(line, d.State, func(n describe.Network) string {
 			if use, ok := stateUses[n.Name]; ok {
 				return ", " + use
 			}
@@ -153,7 +150,7 @@ var stateUses = map[string]string{
 	"adamw": "moments of the optimizers",
 }
 
-func printNetworks(line func(string, ...any), networks []facodec.NetworkDescription, use func(facodec.NetworkDescription) string) {
+func printNetworks(line func(string, ...any), networks []describe.Network, use func(describe.Network) string) {
 	name, parameters := 0, 0
 	for _, n := range networks {
 		name, parameters = max(name, len(n.Name)), max(parameters, len(grouped(n.Parameters)))
@@ -164,7 +161,7 @@ func printNetworks(line func(string, ...any), networks []facodec.NetworkDescript
 	}
 }
 
-func printModel(line func(string, ...any), d *facodec.Description) {
+func printModel(line func(string, ...any), d *describe.Description) {
 	m := d.Model
 	if d.Kind == "checkpoint" {
 		line("  model          %s, configuration %s", m.Type, m.Config)
@@ -184,7 +181,7 @@ func printModel(line func(string, ...any), d *facodec.Description) {
 	}
 }
 
-func printTensors(out io.Writer, d *facodec.Description) {
+func printTensors(out io.Writer, d *describe.Description) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, n := range append(d.Networks[:len(d.Networks):len(d.Networks)], d.State...) {
 		for _, t := range n.List {

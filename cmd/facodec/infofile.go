@@ -8,6 +8,8 @@ import (
 	"os"
 
 	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/fac"
+	"github.com/facodec-go/facodec/internal/fileerr"
 )
 
 // A tokensDescription is what info says of a compressed file, which it reads whole:
@@ -46,16 +48,16 @@ type voiceDescription struct {
 func describeTokens(path string) (*tokensDescription, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", path, plain(err))
+		return nil, fileerr.Read(path, err)
 	}
 	defer f.Close()
 	read := &countingReader{r: bufio.NewReader(f)}
-	r, err := facodec.NewFacReader(read)
+	r, err := fac.NewReader(read)
 	for err == nil {
 		_, err = r.Next()
 	}
 	if !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("read %s: %w", path, plain(err))
+		return nil, fileerr.Read(path, err)
 	}
 	h := r.Header()
 	d := &tokensDescription{
@@ -121,7 +123,7 @@ func (d *voiceDescription) print(out io.Writer) {
 // else.
 func describeOutput(path string) (d interface{ print(io.Writer) }, err error) {
 	switch {
-	case facodec.IsFacFile(path):
+	case fac.IsFile(path):
 		return describeTokens(path)
 	case facodec.IsVoiceFile(path):
 		return describeVoice(path)

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+
+	"github.com/facodec-go/facodec/internal/fileerr"
 )
 
 // A job makes one output of one source.
@@ -98,7 +100,7 @@ func (f *folders) make(dir string) error {
 			if os.IsExist(err) {
 				continue
 			}
-			return fmt.Errorf("output folder %s: %w", missing[i], plain(err))
+			return fmt.Errorf("output folder %s: %w", missing[i], fileerr.Cause(err))
 		}
 		f.made = append(f.made, missing[i])
 	}

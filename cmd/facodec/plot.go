@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -12,6 +13,7 @@ import (
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/internal/eventlog"
 	"github.com/facodec-go/facodec/internal/plot"
+	"github.com/facodec-go/facodec/internal/recording"
 	"github.com/facodec-go/facodec/internal/scope"
 )
 
@@ -238,14 +240,26 @@ func (f *plotFlags) compare(show *display, r *scope.Recording, path string) {
 
 // encodeForPlot encodes a recording up to a time, 0 for the end.
 func encodeForPlot(ctx context.Context, codec *facodec.Codec, path string, to float64) (*scope.Codes, error) {
+	in, err := recording.Open(ctx, path, codec.SampleRate(), false)
+	if err != nil {
+		return nil, err
+	}
+	left := math.MaxInt
+	if to > 0 {
+		left = int(math.Ceil(to * float64(codec.SampleRate())))
+	}
 	encoder := codec.NewEncoder()
 	var codes facodec.Codes
-	err := readAudio(ctx, path, codec.SampleRate(), to, func(samples []float32) error {
-		more, err := encoder.Push(samples)
-		if err == nil {
-			codes.Append(more)
+	_, err = in.Read(ctx, func(samples []float32) error {
+		more, err := encoder.Push(samples[:min(left, len(samples))])
+		if err != nil {
+			return fmt.Errorf("%s: %w", path, err)
 		}
-		return err
+		codes.Append(more)
+		if left -= len(samples); left <= 0 {
+			return recording.ErrStop
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/fac"
 	"github.com/facodec-go/facodec/internal/npz"
 )
 
@@ -83,16 +84,16 @@ func TestPlotCodes(t *testing.T) {
 		t.Fatal(err)
 	}
 	residual := codec.Books()[facodec.Residual]
-	header, err := codec.FacHeader(residual)
+	header, err := fac.HeaderFor(codec, residual)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var fac bytes.Buffer
-	if err := facodec.WriteTokens(&fac, header, tokens); err != nil {
+	var data bytes.Buffer
+	if err := fac.WriteTokens(&data, header, tokens); err != nil {
 		t.Fatal(err)
 	}
 	compressed := filepath.Join(dir, "en.fac")
-	write(t, compressed, fac.Bytes())
+	write(t, compressed, data.Bytes())
 	if !bytes.Equal(draw(source, "--codes", compressed), want) {
 		t.Error("the codes of a .fac give another picture than the codec's")
 	}
@@ -106,7 +107,7 @@ func TestPlotCodes(t *testing.T) {
 	if !strings.Contains(r.stderr, "another recording?") {
 		t.Errorf("codes of another recording: %q", r.stderr)
 	}
-	write(t, compressed, fac.Bytes()[:fac.Len()-3])
+	write(t, compressed, data.Bytes()[:data.Len()-3])
 	fail(t, compressed, "plot", source, "-o", filepath.Join(dir, "cut.png"), "--codes", compressed)
 	absent(t, filepath.Join(dir, "cut.png"))
 }

@@ -1,17 +1,15 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"path/filepath"
 	"strings"
 
 	facodec "github.com/facodec-go/facodec"
-	"github.com/facodec-go/facodec/audio"
+	"github.com/facodec-go/facodec/fac"
+	"github.com/facodec-go/facodec/internal/fileerr"
 	"github.com/facodec-go/facodec/internal/npz"
 	"github.com/facodec-go/facodec/internal/scope"
 )
@@ -23,7 +21,7 @@ const standardFrameRate = 80
 func readCodes(path string) (*scope.Codes, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, plain(err))
+		return nil, fileerr.In(path, err)
 	}
 	if err := checkRegular(path, info); err != nil {
 		return nil, err
@@ -95,12 +93,12 @@ func rowsOf(a *npz.Array) ([][]int32, error) {
 func readFacCodes(path string) (*scope.Codes, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, plain(err))
+		return nil, fileerr.In(path, err)
 	}
 	defer file.Close()
-	tokens, header, err := facodec.ReadTokens(file)
+	tokens, header, err := fac.ReadTokens(file)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, plain(err))
+		return nil, fileerr.In(path, err)
 	}
 	rows := codeRows(tokens.Codes, float64(header.SampleRate)/float64(header.HopLength))
 	if rows.Frames() == 0 {
@@ -122,36 +120,4 @@ func codeRows(codes facodec.Codes, rate float64) *scope.Codes {
 		}
 	}
 	return c
-}
-
-// readAudio hands the samples of a file to do in pieces, up to a time in seconds,
-// 0 for the end.
-func readAudio(ctx context.Context, path string, rate int, to float64, do func([]float32) error) error {
-	in, err := audio.OpenAt(path, rate)
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	left := int64(math.MaxInt64)
-	if to > 0 {
-		left = int64(math.Ceil(to * float64(rate)))
-	}
-	buf := make([]float32, 1<<15)
-	for left > 0 {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		n, err := in.Read(buf[:min(left, int64(len(buf)))])
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		left -= int64(n)
-		if err := do(buf[:n]); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-	}
-	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/internal/fileerr"
 )
 
 // A report is what --json prints of a run over many files.
@@ -145,7 +146,7 @@ func printJSON(out io.Writer, v any) error {
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	if err := e.Encode(v); err != nil {
-		return fmt.Errorf("write stdout: %w", plain(err))
+		return fileerr.Write("stdout", err)
 	}
 	return nil
 }

@@ -1,13 +1,14 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/facodec-go/facodec/internal/fileerr"
 )
 
 // audioEndings are what files in a folder are taken for audio by. A file that is
@@ -65,7 +66,7 @@ func (k sourceKind) find(args []string, skip string, fail func(path string, err 
 		info, err := os.Stat(arg)
 		switch {
 		case err != nil:
-			fail(arg, fmt.Errorf("%s: %w", arg, plain(err)))
+			fail(arg, fileerr.In(arg, err))
 		case info.IsDir():
 			before := len(sources)
 			failed := false
@@ -102,7 +103,7 @@ func (k sourceKind) walk(root, dir string, skip fs.FileInfo, found func(source),
 	folder := filepath.Join(root, dir)
 	entries, err := os.ReadDir(folder)
 	if err != nil {
-		fail(folder, fmt.Errorf("%s: %w", folder, plain(err)))
+		fail(folder, fileerr.In(folder, err))
 		return
 	}
 	for _, entry := range entries {
@@ -121,19 +122,9 @@ func (k sourceKind) walk(root, dir string, skip fs.FileInfo, found func(source),
 		}
 		info, err := os.Stat(path)
 		if err != nil {
-			fail(path, fmt.Errorf("%s: %w", path, plain(err)))
+			fail(path, fileerr.In(path, err))
 		} else if info.Mode().IsRegular() {
 			found(source{path, dir})
 		}
 	}
-}
-
-// plain drops the operation and path of a file error, for a message that has its
-// own.
-func plain(err error) error {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
-		return pathErr.Err
-	}
-	return err
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	carried "github.com/facodec-go/facodec/internal/checkpoint"
+	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/train"
 	"github.com/facodec-go/facodec/internal/weights"
@@ -112,5 +112,6 @@ func (f *trainRedecoderFlags) configOf(file *weights.File) (*config.Config, erro
 	if f.codecConfig != "" {
 		return config.Load(f.codecConfig)
 	}
-	return carried.Config(file, file.Path(), carried.Beside(file.Path()), "give one with --codec-config")
+	c, err := checkpoint.Config(file, file.Path(), checkpoint.Beside(file.Path()))
+	return c, cureOpening(err, "--codec-config")
 }

@@ -157,7 +157,7 @@ func hear(cmd *cobra.Command, codec *facodec.Codec, show *display, files []strin
 	}
 	show.startBar(total, func(done, total float64) string { return clock(done) + " of " + clock(total) })
 	defer show.stopBar()
-	return codec.EnrollFiles(cmd.Context(), files, func(seconds float64) {
+	return codec.EnrollFiles(cmd.Context(), files, false, func(seconds float64) {
 		total = max(total, seconds)
 		show.progress(seconds, total, filepath.Base(files[0]))
 	})

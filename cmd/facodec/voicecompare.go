@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/internal/fileerr"
 )
 
 // compareReport is what voice compare --json prints.
@@ -50,7 +51,7 @@ needed. Voices that two models made cannot be compared.`,
 			}
 			if !asJSON {
 				if _, err := fmt.Fprintf(cmd.OutOrStdout(), "%.4f\n", cosine); err != nil {
-					return fmt.Errorf("write stdout: %w", plain(err))
+					return fileerr.Write("stdout", err)
 				}
 				return nil
 			}

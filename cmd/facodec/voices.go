@@ -47,11 +47,7 @@ func voiceName(args, files []string) string {
 // timbre returns the voice's timbre as the codec hears it, clips at peak 1 if
 // normalize says so.
 func (r references) timbre(ctx context.Context, codec *facodec.Codec, normalize bool) ([]float32, error) {
-	find := codec.VoiceOfFiles
-	if normalize {
-		find = codec.NormalizedVoiceOfFiles
-	}
-	voice, err := find(ctx, r.files...)
+	voice, err := codec.EnrollFiles(ctx, r.files, normalize, nil)
 	if err != nil {
 		return nil, err
 	}

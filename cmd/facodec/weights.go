@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/internal/convert"
 )
 
 func newWeights() *cobra.Command {
@@ -45,13 +45,13 @@ func (f *weightsFlags) add(cmd *cobra.Command, config string) {
 
 // weightsReport is what --json prints.
 type weightsReport struct {
-	facodec.WeightsReport
+	convert.Report
 	Bytes int64 `json:"bytes"`
 	Kept  bool  `json:"kept"` // the output existed, nothing was done
 }
 
 // write has make write a checkpoint, with a bar, and reports on it.
-func (f *weightsFlags) write(cmd *cobra.Command, output string, make func(facodec.WeightsOptions) (facodec.WeightsReport, error)) error {
+func (f *weightsFlags) write(cmd *cobra.Command, output string, make func(convert.Options) (convert.Report, error)) error {
 	show := newDisplay(cmd.ErrOrStderr(), f.quiet)
 	r := weightsReport{}
 	r.Output = output
@@ -62,12 +62,12 @@ func (f *weightsFlags) write(cmd *cobra.Command, output string, make func(facode
 		show.startBar(1, func(done, total float64) string {
 			return fmt.Sprintf("%.0f of %.0f MB", done/1e6, total/1e6)
 		})
-		r.WeightsReport, err = make(facodec.WeightsOptions{Config: f.config, Progress: func(done, total int64) {
+		r.Report, err = make(convert.Options{Config: f.config, Progress: func(done, total int64) {
 			show.progress(float64(done), float64(total), filepath.Base(output))
 		}})
 		show.stopBar()
 		if err != nil {
-			return err
+			return cureOpening(err, "--config")
 		}
 		if info, err := os.Stat(output); err == nil {
 			r.Bytes = info.Size()
@@ -108,12 +108,12 @@ What no command could open is an error.`,
   facodec weights convert --config config.yml pytorch_model.bin facodec.safetensors`,
 		Args: wantArgs("IN", "OUT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return flags.write(cmd, args[1], func(o facodec.WeightsOptions) (facodec.WeightsReport, error) {
+			return flags.write(cmd, args[1], func(o convert.Options) (convert.Report, error) {
 				input, err := localCheckpoint(cmd, args[0])
 				if err != nil {
-					return facodec.WeightsReport{}, err
+					return convert.Report{}, err
 				}
-				return facodec.ConvertWeights(cmd.Context(), input, args[1], o)
+				return convert.Convert(cmd.Context(), input, args[1], o)
 			})
 		},
 	}
@@ -139,8 +139,8 @@ the format: .safetensors, or .pth, .pt or .bin for PyTorch.`,
   facodec weights synthesize --redecoder try-redecoder.safetensors`,
 		Args: wantArgs("OUT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return flags.write(cmd, args[0], func(o facodec.WeightsOptions) (facodec.WeightsReport, error) {
-				return facodec.Synthesize(cmd.Context(), args[0], seed, redecoder, o)
+			return flags.write(cmd, args[0], func(o convert.Options) (convert.Report, error) {
+				return convert.Random(cmd.Context(), args[0], seed, redecoder, o)
 			})
 		},
 	}

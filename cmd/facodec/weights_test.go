@@ -10,13 +10,13 @@ import (
 	"strings"
 	"testing"
 
-	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/internal/describe"
 	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/weights"
 )
 
-// checkpoint opens a file and closes it in the end.
-func checkpoint(t *testing.T, path string) *weights.File {
+// openFile opens a checkpoint and closes it in the end.
+func openFile(t *testing.T, path string) *weights.File {
 	t.Helper()
 	f, err := weights.Open(path)
 	if err != nil {
@@ -57,7 +57,7 @@ func TestSynthesize(t *testing.T) {
 	} {
 		path := filepath.Join(dir, c.seed+".safetensors")
 		succeed(t, "weights", "synthesize", "--seed", c.seed, "--config", fixture(c.config), path)
-		f := checkpoint(t, path)
+		f := openFile(t, path)
 		seen := false
 		for _, name := range f.Names() {
 			tensor, _ := f.Lookup(name)
@@ -79,7 +79,7 @@ func TestSynthesize(t *testing.T) {
 func TestConvertThereAndBack(t *testing.T) {
 	dir := t.TempDir()
 	training := filepath.Join(dir, "training.pth")
-	arrays := weights.ArraysOf(checkpoint(t, fixture("small.pth")))
+	arrays := weights.ArraysOf(openFile(t, fixture("small.pth")))
 	counter := weights.Array{Name: "fa_predictors.bn.num_batches_tracked", DType: weights.I64, Values: func() ([]float32, error) { return []float32{12}, nil }}
 	predictor := weights.Array{Name: "discriminator.mpd.weight", Shape: []int{2, 3}, Values: func() ([]float32, error) { return []float32{1, 2, 3, 4, 5, 6}, nil }}
 	arrays = append(arrays, counter, predictor)
@@ -95,7 +95,7 @@ func TestConvertThereAndBack(t *testing.T) {
 	if r := succeed(t, "weights", "convert", "--quiet", st, pt); r.stderr != "" {
 		t.Errorf("stderr: %s", r.stderr)
 	}
-	a, b, c := checkpoint(t, training), checkpoint(t, st), checkpoint(t, pt)
+	a, b, c := openFile(t, training), openFile(t, st), openFile(t, pt)
 	sameTensors(t, a, b)
 	sameTensors(t, b, c)
 	if m := b.Metadata(); b.Format() != "safetensors" || m["iters"] != "120000" || m["epoch"] != "7" || m["name"] != "run" || !json.Valid([]byte(m["config"])) {
@@ -126,7 +126,7 @@ func TestConvertPublished(t *testing.T) {
 	in, out := filepath.Join(dir, "pytorch_model.bin"), filepath.Join(dir, "x.safetensors")
 	write(t, in, bareCheckpoint(t))
 	succeed(t, "weights", "convert", in, filepath.Join(dir, "bare.safetensors"))
-	if m := checkpoint(t, filepath.Join(dir, "bare.safetensors")).Metadata(); m["config"] != "" {
+	if m := openFile(t, filepath.Join(dir, "bare.safetensors")).Metadata(); m["config"] != "" {
 		t.Errorf("a configuration from nowhere: %v", m)
 	}
 	wrong := filepath.Join(dir, "wrong.json")
@@ -151,9 +151,9 @@ func TestConvertGolden(t *testing.T) {
 			pt := filepath.Join(t.TempDir(), "b.pth")
 			succeed(t, "weights", "convert", filepath.Join(golden, name), st)
 			succeed(t, "weights", "convert", st, pt)
-			a := checkpoint(t, st)
-			sameTensors(t, a, checkpoint(t, pt))
-			original := checkpoint(t, filepath.Join(golden, name))
+			a := openFile(t, st)
+			sameTensors(t, a, openFile(t, pt))
+			original := openFile(t, filepath.Join(golden, name))
 			if !slices.Equal(a.Names(), original.Names()) {
 				t.Errorf("%q became %q", original.Names(), a.Names())
 			}
@@ -173,7 +173,7 @@ func TestConvertGolden(t *testing.T) {
 	}
 	succeed(t, "weights", "convert", in, st)
 	succeed(t, "weights", "convert", st, pt)
-	sameTensors(t, checkpoint(t, in), checkpoint(t, pt))
+	sameTensors(t, openFile(t, in), openFile(t, pt))
 	if !bytes.Equal(read(t, in), read(t, pt)) {
 		t.Error("a flat file does not come back as it was")
 	}
@@ -189,8 +189,8 @@ func TestWeightsErrors(t *testing.T) {
 		want string
 		args []string
 	}{
-		{"the ending says the format", []string{"convert", in, filepath.Join(dir, "x.onnx")}},
-		{"the ending says the format", []string{"synthesize", dir}},
+		{"the file extension sets the format", []string{"convert", in, filepath.Join(dir, "x.onnx")}},
+		{"the file extension sets the format", []string{"synthesize", dir}},
 		{"no such file", []string{"convert", filepath.Join(dir, "missing.pth"), out}},
 		{"posix.system", []string{"convert", poison, out}},
 		{"no such file or directory", []string{"synthesize", "--config", fixture("small.json"), filepath.Join(dir, "missing", "x.pth")}},
@@ -240,18 +240,18 @@ func TestWeightsKept(t *testing.T) {
 func TestInfo(t *testing.T) {
 	text := succeed(t, "info", fixture("small.pth")).stdout
 	for _, want := range []string{"PyTorch zip checkpoint", "24000 Hz", "80 a second, 300 samples", "1 prosody, 2 content, 3 residual, of 50 entries with 5 values",
-		"2.88 kbit/s", "40 values", "synthesized weights (seed 0)", "quantizer", "runs"} {
+		"2.88 kbit/s", "40 values", "random weights (seed 0)", "quantizer", "runs"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in:\n%s", want, text)
 		}
 	}
-	f := checkpoint(t, fixture("small.safetensors"))
+	f := openFile(t, fixture("small.safetensors"))
 	var sum int64
 	for _, name := range f.Names() {
 		tensor, _ := f.Lookup(name)
 		sum += int64(tensor.Elements())
 	}
-	var d facodec.Description
+	var d describe.Description
 	for _, path := range []string{fixture("small.safetensors"), fixture("small.json")} {
 		if err := json.Unmarshal([]byte(succeed(t, "info", "--json", path).stdout), &d); err != nil {
 			t.Fatal(err)

@@ -3,7 +3,7 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/internal/convert"
 )
 
 func newWeightsExport() *cobra.Command {
@@ -28,12 +28,12 @@ file that the originals load. IN may be any checkpoint that weights convert read
 		Args: wantArgs("IN", "OUT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			small := false
-			err := flags.write(cmd, args[1], func(o facodec.WeightsOptions) (facodec.WeightsReport, error) {
+			err := flags.write(cmd, args[1], func(o convert.Options) (convert.Report, error) {
 				input, err := localCheckpoint(cmd, args[0])
 				if err != nil {
-					return facodec.WeightsReport{}, err
+					return convert.Report{}, err
 				}
-				r, err := facodec.ExportWeights(cmd.Context(), input, args[1], o)
+				r, err := convert.Export(cmd.Context(), input, args[1], o)
 				small = err == nil && len(r.LeftOut) == 0
 				return r, err
 			})

@@ -12,7 +12,7 @@ import (
 // info tells networks from the state of a run.
 func TestExport(t *testing.T) {
 	dir := t.TempDir()
-	small := checkpoint(t, fixture("small.safetensors"))
+	small := openFile(t, fixture("small.safetensors"))
 	arrays := weights.ArraysOf(small)
 	for _, name := range []string{"fa_predictors.a.bias", "train.encoder.a.bias", "adamw.m.encoder.a.bias", "adamw.v.encoder.a.bias"} {
 		arrays = append(arrays, weights.Array{Name: name, Shape: []int{3}, Values: func() ([]float32, error) { return []float32{1, 2, 3}, nil }})
@@ -46,8 +46,8 @@ func TestExport(t *testing.T) {
 	if r := succeed(t, "weights", "export", st, pt); !strings.Contains(r.stderr, "a.safetensors holds nothing but networks that run: it was small already") {
 		t.Errorf("stderr: %s", r.stderr)
 	}
-	sameTensors(t, checkpoint(t, st), small)
-	sameTensors(t, checkpoint(t, pt), small)
+	sameTensors(t, openFile(t, st), small)
+	sameTensors(t, openFile(t, pt), small)
 	if text := succeed(t, "info", pt).stdout; strings.Contains(text, "to continue training") || !strings.Contains(text, "step 12,000, epoch 4") {
 		t.Errorf("info of the export:\n%s", text)
 	}

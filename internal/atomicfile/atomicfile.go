@@ -5,8 +5,12 @@ package atomicfile
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+
+	"github.com/facodec-go/facodec/internal/fileerr"
 )
 
 // A File is written aside its destination until Commit. It must end in Commit
@@ -15,11 +19,14 @@ import (
 type File struct {
 	*os.File
 	path string
+	mode fs.FileMode // of the file that is replaced; 0 for a new one
 	done bool
 }
 
-// Create opens a new file beside path, in path's directory, which must exist.
+// Create opens a new file beside path, in path's directory, which must exist. Its mode
+// is that of the file it replaces, and of a new one what the umask says.
 func Create(path string) (*File, error) {
+	mode := fs.FileMode(0)
 	switch info, err := os.Stat(path); {
 	case err != nil:
 	case info.IsDir():
@@ -27,12 +34,26 @@ func Create(path string) (*File, error) {
 	case !info.Mode().IsRegular():
 		// Renaming over a device or a pipe would replace it.
 		return nil, fmt.Errorf("write %s: is not a regular file", path)
+	default:
+		mode = info.Mode().Perm()
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".tmp-*")
+	f, err := createAside(path)
 	if err != nil {
-		return nil, fmt.Errorf("write %s: %w", path, plain(err))
+		return nil, fileerr.Write(path, err)
 	}
-	return &File{File: f, path: path}, nil
+	return &File{File: f, path: path, mode: mode}, nil
+}
+
+// createAside is os.CreateTemp but for the mode, which there is private whatever the
+// umask says.
+func createAside(path string) (*os.File, error) {
+	for try := 0; ; try++ {
+		name := fmt.Sprintf(".%s.tmp-%d", filepath.Base(path), rand.Uint64())
+		f, err := os.OpenFile(filepath.Join(filepath.Dir(path), name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		if !errors.Is(err, fs.ErrExist) || try == 100 {
+			return f, err
+		}
+	}
 }
 
 // Path returns the destination.
@@ -41,28 +62,14 @@ func (f *File) Path() string { return f.path }
 // Write is that of os.File, but for errors, which do not name the temporary file.
 func (f *File) Write(p []byte) (int, error) {
 	n, err := f.File.Write(p)
-	return n, plain(err)
+	return n, fileerr.Cause(err)
 }
 
 // WriteAt is that of os.File, but for errors, which do not name the temporary
 // file.
 func (f *File) WriteAt(p []byte, off int64) (int, error) {
 	n, err := f.File.WriteAt(p, off)
-	return n, plain(err)
-}
-
-// plain drops the temporary file's name: that of the one that was asked for says
-// more, and the callers know it.
-func plain(err error) error {
-	var pathErr *os.PathError
-	if errors.As(err, &pathErr) {
-		return pathErr.Err
-	}
-	var linkErr *os.LinkError
-	if errors.As(err, &linkErr) {
-		return linkErr.Err
-	}
-	return err
+	return n, fileerr.Cause(err)
 }
 
 // Commit syncs the file and renames it to its destination, replacing what is
@@ -71,8 +78,10 @@ func (f *File) Commit() error {
 	if f.done {
 		return fmt.Errorf("write %s: %w", f.path, os.ErrClosed)
 	}
-	// CreateTemp makes files private; what a user writes is readable as usual.
-	err := f.Chmod(0o644)
+	var err error
+	if f.mode != 0 {
+		err = f.Chmod(f.mode)
+	}
 	if err == nil {
 		err = f.Sync()
 	}
@@ -85,7 +94,7 @@ func (f *File) Commit() error {
 	f.done = true
 	if err != nil {
 		os.Remove(f.Name())
-		return fmt.Errorf("write %s: %w", f.path, plain(err))
+		return fileerr.Write(f.path, err)
 	}
 	syncDir(filepath.Dir(f.path))
 	return nil

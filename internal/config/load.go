@@ -10,6 +10,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/facodec-go/facodec/internal/fileerr"
 )
 
 // Load reads an experiment file. Its errors are of one line: the file and line,
@@ -26,11 +28,7 @@ func Load(path string) (*Config, error) {
 			return Parse(path, data)
 		}
 	}
-	var pathErr *os.PathError
-	if errors.As(err, &pathErr) {
-		err = pathErr.Err
-	}
-	return nil, fmt.Errorf("%s: %w", path, err)
+	return nil, fileerr.In(path, err)
 }
 
 // Parse reads an experiment, JSON (with comments and trailing commas) or YAML as

@@ -14,6 +14,8 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+
+	"github.com/facodec-go/facodec/internal/fileerr"
 )
 
 // DefaultSampleRate is the rate of samples and of a Clip's numbers, in Hz, where
@@ -205,9 +207,9 @@ func Scan(ctx context.Context, o Options) (*Set, error) {
 	case o.Root == "":
 		return nil, errors.New("dataset: no folder is named")
 	case errors.Is(err, os.ErrNotExist):
-		return nil, fmt.Errorf("dataset %s: no such folder: %w", o.Root, plain(err))
+		return nil, fmt.Errorf("dataset %s: no such folder: %w", o.Root, fileerr.Cause(err))
 	case err != nil:
-		return nil, fmt.Errorf("dataset %s: %w", o.Root, plain(err))
+		return nil, fmt.Errorf("dataset %s: %w", o.Root, fileerr.Cause(err))
 	case !info.IsDir():
 		return nil, fmt.Errorf("dataset %s: is a file; want a folder of speech", o.Root)
 	}

@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/facodec-go/facodec/internal/atomicfile"
+	"github.com/facodec-go/facodec/internal/fileerr"
 )
 
 // IndexName is the file in Options.CacheDir.
@@ -196,7 +197,7 @@ func readIndex(dir string, h header, tell func(path, reason string)) map[string]
 		entries, err = parse(data, h)
 	}
 	if err != nil && !errors.Is(err, errOther) {
-		tell(file, fmt.Sprintf("this index is not used, and is made anew: %v", plain(err)))
+		tell(file, fmt.Sprintf("this index is not used, and is made anew: %v", fileerr.Cause(err)))
 	}
 	known := make(map[string]entry, len(entries))
 	for _, e := range entries {
@@ -213,7 +214,7 @@ func writeIndex(dir string, h header, entries []entry, tell func(path, reason st
 	}
 	file := filepath.Join(dir, IndexName)
 	if err := writeFile(file, format(h, entries)); err != nil {
-		tell(dir, fmt.Sprintf("the index cannot be kept, and the next start decodes all files: %v", plain(err)))
+		tell(dir, fmt.Sprintf("the index cannot be kept, and the next start decodes all files: %v", fileerr.Cause(err)))
 	}
 }
 

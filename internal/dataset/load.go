@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/facodec-go/facodec/audio"
+	"github.com/facodec-go/facodec/internal/fileerr"
 	"github.com/facodec-go/facodec/internal/filterdesign"
 )
 
@@ -51,7 +52,7 @@ func (s *Set) read(ctx context.Context, c Clip) ([]float32, error) {
 	// Decoders do not see all changes: what is another file is not even tried.
 	info, err := os.Stat(file)
 	if err != nil {
-		return nil, plain(err)
+		return nil, fileerr.Cause(err)
 	}
 	if info.Size() != c.Size || info.ModTime().UnixNano() != c.ModTime {
 		return nil, errChanged

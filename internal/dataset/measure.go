@@ -8,6 +8,8 @@ import (
 	"math"
 
 	"github.com/facodec-go/facodec/audio"
+
+	"github.com/facodec-go/facodec/internal/fileerr"
 )
 
 // A Reason is why a file is left out.
@@ -155,7 +157,7 @@ func faultOf(err error) (reason Reason, lasting bool) {
 // messageOf is a decoder's error without the file's name, which a report has.
 func messageOf(err error) string {
 	if inner := errors.Unwrap(err); inner != nil {
-		return plain(inner).Error()
+		return fileerr.Cause(inner).Error()
 	}
 	return err.Error()
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/internal/atomicfile"
+	"github.com/facodec-go/facodec/internal/fileerr"
 )
 
 // storeName is the folder in Options.CacheDir that the store has to itself.
@@ -109,7 +110,7 @@ func (s *store) fail(err error) {
 	defer s.mu.Unlock()
 	if !s.off {
 		s.off = true
-		s.tell(s.dir, fmt.Sprintf("long files are no longer stored decoded, and load slower: %v", plain(err)))
+		s.tell(s.dir, fmt.Sprintf("long files are no longer stored decoded, and load slower: %v", fileerr.Cause(err)))
 	}
 }
 

@@ -3,7 +3,6 @@ package dataset
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -12,6 +11,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/facodec-go/facodec/internal/fileerr"
 )
 
 // A found file is one with the right ending.
@@ -52,7 +53,7 @@ func walk(ctx context.Context, root string, tell func(path, reason string)) ([]f
 		real, err = filepath.Abs(real)
 	}
 	if err != nil {
-		return nil, plain(err)
+		return nil, fileerr.Cause(err)
 	}
 	w := &walker{root: root, real: real, tell: tell, ctx: ctx, dirs: map[string]bool{}, files: map[string]bool{}}
 	if err := w.dir(".", real); err != nil {
@@ -86,9 +87,9 @@ func (w *walker) dir(rel, real string) error {
 	entries, err := os.ReadDir(real)
 	if err != nil {
 		if rel == "." {
-			return plain(err)
+			return fileerr.Cause(err)
 		}
-		w.tell(rel, fmt.Sprintf("folder cannot be read: %v", plain(err)))
+		w.tell(rel, fmt.Sprintf("folder cannot be read: %v", fileerr.Cause(err)))
 		return nil
 	}
 	for _, e := range entries {
@@ -121,7 +122,7 @@ func (w *walker) link(rel, at string) {
 	switch {
 	case err != nil:
 		if isSpeech(rel) {
-			w.tell(rel, fmt.Sprintf("link leads nowhere: %v", plain(err)))
+			w.tell(rel, fmt.Sprintf("link leads nowhere: %v", fileerr.Cause(err)))
 		}
 	case info.IsDir():
 		if !within(w.real, real) { // a link upwards is a loop
@@ -148,7 +149,7 @@ func (w *walker) file(rel, real string) {
 	info, err := os.Stat(real)
 	switch {
 	case err != nil:
-		w.tell(rel, plain(err).Error())
+		w.tell(rel, fileerr.Cause(err).Error())
 	case !info.Mode().IsRegular():
 		w.tell(rel, "is a pipe or a device")
 	default:
@@ -164,16 +165,6 @@ func within(path, dir string) bool {
 
 func isSpeech(name string) bool {
 	return slices.Contains(Endings, strings.ToLower(path.Ext(name)))
-}
-
-// plain drops the operation and path of a file error, for a message that has its
-// own.
-func plain(err error) error {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
-		return pathErr.Err
-	}
-	return err
 }
 
 // printable keeps a message on one line whatever a file is called.

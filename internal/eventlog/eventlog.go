@@ -25,6 +25,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/facodec-go/facodec/audio"
+
+	"github.com/facodec-go/facodec/internal/fileerr"
 )
 
 // The names in a run's folder.
@@ -64,7 +66,7 @@ func Open(dir string, last int64) (*Log, error) {
 func open(dir string, last int64, now func() time.Time) (log *Log, err error) {
 	events := filepath.Join(dir, EventsName)
 	if err := os.MkdirAll(events, 0o755); err != nil {
-		return nil, fmt.Errorf("make folder %s: %w", events, plain(err))
+		return nil, fmt.Errorf("make folder %s: %w", events, fileerr.Cause(err))
 	}
 	l := &Log{step: max(last, 0), now: now}
 	if l.lines, err = openLines(filepath.Join(dir, FileName), last); err != nil {

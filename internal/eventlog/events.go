@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/facodec-go/facodec/internal/fileerr"
 )
 
 // The messages are those of TensorFlow's core/util/event.proto and
@@ -63,7 +65,7 @@ const eventsPrefix = "events.out.tfevents."
 func createEvents(dir string, last int64, now time.Time) (*tail, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, fmt.Errorf("read folder %s: %w", dir, plain(err))
+		return nil, fmt.Errorf("read folder %s: %w", dir, fileerr.Cause(err))
 	}
 	second := now.Unix()
 	for _, entry := range entries {
@@ -80,7 +82,7 @@ func createEvents(dir string, last int64, now time.Time) (*tail, error) {
 	path := filepath.Join(dir, name)
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("write %s: %w", path, plain(err))
+		return nil, fileerr.Write(path, err)
 	}
 	t := &tail{name: path, file: f}
 	head := append(frame(versionEvent(now)), frame(startEvent(now, last+1))...)

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/facodec-go/facodec/internal/fileerr"
 )
 
 // An Entry is a line of log.jsonl:
@@ -201,11 +203,11 @@ func Scan(r io.Reader, each func(Entry) error) error {
 func ReadFile(path string, each func(Entry) error) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, plain(err))
+		return fileerr.In(path, err)
 	}
 	defer f.Close()
 	if err := Scan(f, each); err != nil {
-		return fmt.Errorf("%s: %w", path, plain(err))
+		return fileerr.In(path, err)
 	}
 	return nil
 }
@@ -292,7 +294,7 @@ var errLater = errors.New("a later step")
 func openLines(path string, last int64) (*tail, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("write %s: %w", path, plain(err))
+		return nil, fileerr.Write(path, err)
 	}
 	t := &tail{name: path, file: f}
 	if err := t.keep(f, last); err != nil {
@@ -321,7 +323,7 @@ func (t *tail) keep(f *os.File, last int64) error {
 			return nil
 		})
 		if err != nil && err != errLater {
-			return fmt.Errorf("%s: %w", t.name, plain(err))
+			return fileerr.In(t.name, err)
 		}
 	}
 	if t.end < info.Size() {

@@ -1,9 +1,7 @@
 package eventlog
 
 import (
-	"errors"
-	"fmt"
-	"os"
+	"github.com/facodec-go/facodec/internal/fileerr"
 )
 
 // file is what a tail needs of its file; tests put failing ones in its place.
@@ -63,13 +61,4 @@ func (t *tail) close() error {
 	return nil
 }
 
-func (t *tail) fail(err error) error { return fmt.Errorf("write %s: %w", t.name, plain(err)) }
-
-// plain drops the operation and path of a file error: the message has its own.
-func plain(err error) error {
-	var pathErr *os.PathError
-	if errors.As(err, &pathErr) {
-		return pathErr.Err
-	}
-	return err
-}
+func (t *tail) fail(err error) error { return fileerr.Write(t.name, err) }

@@ -100,6 +100,9 @@ func (l *Redecoder) NewStream(timbre []float32, pool *parallel.Pool) *RedecoderS
 	return &RedecoderStream{redecoder: l, run: run, condition: l.Condition(run, timbre)}
 }
 
+// Profile measures the stream from now on; nil ends it.
+func (s *RedecoderStream) Profile(p *op.Profiler) { s.run.Profiler = p }
+
 // Reset starts another utterance in the same voice.
 func (s *RedecoderStream) Reset() { s.run.Reset() }
 

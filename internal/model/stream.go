@@ -40,8 +40,8 @@ func (c *Codec) NewEncoderStream(pool *parallel.Pool) *EncoderStream {
 	}
 }
 
-// Measure books the stream's time and work on m from now on.
-func (s *EncoderStream) Measure(m *op.Profiler) { s.run.Profiler = m }
+// Profile measures the stream from now on; nil ends it.
+func (s *EncoderStream) Profile(p *op.Profiler) { s.run.Profiler = p }
 
 // Reset starts another utterance.
 func (s *EncoderStream) Reset() {
@@ -126,8 +126,8 @@ func (c *Codec) NewDecoderStream(timbre []float32, pool *parallel.Pool) *Decoder
 	return &DecoderStream{codec: c, run: run, style: c.Quantizer.Style(run, timbre)}
 }
 
-// Measure books the stream's time and work on m from now on.
-func (s *DecoderStream) Measure(m *op.Profiler) { s.run.Profiler = m }
+// Profile measures the stream from now on; nil ends it.
+func (s *DecoderStream) Profile(p *op.Profiler) { s.run.Profiler = p }
 
 // Reset starts another utterance in the same voice.
 func (s *DecoderStream) Reset() { s.run.Reset() }

@@ -34,8 +34,8 @@ func (c *Codec) NewTimbreStream(pool *parallel.Pool) *TimbreStream {
 	}
 }
 
-// Measure books the stream's time and work on m from now on.
-func (s *TimbreStream) Measure(m *op.Profiler) { s.run.Profiler = m }
+// Profile measures the stream from now on; nil ends it.
+func (s *TimbreStream) Profile(p *op.Profiler) { s.run.Profiler = p }
 
 // Push adds samples to the clip.
 func (s *TimbreStream) Push(samples []float32) { s.push(samples, false) }

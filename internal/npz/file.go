@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"github.com/facodec-go/facodec/internal/fileerr"
 )
 
 // Deflate packs at most about 1000:1, and that only zeros. A packed array may
@@ -30,7 +32,7 @@ type File struct {
 func Open(path string) (*File, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, plain(err))
+		return nil, fmt.Errorf("open %s: %w", path, fileerr.Cause(err))
 	}
 	info, err := f.Stat()
 	if err == nil && info.IsDir() {
@@ -42,7 +44,7 @@ func Open(path string) (*File, error) {
 	}
 	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("open %s: %w", path, plain(err))
+		return nil, fmt.Errorf("open %s: %w", path, fileerr.Cause(err))
 	}
 	file.path, file.closer = path, f
 	return file, nil
@@ -56,15 +58,6 @@ func NewFile(path string, r io.ReaderAt, size int64) (*File, error) {
 	}
 	file.path = path
 	return file, nil
-}
-
-// plain drops the path of a PathError, which our own message has already.
-func plain(err error) error {
-	var pathErr *os.PathError
-	if errors.As(err, &pathErr) {
-		return pathErr.Err
-	}
-	return err
 }
 
 func newFile(r io.ReaderAt, size int64) (*File, error) {

@@ -1,0 +1,52 @@
+package facodec
+
+import (
+	"fmt"
+
+	"github.com/facodec-go/facodec/internal/codec"
+	"github.com/facodec-go/facodec/internal/model"
+)
+
+// A Decoder turns codes into samples as they arrive, in one voice.
+type Decoder struct {
+	codec       *Codec
+	stream      codec.DecoderStream
+	contentOnly bool // a redecoder's
+}
+
+// NewDecoder starts an utterance in the voice of timbre, TimbreLen values.
+func (c *Codec) NewDecoder(timbre []float32) (*Decoder, error) {
+	if err := c.model.Need(codec.Decoder); err != nil {
+		return nil, err
+	}
+	if err := codec.CheckTimbre(timbre, c.TimbreLen()); err != nil {
+		return nil, err
+	}
+	return &Decoder{codec: c, stream: c.model.NewDecoder(timbre, c.model.Pool)}, nil
+}
+
+// Push adds frames and returns the samples that are complete. All pieces of an
+// utterance hold the same parts.
+func (d *Decoder) Push(codes Codes) ([]float32, error) {
+	if codes.Frames() == 0 {
+		return nil, nil
+	}
+	if err := d.codec.model.CheckCodes(model.Codes(codes)); err != nil {
+		return nil, err
+	}
+	if d.contentOnly && len(codes[Content]) == 0 {
+		return nil, fmt.Errorf("no content codes for a redecoder: %w", ErrTokens)
+	}
+	return d.stream.Push(model.Codes(codes), false), nil
+}
+
+// Flush ends the utterance and returns its last samples; in all, HopLength
+// samples for every frame. The next Push starts another utterance.
+func (d *Decoder) Flush() []float32 {
+	samples := d.stream.Push(model.Codes{}, true)
+	d.stream.Reset()
+	return samples
+}
+
+// Reset drops the utterance.
+func (d *Decoder) Reset() { d.stream.Reset() }

@@ -1,0 +1,128 @@
+package facodec
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/facodec-go/facodec/internal/codec"
+	"github.com/facodec-go/facodec/internal/fileerr"
+	"github.com/facodec-go/facodec/internal/recording"
+)
+
+// A VoiceEncoder finds the timbre of a voice from clips of it, as they arrive.
+type VoiceEncoder struct {
+	codec  *Codec
+	stream codec.TimbreStream
+	clip   int // samples of the clip that goes on
+	ended  int // of those that have ended
+}
+
+// NewVoiceEncoder starts a voice, with no clip.
+func (c *Codec) NewVoiceEncoder() *VoiceEncoder {
+	return &VoiceEncoder{codec: c, stream: c.model.NewTimbreEncoder(c.model.Pool)}
+}
+
+// Push adds samples to a clip. Samples that are not finite are refused and none
+// of the piece is taken.
+func (v *VoiceEncoder) Push(samples []float32) error {
+	if err := codec.CheckSamples(samples); err != nil {
+		return err
+	}
+	v.clip += len(samples)
+	v.stream.Push(samples)
+	return nil
+}
+
+// EndClip ends a clip. What is pushed next is another clip of the same voice.
+func (v *VoiceEncoder) EndClip() {
+	v.stream.EndClip()
+	v.ended += v.clip
+	v.clip = 0
+}
+
+// Timbre returns the timbre of the clips that have ended, TimbreLen values: the
+// mean over all of their frames. Of more than a minute it is the mean over
+// windows of 30 seconds. Before a clip has ended it is ErrEmpty.
+func (v *VoiceEncoder) Timbre() ([]float32, error) {
+	switch {
+	case v.ended > 0:
+		return v.stream.Timbre(), nil
+	case v.clip > 0:
+		return nil, fmt.Errorf("no clip of the voice has ended yet, EndClip ends one: %w", ErrEmpty)
+	}
+	return nil, fmt.Errorf("no samples of the voice: %w", ErrEmpty)
+}
+
+// Voice returns the voice of the clips that have ended: their timbre, how long
+// they are and which model found it.
+func (v *VoiceEncoder) Voice() (*Voice, error) {
+	timbre, err := v.Timbre()
+	if err != nil {
+		return nil, err
+	}
+	return &Voice{Timbre: timbre, Seconds: float64(v.ended) / float64(v.codec.SampleRate()), Model: v.codec.timbreFingerprint()}, nil
+}
+
+// EnrollFiles returns one voice from audio files, enrolled voices (see Voice.Save) or
+// both, in flat memory. The audio is one voice as VoiceEncoder makes it, each file a
+// clip, with normalize brought to peak 1 as FileOptions.Normalize does with sources;
+// with enrolled voices it is mixed by MixVoices. progress, if not nil, is told how
+// many seconds of all the audio are done.
+func (c *Codec) EnrollFiles(ctx context.Context, paths []string, normalize bool, progress func(seconds float64)) (*Voice, error) {
+	var voices []*Voice
+	clips := c.NewVoiceEncoder()
+	push := func(samples []float32) error {
+		if err := clips.Push(samples); err != nil {
+			return err
+		}
+		if progress != nil {
+			progress(float64(clips.ended+clips.clip) / float64(c.SampleRate()))
+		}
+		return nil
+	}
+	for _, path := range paths {
+		if IsVoiceFile(path) {
+			v, err := LoadVoice(path)
+			if err != nil {
+				return nil, err
+			}
+			if err := c.CheckVoice(v); err != nil {
+				return nil, fileerr.In(path, err)
+			}
+			voices = append(voices, v)
+			continue
+		}
+		r, err := recording.Open(ctx, path, c.SampleRate(), normalize)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := r.Read(ctx, push); err != nil {
+			return nil, err
+		}
+		clips.EndClip()
+	}
+	if clips.ended > 0 || len(voices) == 0 {
+		v, err := clips.Voice()
+		if err != nil {
+			return nil, err
+		}
+		voices = append(voices, v)
+	}
+	return MixVoices(voices...)
+}
+
+// CheckVoice returns an error that wraps ErrVoice if v was not made by this
+// codec's timbre encoder.
+func (c *Codec) CheckVoice(v *Voice) error {
+	if err := v.check(); err != nil {
+		return err
+	}
+	if own := c.timbreFingerprint(); v.Model != own {
+		return fmt.Errorf("%w: made by timbre encoder %v, and this codec's is %v; enroll it again with this checkpoint",
+			ErrVoice, v.Model, own)
+	}
+	return codec.CheckTimbre(v.Timbre, c.TimbreLen())
+}
+
+// timbreFingerprint is that of what turns a voice into its timbre.
+func (c *Codec) timbreFingerprint() Fingerprint { return Fingerprint(c.model.TimbreFingerprint()) }

@@ -1,0 +1,259 @@
+package fac
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/audio"
+	"github.com/facodec-go/facodec/internal/fileerr"
+)
+
+// partsOf returns the parts of a file's codes that are decoded, of which wanted are
+// those asked for: nil for all that are there, or, in another voice, all but the
+// residual. It refuses a part that is not there.
+func partsOf(h Header, wanted []facodec.Part, converted bool) ([]facodec.Part, error) {
+	if wanted == nil {
+		parts := []facodec.Part{facodec.Prosody, facodec.Content}
+		if !converted {
+			parts = append(parts, facodec.Residual)
+		}
+		return parts, nil
+	}
+	for _, part := range wanted {
+		if part < 0 || part >= facodec.NumParts || h.Books[part] == 0 {
+			return nil, fmt.Errorf("holds no %v codes: they were left out when it was encoded: %w", part, facodec.ErrTokens)
+		}
+	}
+	return wanted, nil
+}
+
+// DecodeOptions are those of Decode.
+type DecodeOptions struct {
+	// SampleFormat is that of the WAV file, audio.S16 by default.
+	SampleFormat audio.SampleFormat
+	// Parts are those to decode; nil for all that are there, or, in another voice,
+	// all but the residual, as conversion does. Each goes through the norm and the
+	// timbre as all together would, so that one alone can be listened to.
+	Parts []facodec.Part
+	// Timbre, TimbreLen values, is another voice than the file's own.
+	Timbre []float32
+	// Progress, if not nil, is told now and then how many seconds are done.
+	Progress func(seconds float64)
+	// In, if not nil, is read instead of the file source, which is then its name in
+	// errors.
+	In io.Reader
+	// Out, if not nil, is written instead of the file output, which is then its
+	// name in errors.
+	Out io.Writer
+}
+
+// Decode decodes a compressed file to a mono WAV file of as many samples as were
+// encoded: the same that ReconstructFile of the codec gives where all parts are
+// decoded. A file is checked from its first byte to its last before a sample is
+// decoded, and no output is made of one that is damaged. After an error nothing is
+// left of an output file.
+//
+// The timbre is known at the end of a compressed file, and files are read twice.
+// From In the codes are kept until the end has come, 600 bytes for every second,
+// unless Timbre is given: then samples come as the codes do, and an error may come
+// after them.
+func Decode(ctx context.Context, c *facodec.Codec, source, output string, o DecodeOptions) (facodec.FileReport, error) {
+	start := time.Now()
+	f := fileDecoder{codec: c, source: source, output: output, options: o, samples: -1}
+	report, err := f.run(ctx)
+	if err != nil {
+		return facodec.FileReport{}, err
+	}
+	report.Source, report.Output, report.Elapsed = source, output, time.Since(start)
+	return report, nil
+}
+
+// A fileDecoder decodes one compressed file.
+type fileDecoder struct {
+	codec          *facodec.Codec
+	source, output string
+	options        DecodeOptions
+
+	timbre  []float32
+	samples int64 // of the utterance; -1 before the trailer was read
+	w       *audio.Writer
+	held    []float32 // may reach past the end of the utterance
+}
+
+func (f *fileDecoder) run(ctx context.Context) (facodec.FileReport, error) {
+	codes, err := f.open(ctx)
+	if err != nil {
+		return facodec.FileReport{}, err
+	}
+	if file, ok := codes.(io.Closer); ok && f.options.In == nil {
+		defer file.Close()
+	}
+	defer func() {
+		if f.w != nil {
+			f.w.Discard()
+		}
+	}()
+	report, err := f.decode(ctx, codes)
+	if err != nil {
+		return facodec.FileReport{}, err
+	}
+	if err := f.w.Commit(); err != nil {
+		return facodec.FileReport{}, err
+	}
+	report.Clipped = f.w.Clipped()
+	return report, nil
+}
+
+// open returns what to decode from, with timbre set. Where the file can be read
+// twice or its own timbre is wanted, it has been checked whole.
+func (f *fileDecoder) open(ctx context.Context) (io.Reader, error) {
+	f.timbre = f.options.Timbre
+	in := f.options.In
+	if in == nil {
+		file, err := os.Open(f.source)
+		if err != nil {
+			return nil, fileerr.Read(f.source, err)
+		}
+		if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
+			err := f.scan(ctx, file)
+			if err == nil {
+				_, err = file.Seek(0, io.SeekStart)
+			}
+			if err != nil {
+				file.Close()
+				return nil, err
+			}
+			return file, nil
+		}
+		in = file // a pipe
+	}
+	if f.timbre != nil {
+		return in, nil
+	}
+	var kept bytes.Buffer
+	err := f.scan(ctx, io.TeeReader(in, &kept))
+	if file, ok := in.(io.Closer); ok && f.options.In == nil {
+		file.Close()
+	}
+	return &kept, err
+}
+
+// scan reads a file to its end for its timbre and length.
+func (f *fileDecoder) scan(ctx context.Context, in io.Reader) error {
+	r, err := NewReader(in)
+	if err != nil {
+		return fileerr.Read(f.source, err)
+	}
+	// Before the rest: it is no use to wait for what cannot be decoded.
+	if _, err := r.Header().Check(f.codec); err != nil {
+		return fileerr.Read(f.source, err)
+	}
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		_, err := r.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return fileerr.Read(f.source, err)
+		}
+	}
+	if f.timbre == nil {
+		f.timbre = r.Timbre()
+	}
+	f.samples = r.Samples()
+	return nil
+}
+
+// decode decodes.
+func (f *fileDecoder) decode(ctx context.Context, in io.Reader) (facodec.FileReport, error) {
+	c := f.codec
+	r, err := NewReader(in)
+	if err != nil {
+		return facodec.FileReport{}, fileerr.Read(f.source, err)
+	}
+	h := r.Header()
+	sameDecoder, err := h.Check(c)
+	if err != nil {
+		return facodec.FileReport{}, fileerr.Read(f.source, err)
+	}
+	parts, err := partsOf(h, f.options.Parts, f.options.Timbre != nil)
+	if err != nil {
+		return facodec.FileReport{}, fmt.Errorf("%s: %w", f.source, err)
+	}
+	d, err := c.NewDecoder(f.timbre)
+	if err != nil {
+		return facodec.FileReport{}, fmt.Errorf("%s: %w", f.source, err)
+	}
+	for {
+		if err := ctx.Err(); err != nil {
+			return facodec.FileReport{}, err
+		}
+		codes, err := r.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return facodec.FileReport{}, fileerr.Read(f.source, err)
+		}
+		samples, err := d.Push(codes.Only(parts...))
+		if err == nil {
+			err = f.write(samples, h.HopLength)
+		}
+		if err != nil {
+			return facodec.FileReport{}, err
+		}
+		if f.options.Progress != nil {
+			f.options.Progress(float64(r.Frames()) / c.FrameRate())
+		}
+	}
+	if f.samples >= 0 && f.samples != r.Samples() {
+		return facodec.FileReport{}, fmt.Errorf("%s: changed while it was read", f.source)
+	}
+	f.samples = r.Samples()
+	if err := f.write(d.Flush(), 0); err != nil {
+		return facodec.FileReport{}, err
+	}
+	report := facodec.FileReport{
+		Info:    audio.Info{Format: "fac", Encoding: fmt.Sprintf("%d books", h.AllBooks()), SampleRate: h.SampleRate, Channels: 1, Frames: r.Samples()},
+		Samples: r.Samples(), Seconds: float64(r.Samples()) / float64(h.SampleRate), Frames: int(r.Frames()),
+	}
+	if !sameDecoder {
+		report.Warnings = append(report.Warnings, f.source+": encoded with another decoder beside the same quantizer, a fine-tuned one perhaps; the samples are not those of the codec that encoded it")
+	}
+	return report, nil
+}
+
+// write passes samples on but for the last hold: how many of the last frame's
+// belong to the utterance, its end tells.
+func (f *fileDecoder) write(samples []float32, hold int) (err error) {
+	f.held = append(f.held, samples...)
+	n := max(0, len(f.held)-hold)
+	if f.w == nil && (n > 0 || hold == 0) {
+		rate, format := f.codec.SampleRate(), f.options.SampleFormat
+		if f.options.Out != nil {
+			f.w, err = audio.NewWriter(f.options.Out, f.output, rate, format, f.samples)
+		} else {
+			f.w, err = audio.Create(f.output, rate, format)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if hold == 0 {
+		n = int(min(int64(n), f.samples-f.w.Samples()))
+	}
+	if n == 0 {
+		return nil
+	}
+	err = f.w.Write(f.held[:n])
+	f.held = append(f.held[:0], f.held[n:]...)
+	return err
+}

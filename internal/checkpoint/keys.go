@@ -1,0 +1,33 @@
+package checkpoint
+
+// What a checkpoint says of itself beside its tensors.
+const (
+	ConfigKey = "config" // the experiment file, as JSON
+	StepKey   = "iters"  // upstream's name for the training step
+	EpochKey  = "epoch"
+	LayoutKey = "layout"      // FlatLayout, or nothing
+	RandomKey = "synthesized" // of random weights: how they were made, "seed 0" say
+)
+
+// FlatLayout is the layout of a state dict without networks, as the pitch
+// network's.
+const FlatLayout = "flat"
+
+// What a training run is continued from. In a checkpoint of training the networks
+// that run are running means of the weights (EMA), as validation measured them; the
+// rest stands beside them, in tensors below these prefixes and metadata whose keys
+// begin with TrainingPrefix.
+const (
+	RawPrefix     = "train."   // the networks as they learn
+	MomentsPrefix = "adamw."   // of the optimizers
+	MeanPrefix    = "adamw.m." // the first moments
+	SquarePrefix  = "adamw.v." // the second
+
+	TrainingPrefix = "train_"
+	StateKey       = "train_state"
+	PositionKey    = "train_position"
+	TeachersKey    = "train_teachers" // of a codec
+	CodecKey       = "train_codec"    // of a redecoder: the codec that it is for
+	BestKey        = "train_best"
+	DatasetKey     = "train_dataset"
+)

@@ -1,0 +1,51 @@
+package codec
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/weights"
+)
+
+// Errors of what is given to a codec.
+var (
+	// ErrEmpty: no samples, no codes or no clip.
+	ErrEmpty = errors.New("nothing to work on")
+	// ErrNotFinite: a sample, a timbre value or a weight is NaN or infinite.
+	ErrNotFinite = weights.ErrNotFinite
+	// ErrTokens: codes or a timbre that do not belong to the codec.
+	ErrTokens = errors.New("not codes of this codec")
+)
+
+// CheckSamples refuses what would make every later sample of a stream NaN.
+func CheckSamples(samples []float32) error { return checkFinite("sample", samples) }
+
+// CheckTimbre refuses a timbre that is not of so many finite values.
+func CheckTimbre(timbre []float32, values int) error {
+	if len(timbre) != values {
+		return fmt.Errorf("timbre of %d values for a codec of %d: %w", len(timbre), values, ErrTokens)
+	}
+	return checkFinite("timbre value", timbre)
+}
+
+func checkFinite(what string, values []float32) error {
+	for i, v := range values {
+		if v-v != 0 {
+			return fmt.Errorf("%s %d is %v: %w", what, i, v, ErrNotFinite)
+		}
+	}
+	return nil
+}
+
+// CheckCodes refuses codes that a codec of this shape would read past its tables
+// for.
+func (s Shape) CheckCodes(codes model.Codes) error {
+	if codes.Frames() == 0 {
+		return fmt.Errorf("no frames: %w", ErrEmpty)
+	}
+	if err := codes.Check(s.Books, s.CodebookSize); err != nil {
+		return fmt.Errorf("%w: %w", err, ErrTokens)
+	}
+	return nil
+}

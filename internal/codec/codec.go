@@ -1,0 +1,188 @@
+// Package codec opens checkpoints as models that run. A model is the networks of
+// one family, behind the interface Networks; what stands above this package, the
+// public API and the tools, does not know which.
+package codec
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/facodec-go/facodec/internal/checkpoint"
+	"github.com/facodec-go/facodec/internal/config"
+	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/nn"
+	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/parallel"
+	"github.com/facodec-go/facodec/internal/tensor"
+	"github.com/facodec-go/facodec/internal/weights"
+)
+
+// Errors of opening a model, and of using one with a network left out.
+var (
+	// ErrKind: a redecoder where a codec is needed, or the other way round.
+	ErrKind = errors.New("another kind of model")
+	// ErrNotLoaded: the codec was opened without the network that this needs.
+	ErrNotLoaded = errors.New("the network was left out when the codec was opened")
+)
+
+// The networks of a codec, in the order in which sound passes through.
+const (
+	Encoder   = "encoder"
+	Quantizer = "quantizer"
+	Decoder   = "decoder"
+)
+
+// Networks are the networks of one family of models. Once loaded they are read-only
+// and serve any number of streams at the same time.
+type Networks interface {
+	Params() []*nn.Param
+	// LeaveOut forgets a network that will not run: Load does not need its tensors,
+	// and streams that need it must not be made.
+	LeaveOut(network string)
+	// Check says what keeps Load from loading src.
+	Check(src weights.Source) error
+	Load(src weights.Source, region *tensor.Region, pool *parallel.Pool) error
+
+	NewEncoder(pool *parallel.Pool) EncoderStream
+	NewTimbreEncoder(pool *parallel.Pool) TimbreStream
+	NewDecoder(timbre []float32, pool *parallel.Pool) DecoderStream
+
+	// Quantized returns what the codes of each part stand for, [1, T, channels]; a
+	// zero Tensor for a part without books.
+	Quantized(r *op.Run, codes model.Codes) [model.NumParts]tensor.Tensor
+
+	// Fingerprints of the quantizers, which give codes their meaning, and of what
+	// turns codes and a timbre into samples.
+	Fingerprints() (quantizer, decoder [16]byte)
+	// TimbreFingerprint is that of what turns a voice into its timbre, and
+	// TokensFingerprint of all that turns a recording into codes and a timbre.
+	TimbreFingerprint() [16]byte
+	TokensFingerprint() [16]byte
+}
+
+// An EncoderStream turns samples into codes as they arrive.
+type EncoderStream interface {
+	Push(samples []float32, last bool) model.Codes
+	Reset()
+	Profile(*op.Profiler)
+}
+
+// A DecoderStream turns codes into samples as they arrive.
+type DecoderStream interface {
+	Push(codes model.Codes, last bool) []float32
+	Reset()
+	Profile(*op.Profiler)
+}
+
+// A TimbreStream finds the timbre of a voice from clips as they arrive.
+type TimbreStream interface {
+	Push(samples []float32)
+	EndClip()
+	Timbre() []float32 // of the clips that have ended
+	Profile(*op.Profiler)
+}
+
+// A Shape is what samples, codes and timbres of a codec have in common.
+type Shape struct {
+	SampleRate   int // Hz
+	Hop          int // samples in a frame
+	Books        [model.NumParts]int
+	CodebookSize int
+	Latent       int // channels of quantized frames
+	Timbre       int // values of a timbre
+}
+
+// A Codec is an open codec.
+type Codec struct {
+	Networks
+	Shape
+	Config *config.Config
+	Pool   *parallel.Pool
+	Random bool // the weights are random, not trained
+
+	region  *tensor.Region
+	leftOut []string
+}
+
+// Options say how a model is opened; the zero value is the usual.
+type Options struct {
+	Config   *config.Config // in place of the checkpoint's own
+	Threads  int            // 0: one for each CPU
+	LeaveOut []string       // networks
+}
+
+// CheckThreads refuses a number of threads that cannot be meant.
+func CheckThreads(n int) error {
+	if n < 1 || n > 1024 {
+		return fmt.Errorf("%d threads: give 1 to 1024", n)
+	}
+	return nil
+}
+
+// Open opens the checkpoint of a codec.
+func Open(from Origin, o Options) (*Codec, error) {
+	cp, err := openCheckpoint(from, o.Config)
+	if err != nil {
+		return nil, err
+	}
+	defer cp.file.Close()
+	if cp.config.IsRedecoder() {
+		return nil, fmt.Errorf("%s: a redecoder: %w; a codec is needed here", from.name, ErrKind)
+	}
+	c := declare(cp.config, o)
+	_, c.Random = checkpoint.Note(cp.file, checkpoint.RandomKey)
+	if err := c.Load(cp.file, c.region, c.Pool); err != nil {
+		c.Close()
+		return nil, fmt.Errorf("%s: %w", from.name, err)
+	}
+	return c, nil
+}
+
+// OpenRandom returns a codec with random weights that follow from a seed, of the
+// standard configuration or the one given.
+func OpenRandom(seed uint64, o Options) (*Codec, error) {
+	if o.Config == nil {
+		o.Config = config.Default()
+	}
+	if o.Config.IsRedecoder() {
+		return nil, fmt.Errorf("a redecoder's configuration: %w", ErrKind)
+	}
+	c := declare(o.Config, o)
+	c.Random = true
+	var specs []weights.Spec
+	for _, p := range c.Params() {
+		specs = append(specs, weights.Spec{Name: p.Name, Shape: p.Shape})
+	}
+	if err := c.Load(weights.NewSynthetic(seed, specs), c.region, c.Pool); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// declare returns a codec whose weights are not loaded.
+func declare(c *config.Config, o Options) *Codec {
+	networks, shape := networksOf(c)
+	for _, network := range o.LeaveOut {
+		networks.LeaveOut(network)
+	}
+	return &Codec{
+		Networks: networks, Shape: shape, Config: c,
+		Pool: parallel.New(o.Threads), region: &tensor.Region{}, leftOut: o.LeaveOut,
+	}
+}
+
+// Need returns ErrNotLoaded if a network was left out.
+func (c *Codec) Need(network string) error {
+	if slices.Contains(c.leftOut, network) {
+		return fmt.Errorf("%s: %w", network, ErrNotLoaded)
+	}
+	return nil
+}
+
+// Close releases the weights' memory. Nothing of the codec may run afterwards.
+func (c *Codec) Close() {
+	c.Pool.Close()
+	c.region.Free()
+}

@@ -1,0 +1,90 @@
+package codec
+
+import (
+	"fmt"
+
+	"github.com/facodec-go/facodec/internal/checkpoint"
+	"github.com/facodec-go/facodec/internal/config"
+	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/nn"
+	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/parallel"
+	"github.com/facodec-go/facodec/internal/tensor"
+	"github.com/facodec-go/facodec/internal/weights"
+)
+
+// networksOf declares the networks that a codec's configuration describes: the one
+// place where a family is chosen.
+func networksOf(c *config.Config) (Networks, Shape) {
+	return facodec{model.NewCodec(model.CodecConfigOf(c))}, Shape{
+		SampleRate: c.Preprocess.SampleRate, Hop: c.Preprocess.Spect.HopLength,
+		Books: model.BooksOf(c), CodebookSize: c.Model.CodebookSize,
+		Latent: c.Model.LatentDim, Timbre: c.Model.LatentDim,
+	}
+}
+
+// facodec is the family of Plachtaa/FAcodec.
+type facodec struct{ *model.Codec }
+
+func (f facodec) NewEncoder(pool *parallel.Pool) EncoderStream { return f.NewEncoderStream(pool) }
+
+func (f facodec) NewTimbreEncoder(pool *parallel.Pool) TimbreStream { return f.NewTimbreStream(pool) }
+
+func (f facodec) NewDecoder(timbre []float32, pool *parallel.Pool) DecoderStream {
+	return f.NewDecoderStream(timbre, pool)
+}
+
+func (f facodec) Quantized(r *op.Run, codes model.Codes) [model.NumParts]tensor.Tensor {
+	return f.Quantizer.DecodeParts(r, codes)
+}
+
+// Params lists the parameters of the model that a configuration describes, a
+// codec's or a redecoder's.
+func Params(c *config.Config) []*nn.Param {
+	if c.IsRedecoder() {
+		return model.NewRedecoder(model.RedecoderConfigOf(c)).Params()
+	}
+	networks, _ := networksOf(c)
+	return networks.Params()
+}
+
+// Check says what keeps the model that a configuration describes from loading src,
+// which is called name.
+func Check(c *config.Config, src weights.Source, name string) error {
+	if err := check(c, src); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
+}
+
+func check(c *config.Config, src weights.Source) error {
+	if c.IsRedecoder() {
+		return model.NewRedecoder(model.RedecoderConfigOf(c)).Check(src)
+	}
+	networks, _ := networksOf(c)
+	return networks.Check(src)
+}
+
+// CheckKnown refuses a file, called name, that holds no model that anything here
+// opens; c is its configuration, nil for one that will be given.
+func CheckKnown(c *config.Config, file *weights.File, name string) error {
+	switch {
+	case c != nil:
+		return Check(c, file, name)
+	case checkpoint.HasNetworks(file, Encoder, Decoder): // a codec's or a redecoder's
+		return nil
+	case model.NewJDC().Check(file) == nil:
+		return nil
+	}
+	return fmt.Errorf("%s: %w: neither a codec's encoder, quantizer and decoder, nor a redecoder's encoder and decoder, nor a pitch network",
+		name, nn.ErrTensors)
+}
+
+// Inferred names the networks that inference runs, of the model that a
+// configuration describes; nil is a codec's.
+func Inferred(c *config.Config) []string {
+	if c != nil && c.IsRedecoder() {
+		return []string{Encoder, Decoder}
+	}
+	return []string{Encoder, Quantizer, Decoder}
+}

@@ -1,0 +1,165 @@
+package convert_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/internal/checkpoint"
+	"github.com/facodec-go/facodec/internal/codectest"
+	"github.com/facodec-go/facodec/internal/convert"
+	"github.com/facodec-go/facodec/internal/weights"
+)
+
+func sameTensors(t *testing.T, got, want string) {
+	t.Helper()
+	a, b := codectest.Open(t, got), codectest.Open(t, want)
+	if !slices.Equal(a.Names(), b.Names()) || len(a.Names()) == 0 {
+		t.Fatalf("%s holds %q, want %q", got, a.Names(), b.Names())
+	}
+	for _, name := range a.Names() {
+		x, _ := a.Lookup(name)
+		y, _ := b.Lookup(name)
+		xs, errX := x.Float32()
+		ys, errY := y.Float32()
+		if errX != nil || errY != nil || !slices.Equal(x.Shape, y.Shape) || !slices.Equal(xs, ys) {
+			t.Errorf("%s: %s is %v %v, want %v %v", got, name, x.Shape, errX, y.Shape, errY)
+		}
+	}
+}
+
+// TestExport: of a training checkpoint only what runs is left, in both
+// formats and of both kinds of models.
+func TestExport(t *testing.T) {
+	for _, config := range []string{codectest.Config, codectest.RedecoderConfig} {
+		small := codectest.Checkpoint(t, "small.safetensors", config)
+		training := codectest.TrainingCheckpoint(t, small)
+		for _, ending := range []string{".safetensors", ".pth"} {
+			output := filepath.Join(t.TempDir(), "out"+ending)
+			r, err := convert.Export(context.Background(), training, output, convert.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			sameTensors(t, output, small)
+			if want := []string{"adamw", "discriminator", "fa_predictors", "train", "train_*"}; !slices.Equal(r.LeftOut, want) {
+				t.Errorf("left out %q, want %q", r.LeftOut, want)
+			}
+			if f := codectest.Open(t, small); r.Tensors != len(f.Names()) || !r.Config {
+				t.Errorf("report %+v", r)
+			}
+			f := codectest.Open(t, output)
+			step, _ := checkpoint.Number(f, checkpoint.StepKey)
+			epoch, _ := checkpoint.Number(f, checkpoint.EpochKey)
+			mine, _ := checkpoint.Note(f, "note")
+			_, state := checkpoint.Note(f, "train_state")
+			if _, carried := checkpoint.Note(f, checkpoint.ConfigKey); step != 1200 || epoch != 3 || mine != "mine" || state || !carried {
+				t.Errorf("%s: metadata %v %v", output, f.Metadata(), f.Values())
+			}
+
+			// What is small already is written as it is.
+			again := filepath.Join(t.TempDir(), "again.safetensors")
+			if r, err = convert.Export(context.Background(), output, again, convert.Options{}); err != nil || r.LeftOut != nil {
+				t.Errorf("exported again: %+v, %v", r, err)
+			}
+			sameTensors(t, again, small)
+		}
+	}
+}
+
+// TestExportSoundsTheSame: training checkpoint and export are one codec.
+func TestExportSoundsTheSame(t *testing.T) {
+	training := codectest.TrainingCheckpoint(t, codectest.Checkpoint(t, "small.safetensors", codectest.Config))
+	small := filepath.Join(t.TempDir(), "small.pth")
+	if _, err := convert.Export(context.Background(), training, small, convert.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	var waves [][]float32
+	for _, path := range []string{training, small} {
+		c, err := facodec.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wave, err := c.Reconstruct(codectest.Vowel(5000, 24000))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		waves = append(waves, wave)
+	}
+	if !slices.Equal(waves[0], waves[1]) {
+		t.Error("the export sounds otherwise")
+	}
+}
+
+// TestExportOriginals: a training checkpoint as the originals write it, its
+// configuration beside it.
+func TestExportOriginals(t *testing.T) {
+	small := codectest.Checkpoint(t, "small.safetensors", codectest.Config)
+	arrays := append(weights.ArraysOf(codectest.Open(t, small)),
+		weights.Array{Name: "discriminator.x", Shape: []int{1}, Values: func() ([]float32, error) { return []float32{1}, nil }})
+	dir := t.TempDir()
+	input, output := filepath.Join(dir, "FAcodec_00100.pth"), filepath.Join(dir, "out.safetensors")
+	if err := weights.WriteTorch(input, arrays, weights.Layout{Values: map[string]any{"iters": int64(100), "epoch": int64(1), "loss": 0.5}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	// Without any configuration the networks are told by their names.
+	r, err := convert.Export(context.Background(), input, output, convert.Options{})
+	if err != nil || r.Config || !slices.Equal(r.LeftOut, []string{"discriminator", "loss"}) {
+		t.Errorf("report %+v, %v", r, err)
+	}
+	sameTensors(t, output, small)
+	if err := os.WriteFile(filepath.Join(dir, "config.yml"), []byte(codectest.Config), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if r, err = convert.Export(context.Background(), input, output, convert.Options{}); err != nil || !r.Config {
+		t.Errorf("report %+v, %v", r, err)
+	}
+	c, err := facodec.Open(output)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+}
+
+func TestExportErrors(t *testing.T) {
+	dir := t.TempDir()
+	small := codectest.Checkpoint(t, "small.safetensors", codectest.Config)
+	training := codectest.TrainingCheckpoint(t, small)
+	file := func(name string, arrays []weights.Array, notes map[string]string) string {
+		path := filepath.Join(dir, name)
+		if err := weights.WriteSafetensors(path, arrays, notes, nil); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	arrays := weights.ArraysOf(codectest.Open(t, small))
+	half := arrays[:len(arrays)/2]
+	for input, c := range map[string]struct {
+		output string
+		want   string
+		is     error
+	}{
+		training:                          {training, "is the input", nil},
+		filepath.Join(dir, "missing.pth"): {"out.pth", "no such file", nil},
+		small:                             {"out.zip", "the file extension sets the format", nil},
+		file("half.safetensors", half, codectest.Open(t, small).Metadata()): {"out.pth", "half.safetensors: ", facodec.ErrTensors},
+		file("bare.safetensors", half, nil):                                 {"out.pth", "give one", facodec.ErrNoConfig},
+	} {
+		output := c.output
+		if output != input {
+			output = filepath.Join(dir, output)
+		}
+		_, err := convert.Export(context.Background(), input, output, convert.Options{})
+		if err == nil || !strings.Contains(err.Error(), c.want) || c.is != nil && !errors.Is(err, c.is) {
+			t.Errorf("%s: error %v, want %q", input, err, c.want)
+		}
+		if _, err := os.Stat(output); output != input && err == nil {
+			t.Errorf("%s: an output was written", input)
+		}
+	}
+}
