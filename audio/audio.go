@@ -51,10 +51,9 @@ type Reader struct {
 	err    error // the first error, io.EOF included; it stays
 
 	// Only with a rate of one's own:
-	resample []*Resampler // one for each channel delivered
-	in, out  []float32
-	channel  [2][]float32 // one channel of in, and what becomes of it
-	pending  []float32    // the part of out that is not yet read
+	resample *channelResampler
+	in       []float32
+	pending  []float32 // resampled, not yet read
 }
 
 // Open opens an audio file at its own sample rate. What the file is, is seen from
@@ -150,13 +149,11 @@ func (r *Reader) setRate(rate int) error {
 	if rate == 0 || from == rate {
 		return nil
 	}
-	for range r.width {
-		resample, err := NewResampler(from, rate)
-		if err != nil {
-			return readError(r.name, err)
-		}
-		r.resample = append(r.resample, resample)
+	resample, err := newChannelResampler(r.width, from, rate)
+	if err != nil {
+		return readError(r.name, err)
 	}
+	r.resample = resample
 	r.in = make([]float32, max(1, blockFrames/r.width)*r.width)
 	return nil
 }
@@ -168,7 +165,7 @@ func (r *Reader) Info() Info { return r.dec.info() }
 // Rate returns the rate of the samples that Read delivers, in Hz.
 func (r *Reader) Rate() int {
 	if r.resample != nil {
-		return r.resample[0].to
+		return r.resample.each[0].to
 	}
 	return r.dec.info().SampleRate
 }
@@ -188,7 +185,7 @@ func (r *Reader) Samples() int64 {
 	if info.Frames < 0 || r.resample == nil {
 		return info.Frames
 	}
-	return ResampledLen(info.Frames, r.resample[0].from, r.resample[0].to)
+	return ResampledLen(info.Frames, r.resample.each[0].from, r.resample.each[0].to)
 }
 
 // Read puts the next samples into dst and returns how many: n > 0 with a nil error, or
@@ -210,39 +207,16 @@ func (r *Reader) Read(dst []float32) (int, error) {
 		n, err := r.decode(r.in)
 		switch {
 		case err == nil:
-			r.convert(r.in[:n], (*Resampler).Process)
-		case err == io.EOF && !r.resample[0].flushed():
-			r.convert(nil, func(s *Resampler, dst, _ []float32) []float32 { return s.Flush(dst) })
+			r.pending = r.resample.process(r.in[:n])
+		case err == io.EOF && !r.resample.flushed():
+			r.pending = r.resample.flush()
 		default:
 			return 0, err
 		}
-		r.pending = r.out
 	}
 	n := copy(dst, r.pending)
 	r.pending = r.pending[n:]
 	return n, nil
-}
-
-// convert makes out of in, each channel by its own resampler.
-func (r *Reader) convert(in []float32, step func(s *Resampler, dst, src []float32) []float32) {
-	if r.width == 1 {
-		r.out = step(r.resample[0], r.out[:0], in)
-		return
-	}
-	r.out = r.out[:0]
-	for c, s := range r.resample {
-		r.channel[0] = r.channel[0][:0]
-		for i := c; i < len(in); i += r.width {
-			r.channel[0] = append(r.channel[0], in[i])
-		}
-		r.channel[1] = step(s, r.channel[1][:0], r.channel[0])
-		if c == 0 {
-			r.out = slices.Grow(r.out, len(r.channel[1])*r.width)[:len(r.channel[1])*r.width]
-		}
-		for i, x := range r.channel[1] {
-			r.out[i*r.width+c] = x
-		}
-	}
 }
 
 // decode is Read at the file's own rate.
@@ -296,9 +270,7 @@ func (r *Reader) Close() error {
 	}
 	r.err = readError(r.name, os.ErrClosed)
 	r.pending = nil
-	for _, s := range r.resample {
-		s.hist = nil
-	}
+	r.in = nil
 	if err := r.dec.close(); err != nil {
 		return readError(r.name, err)
 	}

@@ -29,6 +29,8 @@ var (
 	ErrChanged = errors.New("changed while it was read")
 	// ErrNoFFmpeg: the file is of a kind that ffmpeg decodes, which is not installed.
 	ErrNoFFmpeg = errors.New("ffmpeg is not installed")
+	// ErrEncoder: ffmpeg could not encode a file; the message has its reason.
+	ErrEncoder = errors.New("ffmpeg cannot encode it")
 	// ErrFFmpeg: ffmpeg could not decode the file; the message has its reason.
 	ErrFFmpeg = errors.New("ffmpeg cannot decode it")
 )

@@ -24,7 +24,7 @@ func writeFile(t testing.TB, name string, content []byte) string {
 func readAll(r *Reader) ([]float32, error) {
 	var all []float32
 	for size := 1; ; size = size*3%1000 + 1 {
-		buf := make([]float32, size)
+		buf := make([]float32, max(size, r.Channels()))
 		n, err := r.Read(buf)
 		all = append(all, buf[:n]...)
 		if err == io.EOF {

@@ -23,36 +23,38 @@ func NewWriter(stream io.Writer, name string, rate int, format SampleFormat, sam
 	if err := checkFormat(rate, format); err != nil {
 		return nil, writeError(name, err)
 	}
-	w := newWriter(streamFile{stream}, name, rate, format)
-	w.stream, w.promised = true, samples
+	out := streamFile{stream}
+	e := newWAVEncoder(out, WriteOptions{FileRate: rate, Channels: 1, Format: format})
+	e.buf.Reset(out) // no place for a header is needed
+	e.stream, e.promised = true, samples
 	if samples < 0 {
-		w.samples = math.MaxUint32 // larger than any size, in bytes and in samples
-		w.buf.Write(w.header())
+		e.frames = math.MaxUint32 // larger than any size, in bytes and in samples
+		e.buf.Write(e.header())
 	} else {
-		w.samples = samples
-		header := w.header()
-		if w.bytes() > w.maxBytes {
-			header = w.longHeader(header)
+		e.frames = samples
+		header := e.header()
+		if e.bytes() > e.maxBytes {
+			header = e.longHeader(header)
 		}
-		w.buf.Write(header)
+		e.buf.Write(header)
 	}
-	w.samples = 0
-	return w, nil
+	e.frames = 0
+	return &Writer{name: name, channels: 1, file: out, enc: e}, nil
 }
 
 func checkFormat(rate int, format SampleFormat) error {
-	if format != S16 && format != F32 {
+	if _, ok := sampleFormats[format]; !ok {
 		return faultf(ErrUnsupported, "%v", format)
 	}
 	return checkRate(rate)
 }
 
 // finishStream sends what is left and keeps the header's promise.
-func (w *Writer) finishStream() error {
-	if w.promised >= 0 && w.samples != w.promised {
-		return faultf(ErrTruncated, "%d samples, and the header says %d", w.samples, w.promised)
+func (e *wavEncoder) finishStream() error {
+	if e.promised >= 0 && e.frames != e.promised {
+		return faultf(ErrTruncated, "%d samples, and the header says %d", e.frames, e.promised)
 	}
-	return w.buf.Flush()
+	return e.buf.Flush()
 }
 
 // streamFile is an outFile of which a Writer on a stream only writes to the end.
