@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/facodec-go/facodec/internal/lockfile"
 )
 
 // lock keeps other processes, the Python library's too, from downloading the
@@ -24,7 +26,7 @@ func (c *Client) lock(ctx context.Context, repo, etag string, waiting func()) (u
 	}
 	_ = f.Chmod(0o664) // as the Python library's: a cache may be shared by a group
 	for first := true; ; first = false {
-		taken, err := tryLock(f)
+		taken, err := lockfile.TryLock(f)
 		if taken || err != nil {
 			return func() { f.Close() }, nil
 		}

@@ -2,13 +2,6 @@
 
 package hub
 
-import (
-	"errors"
-	"os"
-)
-
-func tryLock(*os.File) (bool, error) { return false, errors.ErrUnsupported }
-
 // isOver reports whether a process of this machine is no more; false where that is not
 // known: age tells then.
 func isOver(string) bool { return false }
