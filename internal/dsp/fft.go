@@ -9,10 +9,9 @@ import (
 	"github.com/facodec-go/facodec/internal/kernel"
 )
 
-// An FFT transforms many frames of n real samples at once. Frames stand side by
-// side, as lanes: value i of lane l is x[i·lanes+l]. Each lane's result is the
-// same whatever the number of lanes. Best is a multiple of 16 of them; fewer
-// take as long.
+// An FFT transforms many frames of n real samples at once. Frames are interleaved
+// as lanes: value i of lane l is x[i·lanes+l]. Each lane's result is independent of
+// the number of lanes. A multiple of 16 lanes is best: fewer take as long.
 //
 // Even samples are taken as real and odd ones as imaginary parts of n/2 complex
 // values, which are transformed by decimation in frequency in passes of radix 4
@@ -84,7 +83,7 @@ func newFFT(n int) *FFT {
 		s := fftStage{quarter: block / 4}
 		for j := range s.quarter {
 			for m := 1; m <= 3; m++ {
-				s.twiddle = appendTurn(s.twiddle, 1, -2*math.Pi*float64(j*m)/float64(block))
+				s.twiddle = appendTwiddle(s.twiddle, 1, -2*math.Pi*float64(j*m)/float64(block))
 			}
 		}
 		f.stages = append(f.stages, s)
@@ -102,8 +101,8 @@ func newFFT(n int) *FFT {
 	}
 	for k := range size/2 + 1 {
 		angle := math.Pi * float64(k) / float64(size)
-		f.split = appendTurn(f.split, 0.5, -angle-math.Pi/2)
-		f.merge = appendTurn(f.merge, 0.5, angle+math.Pi/2)
+		f.split = appendTwiddle(f.split, 0.5, -angle-math.Pi/2)
+		f.merge = appendTwiddle(f.merge, 0.5, angle+math.Pi/2)
 	}
 	f.scratch.New = func() any {
 		all := make([]float32, kernel.Width*(2*size+n+2*(size+1)))
@@ -116,8 +115,8 @@ func newFFT(n int) *FFT {
 	return f
 }
 
-// appendTurn appends size·exp(i·angle).
-func appendTurn(v []float32, size, angle float64) []float32 {
+// appendTwiddle appends size·exp(i·angle).
+func appendTwiddle(v []float32, size, angle float64) []float32 {
 	sin, cos := math.Sincos(angle)
 	return append(v, float32(size*cos), float32(size*sin))
 }
@@ -143,10 +142,10 @@ func (f *FFT) Forward(re, im, x []float32, lanes int) {
 		f.forward(s, re[lane:], im[lane:], x[lane:], lanes)
 	}
 	if rest := lanes - lane; rest > 0 {
-		gather(s.x, x[lane:], lanes, rest)
+		gatherLanes(s.x, x[lane:], lanes, rest)
 		f.forward(s, s.binRe, s.binI, s.x, kernel.Width)
-		spread(re[lane:], s.binRe, lanes, rest)
-		spread(im[lane:], s.binI, lanes, rest)
+		scatterLanes(re[lane:], s.binRe, lanes, rest)
+		scatterLanes(im[lane:], s.binI, lanes, rest)
 	}
 	f.scratch.Put(s)
 }
@@ -154,7 +153,7 @@ func (f *FFT) Forward(re, im, x []float32, lanes int) {
 // forward transforms 16 lanes of arrays of ld.
 func (f *FFT) forward(s *fftScratch, re, im, x []float32, ld int) {
 	p := fftPasses{f, s.re, s.im, re, im, ld}
-	p.start(x, x[ld:], 2*ld)
+	p.firstPass(x, x[ld:], 2*ld)
 	kernel.FFTSplit(re, im, ld, f.n/2, f.split)
 }
 
@@ -173,10 +172,10 @@ func (f *FFT) Adjoint(x, re, im []float32, lanes int) {
 		f.adjoint(s, x[lane:], re[lane:], im[lane:], lanes)
 	}
 	if rest := lanes - lane; rest > 0 {
-		gather(s.binRe, re[lane:], lanes, rest)
-		gather(s.binI, im[lane:], lanes, rest)
+		gatherLanes(s.binRe, re[lane:], lanes, rest)
+		gatherLanes(s.binI, im[lane:], lanes, rest)
 		f.adjoint(s, s.x, s.binRe, s.binI, kernel.Width)
-		spread(x[lane:], s.x, lanes, rest)
+		scatterLanes(x[lane:], s.x, lanes, rest)
 	}
 	f.scratch.Put(s)
 }
@@ -186,7 +185,7 @@ func (f *FFT) Adjoint(x, re, im []float32, lanes int) {
 func (f *FFT) adjoint(s *fftScratch, x, re, im []float32, ld int) {
 	kernel.FFTMerge(s.re, s.im, re, im, ld, f.n/2, f.merge)
 	p := fftPasses{f, s.im, s.re, x[ld:], x, 2 * ld}
-	p.start(s.im, s.re, kernel.Width)
+	p.firstPass(s.im, s.re, kernel.Width)
 }
 
 func (f *FFT) cut(re, im, x []float32, lanes int) (_, _, _ []float32) {
@@ -196,9 +195,9 @@ func (f *FFT) cut(re, im, x []float32, lanes int) (_, _, _ []float32) {
 	return re[:f.Bins()*lanes], im[:f.Bins()*lanes], x[:f.n*lanes]
 }
 
-// gather copies the last lanes of every row to rows of 16, where the others are
+// gatherLanes copies the last lanes of every row to rows of 16, where the others are
 // zero.
-func gather(dst, src []float32, ld, lanes int) {
+func gatherLanes(dst, src []float32, ld, lanes int) {
 	for i := 0; i < len(dst); i += kernel.Width {
 		row := dst[i : i+kernel.Width]
 		clear(row[copy(row, src[:lanes]):])
@@ -206,8 +205,8 @@ func gather(dst, src []float32, ld, lanes int) {
 	}
 }
 
-// spread copies them back.
-func spread(dst, src []float32, ld, lanes int) {
+// scatterLanes copies them back.
+func scatterLanes(dst, src []float32, ld, lanes int) {
 	for i := 0; i < len(src); i += kernel.Width {
 		copy(dst[:lanes], src[i:])
 		dst = dst[min(ld, len(dst)):]
@@ -223,41 +222,41 @@ type fftPasses struct {
 	ldDst        int
 }
 
-// start begins with rows of src that lie ldSrc apart.
-func (p *fftPasses) start(srcRe, srcIm []float32, ldSrc int) {
+// firstPass begins with rows of src that lie ldSrc apart.
+func (p *fftPasses) firstPass(srcRe, srcIm []float32, ldSrc int) {
 	if len(p.stages) == 0 {
-		p.end(srcRe, srcIm, ldSrc, 0, len(p.rows))
+		p.lastPass(srcRe, srcIm, ldSrc, 0, len(p.rows))
 		return
 	}
 	s := &p.stages[0]
 	kernel.FFTRadix4(p.re, p.im, srcRe, srcIm, ldSrc, s.quarter, 1, s.twiddle)
-	p.next(1, 0, 4)
+	p.middlePasses(1, 0, 4)
 }
 
 // nearRows is the number of complex rows that stay in the first-level cache.
 const nearRows = 256
 
-// next takes blocks of a level, the rows from row on, to the end: one after the
+// middlePasses takes blocks of a level, the rows from row on, to the end: one after the
 // other as long as they do not stay in the first-level cache together.
-func (p *fftPasses) next(level, row, blocks int) {
+func (p *fftPasses) middlePasses(level, row, blocks int) {
 	if level == len(p.stages) {
 		first := row / p.last
-		p.end(p.re[row*kernel.Width:], p.im[row*kernel.Width:], kernel.Width, first, first+blocks)
+		p.lastPass(p.re[row*kernel.Width:], p.im[row*kernel.Width:], kernel.Width, first, first+blocks)
 		return
 	}
 	s := &p.stages[level]
 	if size := 4 * s.quarter; blocks > 1 && size*blocks > nearRows {
 		for b := range blocks {
-			p.next(level, row+b*size, 1)
+			p.middlePasses(level, row+b*size, 1)
 		}
 		return
 	}
 	re, im := p.re[row*kernel.Width:], p.im[row*kernel.Width:]
 	kernel.FFTRadix4(re, im, re, im, kernel.Width, s.quarter, blocks, s.twiddle)
-	p.next(level+1, row, 4*blocks)
+	p.middlePasses(level+1, row, 4*blocks)
 }
 
-// end takes the last pass over blocks b0 to b1, which begin with src.
-func (p *fftPasses) end(srcRe, srcIm []float32, ldSrc, b0, b1 int) {
+// lastPass runs the last pass over blocks b0 to b1, which begin with src.
+func (p *fftPasses) lastPass(srcRe, srcIm []float32, ldSrc, b0, b1 int) {
 	kernel.FFTLast(p.last, p.dstRe, p.dstIm, p.ldDst, srcRe, srcIm, ldSrc, p.rows[b0:b1], len(p.rows))
 }

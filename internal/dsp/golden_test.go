@@ -26,7 +26,8 @@ func TestGoldenFeatures(t *testing.T) {
 				golden.Close(t, "log_norm", energy, want, tolerance)
 			}
 		}
-		// torchaudio's resampler is of no use to the product, whose own is package audio's.
+		// torchaudio's resampler is of no use to the product, whose own is package
+		// audio's.
 		g.Done(func(name string) bool { return name == "resample_24000_to_16000" })
 	}
 }

@@ -11,9 +11,9 @@ import (
 // MelConfig describes a log-mel spectrogram.
 type MelConfig struct {
 	FFT, Window, Hop, Mels int
-	// FilterRate is the sample rate that the filters are built for. The pitch
-	// extractor of the originals was trained on filters for 16 kHz laid over
-	// the spectrum of 24 kHz speech.
+	// FilterRate is the sample rate that the filters are built for. Upstream's
+	// pitch extractor was trained with filters for 16 kHz on the spectrum of 24 kHz
+	// speech.
 	FilterRate int
 }
 
@@ -86,11 +86,11 @@ func HTKFilters(c MelConfig) []MelFilter {
 	return filters
 }
 
-// Frame writes the normalised log-mel of one frame: the Window samples that
-// stand under the window. dst has Mels values.
+// Frame writes the normalised log-mel of one frame, the Window samples that the
+// window covers. dst has Mels values.
 func (m *Mel) Frame(dst, samples []float32) {
-	// The window stands in the middle of the FFT's frame in the originals; where
-	// it stands changes the phases only.
+	// Upstream centres the window in the FFT's frame; its place changes the phases
+	// only.
 	for i, w := range m.window {
 		m.frame[i] = w * float64(samples[i])
 	}
@@ -115,11 +115,11 @@ const MelFloor = 1e-5
 // (log(MelFloor + power) + 4) / 4.
 func LogMel(power float64) float32 { return float32((math.Log(MelFloor+power) + 4) / 4) }
 
-// lead returns how many samples of a frame stand before its centre.
+// lead returns how many samples of a frame lie before its centre.
 func (m *Mel) lead() int { return m.FFT/2 - (m.FFT-m.Window)/2 }
 
-// Energy returns the energy target of the originals for one normalised log-mel
-// frame, log ‖exp(4·m - 4)‖₂ over the mel bins (train.py, log_norm).
+// Energy returns upstream's energy target for one normalised log-mel frame, log
+// ‖exp(4·m - 4)‖₂ over the mel bins (train.py, log_norm).
 func Energy(mel []float32) float32 {
 	var sum float64
 	for _, v := range mel {

@@ -4,11 +4,10 @@ package dsp
 const melLanes = 32
 
 // LogMels returns the first frames frames of a waveform's log-mel for each of
-// mels, [frame][mel], which differ in nothing but their filters. It is Mel.Frame
-// in float32 and for many frames at once, dozens of times as fast: training
-// computes both filterbanks of every utterance anew, since its gain is. It is for
-// waveforms that are longer than half an FFT, a power of two; others, and their
-// frames, are left to a stream.
+// mels, [frame][mel], which differ only in their filters. It is Mel.Frame in float32
+// for many frames at once, dozens of times as fast: training computes the log-mels
+// of every utterance again whenever its gain changes. Waveforms of at most half an
+// FFT, and FFTs that FFTSizeSupported excludes, take the way of a stream.
 func LogMels(wave []float32, frames int, mels ...*Mel) [][]float32 {
 	all := make([][]float32, len(mels))
 	for i, m := range mels {
@@ -58,8 +57,8 @@ func LogMels(wave []float32, frames int, mels ...*Mel) [][]float32 {
 	return all
 }
 
-// mirror returns the sample of a signal of n that stands at position i, by
-// reflection at both ends.
+// mirror returns the index of the sample at position i of a signal of n samples that
+// is reflected at both ends.
 func mirror(i, n int) int {
 	if i < 0 {
 		i = -i

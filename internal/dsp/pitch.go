@@ -15,9 +15,9 @@ type PitchConfig struct {
 	Min, Max   float64 // the range of f0 in Hz
 }
 
-// StandardPitch gives 80 frames a second over the range of human voices. Frame t
-// is centred on sample 300·t, and there are ceil(n/300) frames of n samples: the
-// same frames as those of a log-mel spectrogram with that hop.
+// StandardPitch has 80 frames a second over the range of human voices. Frame t is
+// centred on sample 300·t, and there are ceil(n/300) frames of n samples: the same
+// frames as those of a log-mel spectrogram with that hop.
 var StandardPitch = PitchConfig{SampleRate: 24000, Hop: 300, Min: 50, Max: 600}
 
 // A PitchFrame is what is known of the voice at one time.
@@ -33,7 +33,7 @@ type PitchFrame struct {
 //
 //   - the signal is low-passed and decimated before, since a voice's upper
 //     harmonics wander (jitter, glides) and say nothing that the lower do not;
-//   - in place of YIN's difference function over one window stands one minus the
+//   - YIN's difference function over one window is replaced by one minus the
 //     normalised cross-correlation (Talkin, "A robust algorithm for pitch
 //     tracking", 1995) over a window that is as long as the lag asks for: what a
 //     low voice needs is more than the glide of a high one allows. Each lag's two
@@ -222,18 +222,18 @@ func (a *pitchAnalyzer) voiced() float64 {
 		n++
 	}
 	a.lags, a.lacks = slices.Delete(a.lags, 0, n), slices.Delete(a.lacks, 0, n)
-	lowest := a.weigh()
+	lowest := a.weighPeaks()
 	if short < lowest+pitchWhistle {
 		return 0
 	}
 	return 1 / (1 + math.Exp((lowest-pitchHalfway)/pitchSlope))
 }
 
-// weigh gives every peak the probability that it is the period: for each
+// weighPeaks assigns every peak the probability that it is the period: for each
 // threshold the shortest lags that lack less share its prior, the first the most
 // (section 2.1 of pYIN, with the geometric share of its later implementations).
 // It returns what the highest peak lacks.
-func (a *pitchAnalyzer) weigh() (lowest float64) {
+func (a *pitchAnalyzer) weighPeaks() (lowest float64) {
 	const share = 0.135 // e⁻², of each peak relative to the one before it
 	a.weights = a.weights[:0]
 	lowest = 1

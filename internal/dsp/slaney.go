@@ -4,7 +4,7 @@ import "math"
 
 // MelScales are the mel bands and the window of each scale of the mel loss (Kumar
 // et al., "High-fidelity audio compression with improved RVQGAN", arXiv
-// 2306.06546, and its configuration, which the originals share).
+// 2306.06546, and its configuration, which FAcodec shares).
 var MelScales = []struct{ Mels, Window int }{
 	{5, 32}, {10, 64}, {20, 128}, {40, 256}, {80, 512}, {160, 1024}, {320, 2048},
 }

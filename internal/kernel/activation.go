@@ -1,6 +1,6 @@
 package kernel
 
-// Exp computes dst[i] = exp(x[i]). Assembly gives zero for x below -86.64, where
+// Exp computes dst[i] = exp(x[i]). Assembly returns zero for x below -86.64, where
 // subnormal numbers are near. dst may be x.
 func Exp(dst, x []float32) { exp(dst, x[:len(dst)]) }
 
@@ -13,8 +13,8 @@ func Tanh(dst, x []float32) { tanh(dst, x[:len(dst)]) }
 // Mish computes dst[i] = x[i]·tanh(log(1+exp(x[i]))). dst may be x.
 func Mish(dst, x []float32) { mish(dst, x[:len(dst)]) }
 
-// Gate computes dst[i] = tanh(a[i])·sigmoid(b[i]), the WaveNet gate. dst may be
-// a or b.
+// Gate computes dst[i] = tanh(a[i])·sigmoid(b[i]), the WaveNet gate. dst may be a
+// or b.
 func Gate(dst, a, b []float32) { gate(dst, a[:len(dst)], b[:len(dst)]) }
 
 // GLU computes dst[i] = a[i]·sigmoid(b[i]). dst may be a or b.

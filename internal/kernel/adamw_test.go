@@ -53,8 +53,8 @@ func TestAdamWAgainstGeneric(t *testing.T) {
 	})
 }
 
-// TestAdamWAgainstFormula takes twenty steps beside torch.optim.AdamW's
-// formulas in float64.
+// TestAdamWAgainstFormula takes twenty steps beside torch.optim.AdamW's formulas in
+// float64.
 func TestAdamWAgainstFormula(t *testing.T) {
 	const n, beta1, beta2, eps, decay, clip = 40, 0.8, 0.99, 1e-9, 0.01, 0.25
 	eachISA(t, func(t *testing.T) {

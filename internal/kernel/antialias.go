@@ -10,9 +10,9 @@ const AntiAliasTaps = 12
 //	    dst[2r][c]   = Σ_k 2·h[11-2k]·x[r+k][c],   k in [0, 6)
 //	    dst[2r+1][c] = Σ_k 2·h[10-2k]·x[r+k+1][c], k in [0, 6)
 //
-// x[3] is the row in whose place dst[0] and dst[1] stand, rows lying ldX and
-// ldDst values apart. Each value is one chain of fused multiply-adds in the
-// order of k. cols is a multiple of Width; dst and x must not overlap.
+// x[3] is the row that dst[0] and dst[1] replace, rows lying ldX and ldDst values
+// apart. Each value is one chain of fused multiply-adds in the order of k. cols is
+// a multiple of Width; dst and x must not overlap.
 func UpsampleRows(dst []float32, ldDst int, x []float32, ldX, rows, cols int, h *[AntiAliasTaps]float32) {
 	if rows > 0 && checkRows(ldX, rows+6, cols, x) && checkRows(ldDst, 2*rows, cols, dst) {
 		wholePanels(cols)

@@ -1,7 +1,7 @@
 package kernel
 
-// dotSums is the number of partial sums of a dot product: element i goes to sum
-// i modulo dotSums.
+// dotSums is the number of partial sums of a dot product: element i goes to sum i
+// modulo dotSums.
 const dotSums = 32
 
 // Dot returns Σ a[i]·b[i] over a's length, summed in float64, which holds the

@@ -81,9 +81,10 @@ func FFTSplit(re, im []float32, ld, n int, tw []float32) {
 	fftSplit(re, im, tw[:n+2], ld, n)
 }
 
-// FFTMerge makes of the spectrum src of 2n real values, n even, what the inverse
-// transform of n complex values makes these of, with each of the n+1 bins
-// counted once. The imaginary parts of rows 0 and n count as zero:
+// FFTMerge turns the spectrum src of 2n real values, n even, into the spectrum of n
+// complex values, whose real and imaginary parts are the even and the odd ones of
+// these, with each of the n+1 bins counted once. The imaginary parts of rows 0 and
+// n count as zero:
 //
 //	dst[0] = re(src[0]) + re(src[n]) + 1i*(re(src[0]) - re(src[n]))
 //	for k := 1; k <= n/2; k++ {

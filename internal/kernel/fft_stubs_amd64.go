@@ -70,8 +70,8 @@ func fftLast8AVX512(dstRe []float32, dstIm []float32, srcRe []float32, srcIm []f
 //go:noescape
 func fftSplitAVX512(re []float32, im []float32, tw []float32, ld int, n int)
 
-// fftMergeAVX512 makes of a spectrum of 2n real values what the inverse transform of n
-// complex values makes these of, counting each of the n+1 bins once. It computes,
+// fftMergeAVX512 turns a spectrum of 2n real values into that of n complex values,
+// counting each of the n+1 bins once. It computes,
 // with complex rows of 16 values,
 //
 //	dst[0] = re(src[0]) + re(src[n]) + 1i*(re(src[0]) - re(src[n]))
@@ -152,8 +152,8 @@ func fftLast8AVX2(dstRe []float32, dstIm []float32, srcRe []float32, srcIm []flo
 //go:noescape
 func fftSplitAVX2(re []float32, im []float32, tw []float32, ld int, n int)
 
-// fftMergeAVX2 makes of a spectrum of 2n real values what the inverse transform of n
-// complex values makes these of, counting each of the n+1 bins once. It computes,
+// fftMergeAVX2 turns a spectrum of 2n real values into that of n complex values,
+// counting each of the n+1 bins once. It computes,
 // with complex rows of 16 values,
 //
 //	dst[0] = re(src[0]) + re(src[n]) + 1i*(re(src[0]) - re(src[n]))

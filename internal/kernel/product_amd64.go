@@ -10,8 +10,8 @@ import "math"
 // the taps of large weights in parts was tried, and gained nothing.)
 const blockBytes = 512 << 10
 
-// minBlock is the fewest tiles of rows in a block: with less, reading the
-// weights anew for each block costs more than an input beyond the cache.
+// minBlock is the fewest tiles of rows in a block: with less, reading the weights
+// again for each block costs more than an input beyond the cache.
 const minBlock = 16
 
 // The most panels that a tile of so many rows has. Few rows take more of them,
@@ -37,10 +37,10 @@ func productAVX2(p *Product, row0, row1, panel0, panel1 int) {
 	productTiles(p, row0, row1, panel0, panel1, panelsAVX2[:], false)
 }
 
-// productTiles cuts a product into tiles: blocks of rows whose input stays in
-// the cache, in each block groups of panels, for each group the rows in tiles.
-// Blocks and tiles are nearly equal in height. panels has the most panels that a
-// tile of so many rows has.
+// productTiles cuts a product into tiles: blocks of rows whose input stays in the
+// cache, in each block groups of panels, for each group the rows in tiles. Blocks
+// and tiles are nearly equal in height. panels has the most panels that a tile of
+// so many rows has.
 func productTiles(p *Product, row0, row1, panel0, panel1 int, panels []int, avx512 bool) {
 	most := len(panels) - 1
 	height := max(minBlock*most, blockBytes/(4*max(p.LdA, 1)))

@@ -1,7 +1,7 @@
 package kernel
 
-// transposeGeneric goes in blocks whose cache lines stay in the first-level
-// cache on both sides.
+// transposeGeneric goes in blocks whose cache lines stay in the first-level cache
+// on both sides.
 func transposeGeneric(dst []float32, ldDst int, src []float32, ldSrc, rows, cols int) {
 	const block = 16
 	for c0 := 0; c0 < cols; c0 += block {

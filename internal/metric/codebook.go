@@ -6,18 +6,18 @@ import (
 	"math"
 )
 
-// A CodebookUse counts the codes of one book.
+// A CodebookUse counts the codes of one codebook.
 type CodebookUse struct {
 	counts []int64
 	total  int64
 }
 
-// NewCodebookUse starts a count for a book of that many entries, at least one.
+// NewCodebookUse starts a count for a codebook of that many entries, at least one.
 func NewCodebookUse(entries int) *CodebookUse {
 	return &CodebookUse{counts: make([]int64, entries)}
 }
 
-// Add counts codes. A code outside the book is an error, and none of the codes
+// Add counts codes. A code outside the codebook is an error, and none of the codes
 // is counted then.
 func (u *CodebookUse) Add(codes []int32) error {
 	for i, c := range codes {
@@ -32,22 +32,22 @@ func (u *CodebookUse) Add(codes []int32) error {
 	return nil
 }
 
-// Reset forgets what was counted.
+// Reset starts the count again.
 func (u *CodebookUse) Reset() {
 	clear(u.counts)
 	u.total = 0
 }
 
-// Usage says how much of a codebook is used.
+// Usage is how much of a codebook is used.
 type Usage struct {
 	Codes      int64   // how many were counted
-	Entries    int     // of the book
+	Entries    int     // of the codebook
 	Distinct   int     // entries that occurred
 	Share      float64 // Distinct / Entries; NaN without codes
 	Perplexity float64 // exp of the codes' entropy, 1 to Distinct; NaN without codes
 }
 
-// Usage returns what the codes counted so far use.
+// Usage returns the usage by the codes counted so far.
 func (u *CodebookUse) Usage() Usage {
 	r := Usage{Codes: u.total, Entries: len(u.counts), Share: math.NaN(), Perplexity: math.NaN()}
 	if u.total == 0 {

@@ -44,7 +44,7 @@ func NewMelDistance(rate int) *MelDistance {
 // Distance compares two waves; fewer than 1025 samples, which the longest window
 // cannot be reflected over, give NaN.
 func (d *MelDistance) Distance(reference, degraded []float32) float64 {
-	if !sound(reference, degraded, d.scales[len(d.scales)-1].least()) {
+	if !canCompare(reference, degraded, d.scales[len(d.scales)-1].least()) {
 		return math.NaN()
 	}
 	var total float64

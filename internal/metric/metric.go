@@ -1,4 +1,4 @@
-// Package metric measures how close decoded speech is to its original: for
+// Package metric measures how close decoded speech is to the source: for
 // validation during training and for the evaluation of a checkpoint on files.
 //
 // A metric that is undefined for its input, or whose input is faulty (waves or
@@ -13,9 +13,9 @@ package metric
 
 import "math"
 
-// sound says whether two waves can be compared: one length, at least the least
+// canCompare reports whether two waves can be compared: one length, at least the least
 // number of samples, and every sample a finite number.
-func sound(reference, degraded []float32, least int) bool {
+func canCompare(reference, degraded []float32, least int) bool {
 	return len(reference) == len(degraded) && len(reference) >= max(least, 1) &&
 		finite(reference) && finite(degraded)
 }
@@ -76,7 +76,7 @@ const limitSISDR = 100
 // 100: two equal waves have 100. It is NaN where either wave is silent or
 // constant.
 func SISDR(reference, degraded []float32) float64 {
-	if !sound(reference, degraded, 2) {
+	if !canCompare(reference, degraded, 2) {
 		return math.NaN()
 	}
 	s, e := widen(reference), widen(degraded)

@@ -60,11 +60,10 @@ func (s *stft) magnitude(dst []float64, x []float32, t int) {
 // logFloor is what magnitudes are clamped to before their logarithm is taken.
 const logFloor = 1e-5
 
-// STFTDistance is the multi-scale STFT loss that the originals log: summed over
-// windows of 2048 and 512 samples, the mean absolute difference of
-// log10(max(1e-5, magnitude)²) and that of the magnitudes; 0 is best. Two
-// silent waves are equal: it is defined for silence. It serves one goroutine at
-// a time.
+// STFTDistance is the multi-scale STFT loss that upstream logs: summed over windows
+// of 2048 and 512 samples, the mean absolute difference of log10(max(1e-5,
+// magnitude)²) and that of the magnitudes; 0 is best. Two silent waves are equal:
+// it is defined for silence. It serves one goroutine at a time.
 type STFTDistance struct {
 	scales []*stft
 	a, b   []float64
@@ -83,7 +82,7 @@ func NewSTFTDistance() *STFTDistance {
 // Distance compares two waves; fewer than 1025 samples, which the longest window
 // cannot be reflected over, give NaN.
 func (d *STFTDistance) Distance(reference, degraded []float32) float64 {
-	if !sound(reference, degraded, d.scales[0].least()) {
+	if !canCompare(reference, degraded, d.scales[0].least()) {
 		return math.NaN()
 	}
 	var total float64

@@ -59,7 +59,7 @@ func NewSpeech(rate int) (*Speech, error) {
 // these waves are NaN.
 func (s *Speech) Compare(reference, degraded []float32) map[string]float64 {
 	p := ComparePitch[float64](nil, nil)
-	if sound(reference, degraded, 1) {
+	if canCompare(reference, degraded, 1) {
 		p = ComparePitch(s.f0(reference), s.f0(degraded))
 	}
 	return map[string]float64{

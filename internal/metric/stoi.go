@@ -158,7 +158,7 @@ func subtractMean(x []float64) {
 // spectra returns the magnitudes of the two waves at 10 kHz without the silent
 // frames of the reference, [band][frame]; false where there is no segment.
 func (s *STOI) spectra(reference, degraded []float32) (x, y [][]float64, ok bool) {
-	if !sound(reference, degraded, 1) {
+	if !canCompare(reference, degraded, 1) {
 		return nil, nil, false
 	}
 	r, d := s.resample(reference), s.resample(degraded)

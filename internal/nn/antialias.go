@@ -22,7 +22,7 @@ type AntiAliasedSnake struct {
 
 // NewAntiAliasedSnake declares an activation over c channels.
 func NewAntiAliasedSnake(b *Builder, c int) *AntiAliasedSnake {
-	l := &AntiAliasedSnake{slot: op.NewSlot(), up: storedSinc, down: storedSinc}
+	l := &AntiAliasedSnake{slot: op.NewSlot(), up: checkpointSinc, down: checkpointSinc}
 	act := b.In("act")
 	alpha, beta := act.param("alpha", Constant(0), c), act.param("beta", Constant(0), c)
 	NewBuffer(b, "upsample.filter", func(v []float32) { copy(l.up[:], v) }, 1, 1, kernel.AntiAliasTaps)
@@ -76,9 +76,10 @@ func (l *AntiAliasedSnake) Stream(r *op.Run, x tensor.Tensor) tensor.Tensor {
 	return y
 }
 
-// storedSinc is the filter as checkpoints hold it, which kaiserSinc is 2.6e-8 off:
-// dozens of activations in a row make a hundred times that of it.
-var storedSinc = [kernel.AntiAliasTaps]float32{
+// checkpointSinc is the filter as checkpoints hold it, which differs from kaiserSinc
+// by 2.6e-8: after dozens of activations in a row the difference is a hundred times
+// that.
+var checkpointSinc = [kernel.AntiAliasTaps]float32{
 	0.002028965, 0.009389466, -0.025543459, -0.057657383, 0.128572583, 0.443209797,
 	0.443209797, 0.128572583, -0.057657383, -0.025543459, 0.009389466, 0.002028965,
 }
@@ -118,8 +119,8 @@ var kaiserSinc = sync.OnceValue(func() (taps [sincTaps]float64) {
 
 var resamplings sync.Map // *[2]op.Resampling by the number of rows
 
-// resampling returns what makes 2·n rows of n, and back, with the first and last
-// row standing for those beyond (alias_free_torch/resample.py).
+// resampling returns the resampling of n rows to 2·n, and back, padded by
+// repeating the first and last row (alias_free_torch/resample.py).
 func resampling(n int) (up, down *op.Resampling) {
 	if p, ok := resamplings.Load(n); ok {
 		pair := p.(*[2]op.Resampling)
@@ -129,32 +130,32 @@ func resampling(n int) (up, down *op.Resampling) {
 	pair := &[2]op.Resampling{{In: n, Out: 2 * n}, {In: 2 * n, Out: n}}
 	const crop, pad = 15, 5
 	for t := range 2 * n {
-		var row mixRow
+		var row tapRow
 		for j := range n + 2*pad {
 			if i := t + crop - 2*j; i >= 0 && i < sincTaps {
 				row.add(min(max(j-pad, 0), n-1), 2*filter[i])
 			}
 		}
-		pair[0].Rows = append(pair[0].Rows, row.terms())
+		pair[0].Rows = append(pair[0].Rows, row.taps())
 	}
 	for t := range n {
-		var row mixRow
+		var row tapRow
 		for i, w := range filter {
 			row.add(min(max(2*t+i-pad, 0), 2*n-1), w)
 		}
-		pair[1].Rows = append(pair[1].Rows, row.terms())
+		pair[1].Rows = append(pair[1].Rows, row.taps())
 	}
 	resamplings.Store(n, pair)
 	return &pair[0], &pair[1]
 }
 
-// mixRow collects terms, those of one row together.
-type mixRow struct {
+// tapRow collects the taps of an output row; those of one input row are added up.
+type tapRow struct {
 	rows    []int
 	weights []float64
 }
 
-func (m *mixRow) add(row int, weight float64) {
+func (m *tapRow) add(row int, weight float64) {
 	if n := len(m.rows); n > 0 && m.rows[n-1] == row {
 		m.weights[n-1] += weight
 		return
@@ -162,7 +163,7 @@ func (m *mixRow) add(row int, weight float64) {
 	m.rows, m.weights = append(m.rows, row), append(m.weights, weight)
 }
 
-func (m *mixRow) terms() []op.Tap {
+func (m *tapRow) taps() []op.Tap {
 	terms := make([]op.Tap, len(m.rows))
 	for i, row := range m.rows {
 		terms[i] = op.Tap{Row: row, Weight: float32(m.weights[i])}

@@ -48,7 +48,7 @@ func (l *BiLSTM) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
 	hidden := l.forward.Hidden
 	y := r.New(1, x.T, 2*hidden)
 	for half, f := range []op.LSTMFilter{l.forward, l.reverse} {
-		slot := op.NewSlot() // of its own each time: every utterance starts at zero
+		slot := op.NewSlot() // a new one each time: every utterance starts from zero
 		// row returns which row of the utterance the direction comes to as its i-th.
 		row := func(i int) int {
 			if half == 1 {

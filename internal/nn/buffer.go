@@ -2,8 +2,8 @@ package nn
 
 import "fmt"
 
-// NewBuffer declares a key that checkpoints carry and that is not learned: use is
-// handed its values where the checkpoint has them, and must not keep the slice. A
+// NewBuffer declares a buffer, a key of checkpoints that is not trained: use is
+// called with its values where the checkpoint has them, and must not keep the slice. A
 // dimension of -1 may have any length but 0.
 func NewBuffer(b *Builder, name string, use func(values []float32), shape ...int) {
 	key := b.prefix + "." + name

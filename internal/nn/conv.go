@@ -7,7 +7,7 @@ import (
 )
 
 // ConvConfig describes a convolution over time. Zero values of Stride and
-// Dilation stand for 1.
+// Dilation mean 1.
 type ConvConfig struct {
 	In, Out, K       int
 	Stride, Dilation int
@@ -43,7 +43,7 @@ func (l *Conv) InitCopy(other *Conv) *Conv {
 	return l.InitWeight(func(_ *Param, seed uint64) []float32 { return other.params.v.initial(seed) })
 }
 
-// NewConv declares a convolution whose parameters stand right under b's prefix.
+// NewConv declares a convolution whose parameters have b's prefix.
 func NewConv(b *Builder, c ConvConfig) *Conv {
 	return newConv(b, c, newAffine(b, c.NoWeightNorm, c.Out, c.Out, c.In, c.K))
 }
@@ -54,8 +54,8 @@ func NewLinear(b *Builder, in, out int) *Conv {
 	return newConv(b, ConvConfig{In: in, Out: out, K: 1}, newAffine(b, true, out, out, in))
 }
 
-// NewNormLinear declares a Linear with weight norm: weight_g [out, 1],
-// weight_v [out, in] and bias [out].
+// NewNormLinear declares a Linear with weight norm: weight_g [out, 1], weight_v
+// [out, in] and bias [out].
 func NewNormLinear(b *Builder, in, out int) *Conv {
 	return newConv(b, ConvConfig{In: in, Out: out, K: 1}, newAffine(b, false, out, out, in))
 }
@@ -82,7 +82,7 @@ func newConv(b *Builder, c ConvConfig, a affine) *Conv {
 	return l
 }
 
-// NewSConv declares the originals' SConv1d, which nests its convolution twice:
+// NewSConv declares upstream's SConv1d, which nests its convolution twice:
 // keys conv.conv.* (dac/model/encodec.py).
 func NewSConv(b *Builder, c ConvConfig) *Conv { return NewConv(b.In("conv").In("conv"), c) }
 
@@ -156,7 +156,7 @@ type ConvTranspose struct {
 	slot   op.Slot
 }
 
-// NewSConvTranspose declares the originals' SConvTranspose1d, which nests its
+// NewSConvTranspose declares upstream's SConvTranspose1d, which nests its
 // convolution twice: keys convtr.convtr.* (dac/model/encodec.py).
 func NewSConvTranspose(b *Builder, in, out, stride int, causal bool) *ConvTranspose {
 	return NewConvTranspose(b.In("convtr").In("convtr"), in, out, stride, causal)

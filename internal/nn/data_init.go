@@ -7,17 +7,17 @@ import (
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
-// InitFromData is data-dependent initialization (Salimans and Kingma, Weight Normalization,
-// arXiv 1602.07868, section 3): before a network learns, what stands in a layer
-// with weight norm beside the direction of its weights is chosen so that what the
-// layer makes of a first batch has mean 0 and deviation 1 in every channel. It needs
-// a network in training.
+// InitFromData is data-dependent initialization (Salimans and Kingma, Weight
+// Normalization, arXiv 1602.07868, section 3): before training, the scale g and the
+// bias of a layer with weight norm are set so that its output for a first batch has
+// mean 0 and standard deviation 1 in every channel. It needs a network loaded for
+// training.
 //
-// With PyTorch's random weights, what an encoder makes of speech varies by a
-// fifteenth of its mean, and every frame's code is the same.
+// With PyTorch's default initialization, the output of an encoder for speech varies
+// by a fifteenth of its mean, and every frame has the same code.
 
-// least is the deviation of something that is heard.
-const least = 1e-6
+// minDeviation is the smallest standard deviation of a channel that is initialized.
+const minDeviation = 1e-6
 
 // InitFromData initializes the convolution from act(x), and returns what Forward
 // does then.
@@ -31,8 +31,8 @@ func (l *Conv) InitFromData(r *op.Run, act op.Activation, x tensor.Tensor) tenso
 		mean := sum / n
 		each(y, j, func(v *float32) { square += (float64(*v) - mean) * (float64(*v) - mean) })
 		deviation := math.Sqrt(square / n)
-		if deviation < least {
-			continue // silence, or a channel that hears nothing: there is nothing to fit to
+		if deviation < minDeviation {
+			continue // a constant output, as for silence, has no scale
 		}
 		learned.initFromData(j, mean, deviation)
 		l.filter.Bias[j] = learned.bias.Value[j]
@@ -50,8 +50,8 @@ func each(y tensor.Tensor, j int, f func(v *float32)) {
 	}
 }
 
-// fit makes output channel o, which has the mean and the deviation given, one with
-// 0 and 1.
+// initFromData rescales output channel o, whose output has this mean and deviation,
+// to mean 0 and deviation 1.
 func (l *trainableConv) initFromData(o int, mean, deviation float64) {
 	l.g.Value[o] = float32(float64(l.g.Value[o]) / deviation)
 	l.bias.Value[o] = float32((float64(l.bias.Value[o]) - mean) / deviation)
@@ -68,13 +68,13 @@ func (l *VectorQuantize) InitFromData(r *op.Run, x tensor.Tensor, key uint64) (c
 		entries = entries[copy(entries, latent.Row(at/latent.T, at%latent.T)):]
 	}
 	r.Free(latent)
-	l.open(l.entries.Value)
+	l.setEntries(l.entries.Value)
 	return l.Forward(r, x)
 }
 
 // InitFromData initializes each quantizer from the residual that the earlier ones
-// leave of x, which it takes, and returns what Forward does then. The random numbers of book i are those of
-// key(i).
+// leave of x, which it takes, and returns what Forward does then. The random
+// numbers of codebook i are those of key(i).
 func (l *ResidualVQ) InitFromData(r *op.Run, x tensor.Tensor, key func(book int) uint64) Quantized {
 	return l.chain(r, x, nil, func(i int, x tensor.Tensor) ([][]int32, tensor.Tensor, tensor.Tensor) {
 		return l.Quantizers[i].InitFromData(r, x, key(i))

@@ -52,8 +52,9 @@ func same(t *testing.T, what string, a, b tensor.Tensor) {
 	}
 }
 
-// TestInitConv: what an initialized convolution computes of the batch is standard at once, in
-// the passes that follow and when it is derived anew from its parameters.
+// TestInitConv: what an initialized convolution computes of the batch is standard
+// at once, in the passes that follow and when it is derived anew from its
+// parameters.
 func TestInitConv(t *testing.T) {
 	pool := parallel.New(2)
 	defer pool.Close()
@@ -114,7 +115,7 @@ func TestInitResidualVQ(t *testing.T) {
 	for i, latent := range q.Latents {
 		standard(t, "latents", latent)
 		for e := range size {
-			entry := l.Quantizers[i].book.Entries[e*dim:][:dim]
+			entry := l.Quantizers[i].codebook.Entries[e*dim:][:dim]
 			if !isLatent(entry, latent) || !slices.Equal(entry, l.Quantizers[i].entries.Value[e*dim:][:dim]) {
 				t.Errorf("book %d: entry %d, %v, is no latent", i, e, entry)
 			}

@@ -10,8 +10,8 @@ import (
 )
 
 // The layers of this file and BiLSTM belong to pretrained networks that label
-// recordings: they infer, and do not learn.
-var errInfers = errors.New("nn: a layer that only infers was loaded for training")
+// recordings: they are for inference only.
+var errInfers = errors.New("nn: a layer for inference only was loaded for training")
 
 // An ImageConv is PyTorch's Conv2d without a bias over images, with a kernel of
 // 1x1, or of 3x3 and a padding of 1; key weight [out, in, k, k].

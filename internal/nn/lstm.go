@@ -51,8 +51,8 @@ func NewSLSTM(b *Builder, dim, layers int) *SLSTM {
 	return l
 }
 
-// gateRow returns which row of PyTorch's [4·dim] stands at output o of the
-// packed order: 16 units of each gate in turn.
+// gateRow returns the row of PyTorch's [4·dim] that is output o in the packed
+// order: 16 units of each gate in turn.
 func gateRow(o, dim int) (int, bool) {
 	group, rest := o/(4*kernel.Width), o%(4*kernel.Width)
 	gate, unit := rest/kernel.Width, group*kernel.Width+rest%kernel.Width

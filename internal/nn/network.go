@@ -3,9 +3,8 @@
 // and has one Forward, which serves whole utterances and streams alike (see
 // package op).
 //
-// Forward takes its input: the tensor handed in belongs to the layer, which
-// gives its memory back. A caller that needs it afterwards hands in r.Borrow's
-// copy or calls the layer with what it can spare.
+// Forward takes its input: the layer owns the tensor passed in and frees it. A
+// caller that needs it afterwards passes r.Borrow(x).
 package nn
 
 import (
@@ -20,13 +19,13 @@ import (
 	"github.com/facodec-go/facodec/internal/weights"
 )
 
-// A Param is one learned array, under its full checkpoint name and in the
+// A Param is one trainable array, under its full checkpoint name and in the
 // checkpoint's shape.
 type Param struct {
 	Name  string
 	Shape []int
 	// Value and Grad are there in training: row-major, in the checkpoint's shape. A
-	// parameter that is Unused has no gradient: it stays what it is.
+	// parameter that is Unused has no gradient and never changes.
 	Value, Grad []float32
 	Unused      bool
 	// Init is how training starts; nil in layers that only infer.
@@ -56,7 +55,7 @@ type checksums struct {
 	notFinite map[string]bool // the parameters with a value that is NaN or infinite
 }
 
-// A Builder hands out names while a network is put together. In gives the
+// A Builder names parameters while a network is constructed. In returns the
 // builder of a part.
 type Builder struct {
 	net    *Network
@@ -100,14 +99,14 @@ func (b *Builder) onLoad(f func(*Loader) error) {
 	b.net.derive = append(b.net.derive, f)
 }
 
-// A Loader gives layers their parameters' values and memory for what they
-// derive from them.
+// A Loader provides the values of a layer's parameters, and memory for the packed
+// form that the layer derives from them.
 type Loader struct {
 	src    weights.Source
 	region *tensor.Region
 	sums   *checksums
-	// training says that what is large is packed by the operations that use it, and
-	// that layers learn.
+	// training is set where parameters are trained, and large weights are packed by
+	// the operations that use them.
 	training bool
 }
 
@@ -126,7 +125,7 @@ func (l *Loader) Values(p *Param) ([]float32, error) {
 		return nil, err
 	}
 	// Here, because the pages that this touches are those that the caller is about
-	// to read, and are given back then.
+	// to read and then releases.
 	sum, finite := weights.Checksum(v)
 	l.sums.Lock()
 	defer l.sums.Unlock()
@@ -206,7 +205,7 @@ func (n *Network) LoadForTraining(src weights.Source, region *tensor.Region, poo
 	return n.Refresh(pool)
 }
 
-// Refresh derives anew what layers derive from the values of their parameters.
+// Refresh recomputes what layers derive from the values of their parameters.
 func (n *Network) Refresh(pool *parallel.Pool) error {
 	return n.deriveAll(&Loader{training: true}, pool)
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
-// packBlock is the number of input channels packed at a time: what a block
-// writes stays in the first-level cache.
+// packBlock is the number of input channels packed at a time, so that the output of
+// a block stays in the first-level cache.
 const packBlock = 32
 
 // packConv packs w [out, in, k], its output channels scaled, as k taps.
@@ -22,8 +22,8 @@ func packConv(region *tensor.Region, w, scale []float32, out, in, k int) *kernel
 	})
 }
 
-// packRows packs output channels that row gives one by one: [in, k] values and a
-// scale, or nil for zeros.
+// packRows packs output channels, for each of which row returns [in, k] values and
+// a scale, or nil for zeros.
 func packRows(region *tensor.Region, out, in, k int, row func(o int) ([]float32, float32)) *kernel.Panels {
 	p := kernel.NewPanels(region.Alloc(kernel.PanelsLen(k, in, out)), k, in, out)
 	for o0 := 0; o0 < out; o0 += kernel.Width {

@@ -9,9 +9,9 @@ import (
 // space; keys in_proj.*, out_proj.*, codebook.weight [size, dim]
 // (dac/nn/quantize.py).
 type VectorQuantize struct {
-	in, out *Conv
-	entries *Param
-	book    op.Codebook
+	in, out  *Conv
+	entries  *Param
+	codebook op.Codebook
 }
 
 // NewVectorQuantize declares a quantizer of dim-dimensional entries for x of c
@@ -39,36 +39,36 @@ func newVectorQuantize(b *Builder, l *VectorQuantize) *VectorQuantize {
 	b.onLoad(func(load *Loader) error {
 		v, err := load.Values(l.entries)
 		if err == nil {
-			l.open(v)
+			l.setEntries(v)
 		}
 		return err
 	})
 	return l
 }
 
-// open prepares the book of entries for searching.
-func (l *VectorQuantize) open(entries []float32) {
+// setEntries prepares entries for searching.
+func (l *VectorQuantize) setEntries(entries []float32) {
 	shape := l.entries.Shape
-	l.book = op.NewCodebook(append([]float32(nil), entries...), shape[0], shape[1])
-	l.book.Grad = l.entries.Grad
+	l.codebook = op.NewCodebook(append([]float32(nil), entries...), shape[0], shape[1])
+	l.codebook.Grad = l.entries.Grad
 }
 
-// Forward returns codes [B][T], the projected input [B, T, dim] and what Decode
-// makes of the codes. It leaves x to the caller. In training the gradient passes
+// Forward returns codes [B][T], the projected input [B, T, dim] and the result of
+// Decode for the codes. It leaves x to the caller. In training the gradient passes
 // from the entries straight to the projected input.
 func (l *VectorQuantize) Forward(r *op.Run, x tensor.Tensor) (codes [][]int32, latent, z tensor.Tensor) {
 	latent = l.in.Forward(r, nil, r.Borrow(x))
-	codes = r.Quantize(l.book, latent)
-	return codes, latent, l.out.Forward(r, nil, r.StraightThrough(l.book, codes, latent))
+	codes = r.Quantize(l.codebook, latent)
+	return codes, latent, l.out.Forward(r, nil, r.StraightThrough(l.codebook, codes, latent))
 }
 
 // Decode returns the out-projected entries that codes [B][T] name: [B, T, c].
 func (l *VectorQuantize) Decode(r *op.Run, codes [][]int32) tensor.Tensor {
-	return l.out.Forward(r, nil, r.Entries(l.book, codes))
+	return l.out.Forward(r, nil, r.Entries(l.codebook, codes))
 }
 
-// ResidualVQ is a chain of quantizers, each of which sees what the earlier ones
-// left; keys quantizers.<i>.* (dac/nn/quantize.py, ResidualVectorQuantize).
+// ResidualVQ is a chain of quantizers, each of which quantizes the residual of the
+// earlier ones; keys quantizers.<i>.* (dac/nn/quantize.py, ResidualVectorQuantize).
 type ResidualVQ struct {
 	Quantizers []*VectorQuantize
 	Size       int
@@ -93,18 +93,18 @@ func NewLinearResidualVQ(b *Builder, c, n, size, dim int) *ResidualVQ {
 	return l
 }
 
-// Quantized is what a ResidualVQ makes of its input.
+// Quantized is the result of a ResidualVQ.
 //
-// In training, Masks, if not nil, has for each book the weight of each sequence:
-// 0 for a book that quantizer dropout leaves out.
+// In training, Masks, if not nil, has for each codebook the weight of each sequence:
+// 0 for a codebook that quantizer dropout leaves out.
 type Quantized struct {
-	Z       tensor.Tensor   // the sum of the books' outputs, [B, T, c]
-	Codes   [][][]int32     // [book][B][T]
-	Latents []tensor.Tensor // each book's projected input, [B, T, dim]
+	Z       tensor.Tensor   // the sum of the quantizers' outputs, [B, T, c]
+	Codes   [][][]int32     // [codebook][B][T]
+	Latents []tensor.Tensor // each quantizer's projected input, [B, T, dim]
 	Masks   [][]float32
 }
 
-// Free gives back the memory of the latents and of Z.
+// Free frees Z and the latents.
 func (q Quantized) Free(r *op.Run) {
 	r.Free(q.Z)
 	r.Free(q.Latents...)
@@ -115,16 +115,16 @@ func (l *ResidualVQ) Forward(r *op.Run, x tensor.Tensor) Quantized {
 	return l.ForwardMasked(r, x, nil)
 }
 
-// ForwardMasked quantizes x, which it takes. Masks [book][B], if not nil, weigh
-// what each book adds to Z; what is left for the next book does not depend on
-// them (dac/nn/quantize.py, quantizer dropout).
+// ForwardMasked quantizes x, which it takes. Masks [codebook][B], if not nil, scale
+// the contribution of each codebook to Z; the residual for the next one does not
+// depend on them (dac/nn/quantize.py, quantizer dropout).
 func (l *ResidualVQ) ForwardMasked(r *op.Run, x tensor.Tensor, masks [][]float32) Quantized {
 	return l.chain(r, x, masks, func(i int, x tensor.Tensor) ([][]int32, tensor.Tensor, tensor.Tensor) {
 		return l.Quantizers[i].Forward(r, x)
 	})
 }
 
-// chain quantizes x, which it takes, with the books one after the other.
+// chain quantizes x, which it takes, with the codebooks one after the other.
 func (l *ResidualVQ) chain(r *op.Run, x tensor.Tensor, masks [][]float32,
 	quantize func(book int, x tensor.Tensor) (codes [][]int32, latent, z tensor.Tensor)) Quantized {
 	q := Quantized{Masks: masks}
@@ -152,7 +152,7 @@ func (l *ResidualVQ) chain(r *op.Run, x tensor.Tensor, masks [][]float32,
 	return q
 }
 
-// Masks returns the masks that let each sequence have the first so many books;
+// Masks returns the masks with which sequence b uses the first books[b] codebooks;
 // nil for a nil list.
 func (l *ResidualVQ) Masks(books []int) [][]float32 {
 	if books == nil {
@@ -170,8 +170,8 @@ func (l *ResidualVQ) Masks(books []int) [][]float32 {
 	return masks
 }
 
-// Decode returns the sum of what the books make of codes [book][B][T]; fewer
-// books than the chain has may be given, but at least one.
+// Decode returns the sum of the decoded codes [codebook][B][T], of at least the
+// first codebook and at most all.
 func (l *ResidualVQ) Decode(r *op.Run, codes [][][]int32) tensor.Tensor {
 	z := l.Quantizers[0].Decode(r, codes[0])
 	for i, c := range codes[1:] {
@@ -184,8 +184,8 @@ func (l *ResidualVQ) Decode(r *op.Run, codes [][][]int32) tensor.Tensor {
 }
 
 // Loss returns the mean squared distance between latents and the entries chosen
-// for them, summed over the books: the commitment loss and, in value, the codebook
-// loss. In training they are learned from with the weights given.
+// for them, summed over the codebooks: the commitment loss and, in value, the
+// codebook loss. In training their gradients are recorded with the weights given.
 func (l *ResidualVQ) Loss(r *op.Run, q Quantized, commitment, codebook float64) float64 {
 	var total float64
 	for i, book := range l.Quantizers {
@@ -193,7 +193,7 @@ func (l *ResidualVQ) Loss(r *op.Run, q Quantized, commitment, codebook float64) 
 		if q.Masks != nil {
 			mask = q.Masks[i]
 		}
-		total += r.QuantizationLoss(book.book, q.Codes[i], q.Latents[i], mask, commitment, codebook)
+		total += r.QuantizationLoss(book.codebook, q.Codes[i], q.Latents[i], mask, commitment, codebook)
 	}
 	return total
 }

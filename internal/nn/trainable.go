@@ -7,8 +7,8 @@ import (
 )
 
 // trainableConv holds the weights v [out, in, k] of a convolution in training, or
-// those of a transposed convolution, which is the gradient of one (see op.TrainableWeights
-// and op.TransposedFilter).
+// those of a transposed convolution, which is the gradient of one (see
+// op.TrainableWeights and op.TransposedFilter).
 type trainableConv struct {
 	affine
 	net        *Network
@@ -83,8 +83,8 @@ func (l *trainableConv) PackInputGrad(r *op.Run, stride int) []*kernel.Panels {
 	return phases
 }
 
-// AccumulateGrad is op.TrainableWeights's. With weight norm, w = g·v/‖v‖ for each output channel, so
-// dg = dw·v/‖v‖ and dv = g/‖v‖·(dw - v·(dw·v)/‖v‖²).
+// AccumulateGrad is op.TrainableWeights's. With weight norm, w = g·v/‖v‖ for each
+// output channel, so dg = dw·v/‖v‖ and dv = g/‖v‖·(dw - v·(dw·v)/‖v‖²).
 func (l *trainableConv) AccumulateGrad(r *op.Run, dw []float32, ld int, db []float32) {
 	size := l.in * l.k
 	r.Pool().Split(l.out, 1+(1<<14)/size, func(from, to int) {
@@ -113,7 +113,7 @@ func (a *trainableConv) addRow(o int, dw []float32) {
 	scale := float64(a.scale[o])
 	g := float64(a.g.Value[o])
 	dot := kernel.Dot(dw, v)
-	// ‖v‖ = g/scale; where g is zero, so is the scale, and ‖v‖ has to be found anew.
+	// ‖v‖ = g/scale; where g is zero, so is the scale, and ‖v‖ is computed.
 	length := g / scale
 	if g == 0 {
 		length = norm(v)

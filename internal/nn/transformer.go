@@ -145,7 +145,7 @@ func newLayerNorm(b *Builder, c, condition int) *layerNorm {
 	return l
 }
 
-// Forward leaves x to the caller. A style that is not nil stands for the layer's
+// Forward leaves x to the caller. A style that is not nil replaces the layer's
 // own.
 func (l *layerNorm) Forward(r *op.Run, x tensor.Tensor, style *tensor.Tensor) tensor.Tensor {
 	if style == nil {

@@ -12,10 +12,10 @@ type WNConfig struct {
 	Causal         bool
 }
 
-// wnKernel is the originals' kernel size for every WN.
+// wnKernel is upstream's kernel size for every WN.
 const wnKernel = 5
 
-// wnDropout is that of every WN in training.
+// wnDropout is the dropout probability of every WN in training.
 const wnDropout = 0.2
 
 // WN is a stack of gated convolutions with residual and skip paths; keys
@@ -49,8 +49,8 @@ func NewWN(b *Builder, c WNConfig) *WN {
 	return l
 }
 
-// Condition returns what a condition vector g [1, 1, condition] adds to every
-// layer, for Forward. It holds for a whole stream.
+// Condition returns the terms that a condition vector g [1, 1, condition] adds in
+// each layer, for Forward. They are valid for a whole stream.
 func (l *WN) Condition(r *op.Run, g tensor.Tensor) []tensor.Tensor {
 	all := l.cond.Forward(r, nil, g)
 	parts := make([]tensor.Tensor, len(l.in))

@@ -141,7 +141,7 @@ func (r *Run) activationGrad(act Activation, dx, dy tensor.Tensor, at int, x ten
 	r.Free(sums)
 }
 
-// grainValues is the number of values worth handing to another thread.
+// grainValues is the least number of values for which another thread is worthwhile.
 const grainValues = 1 << 14
 
 // activate writes act of the rows of x's sequence xb into y's sequence b from

@@ -35,9 +35,9 @@ var antiAliasScratch = sync.Pool{New: func() any {
 	return new([2 * (antiAliasRows + 2*filterReach) * antiAliasChannels]float32)
 }}
 
-// AntiAlias returns the activation of x; at both ends, the first and last row
-// stand for those beyond, before each of the filters anew. A stream emits five
-// rows later than it is given. It has no gradient.
+// AntiAlias returns the activation of x. Before each of the two filters, both ends
+// are padded by repeating the first and last row. A stream emits with a delay of
+// five rows. It has no gradient.
 func (r *Run) AntiAlias(slot Slot, f *AntiAlias, x tensor.Tensor) tensor.Tensor {
 	if x.B != 1 || r.Recording() {
 		panic("op: an anti-aliased activation of more than one sequence, or in training")
@@ -70,9 +70,8 @@ func (r *Run) AntiAlias(slot Slot, f *AntiAlias, x tensor.Tensor) tensor.Tensor 
 	return y
 }
 
-// run computes y from row first of n rows that stand in x behind the rows that
-// are repeated. Where fewer than antiAliasReach rows are before first, they begin
-// the sequence.
+// run computes y from row first of n rows, which follow the repeated rows in x.
+// Where fewer than antiAliasReach rows are before first, they begin the sequence.
 func (f *AntiAlias) run(r *Run, y, x tensor.Tensor, first, n int) {
 	width := tensor.RoundUp(x.C)
 	columns := (width + antiAliasChannels - 1) / antiAliasChannels
@@ -87,7 +86,7 @@ func (f *AntiAlias) run(r *Run, y, x tensor.Tensor, first, n int) {
 	})
 }
 
-// An antiAliasBlock is what is computed at a time: rows from first on, of n.
+// An antiAliasBlock is a part of the work: rows from first on, of n.
 type antiAliasBlock struct{ first, rows, cols, n int }
 
 func (b antiAliasBlock) run(f *AntiAlias, dst []float32, ldDst int, x []float32, ldX, c int) {

@@ -52,8 +52,7 @@ func part(x tensor.Tensor, at, d int) tensor.Tensor {
 	return y
 }
 
-// attentionGrad is the backward pass of one head; all its tensors are
-// [1, T, d].
+// attentionGrad is the backward pass of one head; all its tensors are [1, T, d].
 type attentionGrad struct {
 	q, k, v, dy tensor.Tensor
 	dq, dk, dv  tensor.Tensor
@@ -132,8 +131,8 @@ func packColumns(x tensor.Tensor) *kernel.Panels {
 	return w
 }
 
-// attend computes one head, channels at to at+d, a block of queries at a time so
-// that memory grows with the length and not with its square.
+// attend computes one head, channels at to at+d, one block of queries at a time, so
+// that memory grows linearly with the length.
 func (r *Run) attend(y, q, k, v tensor.Tensor, at, d int, scale float32) {
 	r.Profiler.count(2 * int64(q.T) * int64(k.T) * int64(d))
 	keys, values := attentionPanels(k, v, at, d)

@@ -7,8 +7,8 @@ import (
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
-// Filter is what a convolution reads: packed weights and a bias of a multiple
-// of kernel.Width values. In training it has Trainable instead of panels.
+// A Filter is the weights of a convolution, packed, and its bias, padded to a
+// multiple of kernel.Width values. In training it has Trainable instead of panels.
 type Filter struct {
 	Panels    *kernel.Panels
 	Bias      []float32

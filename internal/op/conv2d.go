@@ -105,9 +105,9 @@ func (r *Run) unfold(x tensor.Tensor, u unfolding) unfolded {
 	return out
 }
 
-// conv2DInputGrad returns the gradient with respect to the input of bins
-// bins. Bin w of it sees, for each phase of the stride that w + pad has, the taps
-// of that phase in falling order.
+// conv2DInputGrad returns the gradient with respect to the input of bins bins. Bin
+// w of it sees, for each phase of the stride that w + pad has, the taps of that
+// phase in falling order.
 func (r *Run) conv2DInputGrad(f Filter, s Conv2DShape, dy tensor.Tensor, bins, c, frames int) tensor.Tensor {
 	taps := f.Trainable.PackInputGrad(r, frameTaps*s.Bins) // each on its own, [out][in]
 	dx := r.New(dy.B, bins, c)
@@ -164,8 +164,8 @@ func (r *Run) phase2D(dx, dy tensor.Tensor, w *kernel.Panels, u unfolding, first
 	r.Free(part)
 }
 
-// conv2DWeightGrad accumulates the gradient of the filter: a contraction over all positions of
-// each spectrogram.
+// conv2DWeightGrad accumulates the gradient of the filter: a contraction over all
+// positions of each spectrogram.
 func (r *Run) conv2DWeightGrad(f Filter, s Conv2DShape, x, dy tensor.Tensor, frames int) {
 	k, n := s.Bins*x.C, frames*dy.T
 	r.Profiler.count(int64(dy.B) * int64(dy.T) * int64(dy.C) * frameTaps * int64(k))

@@ -5,7 +5,7 @@ import (
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
-// TransposedFilter is what a transposed convolution of kernel 2·stride reads:
+// A TransposedFilter is the weights of a transposed convolution of kernel 2·stride:
 // one two-tap filter for each phase of the stride.
 type TransposedFilter struct {
 	Phases []*kernel.Panels // Phases[r]: tap 0 is kernel row stride+r, tap 1 row r

@@ -2,16 +2,16 @@ package op
 
 import "github.com/facodec-go/facodec/internal/tensor"
 
-// Random is where the random numbers of a recording come from. They depend on
-// these numbers and on the place in the network alone: neither on the threads,
-// nor on how a batch is cut into pieces.
+// Random is the source of the random numbers of a recording. They are a function of
+// these numbers and of the place in the network only, not of the threads or of how a
+// batch is split for gradient accumulation.
 type Random struct {
 	Seed, Step uint64
-	Sample     int // the number in the batch of the recording's first sequence
-	Off        bool
+	Sample     int  // the number in the batch of the recording's first sequence
+	Off        bool // no dropout
 }
 
-// mix is SplitMix64's output function.
+// mix is the output function of SplitMix64 (Steele, Lea and Flood, 2014).
 func mix(z uint64) uint64 {
 	z = (z ^ z>>30) * 0xBF58476D1CE4E5B9
 	z = (z ^ z>>27) * 0x94D049BB133111EB
@@ -20,8 +20,8 @@ func mix(z uint64) uint64 {
 
 const golden = 0x9E3779B97F4A7C15 // SplitMix64's increment
 
-// Key returns the start of a sequence of random numbers of its own for each
-// sample and site of a step.
+// Key returns the key of the sequence of random numbers of one sample and one site
+// of a step (see Uniform).
 func (n Random) Key(site uint64, sample int) uint64 {
 	z := mix(n.Seed + golden)
 	z = mix(z ^ n.Step*golden)
@@ -32,9 +32,8 @@ func (n Random) Key(site uint64, sample int) uint64 {
 // Uniform returns random number i of the sequence of a key, in [0, 1).
 func Uniform(key, i uint64) float64 { return float64(mix(key+i*golden)>>11) / (1 << 53) }
 
-// EachSample calls f for each of n sequences that networks see one by one, their
-// lengths being different: each gets the random numbers that it would get in a
-// batch.
+// EachSample calls f for each of n sequences of different lengths, which networks
+// process one by one: each gets the random numbers that it would get in a batch.
 func (r *Run) EachSample(n int, f func(b int)) {
 	t := r.tape
 	if t == nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
-// A loss returns its value, the mean that its documentation says, and records
-// that weight times it is part of what is minimised. Its targets are constants.
+// A loss returns its value, the mean that its documentation says, and records the
+// gradient of weight times that value. Its targets are constants.
 
 // pointLoss is the mean over all elements of f, which returns the loss of one
 // element and its derivative.
@@ -50,8 +50,8 @@ func rowsOf(target tensor.Tensor) func(b, t int) []float32 {
 	return func(b, t int) []float32 { return target.Row(b, t) }
 }
 
-// L1 is the mean of |x - target|. It compares all layers of the discriminators, so
-// it has a loop of its own.
+// L1 is the mean of |x - target|. It has a loop of its own because it compares the
+// features of all discriminator layers.
 func (r *Run) L1(x, target tensor.Tensor, weight float64) float64 {
 	same(x, target)
 	n := float64(x.B * x.T * x.C)
@@ -146,7 +146,7 @@ func (r *Run) Focal(logits tensor.Tensor, labels [][]int32, batch, weight float6
 	return (1 - p) * (1 - p) * ce
 }
 
-// crossEntropy records its gradient times what factor makes of its value.
+// crossEntropy records its gradient times factor of its value.
 func (r *Run) crossEntropy(logits tensor.Tensor, labels [][]int32, factor func(ce float64) float64) float64 {
 	n := logits.B * logits.T
 	rows := make([]float64, n)

@@ -5,9 +5,9 @@ import (
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
-// LSTMFilter holds the weights of one LSTM layer. The gates of units 16j to
-// 16j+15 lie together (see kernel.LSTMCell), so that whoever computes the
-// product of a group of units can go on to their state.
+// LSTMFilter holds the weights of one LSTM layer. The gates of units 16j to 16j+15
+// lie together (see kernel.LSTMCell), so that the thread that computes the product
+// of a group of units can go on to their state.
 type LSTMFilter struct {
 	Input     Filter // [1, in, 4·hidden]; its bias is the sum of PyTorch's two
 	Recurrent Filter // [1, hidden, 4·hidden], without a bias
@@ -170,10 +170,9 @@ func clearUnits(gates, dc []float32, from, to int) {
 	}
 }
 
-// lstmCellGrad writes over the gates, laid out as kernel.LSTMCell has them,
-// the gradient with respect to them, from dh + dy with respect to the step's
-// hidden state and dc to its cell state c; dc becomes that to the cell state
-// before.
+// lstmCellGrad writes over the gates, laid out as kernel.LSTMCell has them, the
+// gradient with respect to them, from dh + dy with respect to the step's hidden
+// state and dc to its cell state c; dc becomes that to the cell state before.
 func lstmCellGrad(gates, dc, dh, dy, c, before []float32) {
 	const n = kernel.Width
 	var tanhC [n]float32

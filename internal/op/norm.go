@@ -10,12 +10,12 @@ import (
 const NormEpsilon = 1e-5
 
 // AdaptiveLayerNorm returns LayerNorm over the channels of x, without weights of
-// its own, times gamma plus beta, the two halves of style, [B, 1, 2·C], or [1, 1, 2·C] for
-// all sequences.
+// its own, times gamma plus beta, the two halves of style, [B, 1, 2·C], or [1, 1,
+// 2·C] for all sequences.
 func (r *Run) AdaptiveLayerNorm(x, style tensor.Tensor) tensor.Tensor {
 	y := r.New(x.B, x.T, x.C)
 	for b := range x.B {
-		gamma, beta := halvesOf(style, b)
+		gamma, beta := styleHalves(style, b)
 		r.pool.Split(x.T, grainValues/x.Stride, func(from, to int) {
 			for t := from; t < to; t++ {
 				row, dst := x.Row(b, t), y.Row(b, t)
@@ -31,8 +31,8 @@ func (r *Run) AdaptiveLayerNorm(x, style tensor.Tensor) tensor.Tensor {
 		r.record(&y, func(dy tensor.Tensor) {
 			dx, dstyle := r.New(x.B, x.T, x.C), r.Zeros(style.B, 1, style.C)
 			for b := range x.B {
-				gamma, _ := halvesOf(style, b)
-				dgamma, dbeta := halvesOf(dstyle, b)
+				gamma, _ := styleHalves(style, b)
+				dgamma, dbeta := styleHalves(dstyle, b)
 				for t := range x.T {
 					adaptiveLayerNormGrad(dx.Row(b, t), dgamma, dbeta, dy.Row(b, t), x.Row(b, t), gamma)
 				}
@@ -45,7 +45,7 @@ func (r *Run) AdaptiveLayerNorm(x, style tensor.Tensor) tensor.Tensor {
 	return y
 }
 
-func halvesOf(style tensor.Tensor, b int) (gamma, beta []float32) {
+func styleHalves(style tensor.Tensor, b int) (gamma, beta []float32) {
 	row := style.Row(min(b, style.B-1), 0)
 	return row[:len(row)/2], row[len(row)/2:]
 }
@@ -112,8 +112,8 @@ func (r *Run) PeakNormalize(x tensor.Tensor) tensor.Tensor {
 		r.record(&y, func(dy tensor.Tensor) {
 			dx := r.New(x.B, x.T, 1)
 			for b := range x.B {
-				// y = s·c with c = x - mean and s = 0.8/peak: dc = s·dy, and at the loudest
-				// sample also -Σ dy·y/peak towards its sign.
+				// y = s·c with c = x - mean and s = 0.8/peak: dc = s·dy, and at the
+				// loudest sample also -Σ dy·y/peak towards its sign.
 				var sum, dot float64
 				for t := range x.T {
 					d := float64(dy.Row(b, t)[0])

@@ -10,7 +10,7 @@ import (
 // Codebook holds the entries of one vector quantizer.
 type Codebook struct {
 	Entries    []float32      // [size][dim], as stored
-	Normalised *kernel.Panels // [1, dim, size]: the entries at length 1
+	Normalised *kernel.Panels // [1, dim, size]: the L2-normalized entries
 	HalfNorms  []float32      // minus half the squared length of each normalised entry, padded to a panel
 	Size, Dim  int
 	// Grad, if not nil, accumulates the gradient with respect to the entries.
@@ -49,7 +49,7 @@ func normalise(dst, x []float32) {
 }
 
 // Quantize returns for each row of e [B, T, dim] the index of the nearest entry
-// by L2 distance after both are brought to length 1 (dac/nn/quantize.py,
+// by L2 distance after both are L2-normalized (dac/nn/quantize.py,
 // decode_latents): [B][T]. Of several at the same distance it is the first.
 func (r *Run) Quantize(c Codebook, e tensor.Tensor) [][]int32 {
 	unit := r.New(e.B, e.T, e.C)
@@ -93,7 +93,7 @@ func (r *Run) Entries(c Codebook, codes [][]int32) tensor.Tensor {
 func (c *Codebook) entry(code int32) []float32 { return c.Entries[int(code)*c.Dim:][:c.Dim] }
 
 // StraightThrough returns the entries that were chosen for e [B, T, dim]. Their
-// gradient is passed on to e, as if nothing had been chosen (dac/nn/quantize.py:
+// gradient is copied to e, the straight-through estimator (dac/nn/quantize.py:
 // z_e + (z_q - z_e).detach()).
 func (r *Run) StraightThrough(c Codebook, codes [][]int32, e tensor.Tensor) tensor.Tensor {
 	y := r.Entries(c, codes)

@@ -42,7 +42,7 @@ type Run struct {
 	pool   *parallel.Pool
 	states map[Slot]*streamState
 	free   map[int][][]float32      // by size class
-	inUse  map[*float32]*allocation // what is in use, by its first value
+	inUse  map[*float32]*allocation // by the address of its first value
 	spare  []*allocation            // unused
 	tape   *tape                    // of a recording run
 }

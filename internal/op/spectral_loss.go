@@ -7,8 +7,8 @@ import (
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
-// A SpectralLoss compares the magnitudes of two waveforms' spectra, or what a
-// filterbank makes of them. It is read-only.
+// A SpectralLoss compares the magnitude spectra of two waveforms, or the bands of a
+// filterbank applied to them. It is read-only.
 type SpectralLoss struct {
 	*STFT
 	// Filters, if not nil, are applied to the magnitudes.
@@ -18,7 +18,7 @@ type SpectralLoss struct {
 	Log, Linear float64
 }
 
-// spectralFloor is the least magnitude that the logarithm tells from silence.
+// spectralFloor is what magnitudes are clamped to before their logarithm is taken.
 const spectralFloor = 1e-5
 
 // Rows returns the number of values of a frame.
@@ -83,7 +83,8 @@ func (r *Run) Spectral(s *SpectralLoss, x, target tensor.Tensor, weight float64)
 	return total / n
 }
 
-// values writes the magnitudes and what is compared of them.
+// values writes the magnitudes and the values to compare, which are their bands or
+// the magnitudes themselves.
 func (s *SpectralLoss) values(dst, magnitude, re, im []float32) {
 	for i, v := range re {
 		magnitude[i] = float32(math.Sqrt(float64(v*v + im[i]*im[i])))
@@ -95,8 +96,8 @@ func (s *SpectralLoss) values(dst, magnitude, re, im []float32) {
 	s.Filters.Apply(dst, magnitude, stftLanes)
 }
 
-// compare returns the sum of the losses of the first count lanes and writes over
-// got their derivative times scale.
+// compare returns the sum of the losses of the first count lanes and overwrites got
+// with their derivative times scale.
 func (s *SpectralLoss) compare(got, want []float32, count int, scale float32) float64 {
 	var total float64
 	for i := 0; i < len(got); i += stftLanes {

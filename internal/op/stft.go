@@ -20,7 +20,7 @@ type STFT struct {
 // NewSTFT prepares a transform whose window is as long as its FFT.
 func NewSTFT(window, hop int) *STFT { return NewPaddedSTFT(window, window, hop) }
 
-// NewPaddedSTFT prepares a transform whose window stands in the middle of the FFT.
+// NewPaddedSTFT prepares a transform whose window is centred in the FFT.
 func NewPaddedSTFT(fft, window, hop int) *STFT {
 	s := &STFT{Window: fft, Hop: hop, hann: make([]float32, fft), fft: dsp.NewFFT(fft)}
 	for i := range window {
@@ -36,8 +36,9 @@ func (s *STFT) Bins() int { return s.Window/2 + 1 }
 // values do not depend on its neighbours.
 const stftLanes = 32
 
-// reflected returns which of n samples stands at each position of the padded
-// signal: left before it and right behind it, by reflection.
+// reflected returns the index of the sample at each position of a signal of n
+// samples that is padded by reflection, with left samples before it and right after
+// it.
 func reflected(n, left, right int) []int32 {
 	index := make([]int32, left+n+right)
 	for i := range index {

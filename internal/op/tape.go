@@ -10,10 +10,10 @@ import (
 // A tape is what training adds to a run: the backward functions of the operations,
 // in the order in which they ran (reverse-mode automatic differentiation).
 //
-// A tensor that depends on a parameter, or that came from RequireGrad, carries a number,
-// its Var; constants carry none and no gradient is computed for them. Losses are
-// where gradients start: a loss such as L1 returns its value and records the
-// gradient of its weight times that value.
+// A tensor that depends on a parameter, or that came from RequireGrad, carries a
+// number, its Var; constants carry none and no gradient is computed for them.
+// Losses are where gradients start: a loss such as L1 returns its value and records
+// the gradient of its weight times that value.
 type tape struct {
 	steps  []func()
 	grads  []tensor.Tensor // by Var
@@ -142,9 +142,9 @@ func (r *Run) addTo(y, x tensor.Tensor) {
 	})
 }
 
-// Backward runs the tape backwards and ends it. Gradients of parameters have
-// then been accumulated (see TrainableWeights); those of tensors from RequireGrad
-// are what Grad returns.
+// Backward runs the tape backwards and ends it. Gradients of parameters have then
+// been accumulated (see TrainableWeights); those of tensors from RequireGrad are
+// what Grad returns.
 func (r *Run) Backward() {
 	for i := len(r.tape.steps) - 1; i >= 0; i-- {
 		r.tape.steps[i]()
@@ -154,8 +154,8 @@ func (r *Run) Backward() {
 }
 
 // Grad returns the gradient with respect to a tensor from RequireGrad after
-// Backward: zeros where
-// no loss depends on it. It belongs to the run until Record or Reset.
+// Backward: zeros where no loss depends on it. It belongs to the run until Record
+// or Reset.
 func (r *Run) Grad(x tensor.Tensor) tensor.Tensor {
 	if x.Var == 0 {
 		return r.Zeros(x.B, x.T, x.C)

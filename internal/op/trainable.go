@@ -18,13 +18,13 @@ type TrainableWeights interface {
 	PackInputGrad(r *Run, stride int) []*kernel.Panels
 	// Frozen reports whether the weights accumulate no gradient at present.
 	Frozen() bool
-	// AccumulateGrad adds to the gradient of W, of which dw holds [out][taps][ld] with in ≤ ld
-	// values, and of the bias, [out].
+	// AccumulateGrad adds to the gradient of W, of which dw holds [out][taps][ld]
+	// with in ≤ ld values, and of the bias, [out].
 	AccumulateGrad(r *Run, dw []float32, ld int, db []float32)
 }
 
-// Panels returns panels of the run's memory for what is packed for one operation.
-// Their values are not defined: all must be written, zeros beyond n included.
+// Panels returns uninitialised panels from the run's memory, for weights that are
+// packed for one operation. All values must be written, zeros beyond n included.
 func (r *Run) Panels(taps, k, n int) *kernel.Panels {
 	return &kernel.Panels{Taps: taps, K: k, N: n, Data: r.alloc(kernel.PanelsLen(taps, k, n))}
 }

@@ -44,7 +44,7 @@ func (r *Region) Bytes() int64 {
 	return n
 }
 
-// Free gives the memory back. Nothing allocated from the region may be used
+// Free unmaps the memory. Nothing allocated from the region may be used
 // afterwards.
 func (r *Region) Free() {
 	r.mu.Lock()

@@ -1,10 +1,10 @@
 // Package tensor holds the engine's one data layout: a batch of sequences,
 // time-major, channels contiguous.
 //
-// A convolution over time is then a product over rows at a stride, the state
-// of a stream is the last rows, and a chunk of a single frame still fills the
-// vector registers. Checkpoints and the public API speak [B, C, T]; ToBCT and
-// FromBCT go between the two.
+// A convolution over time is then a product over rows at a stride, the state of a
+// stream is the last rows, and a chunk of a single frame still fills the vector
+// registers. Checkpoints and the public API speak [B, C, T]; ToBCT and FromBCT
+// convert between the two.
 package tensor
 
 // Lane is the number of float32 values that every row is padded to: one

@@ -139,7 +139,7 @@ func (f *vectors) greater(a vec, b operand.Op, yes, no vec) vec {
 	return no
 }
 
-// constants makes ready the constants that a piece of code uses. AVX-512 has
+// constants prepares the constants that a piece of code uses. AVX-512 has
 // registers for all of them, AVX2 takes them from memory where they are used.
 func (f *vectors) constants(code func(f *vectors)) {
 	trial := &vectors{Context: build.NewContext(), wide: f.wide, consts: map[number]operand.Op{}, trial: true}

@@ -53,8 +53,8 @@ func (f *vectors) dft4(x []complexVec) []complexVec {
 	}
 }
 
-// turn returns a times the factor whose parts lie at w.
-func (f *vectors) turn(a complexVec, w operand.Mem) complexVec {
+// twiddle returns a times the factor whose parts lie at w.
+func (f *vectors) twiddle(a complexVec, w operand.Mem) complexVec {
 	re, im := f.vec(), f.vec()
 	f.VBROADCASTSS(w, re)
 	w.Disp += 4
@@ -130,7 +130,7 @@ func (f *vectors) fftRadix4() {
 		re, im = quarters(dst[0], to, to3, at), quarters(dst[1], to, to3, at)
 		for i, y := range f.dft4(x) {
 			if i > 0 {
-				y = f.turn(y, operand.Mem{Base: tw, Disp: 8 * (i - 1)})
+				y = f.twiddle(y, operand.Mem{Base: tw, Disp: 8 * (i - 1)})
 			}
 			f.VMOVUPS(y.re, re[i])
 			f.VMOVUPS(y.im, im[i])
@@ -328,7 +328,7 @@ func (f *vectors) fftSplit() {
 		a, b := f.row(low, at), f.row(high, at)
 		// The sum with the conjugate and the difference from it.
 		even := complexVec{f.add(a.re, b.re), f.sub(a.im, b.im)}
-		odd := f.turn(complexVec{f.sub(a.re, b.re), f.add(a.im, b.im)}, operand.Mem{Base: tw})
+		odd := f.twiddle(complexVec{f.sub(a.re, b.re), f.add(a.im, b.im)}, operand.Mem{Base: tw})
 		f.VMULPS(f.use(half), even.re, even.re)
 		f.VMULPS(f.use(half), even.im, even.im)
 		f.storeBoth(even, odd, low, high, at)
@@ -352,8 +352,8 @@ func (f *vectors) storeBoth(a, b complexVec, low, high []reg.Register, at int) {
 }
 
 func (f *vectors) fftMerge() {
-	f.begin("fftMerge", "makes of a spectrum of 2n real values what the inverse transform of n",
-		"complex values makes these of, counting each of the n+1 bins once. It computes,",
+	f.begin("fftMerge", "turns a spectrum of 2n real values into that of n complex values,",
+		"counting each of the n+1 bins once. It computes,",
 		"with complex rows of 16 values,", "",
 		"	dst[0] = re(src[0]) + re(src[n]) + 1i*(re(src[0]) - re(src[n]))",
 		"	for k := 1; k <= n/2; k++ {",
@@ -394,7 +394,7 @@ func (f *vectors) fftMerge() {
 	f.halves(func(at int) {
 		a, b := f.row(from, at), f.row(fromHigh, at)
 		even := complexVec{f.add(a.re, b.re), f.sub(a.im, b.im)}
-		odd := f.turn(complexVec{f.sub(a.re, b.re), f.add(a.im, b.im)}, operand.Mem{Base: tw})
+		odd := f.twiddle(complexVec{f.sub(a.re, b.re), f.add(a.im, b.im)}, operand.Mem{Base: tw})
 		f.VMULPS(f.use(half), even.re, even.re)
 		f.VMULPS(f.use(half), even.im, even.im)
 		f.storeBoth(even, odd, to, toHigh, at)

@@ -9,9 +9,9 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// elementwise writes a function of slices, element by element. The elements
-// behind the last whole vector are computed in the same way under a mask, so
-// that none depends on where it stands.
+// elementwise writes a function of slices, element by element. The elements behind
+// the last whole vector are computed in the same way under a mask, so that none
+// depends on its place.
 func (f *vectors) elementwise(name, doc string, body func(f *vectors, in []vec) vec, inputs ...string) {
 	f.begin(name, "computes", "", "\tfor i := range dst {", "\t\t"+doc, "\t}")
 	f.constants(func(f *vectors) { body(f, []vec{f.vec(), f.vec(), f.vec()}[:len(inputs)]) })
@@ -30,8 +30,8 @@ func (f *vectors) elementwise(name, doc string, body func(f *vectors, in []vec) 
 	f.end()
 }
 
-// withScalar is elementwise with a factor that all elements share. An input
-// named dst is what is there before.
+// withScalar is elementwise with a factor that all elements share. An input named
+// dst is what is there before.
 func (f *vectors) withScalar(name, doc, scalar string, body func(f *vectors, in []vec, s vec) vec, inputs ...string) {
 	out := strings.Fields(strings.Replace(doc, "[", " ", 1))[0]
 	names := append([]string{out}, inputs...)
@@ -57,10 +57,10 @@ func (f *vectors) withScalar(name, doc, scalar string, body func(f *vectors, in 
 	f.end()
 }
 
-// rows runs a loop over the columns of every row. Pointers named in shared are
-// at the front of their slices again in each row, the others go on by stride
-// elements. The parameters rows, stride and the slice that cols names the length
-// of are not zero.
+// rows runs a loop over the columns of every row. Pointers named in shared are at
+// the front of their slices again in each row, the others go on by stride elements.
+// The parameters rows, stride and the slice that cols names the length of are not
+// zero.
 func (f *vectors) rows(cols string, moving, shared []string, body func(m mask, at func(name string) reg.Register)) {
 	pointer := map[string]reg.Register{}
 	var pointers []reg.Register

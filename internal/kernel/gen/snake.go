@@ -13,12 +13,11 @@ func snakes(c *build.Context) {
 	})
 }
 
-// snake rounds alpha·x as the reference does, and takes the nearest multiple of
-// π from it, for sin² has that period: the product with piHigh is exact inside
-// the fused operation, and what piLow leaves out matters only to arguments
-// beyond 1e8. There the quotient is of no use either, and the minimum keeps
-// what comes of it within bounds. A NaN passes through the minimum because it
-// is its second operand.
+// snake rounds alpha·x as the reference does, and takes the nearest multiple of π
+// from it, for sin² has that period: the product with piHigh is exact inside the
+// fused operation, and what piLow leaves out matters only to arguments beyond 1e8.
+// There the quotient is of no use either, and the minimum keeps what comes of it
+// within bounds. A NaN passes through the minimum because it is its second operand.
 func snake(f *vectors, in []vec) vec {
 	x, alpha, inv := in[0], in[1], in[2]
 	r := f.modPi(f.mul(alpha, x))
@@ -33,8 +32,8 @@ func snake(f *vectors, in []vec) vec {
 }
 
 // snakeGradRows keeps the sums a and b in memory: a row's channels lie in the
-// first-level cache, and reading rows front to back suits the memory better
-// than a few channels of every row.
+// first-level cache, and reading rows front to back suits the memory better than a
+// few channels of every row.
 func (f *vectors) snakeGradRows() {
 	f.begin("snakeGradRows", "computes", "",
 		"\tfor r := range rows {",
@@ -63,8 +62,8 @@ func (f *vectors) snakeGradRows() {
 //
 //	dx = dy·(1 + 2·s·c·alpha·inv);  a += dy·2·s·c·x;  b += dy·s²
 //
-// 2·s·c and s² have the period π as well. Remainders of quotients that are of
-// no use are kept within bounds, a NaN as in snake.
+// 2·s·c and s² have the period π as well. Remainders of quotients that are of no
+// use are kept within bounds, a NaN as in snake.
 func (f *vectors) snakeGrad(x, dy, alpha, inv, a, b vec) (dx vec) {
 	r := f.modPi(f.mul(alpha, x))
 	f.VMINPS(r, f.held(beyond), r)
