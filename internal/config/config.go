@@ -87,6 +87,7 @@ type Train struct {
 
 	DiscriminatorStart int     `key:"discriminator_start" range:"0,1000000000"`     // the step from which discriminators train and judge
 	ResidualMask       float64 `key:"residual_mask" redecoder:"-" frange:"0,1"`     // probability that a sample's residual is left out
+	JointParts         bool    `key:"joint_parts" redecoder:"-"`                    // prosody and content learn from the reconstruction, too
 	QuantizerDropout   float64 `key:"quantizer_dropout" redecoder:"-" frange:"0,1"` // share of a batch that is quantized by a random number of books
 	KeepCheckpoints    int     `key:"keep_checkpoints" range:"1,1000000"`           // the latest ones, besides the best
 	MaxSkippedSteps    int     `key:"max_skipped_steps" range:"1,1000000"`          // in a row, for values that are not finite, before the run stops
@@ -132,10 +133,33 @@ type Model struct {
 	ProsodyLayers  int `key:"prosody_layers" range:"1,64"` // WN, kernel 5
 	TimbreHidden   int `key:"timbre_hidden_dim" range:"2,4096"`
 	PhoneClasses   int `key:"phone_classes" redecoder:"-" range:"2,1000000"`
-	SpeakerClasses int `key:"speaker_classes" redecoder:"-" range:"2,1000000"`
+	SpeakerClasses int `key:"speaker_classes" redecoder:"-" range:"0,1000000"` // 0: as many as are found
+
+	EncoderType string   `key:"encoder_type" redecoder:"codec_encoder_type"` // EncoderDAC or EncoderSTFT
+	DecoderType string   `key:"decoder_type" redecoder:"-"`                  // DecoderDAC or DecoderISTFT
+	ConvNeXt    ConvNeXt `key:"convnext"`
 
 	DAC           DAC           `key:"DAC"`
 	Discriminator Discriminator `key:"discriminator"`
+}
+
+// The values of Model's EncoderType and DecoderType.
+const (
+	EncoderDAC   = "dac"   // strided convolutions
+	EncoderSTFT  = "stft"  // a short-time Fourier transform and ConvNeXt blocks at the frame rate
+	DecoderDAC   = "dac"   // transposed convolutions
+	DecoderISTFT = "istft" // ConvNeXt blocks at the frame rate and an inverse short-time Fourier transform
+)
+
+// ConvNeXt is the encoder and the decoder that work at the frame rate. All keys are
+// ours.
+type ConvNeXt struct {
+	Window        int `key:"window" range:"2,16384"`     // samples of a transform, an even multiple of a frame's
+	PhaseBins     int `key:"phase_bins" range:"0,8193"`  // lowest bins whose phases the encoder sees
+	Dim           int `key:"dim" range:"1,4096"`         // channels of the blocks
+	HiddenDim     int `key:"hidden_dim" range:"1,16384"` // channels inside of a block
+	EncoderBlocks int `key:"encoder_blocks" range:"0,64"`
+	DecoderBlocks int `key:"decoder_blocks" redecoder:"-" range:"0,64"`
 }
 
 // DAC is the convolutional encoder and decoder.
@@ -210,6 +234,9 @@ func Default() *Config {
 			TimbreHidden:           512,
 			PhoneClasses:           1024,
 			SpeakerClasses:         20000,
+			EncoderType:            EncoderDAC,
+			DecoderType:            DecoderDAC,
+			ConvNeXt:               ConvNeXt{Window: 1200, PhaseBins: 300, Dim: 256, HiddenDim: 768, EncoderBlocks: 4, DecoderBlocks: 6},
 			DAC: DAC{
 				EncoderDim:   64,
 				EncoderRates: []int{2, 5, 5, 6},

@@ -115,7 +115,9 @@ func isRedecoder(root *node) (bool, error) {
 	}
 	return slices.ContainsFunc(model.keys, func(e mapEntry) bool {
 		switch e.key {
-		case "encoder_causal", "decoder_causal", "encoder_lstm", "decoder_lstm", "encoder_type",
+		case "encoder_type":
+			return e.value.kind != scalar || e.value.text != EncoderSTFT && e.value.text != EncoderDAC
+		case "encoder_causal", "decoder_causal", "encoder_lstm", "decoder_lstm",
 			"wavenet_embed_dim", "wavenet_layers", "mamba_embed_dim", "prob_random_mask_prosody", "prob_random_mask_content":
 			return true
 		}

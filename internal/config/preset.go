@@ -7,7 +7,7 @@ import (
 )
 
 // Presets lists the names that Preset knows, from the smallest model on.
-func Presets() []string { return []string{"tiny", "small", "full"} }
+func Presets() []string { return []string{"tiny", "base", "small", "full"} }
 
 // Preset returns an experiment to start from: a size of model, and a training
 // that suits it. The dataset is left to the caller.
@@ -15,6 +15,8 @@ func Preset(name string) (*Config, error) {
 	switch name {
 	case "tiny":
 		return tiny(), nil
+	case "base":
+		return base(), nil
 	case "small":
 		return small(), nil
 	case "full":
@@ -88,5 +90,40 @@ func small() *Config {
 		MRDChannels: 16,
 	}
 	c.Optimizer.LearningRate = 2e-4
+	return c
+}
+
+// base is for hours to days on two cores and half an hour of speech or more, of many
+// voices. Encoder and decoder work at the frame rate, where a step of a model three
+// times as large as tiny takes less time than one of tiny does.
+func base() *Config {
+	c := Default()
+	c.ExpName = "facodec_base"
+	c.SaveInterval, c.Validation.Interval = 500, 1000
+	m := &c.Model
+	m.LSTM = 0
+	m.EncoderType, m.DecoderType = EncoderSTFT, DecoderISTFT
+	m.LatentDim = 192
+	m.ProsodyHidden, m.ProsodyLayers = 64, 4
+	m.TimbreHidden = 128
+	m.PhoneClasses, c.Teachers.ContentUnits = 256, 256
+	m.SpeakerClasses = 0
+	m.DAC.DecoderDim = 256 // of a redecoder
+	m.Discriminator = Discriminator{
+		Periods:     []int{2, 3, 5, 7, 11},
+		MPDChannels: []int{8, 16, 32, 64, 64},
+		FFTSizes:    []int{1024},
+		MRDChannels: 8,
+	}
+	c.Optimizer.LearningRate, c.Optimizer.LRDecay, c.Optimizer.WarmupSteps = 1e-3, 0.99997, 100
+	c.Optimizer.WeightDecay = 0.01
+	// All books learn to reconstruct.
+	c.Train.JointParts = true
+	c.Train.ResidualMask, c.Train.QuantizerDropout = 0.25, 0
+	c.Train.DataInit, c.Train.NormaliseCodes, c.Train.RestartCodes, c.Train.Reversal = true, true, 100, 0.1
+	c.Loss.Commitment = 2
+	// Speech is recorded in rooms, over lines and with noise.
+	c.Augment.GainDB = [2]float64{-20, 0}
+	c.Augment.Room, c.Augment.Noise, c.Augment.Equalizer, c.Augment.BandLimit = 0.15, 0.2, 0.3, 0.5
 	return c
 }

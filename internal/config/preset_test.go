@@ -18,7 +18,7 @@ func preset(t *testing.T, name string) *Config {
 
 // A preset, as it is printed, is an experiment file that a run can start from.
 func TestPresets(t *testing.T) {
-	if want := []string{"tiny", "small", "full"}; !slices.Equal(Presets(), want) {
+	if want := []string{"tiny", "base", "small", "full"}; !slices.Equal(Presets(), want) {
 		t.Errorf("Presets() = %v, want %v", Presets(), want)
 	}
 	for _, name := range Presets() {
@@ -46,7 +46,7 @@ func TestPresets(t *testing.T) {
 	if full := preset(t, "full"); !reflect.DeepEqual(full, Default()) {
 		t.Errorf("full is %+v, not the default", full)
 	}
-	if _, err := Preset("Tiny\n"); err == nil || err.Error() != `no preset is called "Tiny\n"; want tiny, small, full` {
+	if _, err := Preset("Tiny\n"); err == nil || err.Error() != `no preset is called "Tiny\n"; want tiny, base, small, full` {
 		t.Errorf("a preset that there is not: %v", err)
 	}
 }
@@ -61,7 +61,7 @@ func TestIndented(t *testing.T) {
 		"{\n  \"model_type\": \"FAcodec\",\n",
 		"\n    \"DAC\": {\n      \"encoder_dim\": 64,\n      \"encoder_rates\": [2, 5, 5, 6],\n",
 		"\n  \"optimizer\": {\n    \"lr\": 0.0001,\n    \"betas\": [0.9, 0.98],\n    \"eps\": 1e-9,\n",
-		"\n  \"augment\": {\n    \"gain_db\": [-24, 0],\n    \"speed\": 0\n  },\n",
+		"\n  \"augment\": {\n    \"gain_db\": [-24, 0],\n    \"speed\": 0,\n    \"room\": 0,\n    \"noise\": 0,\n    \"equalizer\": 0,\n    \"band_limit\": 0\n  },\n",
 		"\n    \"speakers\": 0\n  }\n}\n",
 	} {
 		if !strings.Contains(string(text), want) {

@@ -52,6 +52,11 @@ type EMA struct {
 type Augment struct {
 	GainDB [2]float64 `key:"gain_db" frange:"-120,40"` // of a random gain, even over the range
 	Speed  float64    `key:"speed" frange:"0,0.5"`     // a third of the clips is faster, a third slower by this factor; 0: none
+	// The probabilities of what makes other recordings of clean ones.
+	Room      float64 `key:"room" frange:"0,1"`
+	Noise     float64 `key:"noise" frange:"0,1"`
+	Equalizer float64 `key:"equalizer" frange:"0,1"`
+	BandLimit float64 `key:"band_limit" frange:"0,1"`
 }
 
 // Speeds are how fast clips are played, each as often as the others.

@@ -84,6 +84,16 @@ func (c *Config) checkKind() error {
 	if r := c.Redecoder; r != nil && r.EncoderType != "wavenet" {
 		return &keyError{"model_params.encoder_type", strconv.Quote(shorten(r.EncoderType)), `is not supported; want "wavenet"`}
 	}
+	encoderKey := "model_params.encoder_type"
+	if c.IsRedecoder() {
+		encoderKey = "model_params.codec_encoder_type"
+	}
+	switch m := &c.Model; {
+	case m.EncoderType != EncoderDAC && m.EncoderType != EncoderSTFT:
+		return &keyError{encoderKey, strconv.Quote(shorten(m.EncoderType)), `is not supported; want "dac" or "stft"`}
+	case m.DecoderType != DecoderDAC && m.DecoderType != DecoderISTFT:
+		return &keyError{"model_params.decoder_type", strconv.Quote(shorten(m.DecoderType)), `is not supported; want "dac" or "istft"`}
+	}
 	kind := TypeCodec
 	if c.IsRedecoder() {
 		kind = TypeRedecoder
@@ -108,11 +118,25 @@ func (c *Config) checkPreprocess() error {
 		}
 		return nil
 	}
-	if err := rate("encoder_rates", m.DAC.EncoderRates); err != nil {
-		return err
+	stft, istft := m.EncoderType == EncoderSTFT, m.DecoderType == DecoderISTFT
+	if !stft {
+		if err := rate("encoder_rates", m.DAC.EncoderRates); err != nil {
+			return err
+		}
 	}
-	if err := rate("decoder_rates", m.DAC.DecoderRates); err != nil {
-		return err
+	if !istft {
+		if err := rate("decoder_rates", m.DAC.DecoderRates); err != nil {
+			return err
+		}
+	}
+	const window = "model_params.convnext.window"
+	switch w := m.ConvNeXt.Window; {
+	case (stft || istft) && hop%2 != 0:
+		return &keyError{spect + "hop_length", strconv.Itoa(hop), `is not supported with networks of type "stft" or "istft"; want an even number`}
+	case (stft || istft) && w%(2*hop) != 0:
+		return &keyError{window, strconv.Itoa(w), fmt.Sprintf("is not supported; want an even multiple of %d, which is %shop_length", hop, spect)}
+	case stft && m.ConvNeXt.PhaseBins > w/2+1:
+		return &keyError{"model_params.convnext.phase_bins", strconv.Itoa(m.ConvNeXt.PhaseBins), fmt.Sprintf("is not supported; want at most window/2 + 1, %d", w/2+1)}
 	}
 	switch {
 	case m.DAC.SampleRate != p.SampleRate:
@@ -210,7 +234,7 @@ func (c *Config) checkTeachers() error {
 	if t.ContentUnits > m.PhoneClasses {
 		return &keyError{"teachers.content_units", strconv.Itoa(t.ContentUnits), fmt.Sprintf("is not supported: each unit is a class of the phone predictors; want at most model_params.phone_classes, %d", m.PhoneClasses)}
 	}
-	if n := len(c.Augment.Speeds()); t.Speakers*n > m.SpeakerClasses {
+	if n := len(c.Augment.Speeds()); m.SpeakerClasses > 0 && t.Speakers*n > m.SpeakerClasses {
 		each := "each"
 		if n > 1 {
 			each = "each, at each speed (augment.speed),"

@@ -5,6 +5,7 @@ import (
 
 	"github.com/facodec-go/facodec/internal/dsp"
 	"github.com/facodec-go/facodec/internal/nn"
+	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/parallel"
 	"github.com/facodec-go/facodec/internal/tensor"
 	"github.com/facodec-go/facodec/internal/weights"
@@ -15,7 +16,40 @@ type CodecConfig struct {
 	Encoder   EncoderConfig
 	Quantizer QuantizerConfig
 	Decoder   DecoderConfig
-	Mel       dsp.MelConfig // Mel.Hop is the codec's
+	// STFT and ISTFT, where they are not nil, describe networks that stand in place of
+	// Encoder and of Decoder.
+	STFT, ISTFT *FrameConfig
+	Mel         dsp.MelConfig // Mel.Hop is the codec's
+}
+
+// A WaveEncoder turns a waveform into latent frames: [B, N, 1] →
+// [B, ceil(N/hop), latent].
+type WaveEncoder interface {
+	Forward(r *op.Run, x tensor.Tensor) tensor.Tensor
+	// InitFromData initializes a network in training to a first batch (see nn.Conv.InitFromData), and returns
+	// what Forward does then.
+	InitFromData(r *op.Run, x tensor.Tensor) tensor.Tensor
+}
+
+// A WaveDecoder turns latent frames into a waveform: [B, T, latent] → [B, T·hop, 1].
+type WaveDecoder interface {
+	Forward(r *op.Run, x tensor.Tensor) tensor.Tensor
+}
+
+// waveEncoder declares the encoder that c describes.
+func (c CodecConfig) waveEncoder(b *nn.Builder) WaveEncoder {
+	if c.STFT != nil {
+		return NewSTFTEncoder(b, *c.STFT)
+	}
+	return NewEncoder(b, c.Encoder)
+}
+
+// waveDecoder declares the decoder that c describes.
+func (c CodecConfig) waveDecoder(b *nn.Builder) WaveDecoder {
+	if c.ISTFT != nil {
+		return NewISTFTDecoder(b, *c.ISTFT)
+	}
+	return NewDecoder(b, c.Decoder)
 }
 
 // A Codec is the three networks that infer, under the names encoder, quantizer
@@ -23,9 +57,9 @@ type CodecConfig struct {
 // the same time.
 type Codec struct {
 	CodecConfig
-	Encoder   *Encoder
+	Encoder   WaveEncoder
 	Quantizer *Quantizer
-	Decoder   *Decoder
+	Decoder   WaveDecoder
 	networks  networks
 }
 
@@ -34,9 +68,9 @@ func NewCodec(c CodecConfig) *Codec {
 	encoder, quantizer, decoder := nn.NewBuilder("encoder"), nn.NewBuilder("quantizer"), nn.NewBuilder("decoder")
 	return &Codec{
 		CodecConfig: c,
-		Encoder:     NewEncoder(encoder, c.Encoder),
+		Encoder:     c.waveEncoder(encoder),
 		Quantizer:   NewQuantizer(quantizer, c.Quantizer),
-		Decoder:     NewDecoder(decoder, c.Decoder),
+		Decoder:     c.waveDecoder(decoder),
 		networks:    networks{encoder.Network(), quantizer.Network(), decoder.Network()},
 	}
 }

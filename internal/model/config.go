@@ -8,7 +8,7 @@ import (
 // CodecConfigOf returns the networks that an experiment file describes.
 func CodecConfigOf(c *config.Config) CodecConfig {
 	m, p := c.Model, c.Preprocess
-	return CodecConfig{
+	codec := CodecConfig{
 		Encoder: EncoderConfig{
 			Dim: m.DAC.EncoderDim, Rates: m.DAC.EncoderRates, Latent: m.LatentDim, LSTM: m.LSTM, Causal: m.Causal,
 		},
@@ -27,6 +27,21 @@ func CodecConfigOf(c *config.Config) CodecConfig {
 			FilterRate: p.SampleRate,
 		},
 	}
+	f := FrameConfig{
+		Window: m.ConvNeXt.Window, Hop: p.Spect.HopLength, Dim: m.ConvNeXt.Dim, Hidden: m.ConvNeXt.HiddenDim,
+		Latent: m.LatentDim, Causal: m.Causal,
+	}
+	if m.EncoderType == config.EncoderSTFT {
+		encoder := f
+		encoder.Phases, encoder.Blocks = m.ConvNeXt.PhaseBins, m.ConvNeXt.EncoderBlocks
+		codec.Encoder, codec.STFT = EncoderConfig{}, &encoder
+	}
+	if m.DecoderType == config.DecoderISTFT {
+		decoder := f
+		decoder.Blocks = m.ConvNeXt.DecoderBlocks
+		codec.Decoder, codec.ISTFT = DecoderConfig{}, &decoder
+	}
+	return codec
 }
 
 // BooksOf returns the number of books of each part that an experiment file

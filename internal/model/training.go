@@ -44,8 +44,8 @@ type CodecTraining struct {
 	Codec      *Codec
 	Predictors *Predictors
 
-	quantizer *nn.Network
-	spectrum  *op.MelSpectrogram // of decoded waveforms; nil until something is converted
+	quantizer, predictors *nn.Network
+	spectrum              *op.MelSpectrogram // of decoded waveforms; nil until something is converted
 }
 
 // NewCodecTraining declares the networks, under the names encoder, decoder, quantizer,
@@ -55,12 +55,15 @@ func NewCodecTraining(c CodecTrainingConfig) *CodecTraining {
 	t := &CodecTraining{Codec: NewCodec(c.Codec), Predictors: NewPredictors(predictors, c.Predictors)}
 	encoder, quantizer, decoder := t.Codec.networks[0], t.Codec.networks[1], t.Codec.networks[2]
 	t.Adversarial = newAdversarial([]*nn.Network{encoder, decoder, quantizer, predictors.Network()}, t.Codec.networks, c.Discriminator)
-	t.quantizer = quantizer
+	t.quantizer, t.predictors = quantizer, predictors.Network()
 	return t
 }
 
 // Quantizer returns the quantizer's network.
 func (t *CodecTraining) Quantizer() *nn.Network { return t.quantizer }
+
+// PredictorNetwork returns the predictors' network.
+func (t *CodecTraining) PredictorNetwork() *nn.Network { return t.predictors }
 
 // Inputs are what the codec encodes in training: crops of a batch of utterances.
 type Inputs struct {
@@ -76,6 +79,9 @@ type DropoutMasks struct {
 	Residual []float32
 	// Books are the numbers of books that each sequence uses; nil for all.
 	Books [NumParts][]int
+	// JointParts lets what is learned from the waveform reach prosody and content,
+	// too, and not the residual alone.
+	JointParts bool
 }
 
 // Outputs are what the codec makes of Inputs.
@@ -87,13 +93,18 @@ type Outputs struct {
 
 // Forward runs the codec as training does (modules/quantize.py, FAquantizer;
 // train.py): the timbre is that of the whole utterance, and the decoder learns
-// from prosody and content without changing them.
+// from prosody and content without changing them, unless masks.JointParts says
+// otherwise.
 func (c *Codec) Forward(r *op.Run, in Inputs, masks DropoutMasks) Outputs {
 	q := c.Quantizer
 	out := Outputs{Timbre: q.Timbres(r, in.Timbre)}
 	features := q.ProsodyFeatures(r, r.Borrow(in.Prosody))
 	out.Parts = q.splitMasked(r, features, c.Encoder.Forward(r, r.Borrow(in.Wave)), masks.Books)
-	z := r.Add(r.Detach(out.Parts[Prosody].Z), r.Detach(out.Parts[Content].Z))
+	prosody, content := out.Parts[Prosody].Z, out.Parts[Content].Z
+	if !masks.JointParts {
+		prosody, content = r.Detach(prosody), r.Detach(content)
+	}
+	z := r.Add(prosody, content)
 	residual := out.Parts[Residual].Z
 	if masks.Residual != nil {
 		residual = r.Scale(residual, masks.Residual)

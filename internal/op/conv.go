@@ -34,8 +34,9 @@ type ConvShape struct {
 	K, Stride, Dilation int
 	// Causal puts all padding that does not depend on the length on the left.
 	Causal bool
-	// Zero pads with zeros on both sides (PyTorch's Conv1d) instead of by SConv1d's
-	// reflection: Pad rows, or (K-1)/2·Dilation where Pad is 0.
+	// Zero pads with zeros instead of by SConv1d's reflection: all on the left where the
+	// convolution is causal, else on both sides (PyTorch's Conv1d) Pad rows, or
+	// (K-1)/2·Dilation where Pad is 0.
 	Zero bool
 	Pad  int
 }
@@ -50,7 +51,7 @@ func (s ConvShape) padding() (left, right int) {
 	switch {
 	case s.Zero && s.Pad > 0:
 		left, right = s.Pad, s.Pad
-	case s.Zero:
+	case s.Zero && !s.Causal:
 		left = (s.K - 1) / 2 * s.Dilation
 		right = left
 	case s.Causal:

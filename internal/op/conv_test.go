@@ -47,6 +47,10 @@ func naiveConv(x [][]float64, w [][][]float64, bias []float64, s ConvShape) [][]
 	for i := range x {
 		if s.Zero {
 			side := make([]float64, (s.K-1)/2*s.Dilation)
+			if s.Causal {
+				padded[i] = slices.Concat(side, side, x[i])
+				continue
+			}
 			padded[i] = slices.Concat(side, x[i], side)
 		} else {
 			padded[i] = naivePad(x[i], left, right)

@@ -110,6 +110,8 @@ func (p *problem) activation(name string, c int) Activation {
 		return Tanh
 	case "mish":
 		return Mish
+	case "gelu":
+		return GELU
 	}
 	return nil
 }

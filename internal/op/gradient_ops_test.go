@@ -11,7 +11,7 @@ import (
 // gradientCases is the table of all cases.
 func gradientCases() []gradientCase {
 	return slices.Concat(convCases(), transposeCases(), conv2DCases(), lstmCases(), attentionCases(),
-		activationCases(), combineCases(), rowCases(), quantizeCases(), lossCases(), spectrumCases())
+		activationCases(), combineCases(), rowCases(), quantizeCases(), lossCases(), spectrumCases(), frameCases())
 }
 
 // on returns the case of an operation on one tensor.
@@ -58,6 +58,7 @@ func activationCases() []gradientCase {
 		activate("snake, 33 channels", "snake", 1, 9, 33),
 		activate("snake, long", "snake", 2, 1100, 3),
 		activate("mish, long", "mish", 1, 2100, 2),
+		activate("gelu", "gelu", 3, 4, 17),
 		leaky("short", 2, 3, 5),
 		leaky("long", 2, 1100, 3),
 		on("Gate", "short", 2, 3, 10, (*Run).Gate),

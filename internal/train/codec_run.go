@@ -30,7 +30,7 @@ func OptionsOf(c *config.Config) Options {
 		AdamW:    AdamW{Beta1: o.Betas[0], Beta2: o.Betas[1], Epsilon: o.Eps, WeightDecay: o.WeightDecay},
 		Schedule: Schedule{LearningRate: o.LearningRate, Decay: o.LRDecay, Warmup: o.WarmupSteps},
 		Clip:     o.ClipGrad, ClipDiscriminator: o.ClipGradDiscriminator,
-		EMADecay: c.EMA.Decay, DiscriminatorStart: c.Train.DiscriminatorStart, Seed: uint64(c.Train.RandomSeed),
+		EMADecay: c.EMA.Decay, MeasureInterval: c.LogInterval, DiscriminatorStart: c.Train.DiscriminatorStart, Seed: uint64(c.Train.RandomSeed),
 	}
 }
 
@@ -39,7 +39,7 @@ func CodecOptionsOf(c *config.Config) CodecOptions {
 	t := c.Train
 	return CodecOptions{
 		Options:      OptionsOf(c),
-		ResidualMask: t.ResidualMask, QuantizerDropout: t.QuantizerDropout,
+		ResidualMask: t.ResidualMask, JointParts: t.JointParts, QuantizerDropout: t.QuantizerDropout,
 		RestartCodes: t.RestartCodes, NormaliseCodes: t.NormaliseCodes,
 		DataInit: t.DataInit, Reversal: t.Reversal, ReversalWarmup: t.ReversalWarmup,
 	}
@@ -48,9 +48,14 @@ func CodecOptionsOf(c *config.Config) CodecOptions {
 // trainCodec trains a codec, with labels of teachers.
 func (r *run) trainCodec(ctx context.Context) error {
 	c := r.Config
-	networks := CodecTrainingConfigOf(c)
 	err := r.openFolder(func(old *config.Config) bool {
-		return !old.IsRedecoder() && reflect.DeepEqual(CodecTrainingConfigOf(old), networks)
+		if old.IsRedecoder() {
+			return false
+		}
+		if c.Model.SpeakerClasses == 0 { // as many as were found then
+			c.Model.SpeakerClasses = old.Model.SpeakerClasses
+		}
+		return reflect.DeepEqual(CodecTrainingConfigOf(old), CodecTrainingConfigOf(c))
 	})
 	if err != nil {
 		return err
@@ -66,6 +71,7 @@ func (r *run) trainCodec(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	networks := CodecTrainingConfigOf(c)
 	src, err := r.initial(model.NewCodecTraining(networks).Params())
 	if err != nil {
 		return err
@@ -154,7 +160,14 @@ func (r *run) newLabeler(ctx context.Context, units *teacher.Units) (*labeler, e
 		return nil, fmt.Errorf("model_params.phone_classes: %d is not enough for %d content units; raise it, or lower teachers.content_units", c.Model.PhoneClasses, n)
 	}
 	speed := speedPerturbation{c.Augment.Speeds(), units.Speakers().Classes(), gridOf(c)}
-	if n := speed.speakers * len(speed.speeds); n > c.Model.SpeakerClasses {
+	n := speed.speakers * len(speed.speeds)
+	if c.Model.SpeakerClasses == 0 {
+		c.Model.SpeakerClasses = n
+		if err := r.writeConfig(); err != nil {
+			return nil, err
+		}
+	}
+	if n > c.Model.SpeakerClasses {
 		return nil, fmt.Errorf("model_params.speaker_classes: %d is not enough for %d speakers at %d speeds (augment.speed); raise it, or set teachers.speakers",
 			c.Model.SpeakerClasses, speed.speakers, len(speed.speeds))
 	}

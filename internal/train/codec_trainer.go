@@ -3,6 +3,7 @@ package train
 import (
 	"math"
 
+	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/parallel"
@@ -14,6 +15,7 @@ import (
 type CodecOptions struct {
 	Options
 	ResidualMask     float64 // probability that a sequence is decoded without its residual
+	JointParts       bool    // prosody and content learn from the reconstruction, too
 	QuantizerDropout float64 // share of a batch that uses a random number of books
 	RestartCodes     int     // steps after which an entry that nothing chose is moved; 0 for never
 	NormaliseCodes   bool    // entries keep their length
@@ -46,6 +48,7 @@ func NewCodecTrainer(c model.CodecTrainingConfig, src weights.Source, o CodecOpt
 		return nil, err
 	}
 	t := &CodecTrainer{Trainer: shared, Model: networks, options: o}
+	networks.PredictorNetwork().Frozen = !predicts(o.Weights)
 	if o.RestartCodes > 0 {
 		t.Restarter = NewRestarter(t, o.RestartCodes)
 		t.buffers = t.Restarter.buffers()
@@ -78,16 +81,22 @@ func (t *CodecTrainer) Step(pieces ...*Batch) (Losses, error) {
 func (t *CodecTrainer) forward(s *step, piece *Batch, random op.Random) tensor.Tensor {
 	r := s.generator
 	out := t.Model.Codec.Forward(r, piece.Inputs, t.dropout(s, random, piece.Size()))
-	p := out.Parts
-	t.Model.Predictors.Reversal = float32(t.reversal())
-	t.outputs = codecOutputs{
-		Outputs: out, Predicted: t.Model.Predictors.Forward(r, p[model.Prosody].Z, p[model.Content].Z, p[model.Residual].Z, out.Timbre),
-		batch: piece, networks: t.Model, quantizer: t.Model.Codec.Quantizer,
+	t.outputs = codecOutputs{Outputs: out, batch: piece, networks: t.Model, quantizer: t.Model.Codec.Quantizer}
+	if predicts(t.Weights) {
+		p := out.Parts
+		t.Model.Predictors.Reversal = float32(t.reversal())
+		t.outputs.Predicted = t.Model.Predictors.Forward(r, p[model.Prosody].Z, p[model.Content].Z, p[model.Residual].Z, out.Timbre)
 	}
 	if s.first {
 		t.collect(s, piece)
 	}
 	return out.Wave
+}
+
+// predicts says whether anything is learned from predictors, which otherwise do not
+// run.
+func predicts(w config.LossWeights) bool {
+	return w.F0 > 0 || w.UV > 0 || w.Content > 0 || w.Speaker > 0
 }
 
 // reversal returns the factor on the adversaries' gradients in this step.
@@ -111,9 +120,9 @@ const (
 // dropout draws what is left out of n utterances.
 func (t *CodecTrainer) dropout(s *step, random op.Random, n int) model.DropoutMasks {
 	if t.Deterministic {
-		return model.DropoutMasks{Residual: t.options.Residual}
+		return model.DropoutMasks{Residual: t.options.Residual, JointParts: t.options.JointParts}
 	}
-	masks := model.DropoutMasks{Residual: make([]float32, n)}
+	masks := model.DropoutMasks{Residual: make([]float32, n), JointParts: t.options.JointParts}
 	for i := range n {
 		if op.Uniform(random.Key(siteResidual, i), 0) >= t.options.ResidualMask {
 			masks.Residual[i] = 1
@@ -138,7 +147,7 @@ func (t *CodecTrainer) dropout(s *step, random op.Random, n int) model.DropoutMa
 // focal losses are a function of.
 func (t *CodecTrainer) collect(s *step, piece *Batch) {
 	out := t.outputs
-	if r := s.generator; len(s.pieces) > 1 {
+	if r := s.generator; len(s.pieces) > 1 && predicts(t.Weights) {
 		share := s.share(piece)
 		t.entropy.content += share * r.CrossEntropy(r.Detach(out.Phones), piece.Phones, 0)
 		t.entropy.revContent += share * r.CrossEntropy(r.Detach(out.RevPhones), piece.Phones, 0)

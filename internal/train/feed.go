@@ -83,6 +83,7 @@ func (r *run) prepare(ctx context.Context, loader *dataset.Loader, step int) (f 
 	f.at = loader.Position()
 	hop := r.Config.Preprocess.Spect.HopLength
 	random := op.Random{Seed: uint64(r.Config.Train.RandomSeed), Step: uint64(step)}
+	augment := augmentation{r.Config.Augment, float64(r.Config.Preprocess.SampleRate)}
 	var items [][]dataset.Item
 	frames, changed := r.Config.MaxLen, 0
 	for range r.Config.Train.GradientAccumulationStep {
@@ -96,6 +97,7 @@ func (r *run) prepare(ctx context.Context, loader *dataset.Loader, step int) (f 
 			if b.Items[i], f.err = r.job.speed.apply(b.Items[i], random, changed); f.err != nil {
 				return f
 			}
+			b.Items[i].Samples = augment.apply(b.Items[i].Samples, random, changed)
 			frames = min(frames, len(b.Items[i].Samples)/hop)
 			changed++
 		}

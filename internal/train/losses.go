@@ -55,40 +55,40 @@ var codecLosses = []loss[codecOutputs]{
 		func(r *op.Run, o codecOutputs, weight float64) float64 {
 			return o.quantizer.CodebookLoss(r, o.Parts, weight)
 		}},
-	{named("f0", eventlog.F0Loss, predictors, "f0", "from prosody"),
+	{optional(named("f0", eventlog.F0Loss, predictors, "f0", "from prosody")),
 		func(w config.LossWeights) float64 { return w.F0 },
 		func(r *op.Run, o codecOutputs, weight float64) float64 { return r.SmoothL1(o.F0, o.batch.F0, weight) }},
-	{named("uv", eventlog.EnergyLoss, predictors, "energy", "from prosody"),
+	{optional(named("uv", eventlog.EnergyLoss, predictors, "energy", "from prosody")),
 		func(w config.LossWeights) float64 { return w.UV },
 		func(r *op.Run, o codecOutputs, weight float64) float64 {
 			return r.SmoothL1(o.Energy, o.batch.Energy, weight)
 		}},
-	{named("rev_f0", eventlog.ReverseF0Loss, predictors, "f0", "reversed"),
+	{optional(named("rev_f0", eventlog.ReverseF0Loss, predictors, "f0", "reversed")),
 		func(w config.LossWeights) float64 { return w.F0 },
 		func(r *op.Run, o codecOutputs, weight float64) float64 {
 			return r.SmoothL1(o.RevF0, o.batch.F0, weight)
 		}},
-	{named("rev_uv", eventlog.ReverseEnergyLoss, predictors, "energy", "reversed"),
+	{optional(named("rev_uv", eventlog.ReverseEnergyLoss, predictors, "energy", "reversed")),
 		func(w config.LossWeights) float64 { return w.UV },
 		func(r *op.Run, o codecOutputs, weight float64) float64 {
 			return r.SmoothL1(o.RevEnergy, o.batch.Energy, weight)
 		}},
-	{named("content", eventlog.ContentLoss, predictors, "content", "from content"),
+	{optional(named("content", eventlog.ContentLoss, predictors, "content", "from content")),
 		func(w config.LossWeights) float64 { return w.Content },
 		func(r *op.Run, o codecOutputs, weight float64) float64 {
 			return r.Focal(o.Phones, o.batch.Phones, o.crossEntropy.content, weight)
 		}},
-	{named("rev_content", eventlog.ReverseContentLoss, predictors, "content", "reversed"),
+	{optional(named("rev_content", eventlog.ReverseContentLoss, predictors, "content", "reversed")),
 		func(w config.LossWeights) float64 { return w.Content },
 		func(r *op.Run, o codecOutputs, weight float64) float64 {
 			return r.Focal(o.RevPhones, o.batch.Phones, o.crossEntropy.revContent, weight)
 		}},
-	{named("speaker", eventlog.SpeakerLoss, predictors, "speaker", "from timbre"),
+	{optional(named("speaker", eventlog.SpeakerLoss, predictors, "speaker", "from timbre")),
 		func(w config.LossWeights) float64 { return w.Speaker },
 		func(r *op.Run, o codecOutputs, weight float64) float64 {
 			return r.CrossEntropy(o.Speaker, o.batch.Speaker, weight)
 		}},
-	{named("rev_speaker", eventlog.ReverseSpeakerLoss, predictors, "speaker", "reversed"),
+	{optional(named("rev_speaker", eventlog.ReverseSpeakerLoss, predictors, "speaker", "reversed")),
 		func(w config.LossWeights) float64 { return w.Speaker },
 		func(r *op.Run, o codecOutputs, weight float64) float64 {
 			return r.CrossEntropy(o.RevSpeaker, o.batch.Speaker, weight)
@@ -158,7 +158,7 @@ func addLosses[O any](s *step, table []loss[O], o O, share float64) {
 		if l.weight != nil {
 			weight = l.weight(s.Weights)
 		}
-		if l.optional && weight == 0 {
+		if l.optional && weight == 0 || l.weight == nil && !s.measures() {
 			continue
 		}
 		value := l.value(s.generator, o, share*weight)

@@ -27,8 +27,15 @@ func RedecoderFor(codec *config.Config) *config.Config {
 	c.Preprocess, c.Train, c.Model = codec.Preprocess, codec.Train, codec.Model
 	c.Loss, c.Optimizer, c.EMA = codec.Loss, codec.Optimizer, codec.EMA
 	c.Augment, c.Validation = codec.Augment, codec.Validation
+	c.Model.DecoderType = config.DecoderDAC // the one that a redecoder has
 	c.Redecoder.WavenetEmbedDim = min(2*codec.Model.ProsodyHidden, 4096)
 	c.Redecoder.WavenetLayers = min(2*codec.Model.ProsodyLayers, 64)
+	return c
+}
+
+// encoderOf returns c without what the decoder alone has.
+func encoderOf(c config.ConvNeXt) config.ConvNeXt {
+	c.DecoderBlocks = 0
 	return c
 }
 
@@ -62,6 +69,8 @@ func describes(redecoder *config.Config, codec *FrozenCodec) error {
 		{"model_params.prosody_hidden_dim", m.ProsodyHidden, n.ProsodyHidden},
 		{"model_params.prosody_layers", m.ProsodyLayers, n.ProsodyLayers},
 		{"model_params.timbre_hidden_dim", m.TimbreHidden, n.TimbreHidden},
+		{"model_params.codec_encoder_type", m.EncoderType, n.EncoderType},
+		{"model_params.convnext", encoderOf(m.ConvNeXt), encoderOf(n.ConvNeXt)},
 		{"model_params.DAC.encoder_dim", m.DAC.EncoderDim, n.DAC.EncoderDim},
 		{"model_params.DAC.encoder_rates", m.DAC.EncoderRates, n.DAC.EncoderRates},
 	} {

@@ -51,6 +51,12 @@ type step struct {
 // adversarial says whether the discriminator takes part.
 func (s *step) adversarial() bool { return s.Steps >= s.DiscriminatorStart }
 
+// measures says whether losses that nothing learns from are computed: in the steps
+// that are logged, the first among them.
+func (s *step) measures() bool {
+	return s.MeasureInterval <= 1 || s.Steps == 0 || (s.Steps+1)%s.MeasureInterval == 0
+}
+
 // share returns a piece's share of the batch.
 func (s *step) share(piece *Batch) float64 { return float64(piece.Size()) / float64(s.size) }
 
@@ -87,6 +93,9 @@ func (s *step) trainDiscriminator() (wave tensor.Tensor, err error) {
 func (s *step) trainGenerator(wave tensor.Tensor) error {
 	names := make([]string, 0, len(s.Generator))
 	for _, n := range s.Generator {
+		if n.Frozen {
+			continue
+		}
 		names = append(names, n.Prefix)
 		s.Optimizers[n.Prefix].ZeroGrad(s.pool)
 	}

@@ -19,6 +19,7 @@ type Options struct {
 	Clip               float64 // gradient norm of each generator network on its own
 	ClipDiscriminator  float64
 	EMADecay           float64 // 0 for no EMA
+	MeasureInterval    int     // of steps between those in which losses that nothing learns from are computed; 0 or 1 for all
 	DiscriminatorStart int     // the step at which the discriminator begins
 	Seed               uint64
 	Deterministic      bool // no dropout

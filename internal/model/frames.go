@@ -1,0 +1,94 @@
+package model
+
+import (
+	"github.com/facodec-go/facodec/internal/nn"
+	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// FrameConfig describes an encoder or a decoder that works at the frame rate: a
+// short-time Fourier transform on the side of the waveform, and between it and the
+// latent frames a stack of ConvNeXt blocks, as in Vocos (Siuzdak, arXiv 2306.00814).
+// A step costs a small part of what strided convolutions at the sample rate do.
+type FrameConfig struct {
+	Window, Hop int // samples of a transform and of a frame
+	Phases      int // of an encoder: the lowest bins whose phases it sees
+	Dim, Hidden int // channels of the stack, and inside its blocks
+	Blocks      int
+	Latent      int
+	Causal      bool
+}
+
+// An STFTEncoder turns a waveform into latent frames, one for each hop, whose
+// windows stand about the hop's first sample as those of the prosody's mel
+// spectrogram do; keys embed.*, norm.*, convnext.<i>.*, final_layer_norm.*, out.*.
+type STFTEncoder struct {
+	features *op.SpectralFeatures
+	slot     op.Slot
+	embed    *nn.Conv // features → dim
+	stack    *nn.ConvNeXt
+	out      *nn.Conv // dim → latent, with weight norm, which InitFromData initializes
+}
+
+// NewSTFTEncoder declares an encoder under b's prefix.
+func NewSTFTEncoder(b *nn.Builder, c FrameConfig) *STFTEncoder {
+	features := &op.SpectralFeatures{FrameSpectrum: op.NewFrameSpectrum(c.Window, c.Hop), Phases: c.Phases}
+	return &STFTEncoder{
+		features: features,
+		slot:     op.NewSlot(),
+		embed:    nn.NewLinear(b.In("embed"), features.Channels(), c.Dim),
+		stack:    nn.NewConvNeXt(b, c.Dim, c.Hidden, c.Blocks, c.Causal),
+		out:      nn.NewConv(b.In("out"), nn.ConvConfig{In: c.Dim, Out: c.Latent, K: 1}),
+	}
+}
+
+// Forward encodes a waveform: [B, N, 1] → [B, ceil(N/hop), latent].
+func (l *STFTEncoder) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
+	return l.out.Forward(r, nil, l.hidden(r, x))
+}
+
+// InitFromData initializes the last layer to a first batch (see nn.Conv.InitFromData), and returns what
+// Forward does then. The layers before it are normalized as they are.
+func (l *STFTEncoder) InitFromData(r *op.Run, x tensor.Tensor) tensor.Tensor {
+	return l.out.InitFromData(r, nil, l.hidden(r, x))
+}
+
+func (l *STFTEncoder) hidden(r *op.Run, x tensor.Tensor) tensor.Tensor {
+	h := r.Features(l.slot, l.features, x) // [B, T, channels]
+	r.Free(x)
+	return l.stack.Forward(r, l.embed.Forward(r, nil, h)) // [B, T, dim]
+}
+
+// An ISTFTDecoder turns latent frames into a waveform by an inverse short-time
+// Fourier transform; keys embed.*, norm.*, convnext.<i>.*, final_layer_norm.*,
+// head.out.*. It lags behind its input by half of what a window has beyond its hop.
+type ISTFTDecoder struct {
+	embed    *nn.Conv // latent → dim, k7
+	stack    *nn.ConvNeXt
+	head     *nn.Conv // dim → log magnitude and phase of every bin
+	spectrum *op.FrameSpectrum
+	slot     op.Slot
+}
+
+// NewISTFTDecoder declares a decoder under b's prefix.
+func NewISTFTDecoder(b *nn.Builder, c FrameConfig) *ISTFTDecoder {
+	spectrum := op.NewFrameSpectrum(c.Window, c.Hop)
+	return &ISTFTDecoder{
+		embed: nn.NewConv(b.In("embed"), nn.ConvConfig{
+			In: c.Latent, Out: c.Dim, K: 7, Causal: c.Causal, ZeroPad: true, NoWeightNorm: true,
+		}),
+		stack:    nn.NewConvNeXt(b, c.Dim, c.Hidden, c.Blocks, c.Causal),
+		head:     nn.NewLinear(b.In("head").In("out"), c.Dim, 2*spectrum.Bins()),
+		spectrum: spectrum,
+		slot:     op.NewSlot(),
+	}
+}
+
+// Forward decodes latent frames: [B, T, latent] → [B, T·hop, 1].
+func (l *ISTFTDecoder) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
+	x = l.stack.Forward(r, l.embed.Forward(r, nil, x)) // [B, T, dim]
+	x = l.head.Forward(r, nil, x)                      // [B, T, 2·bins]
+	y := r.InverseSTFT(l.slot, l.spectrum, x)
+	r.Free(x)
+	return y
+}

@@ -1,0 +1,110 @@
+package model
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/facodec-go/facodec/internal/config"
+	"github.com/facodec-go/facodec/internal/nn"
+	"github.com/facodec-go/facodec/internal/npz"
+	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/parallel"
+	"github.com/facodec-go/facodec/internal/tensor"
+	"github.com/facodec-go/facodec/internal/weights"
+)
+
+// frameRate returns small with networks at the frame rate, of odd sizes.
+func frameRate(causal bool, encoder, decoder string) *config.Config {
+	c := small(causal, 0)
+	c.Model.EncoderType, c.Model.DecoderType = encoder, decoder
+	c.Model.ConvNeXt = config.ConvNeXt{Window: 1200, PhaseBins: 40, Dim: 18, HiddenDim: 22, EncoderBlocks: 2, DecoderBlocks: 2}
+	return c
+}
+
+// TestFrameNetworksInChunks is TestChunksAreExact for networks at the frame rate.
+func TestFrameNetworksInChunks(t *testing.T) {
+	for _, c := range []struct {
+		causal           bool
+		encoder, decoder string
+	}{
+		{true, config.EncoderSTFT, config.DecoderISTFT},
+		{false, config.EncoderSTFT, config.DecoderISTFT},
+		{true, config.EncoderSTFT, config.DecoderDAC},
+	} {
+		t.Run(fmt.Sprintf("causal=%v %s %s", c.causal, c.encoder, c.decoder), func(t *testing.T) {
+			for _, n := range []int{1, 299, 300, 301, 601, 1199, 3001, 7000 + 17} {
+				checkContract(t, frameRate(c.causal, c.encoder, c.decoder), n, []int{1, 2, 3})
+			}
+		})
+	}
+}
+
+// TestGoldenFrameNetworks compares encoder and decoder with numpy's numbers
+// (testdata/frames.py).
+func TestGoldenFrameNetworks(t *testing.T) {
+	f, err := npz.Open("testdata/frames.npz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	pool := parallel.New(2)
+	defer pool.Close()
+	c := FrameConfig{Window: 120, Hop: 30, Phases: 20, Dim: 18, Hidden: 24, Latent: 10, Causal: true}
+	for _, tc := range []struct {
+		name   string
+		blocks int
+		make   func(b *nn.Builder, c FrameConfig) WaveDecoder
+		input  tensor.Tensor
+	}{
+		{"encoder", 2, func(b *nn.Builder, c FrameConfig) WaveDecoder { return NewSTFTEncoder(b, c) },
+			column(floatsOf(weights.Uniform(0, "wave", 475)))},
+		{"decoder", 3, func(b *nn.Builder, c FrameConfig) WaveDecoder { return NewISTFTDecoder(b, c) },
+			rowsOf(floatsOf(weights.Uniform(0, "latent", 13*10)), 10)},
+	} {
+		b := nn.NewBuilder(tc.name)
+		c.Blocks = tc.blocks
+		l := tc.make(b, c)
+		loadParams(t, b.Network().Params, "", 0, func(src weights.Source, region *tensor.Region) error {
+			return b.Network().Load(src, region, pool)
+		})
+		r := op.NewRun(pool)
+		r.Last = true
+		y := l.Forward(r, tc.input)
+		want, err := f.Read(map[string]string{"encoder": "latent", "decoder": "wave"}[tc.name])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if y.T*y.C != want.Len() {
+			t.Fatalf("%s: %d values, want %d", tc.name, y.T*y.C, want.Len())
+		}
+		var difference, energy float64
+		for i := range y.T {
+			for j, v := range y.Row(0, i) {
+				w := float64(want.F32[i*y.C+j])
+				difference += (float64(v) - w) * (float64(v) - w)
+				energy += w * w
+			}
+		}
+		if rms := math.Sqrt(difference / energy); !(rms < moduleTolerance) {
+			t.Errorf("%s: relative difference %.2g", tc.name, rms)
+		}
+	}
+}
+
+func floatsOf(v []float64) []float32 {
+	out := make([]float32, len(v))
+	for i, x := range v {
+		out[i] = float32(x)
+	}
+	return out
+}
+
+// rowsOf lays values out as rows of c channels.
+func rowsOf(v []float32, c int) tensor.Tensor {
+	x := tensor.New(1, len(v)/c, c)
+	for t := range x.T {
+		copy(x.Row(0, t), v[t*c:])
+	}
+	return x
+}

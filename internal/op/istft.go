@@ -1,0 +1,171 @@
+package op
+
+import (
+	"math"
+
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// maxLogMagnitude bounds the logarithm of a magnitude: e⁷ is more than three times what a
+// tone of full scale has under a window of 1200 samples.
+const maxLogMagnitude = 7
+
+// InverseSTFT turns frames x [B, T, 2·bins], the natural logarithm of the magnitude
+// of every bin and then the phases, into waveforms [B, T·hop, 1]: the inverse
+// transforms of the frames, each under the window, are added up where they overlap
+// and divided by the sum of the squared windows that do (Griffin and Lim, 1984; the
+// head of Vocos, arXiv 2306.00814). A window stands about the middle of its frame's
+// hop, so that a stream lags behind its frames by half of what a window has beyond
+// its hop. Magnitudes are at most e⁷.
+func (r *Run) InverseSTFT(slot Slot, s *FrameSpectrum, x tensor.Tensor) tensor.Tensor {
+	bins := s.Bins()
+	re, im := r.New(x.B, x.T, bins), r.New(x.B, x.T, bins)
+	r.pool.Split(x.B*x.T, 4, func(from, to int) {
+		for i := from; i < to; i++ {
+			row := x.Row(i/x.T, i%x.T)
+			polar(re.Row(i/x.T, i%x.T), im.Row(i/x.T, i%x.T), row[:bins], row[bins:])
+		}
+	})
+	wave := r.overlapAdd(slot, s, re, im)
+	if !r.Recording() || !r.needsGrad(x) {
+		r.Free(re, im)
+		return wave
+	}
+	r.retain(x)
+	r.record(&wave, func(dy tensor.Tensor) {
+		sums, differences := r.frameGradients(s, dy, x.T)
+		dre, dim := r.times(s.cos, sums), r.times(s.sin, differences)
+		r.Free(sums, differences)
+		dx := r.New(x.B, x.T, x.C)
+		inverse, twice := float32(1/float64(s.Window)), float32(2/float64(s.Window))
+		r.pool.Split(x.B*x.T, 4, func(from, to int) {
+			for i := from; i < to; i++ {
+				b, t := i/x.T, i%x.T
+				d, row, re, im := dx.Row(b, t), x.Row(b, t), re.Row(b, t), im.Row(b, t)
+				da, db := dre.Row(b, t), dim.Row(b, t)
+				for k := range bins {
+					weight := twice
+					if k == 0 || k == bins-1 {
+						weight = inverse
+					}
+					a, b := weight*da[k], -weight*db[k]
+					d[k] = a*re[k] + b*im[k]
+					if row[k] >= maxLogMagnitude {
+						d[k] = 0
+					}
+					d[bins+k] = b*re[k] - a*im[k]
+				}
+			}
+		})
+		r.Free(dre, dim, re, im)
+		r.release(x)
+		r.accumulateGrad(x, dx)
+	})
+	return wave
+}
+
+// polar writes real and imaginary parts.
+func polar(re, im, magnitude, phase []float32) {
+	for k, m := range magnitude {
+		e := math.Exp(float64(min(m, maxLogMagnitude)))
+		sin, cos := math.Sincos(float64(phase[k]))
+		re[k], im[k] = float32(e*cos), float32(e*sin)
+	}
+}
+
+// lead returns the samples of a window before the first of its frame's hop.
+func (s *FrameSpectrum) lead() int { return (s.Window - s.Hop) / 2 }
+
+// overlapAdd makes waveforms of spectra [B, T, bins], adding to what slot holds.
+func (r *Run) overlapAdd(slot Slot, s *FrameSpectrum, re, im tensor.Tensor) tensor.Tensor {
+	m := r.state(slot)
+	if re.B != 1 && (!r.Last || m.started) {
+		panic("op: a stream of more than one sequence")
+	}
+	frames, hop, tail := re.T, s.Hop, s.Window-s.Hop
+	skip := 0 // of what lies before the first sample
+	if !m.started {
+		skip = s.lead()
+		m.h, m.c = make([]float32, tail), make([]float32, tail)
+	} else if m.skip > 0 {
+		skip = m.skip
+	}
+	// Samples from the first hop on that no later frame adds to.
+	length := frames * hop
+	if r.Last && (frames > 0 || m.started) {
+		length += s.lead()
+	}
+	out := max(0, length-skip)
+	y := r.New(re.B, out, 1)
+	sums, differences := r.spectrumParts(s, re, im)
+	r.pool.For(re.B, func(b int) {
+		wave, weight := make([]float32, frames*hop+tail), make([]float32, frames*hop+tail)
+		copy(wave, m.h)
+		copy(weight, m.c)
+		for t := range frames {
+			s.unfold(wave[t*hop:], sums.Row(b, t), differences.Row(b, t))
+			s.addWeights(weight[t*hop:])
+		}
+		for i := range out {
+			y.Row(b, i)[0] = wave[skip+i] / weight[skip+i]
+		}
+		if !r.Last {
+			copy(m.h, wave[frames*hop:])
+			copy(m.c, weight[frames*hop:])
+		}
+	})
+	r.Free(sums, differences)
+	if !r.Last {
+		m.skip = max(0, skip-length)
+		m.started = true
+	} else if !m.started {
+		m.h, m.c = nil, nil
+	}
+	return y
+}
+
+// addWeights adds the squared window.
+func (s *FrameSpectrum) addWeights(weight []float32) {
+	for i, w := range s.hann {
+		weight[i] += float32(w * w)
+	}
+}
+
+// spectrumParts returns the even and the odd parts of the inverse transforms of
+// spectra, over half a frame each. It scales copies: what is given stays.
+func (r *Run) spectrumParts(s *FrameSpectrum, re, im tensor.Tensor) (even, odd tensor.Tensor) {
+	a, b := r.New(re.B, re.T, re.C), r.New(im.B, im.T, im.C)
+	inverse, twice := float32(1/float64(s.Window)), float32(2/float64(s.Window))
+	last := re.C - 1
+	for i := range re.B * re.T {
+		x, y := a.Data[i*a.Stride:][:a.C], b.Data[i*b.Stride:][:b.C]
+		for k, v := range re.Data[i*re.Stride:][:re.C] {
+			x[k], y[k] = twice*v, -twice*im.Data[i*im.Stride+k]
+		}
+		x[0], x[last] = inverse*re.Data[i*re.Stride], inverse*re.Data[i*re.Stride+last]
+	}
+	even, odd = r.times(s.cos, a), r.times(s.sin, b)
+	r.Free(a, b)
+	return even, odd
+}
+
+// frameGradients returns the gradients with respect to the even and odd parts of
+// each frame of whole waveforms.
+func (r *Run) frameGradients(s *FrameSpectrum, dy tensor.Tensor, frames int) (sums, differences tensor.Tensor) {
+	sums, differences = r.New(dy.B, frames, s.Bins()), r.New(dy.B, frames, s.Bins())
+	weight := make([]float32, frames*s.Hop+s.Window-s.Hop)
+	for t := range frames {
+		s.addWeights(weight[t*s.Hop:])
+	}
+	lead := s.lead()
+	r.pool.For(dy.B, func(b int) {
+		wave := make([]float32, len(weight))
+		for i := range dy.T {
+			wave[lead+i] = dy.Row(b, i)[0] / weight[lead+i]
+		}
+		for t := range frames {
+			s.fold(sums.Row(b, t), differences.Row(b, t), wave[t*s.Hop:][:s.Window])
+		}
+	})
+	return sums, differences
+}
