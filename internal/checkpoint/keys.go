@@ -18,10 +18,11 @@ const FlatLayout = "flat"
 // rest stands beside them, in tensors below these prefixes and metadata whose keys
 // begin with TrainingPrefix.
 const (
-	RawPrefix     = "train."   // the networks as they learn
-	MomentsPrefix = "adamw."   // of the optimizers
-	MeanPrefix    = "adamw.m." // the first moments
-	SquarePrefix  = "adamw.v." // the second
+	RawPrefix     = "train."        // the networks as they are trained
+	MomentsPrefix = "adamw."        // of the optimizers
+	MeanPrefix    = "adamw.m."      // the first moments
+	SquarePrefix  = "adamw.v."      // the second
+	ChosenPrefix  = "train.chosen." // how often each entry of a codebook was chosen lately
 
 	TrainingPrefix = "train_"
 	StateKey       = "train_state"
@@ -30,4 +31,5 @@ const (
 	CodecKey       = "train_codec"    // of a redecoder: the codec that it is for
 	BestKey        = "train_best"
 	DatasetKey     = "train_dataset"
+	DigestKey      = "train_digest" // hash of everything else in the file (see Digest)
 )

@@ -9,25 +9,16 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/nn"
 	"github.com/facodec-go/facodec/internal/weights"
 )
 
 // A training checkpoint is a safetensors file that every inference command opens:
 // its encoder, quantizer and decoder are the EMA's; a redecoder's its encoder and
-// decoder. What only training needs stands beside them:
-//
-//	fa_predictors.*, discriminator.*   the other networks
-//	train.encoder.* …                  the generator that learns, where there is an EMA
-//	adamw.m.<name>, adamw.v.<name>     the optimizers' moments
-//
-// and the rest of the state in its metadata, under keys that begin with train_.
-const (
-	rawPrefix    = "train."
-	meanPrefix   = "adamw.m."
-	squarePrefix = "adamw.v."
-	stateKey     = "train_state"
-)
+// decoder. What only training needs stands beside them, under the names in package
+// checkpoint: the other networks, the generator as it is trained where there is an EMA,
+// and the optimizers' moments as tensors, the rest as metadata.
 
 // counters are the part of the state that is no array.
 type counters struct {
@@ -50,7 +41,7 @@ func (t *Trainer) Save(path string, metadata map[string]string) error {
 		for _, p := range n.Params {
 			if mean, ok := means[p.Name]; ok {
 				add(p.Name, p.Shape, mean)
-				add(rawPrefix+p.Name, p.Shape, p.Value)
+				add(checkpoint.RawPrefix+p.Name, p.Shape, p.Value)
 			} else {
 				add(p.Name, p.Shape, p.Value)
 			}
@@ -58,8 +49,8 @@ func (t *Trainer) Save(path string, metadata map[string]string) error {
 		o := t.Optimizers[n.Prefix]
 		c.Optimizers[n.Prefix] = o.Steps
 		for _, m := range o.Moments {
-			add(meanPrefix+m.Param.Name, m.Param.Shape, m.M)
-			add(squarePrefix+m.Param.Name, m.Param.Shape, m.V)
+			add(checkpoint.MeanPrefix+m.Param.Name, m.Param.Shape, m.M)
+			add(checkpoint.SquarePrefix+m.Param.Name, m.Param.Shape, m.V)
 		}
 	}
 	for _, b := range t.buffers {
@@ -73,8 +64,11 @@ func (t *Trainer) Save(path string, metadata map[string]string) error {
 	if all == nil {
 		all = map[string]string{}
 	}
-	all[stateKey] = string(state)
-	all["iters"] = strconv.Itoa(t.Steps)
+	all[checkpoint.StateKey] = string(state)
+	all[checkpoint.StepKey] = strconv.Itoa(t.Steps)
+	if all[checkpoint.DigestKey], err = checkpoint.Digest(all, arrays); err != nil {
+		return err
+	}
 	return weights.WriteSafetensors(path, arrays, all, nil)
 }
 
@@ -92,13 +86,13 @@ func (t *Trainer) means() map[string][]float32 {
 // Restore reads the state of a checkpoint that Save wrote for networks of this
 // shape. After an error the trainer must not be used.
 func (t *Trainer) Restore(f *weights.File) error {
-	text, ok := f.Metadata()[stateKey]
+	text, ok := f.Metadata()[checkpoint.StateKey]
 	if !ok {
-		return fmt.Errorf("%s: is no training checkpoint: it has no %s", f.Path(), stateKey)
+		return fmt.Errorf("%s: is no training checkpoint: it has no %s", f.Path(), checkpoint.StateKey)
 	}
 	var c counters
 	if err := json.Unmarshal([]byte(text), &c); err != nil {
-		return fmt.Errorf("%s: %s: %w", f.Path(), stateKey, err)
+		return fmt.Errorf("%s: %s: %w", f.Path(), checkpoint.StateKey, err)
 	}
 	if c.EMA != (t.EMA != nil) {
 		return fmt.Errorf("%s: ema.decay was %s when it was written; a run cannot change that", f.Path(), map[bool]string{true: "above 0", false: "0"}[c.EMA])
@@ -109,7 +103,7 @@ func (t *Trainer) Restore(f *weights.File) error {
 		for _, p := range n.Params {
 			if mean, ok := means[p.Name]; ok {
 				load.into(mean, p.Name, p.Shape)
-				load.into(p.Value, rawPrefix+p.Name, p.Shape)
+				load.into(p.Value, checkpoint.RawPrefix+p.Name, p.Shape)
 			} else {
 				load.into(p.Value, p.Name, p.Shape)
 			}
@@ -117,8 +111,8 @@ func (t *Trainer) Restore(f *weights.File) error {
 		o := t.Optimizers[n.Prefix]
 		o.Steps = c.Optimizers[n.Prefix]
 		for _, m := range o.Moments {
-			load.into(m.M, meanPrefix+m.Param.Name, m.Param.Shape)
-			load.into(m.V, squarePrefix+m.Param.Name, m.Param.Shape)
+			load.into(m.M, checkpoint.MeanPrefix+m.Param.Name, m.Param.Shape)
+			load.into(m.V, checkpoint.SquarePrefix+m.Param.Name, m.Param.Shape)
 		}
 	}
 	for _, b := range t.buffers {
@@ -204,7 +198,7 @@ func Initial(params []*nn.Param, seed uint64, f *weights.File) (src weights.Sour
 	shapes, found := map[string][]int{}, map[string]*weights.Tensor{}
 	for _, p := range params {
 		shapes[p.Name] = p.Shape
-		t, ok := f.Lookup(rawPrefix + p.Name)
+		t, ok := f.Lookup(checkpoint.RawPrefix + p.Name)
 		if !ok {
 			t, ok = f.Lookup(p.Name)
 		}

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"sync"
 
+	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/dataset"
 	"github.com/facodec-go/facodec/internal/model"
@@ -86,7 +87,7 @@ func (r *run) trainCodec(ctx context.Context) error {
 	usage, monitor := newBookUsage(networks.Codec.Quantizer), &divergenceMonitor{}
 	j := job{
 		step: t.Step, label: l.label, batch: l.batch, speed: l.speed,
-		metadata: map[string]string{teacherKey: base64.StdEncoding.EncodeToString(l.units.Bytes())},
+		metadata: map[string]string{checkpoint.TeachersKey: base64.StdEncoding.EncodeToString(l.units.Bytes())},
 		stepped: func(losses Losses) {
 			usage.add(t.Codes)
 			if monitor.diverges(losses["commitment"] + losses["codebook"]) {
@@ -118,12 +119,12 @@ func (r *run) resumedUnits() (*teacher.Units, error) {
 		return nil, nil
 	}
 	var units *teacher.Units
-	blob, err := base64.StdEncoding.DecodeString(r.resumed.Metadata()[teacherKey])
+	blob, err := base64.StdEncoding.DecodeString(r.resumed.Metadata()[checkpoint.TeachersKey])
 	if err == nil {
 		units, err = teacher.ParseUnits(blob)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %s: %w", r.resumed.Path(), teacherKey, err)
+		return nil, fmt.Errorf("%s: %s: %w", r.resumed.Path(), checkpoint.TeachersKey, err)
 	}
 	return units, nil
 }

@@ -10,9 +10,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/facodec-go/facodec/internal/atomicfile"
+	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/config"
+	"github.com/facodec-go/facodec/internal/lockfile"
 	"github.com/facodec-go/facodec/internal/nn"
 	"github.com/facodec-go/facodec/internal/weights"
 )
@@ -23,17 +26,7 @@ const (
 	bestName      = "best.safetensors"
 	configName    = "config.json"
 	cacheDir      = "cache"
-)
-
-// Keys of a checkpoint's metadata, beside the trainer's own.
-const (
-	configKey   = "config"
-	epochKey    = "epoch"
-	positionKey = "train_position"
-	teacherKey  = "train_teachers" // of a codec
-	codecKey    = "train_codec"    // of a redecoder
-	bestKey     = "train_best"
-	dataKey     = "train_dataset"
+	lockName      = "run.lock" // while a process trains
 )
 
 // RunDir returns the folder of an experiment's run.
@@ -42,7 +35,7 @@ func RunDir(c *config.Config) string { return filepath.Join(c.LogDir, c.ExpName)
 // openFolder finds the checkpoint to resume, or makes the folder of a new run. same
 // says whether the networks of a checkpoint's experiment are those of this one.
 func (r *run) openFolder(same func(old *config.Config) bool) error {
-	if err := os.MkdirAll(filepath.Join(r.dir, checkpointDir), 0o755); err != nil {
+	if err := r.makeFolder(); err != nil {
 		return err
 	}
 	written, err := checkpoints(r.dir)
@@ -54,7 +47,7 @@ func (r *run) openFolder(same func(old *config.Config) bool) error {
 	fresh := r.Resume == ResumeNone || r.Resume == ResumeAuto && len(written) == 0
 	switch {
 	case r.Resume == ResumeNone && len(written) > 0:
-		return fmt.Errorf("%s: holds a run already, of %s; --resume auto continues it, and another exp_name begins a new one", r.dir, filepath.Base(written[len(written)-1]))
+		return fmt.Errorf("%s: holds a run already, with %s; resume it, or begin a new one under another exp_name", r.dir, filepath.Base(written[len(written)-1]))
 	case fresh && r.Init != "":
 		return r.start(r.Init, same)
 	case fresh && r.Config.PretrainedModel != "":
@@ -62,13 +55,91 @@ func (r *run) openFolder(same func(old *config.Config) bool) error {
 	case fresh:
 		return r.writeConfig()
 	case r.Resume == ResumeAuto:
-		path = written[len(written)-1]
+		f, err := r.newestWhole(written)
+		if err != nil {
+			return err
+		}
+		return r.resume(f, same)
 	}
-	f, err := weights.Open(path)
+	f, err := openWhole(path)
 	if err != nil {
 		return err
 	}
 	return r.resume(f, same)
+}
+
+// makeFolder makes the run's folder, where it is missing, and locks it.
+func (r *run) makeFolder() error {
+	for dir := r.dir; ; dir = filepath.Dir(dir) {
+		if _, err := os.Lstat(dir); err == nil || filepath.Dir(dir) == dir {
+			break
+		}
+		r.made = append(r.made, dir)
+	}
+	if err := os.MkdirAll(filepath.Join(r.dir, checkpointDir), 0o755); err != nil {
+		return err
+	}
+	lock, err := lockfile.Acquire(filepath.Join(r.dir, lockName))
+	if err != nil {
+		r.made = nil // another process has made the folder its own meanwhile
+		return err
+	}
+	r.lock = lock
+	return nil
+}
+
+// removeFolder removes the folder of a run whose start has failed, if the start made it.
+// What took long to find out about the dataset is kept.
+func (r *run) removeFolder() {
+	if len(r.made) == 0 {
+		return
+	}
+	if r.set != nil && time.Since(r.begun) > keepCacheAfter {
+		r.Report("%s keeps what was found out about the dataset", filepath.Join(r.dir, cacheDir))
+		return
+	}
+	if err := os.RemoveAll(r.made[0]); err != nil {
+		r.Report("the folder of the failed start is left behind: %v", err)
+	}
+	for _, parent := range r.made[1:] {
+		if os.Remove(parent) != nil { // something else is in it now
+			return
+		}
+	}
+}
+
+// keepCacheAfter is how long a start may take for nothing.
+const keepCacheAfter = time.Minute
+
+// newestWhole opens the newest of the run's checkpoints that is not damaged.
+func (r *run) newestWhole(written []string) (*weights.File, error) {
+	var first error
+	for _, path := range slices.Backward(written) {
+		f, err := openWhole(path)
+		if err == nil {
+			if first != nil {
+				r.Report("%v; going on from an older checkpoint", first)
+			}
+			return f, nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	return nil, fmt.Errorf("%w; no older checkpoint of %s is whole: move its folder %s away to begin again", first, r.dir, checkpointDir)
+}
+
+// openWhole opens a checkpoint and compares it with its digest.
+func openWhole(path string) (*weights.File, error) {
+	f, err := weights.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkpoint.VerifyDigest(f); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // start begins from a checkpoint: from its weights alone or, where it is the
@@ -79,7 +150,7 @@ func (r *run) start(path string, same func(old *config.Config) bool) error {
 	if err != nil {
 		return err
 	}
-	if _, training := f.Metadata()[stateKey]; training && r.Init == "" && !r.Config.LoadOnlyParams {
+	if _, training := f.Metadata()[checkpoint.StateKey]; training && r.Init == "" && !r.Config.LoadOnlyParams {
 		if err := r.resume(f, same); err != nil {
 			return fmt.Errorf("%w; load_only_params: true takes its weights alone", err)
 		}
@@ -93,22 +164,22 @@ func (r *run) start(path string, same func(old *config.Config) bool) error {
 func (r *run) resume(f *weights.File, same func(old *config.Config) bool) error {
 	r.resumed = f
 	meta := f.Metadata()
-	old, err := config.Parse(f.Path(), []byte(meta[configKey]))
+	old, err := config.Parse(f.Path(), []byte(meta[checkpoint.ConfigKey]))
 	if err != nil {
-		return fmt.Errorf("%s: is no training checkpoint that can be resumed; --init starts from its weights: %w", f.Path(), err)
+		return fmt.Errorf("%s: is no training checkpoint that can be resumed; only its weights can be started from: %w", f.Path(), err)
 	}
 	if !same(old) {
-		return fmt.Errorf("%s: model_params are not those of this experiment; --init starts from its weights", f.Path())
+		return fmt.Errorf("%s: model_params are not those of this experiment; only its weights can be started from", f.Path())
 	}
-	if err := json.Unmarshal([]byte(meta[positionKey]), &r.from); err != nil {
-		return fmt.Errorf("%s: %s: %w", f.Path(), positionKey, err)
+	if err := json.Unmarshal([]byte(meta[checkpoint.PositionKey]), &r.from); err != nil {
+		return fmt.Errorf("%s: %s: %w", f.Path(), checkpoint.PositionKey, err)
 	}
-	if text := meta[bestKey]; text != "" {
+	if text := meta[checkpoint.BestKey]; text != "" {
 		if r.best, err = strconv.ParseFloat(text, 64); err != nil {
-			return fmt.Errorf("%s: %s: %w", f.Path(), bestKey, err)
+			return fmt.Errorf("%s: %s: %w", f.Path(), checkpoint.BestKey, err)
 		}
 	}
-	r.Report("resuming from %s, step %s", f.Path(), meta["iters"])
+	r.Report("resuming from %s, step %s", f.Path(), meta[checkpoint.StepKey])
 	return r.writeConfig()
 }
 
@@ -177,6 +248,9 @@ func (r *run) save() error {
 // write saves the whole state of the run. The log goes to the disk first, so that
 // it is never behind a checkpoint.
 func (r *run) write(path string) error {
+	if err := r.lock.Check(); err != nil {
+		return fmt.Errorf("the run is not continued beside another process: %w", err)
+	}
 	if err := r.log.Flush(); err != nil {
 		return err
 	}
@@ -189,12 +263,12 @@ func (r *run) write(path string) error {
 		return err
 	}
 	metadata := map[string]string{
-		configKey: string(config), epochKey: strconv.Itoa(r.position.Epoch), positionKey: string(position),
-		dataKey: r.set.Fingerprint(),
+		checkpoint.ConfigKey: string(config), checkpoint.EpochKey: strconv.Itoa(r.position.Epoch), checkpoint.PositionKey: string(position),
+		checkpoint.DatasetKey: r.set.Fingerprint(),
 	}
 	maps.Copy(metadata, r.job.metadata)
 	if r.best >= 0 {
-		metadata[bestKey] = strconv.FormatFloat(r.best, 'g', -1, 64)
+		metadata[checkpoint.BestKey] = strconv.FormatFloat(r.best, 'g', -1, 64)
 	}
 	return r.trainer.Save(path, metadata)
 }

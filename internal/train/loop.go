@@ -57,9 +57,9 @@ func (r *run) loop(ctx context.Context) error {
 	}
 	if ctx.Err() != nil {
 		r.Report("stopped at step %d; the same command goes on from %s", t.Steps, r.good)
-	} else {
-		r.Report("step %d: %s", t.Steps, r.good)
+		return fmt.Errorf("stopped at step %d: %w", t.Steps, ctx.Err())
 	}
+	r.Report("step %d: %s", t.Steps, r.good)
 	return nil
 }
 
@@ -118,6 +118,9 @@ func (r *run) step(f feed) error {
 
 // logStep writes a line and an event.
 func (r *run) logStep(seconds float64) error {
+	if err := r.lock.Check(); err != nil {
+		return fmt.Errorf("the run is not continued beside another process: %w", err)
+	}
 	t, l := r.trainer, r.losses
 	scalars := []eventlog.Scalar{
 		{Tag: eventlog.LearningRate, Value: t.Optimizers["encoder"].At(max(0, t.Optimizers["encoder"].Steps-1))},

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 
+	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/dataset"
 	"github.com/facodec-go/facodec/internal/model"
@@ -40,7 +41,7 @@ func (r *run) trainRedecoder(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if r.resumed != nil && r.resumed.Metadata()[codecKey] != e.fingerprint() {
+	if r.resumed != nil && r.resumed.Metadata()[checkpoint.CodecKey] != e.fingerprint() {
 		return fmt.Errorf("%s: was trained for another codec than %s", r.resumed.Path(), r.Codec.Name)
 	}
 	if err := r.scan(ctx); err != nil {
@@ -57,7 +58,7 @@ func (r *run) trainRedecoder(ctx context.Context) error {
 	r.trainer = t.Trainer
 	j := job{
 		step: t.Step, batch: e.batch, speed: speedPerturbation{speeds: c.Augment.Speeds(), grid: gridOf(c)},
-		metadata: map[string]string{codecKey: e.fingerprint()},
+		metadata: map[string]string{checkpoint.CodecKey: e.fingerprint()},
 	}
 	clips, err := r.heldOut(ctx)
 	if err != nil {

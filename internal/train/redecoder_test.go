@@ -10,6 +10,7 @@ import (
 	"time"
 
 	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/dataset"
 	"github.com/facodec-go/facodec/internal/eventlog"
@@ -86,7 +87,7 @@ func opensInInference(t *testing.T, c *config.Config) {
 		t.Fatal(err)
 	}
 	defer trainer.Close()
-	if err := trainer.Save(path, map[string]string{configKey: string(text)}); err != nil {
+	if err := trainer.Save(path, map[string]string{checkpoint.ConfigKey: string(text)}); err != nil {
 		t.Fatal(err)
 	}
 	codec, err := facodec.Open(path)

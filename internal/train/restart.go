@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/kernel"
 	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/nn"
@@ -54,7 +55,7 @@ func NewRestarter(t *CodecTrainer, every int) *Restarter {
 // buffers are the counts, for checkpoints.
 func (r *Restarter) buffers() (all []stateBuffer) {
 	for _, b := range r.books {
-		all = append(all, stateBuffer{chosenPrefix + b.name, b.chosen})
+		all = append(all, stateBuffer{checkpoint.ChosenPrefix + b.name, b.chosen})
 	}
 	return all
 }
@@ -144,10 +145,7 @@ func (r *Restarter) restart(seed uint64, steps int) int {
 	return replaced
 }
 
-// chosenPrefix is put before a codebook's name for its counts in a checkpoint.
-const chosenPrefix = "train.chosen."
-
 // isOwn says whether a checkpoint's array is one of ours and not a network's.
 func isOwn(name string) bool {
-	return strings.HasPrefix(name, rawPrefix) || strings.HasPrefix(name, meanPrefix) || strings.HasPrefix(name, squarePrefix)
+	return strings.HasPrefix(name, checkpoint.RawPrefix) || strings.HasPrefix(name, checkpoint.MeanPrefix) || strings.HasPrefix(name, checkpoint.SquarePrefix)
 }

@@ -9,9 +9,11 @@ import (
 	"slices"
 	"time"
 
+	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/dataset"
 	"github.com/facodec-go/facodec/internal/eventlog"
+	"github.com/facodec-go/facodec/internal/lockfile"
 	"github.com/facodec-go/facodec/internal/parallel"
 	"github.com/facodec-go/facodec/internal/weights"
 )
@@ -48,9 +50,9 @@ type Progress struct {
 	Logged      bool // a line belongs to this step
 }
 
-// Run trains until its steps, epochs or time are over, or ctx ends. However it
-// ends, but for an error, the folder then holds a checkpoint from which the same
-// run goes on bit for bit.
+// Run trains until its steps, epochs or time are over, or ctx ends, whose error it then
+// returns. In all these cases the folder holds a checkpoint from which the same run goes
+// on bit for bit; it may hold none if ctx ends before the first step.
 func Run(ctx context.Context, o RunOptions) error {
 	if err := o.Config.CheckRun(); err != nil {
 		return err
@@ -62,7 +64,11 @@ func Run(ctx context.Context, o RunOptions) error {
 		train = r.trainRedecoder
 	}
 	err := train(ctx)
-	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) && r.log == nil {
+	if err == nil || r.log != nil {
+		return err
+	}
+	r.removeFolder()
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return fmt.Errorf("stopped before the first step: %w", ctx.Err())
 	}
 	return err
@@ -73,6 +79,8 @@ func Run(ctx context.Context, o RunOptions) error {
 type run struct {
 	RunOptions
 	dir     string
+	made    []string // folders that this start made: the run's, and then its parents
+	lock    *lockfile.Lock
 	begun   time.Time
 	resumed *weights.File // nil for a fresh run
 	started *weights.File // what a fresh run starts from, nil for nothing
@@ -121,6 +129,9 @@ func (r *run) close() {
 		r.trainer.Close()
 	}
 	r.pool.Close()
+	if r.lock != nil {
+		r.lock.Release()
+	}
 	for _, f := range []*weights.File{r.resumed, r.started} {
 		if f != nil {
 			f.Close()
@@ -157,7 +168,7 @@ func (r *run) scan(ctx context.Context) error {
 		r.Report("%s", set.Note)
 	}
 	if r.resumed != nil {
-		if old := r.resumed.Metadata()[dataKey]; old != set.Fingerprint() {
+		if old := r.resumed.Metadata()[checkpoint.DatasetKey]; old != set.Fingerprint() {
 			r.Report("the dataset has changed since the checkpoint: the run goes on, but not as it would have")
 		}
 	}

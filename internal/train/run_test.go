@@ -15,9 +15,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/eventlog"
 	"github.com/facodec-go/facodec/internal/golden"
+	"github.com/facodec-go/facodec/internal/lockfile"
 	"github.com/facodec-go/facodec/internal/weights"
 )
 
@@ -125,7 +127,7 @@ func sameRuns(t *testing.T, got, want string, step int) {
 		w, _ := y.Float32()
 		golden.Equal(t, name, v, w)
 	}
-	for _, key := range []string{stateKey, positionKey, teacherKey, codecKey, bestKey, "iters", epochKey} {
+	for _, key := range []string{checkpoint.StateKey, checkpoint.PositionKey, checkpoint.TeachersKey, checkpoint.CodecKey, checkpoint.BestKey, checkpoint.StepKey, checkpoint.EpochKey} {
 		if a.Metadata()[key] != b.Metadata()[key] {
 			t.Errorf("%s: %q, want %q", key, a.Metadata()[key], b.Metadata()[key])
 		}
@@ -238,8 +240,8 @@ func TestStopped(t *testing.T) {
 			cancel()
 		}
 	}})
-	if err != nil {
-		t.Fatal(err)
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("error %v", err)
 	}
 	l.has(t, "stopped at step 2")
 	if _, err := os.Stat(filepath.Join(RunDir(c), checkpointDir, "step_00000002.safetensors")); err != nil {
@@ -323,6 +325,129 @@ func TestPretrained(t *testing.T) {
 	}
 }
 
+// damage changes a checkpoint in one of the ways in which files are damaged.
+func damage(t *testing.T, path, how string) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch how {
+	case "cut short":
+		data = data[:5000]
+	case "a bit of a tensor":
+		data[len(data)-1000] ^= 4
+	case "a digit of the metadata":
+		at := bytes.Index(data, []byte(`\"steps\":`)) + len(`\"steps\":`)
+		if data[at] < '0' || data[at] > '9' {
+			t.Fatalf("%q", data[at-20:at+20])
+		}
+		data[at] ^= 1
+	}
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestDamagedCheckpoint: a run goes on from the newest checkpoint that is whole, says
+// so, and comes to the same; where there is none, nothing is overwritten.
+func TestDamagedCheckpoint(t *testing.T) {
+	whole := smallExperiment(t.TempDir())
+	whole.SaveInterval = 1
+	if _, err := runSmall(t, whole, 3, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, how := range []string{"cut short", "a bit of a tensor", "a digit of the metadata"} {
+		c := smallExperiment(t.TempDir())
+		c.SaveInterval = 1
+		if _, err := runSmall(t, c, 2, nil); err != nil {
+			t.Fatal(err)
+		}
+		path := func(step int) string {
+			return filepath.Join(RunDir(c), checkpointDir, fmt.Sprintf("step_%08d.safetensors", step))
+		}
+		damage(t, path(2), how)
+		if _, err := runSmall(t, c, 3, func(o *RunOptions) { o.Resume = path(2) }); err == nil || !strings.Contains(err.Error(), path(2)) {
+			t.Errorf("%s, named: error %v", how, err)
+		}
+		l, err := runSmall(t, c, 3, nil)
+		if err != nil {
+			t.Errorf("%s: %v", how, err)
+			continue
+		}
+		l.has(t, path(2))
+		l.has(t, "going on from an older checkpoint")
+		l.has(t, "resuming from "+path(1))
+		sameRuns(t, RunDir(c), RunDir(whole), 3)
+		for step := range 3 {
+			damage(t, path(step+1), "cut short")
+		}
+		if _, err := runSmall(t, c, 4, nil); err == nil || !strings.Contains(err.Error(), path(3)) || !strings.Contains(err.Error(), "no older checkpoint") {
+			t.Errorf("all damaged: error %v", err)
+		}
+	}
+}
+
+// TestTwoProcesses: a run that is being trained is left alone by another process; and
+// one that is taken from it, where there are no locks, is no longer written to.
+func TestTwoProcesses(t *testing.T) {
+	c := smallExperiment(t.TempDir())
+	steps := 0
+	_, err := runSmall(t, c, 5, func(o *RunOptions) {
+		o.Progress = func(p Progress) {
+			if p.Phase != "train" {
+				return
+			}
+			switch steps++; steps {
+			case 1:
+				_, err := runSmall(t, c, 5, nil)
+				if !errors.Is(err, lockfile.ErrHeld) || !strings.Contains(err.Error(), fmt.Sprintf("process %d ", os.Getpid())) {
+					t.Errorf("the other process: error %v", err)
+				}
+			case 2:
+				text := `{"pid":42,"host":"elsewhere","since":"2026-01-02T03:04:05Z","token":"x"}`
+				if err := os.WriteFile(filepath.Join(RunDir(c), lockName), []byte("\n"+text), 0o644); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+	if !errors.Is(err, lockfile.ErrLost) || !strings.Contains(err.Error(), "process 42 on elsewhere") || steps > 3 {
+		t.Errorf("taken away: error %v, after %d steps", err, steps)
+	}
+}
+
+// TestFailedStart: a start that fails leaves no folder that it made, and no other's.
+func TestFailedStart(t *testing.T) {
+	for name, change := range map[string]func(c *config.Config, o *RunOptions){
+		"no dataset":   func(c *config.Config, _ *RunOptions) { c.Dataset = filepath.Join(c.LogDir, "nowhere") },
+		"no speech":    func(c *config.Config, _ *RunOptions) { c.Dataset = t.TempDir() },
+		"no weights":   func(c *config.Config, o *RunOptions) { o.Init = filepath.Join(c.LogDir, "nowhere") },
+		"few classes":  func(c *config.Config, _ *RunOptions) { c.Model.SpeakerClasses = 2 },
+		"another name": func(c *config.Config, _ *RunOptions) { c.ExpName = "../x" },
+	} {
+		top := t.TempDir()
+		c := smallExperiment(filepath.Join(top, "a", "b"))
+		if _, err := runSmall(t, c, 1, func(o *RunOptions) { change(c, o) }); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+		if left, err := os.ReadDir(top); err != nil || len(left) > 0 {
+			t.Errorf("%s: leaves %v, %v", name, left, err)
+		}
+	}
+	c := smallExperiment(t.TempDir())
+	if err := os.MkdirAll(RunDir(c), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	c.Dataset = filepath.Join(c.LogDir, "nowhere")
+	if _, err := runSmall(t, c, 1, nil); err == nil {
+		t.Error("no error")
+	}
+	if _, err := os.Stat(RunDir(c)); err != nil {
+		t.Errorf("a folder that was there is gone: %v", err)
+	}
+}
+
 func TestRunErrors(t *testing.T) {
 	t.Run("another model", func(t *testing.T) {
 		c := smallExperiment(t.TempDir())
@@ -331,19 +456,6 @@ func TestRunErrors(t *testing.T) {
 		}
 		c.Model.LatentDim = 32
 		if _, err := runSmall(t, c, 2, nil); err == nil || !strings.Contains(err.Error(), "model_params are not those of this experiment") {
-			t.Errorf("error %v", err)
-		}
-	})
-	t.Run("damaged checkpoint", func(t *testing.T) {
-		c := smallExperiment(t.TempDir())
-		if _, err := runSmall(t, c, 1, nil); err != nil {
-			t.Fatal(err)
-		}
-		path := filepath.Join(RunDir(c), checkpointDir, "step_00000001.safetensors")
-		if err := os.Truncate(path, 5000); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := runSmall(t, c, 2, nil); err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("error %v", err)
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/dsp"
 	"github.com/facodec-go/facodec/internal/metric"
 	"github.com/facodec-go/facodec/internal/teacher"
@@ -89,7 +90,7 @@ func (j *judge) convert() {
 // of the codec, how often a conversion says what its source says: in how many frames
 // they are the same, beside a reconstruction and what chance gives.
 func (j *judge) compareContent() {
-	blob, err := base64.StdEncoding.DecodeString(j.file.Metadata()[teacherKey])
+	blob, err := base64.StdEncoding.DecodeString(j.file.Metadata()[checkpoint.TeachersKey])
 	j.must(err)
 	units, err := teacher.ParseUnits(blob)
 	j.must(err)

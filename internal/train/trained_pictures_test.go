@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/facodec-go/facodec/audio"
+	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/plot"
 	"github.com/facodec-go/facodec/internal/scope"
 )
@@ -61,7 +62,7 @@ func (j *judge) draw(path string, waves []namedWave) {
 		j.must(err)
 		recordings = append(recordings, r)
 	}
-	title := fmt.Sprintf("%s, step %s", strings.TrimSuffix(filepath.Base(j.file.Path()), ".safetensors"), j.file.Metadata()["iters"])
+	title := fmt.Sprintf("%s, step %s", strings.TrimSuffix(filepath.Base(j.file.Path()), ".safetensors"), j.file.Metadata()[checkpoint.StepKey])
 	canvas, err := scope.Draw(recordings, scope.Layout{Format: plot.PNG, Width: pictureWidth, Title: title})
 	j.must(err)
 	j.must(canvas.Save(path))

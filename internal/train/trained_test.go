@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/dataset"
 	"github.com/facodec-go/facodec/internal/eventlog"
@@ -115,7 +116,7 @@ func openJudge(t *testing.T, dir string) *judge {
 	j.must(err)
 	t.Cleanup(func() { f.Close() })
 	j.file = f
-	j.config, err = config.Parse(path, []byte(f.Metadata()[configKey]))
+	j.config, err = config.Parse(path, []byte(f.Metadata()[checkpoint.ConfigKey]))
 	j.must(err)
 	root := underRoot(t, os.Getenv(judgedSpeech))
 	if root == "" {
@@ -127,7 +128,7 @@ func openJudge(t *testing.T, dir string) *judge {
 		Report:  func(path, reason string) { t.Logf("%s: left out: %s", path, reason) },
 	})
 	j.must(err)
-	if was := f.Metadata()[dataKey]; was != j.set.Fingerprint() {
+	if was := f.Metadata()[checkpoint.DatasetKey]; was != j.set.Fingerprint() {
 		t.Fatalf("%s: is not what %s was trained on, or has changed since: what was held out is unknown", root, path)
 	}
 	if len(j.set.Valid) == 0 || len(j.set.Train) == 0 {
@@ -168,7 +169,7 @@ func (j *judge) start() {
 	j.must(err)
 	j.first = values[eventlog.ValidationMel]
 	j.report.heading("Run")
-	j.report.row("checkpoint", fmt.Sprintf("%s, step %s, epoch %s", filepath.Base(j.file.Path()), j.file.Metadata()["iters"], j.file.Metadata()[epochKey]))
+	j.report.row("checkpoint", fmt.Sprintf("%s, step %s, epoch %s", filepath.Base(j.file.Path()), j.file.Metadata()[checkpoint.StepKey], j.file.Metadata()[checkpoint.EpochKey]))
 	voices := map[string]int{}
 	for _, c := range j.validator.clips {
 		voices[voiceOf(c.Name)]++
@@ -223,7 +224,7 @@ func (j *judge) reconstruct() {
 // compareLog finds what the run logged at the checkpoint's step. It must be what was
 // measured now, in every number.
 func (j *judge) compareLog(values map[string]float64) {
-	step, err := strconv.ParseInt(j.file.Metadata()["iters"], 10, 64)
+	step, err := strconv.ParseInt(j.file.Metadata()[checkpoint.StepKey], 10, 64)
 	j.must(err)
 	logged := map[string]float64{}
 	var began, reached time.Time
