@@ -1,6 +1,7 @@
 package weights
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"math"
@@ -11,10 +12,10 @@ import (
 	"testing"
 )
 
-// The files of testdata/interop are what the current torch, safetensors and
-// accelerate write (scripts/interop/fixtures.py), with the values that torch itself
-// reads back.
-const interop = "testdata/interop"
+// The files of testdata/interop are what torch and safetensors write
+// (scripts/interop/fixtures.py), with the values that torch itself reads back. A
+// variable of the environment names those of other versions.
+var interop = cmp.Or(os.Getenv("FACODEC_INTEROP"), filepath.Join("testdata", "interop"))
 
 // openInterop opens a fixture.
 func openInterop(t *testing.T, name string) *File {
