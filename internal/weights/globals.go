@@ -95,7 +95,7 @@ const fromTypeName = "torch._tensor._rebuild_from_type_v2"
 
 // named are types that stand as values, the first argument of a defaultdict say,
 // and are never called.
-var named = []string{"builtins.int", "builtins.float", "builtins.str", "builtins.bool", "builtins.bytes", "builtins.object"}
+var named = []string{"builtins.int", "builtins.float", "builtins.str", "builtins.bool", "builtins.bytes", "builtins.object", "builtins.Ellipsis"}
 
 // dataClasses hold data and do nothing that matters here: what trainers keep
 // beside the tensors. Their objects become opaque values.

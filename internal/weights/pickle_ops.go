@@ -226,6 +226,8 @@ func (m *machine) extend(items []any, err error) error {
 		v.Items = append(v.Items, items...)
 	case *Set:
 		v.Items = append(v.Items, items...)
+	case *Opaque: // a deque
+		v.Items = append(v.Items, items...)
 	default:
 		return fmt.Errorf("damaged pickle: adds items to a %s", typeName(v))
 	}
@@ -240,6 +242,10 @@ func (m *machine) setItems(items []any, err error) error {
 	v, err := m.top()
 	if err != nil {
 		return err
+	}
+	if o, ok := v.(*Opaque); ok { // of a class that is a dict, too
+		o.Items = append(o.Items, items...)
+		return nil
 	}
 	d, ok := v.(*Dict)
 	if !ok || len(items)%2 != 0 {

@@ -217,3 +217,29 @@ func TestPickleMemory(t *testing.T) {
 		}
 	}
 }
+
+// TestOpaqueObjects: what trainers keep beside the tensors opens, though it is only
+// carried; what could be code does not.
+func TestOpaqueObjects(t *testing.T) {
+	for _, c := range []struct{ pickle, class string }{
+		{"cpathlib\nPosixPath\n(" + text("a") + text("b") + "tR", "pathlib.PosixPath"},
+		{"ccollections\ndeque\n)R(K\x01K\x02e", "collections.deque"},
+		{"cargparse\nNamespace\n)\x81" + state(text("lr"), "K\x01") + "b", "argparse.Namespace"},
+		{"clightning_fabric.utilities.data\nAttributeDict\n)\x81(" + text("a") + "K\x01u}b", "lightning_fabric.utilities.data.AttributeDict"},
+		{"c__builtin__\nxrange\n(K\x00K\x05K\x01tR", "builtins.range"},
+		{"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nK\x00tR(K\x01tb", "numpy.core.multiarray._reconstruct"},
+	} {
+		f, err := OpenBytes("f", torchFile(t, state(text("v"), c.pickle)+"."))
+		if err != nil {
+			t.Errorf("%s: %v", c.class, err)
+			continue
+		}
+		if o, ok := f.Values()["v"].(*Opaque); !ok || o.Class != c.class || len(o.Args)+len(o.Items) == 0 && o.State == nil {
+			t.Errorf("%s: %#v", c.class, f.Values()["v"])
+		}
+	}
+	for _, code := range []string{"cposix\nsystem\n", "c__builtin__\neval\n", "cbuiltins\ngetattr\n", "c__main__\nModel\n", "cfunctools\npartial\n", "ctorch.jit\nload\n"} {
+		_, err := OpenBytes("f", torchFile(t, state(text("v"), code+")R")+"."))
+		wantError(t, err, "contains code: ", "refusing to run it")
+	}
+}

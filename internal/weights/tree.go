@@ -20,10 +20,11 @@ type (
 		index        map[any]int // key → position; built once the dict is not tiny
 	}
 	// Opaque is an object of a class that is only carried along: its class, what it
-	// was made of, and its state.
+	// was made of, what was added to it as to a list or dict, and its state.
 	Opaque struct {
 		Class string
 		Args  []any
+		Items []any
 		State any
 	}
 )
