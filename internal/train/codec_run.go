@@ -14,6 +14,7 @@ import (
 	"github.com/facodec-go/facodec/internal/dataset"
 	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/teacher"
+	"github.com/facodec-go/facodec/internal/weights"
 )
 
 // CodecTrainingConfigOf returns the networks that an experiment file describes.
@@ -49,19 +50,20 @@ func CodecOptionsOf(c *config.Config) CodecOptions {
 // trainCodec trains a codec, with labels of teachers.
 func (r *run) trainCodec(ctx context.Context) error {
 	c := r.Config
-	err := r.openFolder(func(old *config.Config) bool {
+	var units *teacher.Units // nil for a fresh run
+	err := r.openFolder(func(f *weights.File, old *config.Config) (err error) {
 		if old.IsRedecoder() {
-			return false
+			return errOtherModel
 		}
 		if c.Model.SpeakerClasses == 0 { // as many as were found then
 			c.Model.SpeakerClasses = old.Model.SpeakerClasses
 		}
-		return reflect.DeepEqual(CodecTrainingConfigOf(old), CodecTrainingConfigOf(c))
-	})
-	if err != nil {
+		if !reflect.DeepEqual(CodecTrainingConfigOf(old), CodecTrainingConfigOf(c)) {
+			return errOtherModel
+		}
+		units, err = unitsOf(f)
 		return err
-	}
-	units, err := r.resumedUnits()
+	})
 	if err != nil {
 		return err
 	}
@@ -112,19 +114,15 @@ func (r *run) trainCodec(ctx context.Context) error {
 	return r.train(ctx, j)
 }
 
-// resumedUnits returns the content units and speakers of the checkpoint that is
-// resumed, nil for a fresh run.
-func (r *run) resumedUnits() (*teacher.Units, error) {
-	if r.resumed == nil {
-		return nil, nil
-	}
+// unitsOf returns the content units and speakers of a checkpoint.
+func unitsOf(f *weights.File) (*teacher.Units, error) {
 	var units *teacher.Units
-	blob, err := base64.StdEncoding.DecodeString(r.resumed.Metadata()[checkpoint.TeachersKey])
+	blob, err := base64.StdEncoding.DecodeString(f.Metadata()[checkpoint.TeachersKey])
 	if err == nil {
 		units, err = teacher.ParseUnits(blob)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%s: %s: %w", r.resumed.Path(), checkpoint.TeachersKey, err)
+		return nil, fmt.Errorf("%s: %s: %w", f.Path(), checkpoint.TeachersKey, err)
 	}
 	return units, nil
 }

@@ -32,9 +32,8 @@ const (
 // RunDir returns the folder of an experiment's run.
 func RunDir(c *config.Config) string { return filepath.Join(c.LogDir, c.ExpName) }
 
-// openFolder finds the checkpoint to resume, or makes the folder of a new run. same
-// says whether the networks of a checkpoint's experiment are those of this one.
-func (r *run) openFolder(same func(old *config.Config) bool) error {
+// openFolder finds the checkpoint to resume, or makes the folder of a new run.
+func (r *run) openFolder(resume resumer) error {
 	if err := r.makeFolder(); err != nil {
 		return err
 	}
@@ -49,9 +48,9 @@ func (r *run) openFolder(same func(old *config.Config) bool) error {
 	case r.Resume == ResumeNone && len(written) > 0:
 		return fmt.Errorf("%s: holds a run already, with %s; resume it, or begin a new one under another exp_name", r.dir, filepath.Base(written[len(written)-1]))
 	case fresh && r.Init != "":
-		return r.start(r.Init, same)
+		return r.start(r.Init, resume)
 	case fresh && r.Config.PretrainedModel != "":
-		return r.start(r.Config.PretrainedModel, same)
+		return r.start(r.Config.PretrainedModel, resume)
 	case fresh:
 		return r.writeConfig()
 	case r.Resume == ResumeAuto:
@@ -59,13 +58,13 @@ func (r *run) openFolder(same func(old *config.Config) bool) error {
 		if err != nil {
 			return err
 		}
-		return r.resume(f, same)
+		return r.resume(f, resume)
 	}
 	f, err := openWhole(path)
 	if err != nil {
 		return err
 	}
-	return r.resume(f, same)
+	return r.resume(f, resume)
 }
 
 // makeFolder makes the run's folder, where it is missing, and locks it.
@@ -145,13 +144,13 @@ func openWhole(path string) (*weights.File, error) {
 // start begins from a checkpoint: from its weights alone or, where it is the
 // experiment's pretrained_model and one of training, with its optimizers, steps and
 // position in the data, unless load_only_params says otherwise.
-func (r *run) start(path string, same func(old *config.Config) bool) error {
+func (r *run) start(path string, resume resumer) error {
 	f, err := weights.Open(path)
 	if err != nil {
 		return err
 	}
 	if _, training := f.Metadata()[checkpoint.StateKey]; training && r.Init == "" && !r.Config.LoadOnlyParams {
-		if err := r.resume(f, same); err != nil {
+		if err := r.resume(f, resume); err != nil {
 			return fmt.Errorf("%w; load_only_params: true takes its weights alone", err)
 		}
 		return nil
@@ -160,16 +159,25 @@ func (r *run) start(path string, same func(old *config.Config) bool) error {
 	return r.writeConfig()
 }
 
+// A resumer reads what a checkpoint has of a codec or a redecoder. old is the experiment
+// that it was written by. errOtherModel says that its networks are not those of this
+// one; other errors name the file.
+type resumer func(f *weights.File, old *config.Config) error
+
+var errOtherModel = errors.New("model_params are not those of this experiment; only its weights can be started from")
+
 // resume goes on from a checkpoint, which must belong to this experiment.
-func (r *run) resume(f *weights.File, same func(old *config.Config) bool) error {
+func (r *run) resume(f *weights.File, resume resumer) error {
 	r.resumed = f
 	meta := f.Metadata()
 	old, err := config.Parse(f.Path(), []byte(meta[checkpoint.ConfigKey]))
 	if err != nil {
 		return fmt.Errorf("%s: is no training checkpoint that can be resumed; only its weights can be started from: %w", f.Path(), err)
 	}
-	if !same(old) {
-		return fmt.Errorf("%s: model_params are not those of this experiment; only its weights can be started from", f.Path())
+	if err := resume(f, old); errors.Is(err, errOtherModel) {
+		return fmt.Errorf("%s: %w", f.Path(), err)
+	} else if err != nil {
+		return err
 	}
 	if err := json.Unmarshal([]byte(meta[checkpoint.PositionKey]), &r.from); err != nil {
 		return fmt.Errorf("%s: %s: %w", f.Path(), checkpoint.PositionKey, err)

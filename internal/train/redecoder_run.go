@@ -35,14 +35,17 @@ func (r *run) trainRedecoder(ctx context.Context) error {
 	defer e.close()
 	// That the networks' tensors have their places is all that is asked of the config:
 	// the codec itself is compared by its fingerprint.
-	err = r.openFolder(func(old *config.Config) bool {
-		return old.IsRedecoder() && reflect.DeepEqual(RedecoderTrainingConfigOf(old), networks)
+	err = r.openFolder(func(f *weights.File, old *config.Config) error {
+		switch {
+		case !old.IsRedecoder() || !reflect.DeepEqual(RedecoderTrainingConfigOf(old), networks):
+			return errOtherModel
+		case f.Metadata()[checkpoint.CodecKey] != e.fingerprint():
+			return fmt.Errorf("%s: was trained for another codec than %s", f.Path(), r.Codec.Name)
+		}
+		return nil
 	})
 	if err != nil {
 		return err
-	}
-	if r.resumed != nil && r.resumed.Metadata()[checkpoint.CodecKey] != e.fingerprint() {
-		return fmt.Errorf("%s: was trained for another codec than %s", r.resumed.Path(), r.Codec.Name)
 	}
 	if err := r.scan(ctx); err != nil {
 		return err
