@@ -121,9 +121,6 @@ func appendTwiddle(v []float32, size, angle float64) []float32 {
 	return append(v, float32(size*cos), float32(size*sin))
 }
 
-// Len returns the number of samples of a frame.
-func (f *FFT) Len() int { return f.n }
-
 // Bins returns the number of bins of its spectrum, n/2+1.
 func (f *FFT) Bins() int { return f.n/2 + 1 }
 

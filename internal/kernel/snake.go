@@ -11,24 +11,22 @@ func Snake(dst, x, alpha, inv []float32) {
 	snake(dst, x[:n], alpha[:n], inv[:n])
 }
 
-// SnakeGrad is the gradient of Snake over one row of channels. With s =
-// sin(alpha[i]·x[i]) and c = cos(alpha[i]·x[i]):
+// SnakeGradRows is the gradient of Snake for rows of c channels that are stride values
+// apart in dx, dy and x:
 //
-//	dx[i] = dy[i]·(1 + 2·s·c·alpha[i]·inv[i])
-//	a[i] += dy[i]·2·s·c·x[i]
-//	b[i] += dy[i]·s²
+//	for r := range rows {
+//		for i := range c {
+//			j := r*stride + i
+//			s, c := sin(alpha[i]*x[j]), cos(alpha[i]*x[j])
+//			a[i] += dy[j]*2*s*c*x[j]
+//			b[i] += dy[j]*s*s
+//			dx[j] = dy[j]*(1 + 2*s*c*alpha[i]*inv[i])
+//		}
+//	}
 //
-// The gradient of inv is b, that of alpha, as far as it does not go through inv, is
-// a·inv. All slices have dx's length at least; dx may be dy or x.
-func SnakeGrad(dx, dy, x, alpha, inv, a, b []float32) {
-	n := len(dx)
-	SnakeGradRows(dx, dy, x, n, 1, n, alpha, inv, a, b)
-}
-
-// SnakeGradRows is SnakeGrad for each of rows of c channels that lie stride
-// values apart in dx, dy and x. The sums a and b take the rows up one after the
-// other, so that several calls for parts of the rows, in order, have the result of
-// one call.
+// The gradient of inv is b, and that of alpha, apart from its part through inv, is
+// a·inv. The rows are added to a and b one after the other, so that several calls
+// for parts of the rows, in order, have the result of one call. dx may be dy or x.
 func SnakeGradRows(dx, dy, x []float32, stride, rows, c int, alpha, inv, a, b []float32) {
 	if checkRows(stride, rows, c, dx, dy, x) {
 		snakeGradRows(dx, dy, x, alpha[:c], inv[:c], a[:c], b[:c], stride, rows)

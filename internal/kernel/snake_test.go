@@ -63,6 +63,11 @@ func (k *snakeCase) same(t *testing.T, what string, want *snakeCase) {
 	same(t, what+": b", k.b, want.b)
 }
 
+// snakeGrad is SnakeGradRows for one row of channels.
+func snakeGrad(dx, dy, x, alpha, inv, a, b []float32) {
+	SnakeGradRows(dx, dy, x, len(dx), 1, len(dx), alpha, inv, a, b)
+}
+
 // TestSnakeGradAgainstGeneric also says that nothing but the rows is written,
 // and that neither the channels nor the rows of a call change a bit.
 func TestSnakeGradAgainstGeneric(t *testing.T) {
@@ -106,7 +111,7 @@ func TestSnakeGradAgainstGeneric(t *testing.T) {
 				}
 				if rows == 1 {
 					one := in.clone()
-					SnakeGrad(one.dx[:c], one.dy, one.x, one.alpha, one.inv, one.a, one.b)
+					snakeGrad(one.dx[:c], one.dy, one.x, one.alpha, one.inv, one.a, one.b)
 					one.same(t, "one row", got)
 				}
 			}
@@ -133,7 +138,7 @@ func TestSnakeGradAccuracy(t *testing.T) {
 				}
 				clear(a)
 				clear(b)
-				SnakeGrad(dx, ones, x, ones, ones, a, b)
+				snakeGrad(dx, ones, x, ones, ones, a, b)
 				for i, v := range x {
 					y := float64(v)
 					eX = max(eX, math.Abs(float64(dx[i])-1-math.Sin(2*y)))
@@ -157,7 +162,7 @@ func TestSnakeGradIsTheSlope(t *testing.T) {
 		const n, h = 50, 1e-5
 		x, dy, alpha, inv := random(r, n), random(r, n), random(r, n), random(r, n)
 		dx, a, b := make([]float32, n), make([]float32, n), make([]float32, n)
-		SnakeGrad(dx, dy, x, alpha, inv, a, b)
+		snakeGrad(dx, dy, x, alpha, inv, a, b)
 		snake := func(x, alpha, inv float64) float64 { s := math.Sin(alpha * x); return x + s*s*inv }
 		for i := range n {
 			v, al, in, d := float64(x[i]), float64(alpha[i]), float64(inv[i]), float64(dy[i])
@@ -186,7 +191,7 @@ func TestSnakeGradOfLargeArguments(t *testing.T) {
 			x[i] = float32(math.Exp(r.Float64()*88)) * float32(1-2*r.IntN(2))
 			inv[i] = 1
 		}
-		SnakeGrad(dx, ones, x, ones, inv, a, b)
+		snakeGrad(dx, ones, x, ones, inv, a, b)
 		for i, v := range x {
 			if !(dx[i] >= -1e-6 && dx[i] <= 2+1e-6 && b[i] >= 0 && b[i] <= 1+1e-6) {
 				t.Fatalf("of %g: slope %g, sin² %g", v, dx[i], b[i])

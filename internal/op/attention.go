@@ -64,7 +64,7 @@ func (g *attentionGrad) run() {
 	const block = 128
 	d, n := g.q.C, g.k.T
 	g.dq, g.dk, g.dv = tensor.New(1, g.q.T, d), tensor.New(1, n, d), tensor.New(1, n, d)
-	keys, values, keyRows := packColumns(g.k), packColumns(g.v), packRows(g.k)
+	keys, values, keyRows := packColumns(g.k, 0, d), packColumns(g.v, 0, d), packRows(g.k, 0, d)
 	for i := range g.q.Data {
 		g.q.Data[i] *= g.scale
 	}
@@ -85,8 +85,8 @@ func (g *attentionGrad) run() {
 				drow[i] = v * (drow[i] - float32(sum))
 			}
 		}
-		multiply(g.dv, transposed(p), packRows(dy), true)
-		multiply(g.dk, transposed(dp), packRows(q), true)
+		multiply(g.dv, transposed(p), packRows(dy, 0, d), true)
+		multiply(g.dk, transposed(dp), packRows(q, 0, d), true)
 		multiply(g.dq.Slice(from, to), dp, keyRows, false)
 	}
 	for i := range g.dq.Data {
@@ -109,22 +109,23 @@ func transposed(x tensor.Tensor) tensor.Tensor {
 	return y
 }
 
-// packRows packs x as the right side of a product that contracts over its rows;
-// packColumns of one that contracts over its channels.
-func packRows(x tensor.Tensor) *kernel.Panels {
-	w := kernel.NewPanels(nil, 1, x.T, x.C)
+// packRows packs channels at to at+d of one sequence as the right side of a product
+// that contracts over its rows.
+func packRows(x tensor.Tensor, at, d int) *kernel.Panels {
+	w := kernel.NewPanels(nil, 1, x.T, d)
 	for t := range x.T {
-		for j, v := range x.Row(0, t) {
+		for j, v := range x.Row(0, t)[at : at+d] {
 			w.Data[w.Index(0, t, j)] = v
 		}
 	}
 	return w
 }
 
-func packColumns(x tensor.Tensor) *kernel.Panels {
-	w := kernel.NewPanels(nil, 1, x.C, x.T)
+// packColumns packs them as that of a product that contracts over the channels.
+func packColumns(x tensor.Tensor, at, d int) *kernel.Panels {
+	w := kernel.NewPanels(nil, 1, d, x.T)
 	for t := range x.T {
-		for j, v := range x.Row(0, t) {
+		for j, v := range x.Row(0, t)[at : at+d] {
 			w.Data[w.Index(0, j, t)] = v
 		}
 	}
@@ -135,7 +136,7 @@ func packColumns(x tensor.Tensor) *kernel.Panels {
 // that memory grows linearly with the length.
 func (r *Run) attend(y, q, k, v tensor.Tensor, at, d int, scale float32) {
 	r.Profiler.count(2 * int64(q.T) * int64(k.T) * int64(d))
-	keys, values := attentionPanels(k, v, at, d)
+	keys, values := packColumns(k, at, d), packRows(v, at, d)
 	const block = 48
 	blocks := (q.T + block - 1) / block
 	r.pool.For(blocks, func(i int) {
@@ -161,19 +162,4 @@ func (r *Run) attend(y, q, k, v tensor.Tensor, at, d int, scale float32) {
 			copy(y.Row(0, from+t)[at:at+d], out.Row(0, t))
 		}
 	})
-}
-
-// attentionPanels packs one head's keys (transposed) and values as the right
-// sides of its two products.
-func attentionPanels(k, v tensor.Tensor, at, d int) (keys, values *kernel.Panels) {
-	keys, values = kernel.NewPanels(nil, 1, d, k.T), kernel.NewPanels(nil, 1, k.T, d)
-	for t := range k.T {
-		for j, x := range k.Row(0, t)[at : at+d] {
-			keys.Data[keys.Index(0, j, t)] = x
-		}
-		for j, x := range v.Row(0, t)[at : at+d] {
-			values.Data[values.Index(0, t, j)] = x
-		}
-	}
-	return keys, values
 }
