@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/internal/fileerr"
 )
 
 // A batch is one command's work on many files.
@@ -35,8 +36,6 @@ type batch struct {
 	keep func(jobs []job) (todo, kept []job, err error)
 	// piped says that standard input or output is part of the work.
 	piped bool
-	// failed is the error of a command that has reported sources that failed.
-	failed error
 }
 
 // A worker makes outputs.
@@ -59,7 +58,7 @@ func (b *batch) run(cmd *cobra.Command) error {
 	r := &report{Command: cmd.Name()}
 	unwritten := false
 	fail := func(source string, err error) {
-		unwritten = unwritten || noRoom(err)
+		unwritten = unwritten || isOutputs(err)
 		r.fail(source, err)
 		show.failure(err)
 	}
@@ -96,23 +95,23 @@ func (b *batch) run(cmd *cobra.Command) error {
 		}
 	}
 	if err == nil && len(r.Failed) > 0 {
-		err = errReported
-		if b.failed != nil && !unwritten {
-			err = b.failed
+		err = errSomeFailed
+		if unwritten {
+			err = errOutputsFailed
 		}
 	}
 	return err
 }
 
-// noRoom says whether an error is of the place that outputs go to: another try
+// isOutputs says whether an error is of the outputs and not of a source: another try
 // may well succeed, which it would not with a bad source.
-func noRoom(err error) bool {
-	for _, fault := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG, syscall.EROFS} {
+func isOutputs(err error) bool {
+	for _, fault := range []error{errFolder, syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG, syscall.EROFS} {
 		if errors.Is(err, fault) {
 			return true
 		}
 	}
-	return false
+	return fileerr.IsWrite(err)
 }
 
 func (b *batch) jobs(fail func(string, error)) ([]job, error) {

@@ -68,7 +68,7 @@ func TestKept(t *testing.T) {
 func TestReport(t *testing.T) {
 	dir := t.TempDir()
 	a, b := short(t, filepath.Join(dir, "a.wav")), wav(t, filepath.Join(dir, "b.wav"), 48000, 2, tone(48000, 48000))
-	r := reported(t, 1, "reconstruct", "--source", a, filepath.Join(dir, "missing.wav"), b, "--output-dir", filepath.Join(dir, "out"),
+	r := reported(t, exitSomeFailed, "reconstruct", "--source", a, filepath.Join(dir, "missing.wav"), b, "--output-dir", filepath.Join(dir, "out"),
 		"--checkpoint-path", fixture("small.safetensors"))
 	if r.Command != "reconstruct" || r.Totals.Files != 2 || r.Totals.Failed != 1 || r.Totals.Samples != 18000 || r.Totals.Seconds != 0.75 {
 		t.Errorf("report %+v", r)

@@ -42,8 +42,8 @@ The model was trained on recordings with peak 1. --normalize brings sources and
 reference clips to that, and outputs to the level of their source.
 
 Every value must follow its flag: --source a.wav b.wav --reference r.wav.
-Outputs that exist are kept; --force makes them anew. A source that fails is
-reported, the others go on, and the exit code is 1 in the end.`,
+Outputs that exist are kept; --force overwrites them. A source that fails is
+reported, the others go on, and the exit code is 2.`,
 		Example: `  facodec weights synthesize try.safetensors
   facodec convert --source testdata/speech/en.flac --reference testdata/speech/it.flac --output-dir out --checkpoint-path try.safetensors
   facodec weights synthesize --redecoder try-redecoder.safetensors

@@ -43,8 +43,8 @@ comes while codes still arrive.
 --parts decodes some of the parts alone, to hear what each carries: a list of
 prosody, content, residual. With --reference it may name the residual too.
 
-Outputs that exist are kept; --force makes them anew. A source that fails is
-reported, the others go on, and the exit code is 1 in the end.`,
+Outputs that exist are kept; --force overwrites them. A source that fails is
+reported, the others go on, and the exit code is 2.`,
 		Example: `  facodec weights synthesize try.safetensors
   facodec encode testdata/speech/en.flac -o en.fac --checkpoint-path try.safetensors
   facodec decode en.fac -o en.wav --checkpoint-path try.safetensors

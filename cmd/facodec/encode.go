@@ -30,8 +30,8 @@ each: 0 leaves 2.4 kbit/s. --entropy-coding stores the same codes in fewer bits.
 
 A compressed file can be decoded by a codec with the same quantizer, that is by
 the same checkpoint or one whose decoder was fine-tuned; docs/fac.md describes the
-format. Outputs that exist are kept; --force makes them anew. A source that fails
-is reported, the others go on, and the exit code is 1 in the end.`,
+format. Outputs that exist are kept; --force overwrites them. A source that fails is
+reported, the others go on, and the exit code is 2.`,
 		Example: `  facodec weights synthesize try.safetensors
   facodec encode testdata/speech/en.flac -o en.fac --checkpoint-path try.safetensors
   facodec encode testdata/speech --output-dir compressed --checkpoint-path try.safetensors --residual-books 1 --entropy-coding

@@ -63,9 +63,8 @@ The mel distance of validation during training is that of recordings with peak 1
 whole. With many, each thread takes one. --output-dir keeps what is heard, as
 DIR/reconstructed_<name>.wav, in the folders' tree; outputs that exist are replaced.
 
-A recording that cannot be read is reported, the others go on, and the exit code is
-2 in the end.`,
-		Example: `  facodec eval --source testdata/speech --checkpoint-path synthetic
+A recording that cannot be read is reported, the others go on, and the exit code is 2.`,
+		Example: `  facodec eval --source testdata/speech --checkpoint-path random
   facodec weights synthesize try.safetensors
   facodec eval --source testdata/speech --checkpoint-path try.safetensors --json
   facodec eval --source testdata/speech/en.flac --checkpoint-path try.safetensors --output-dir heard`,
@@ -145,7 +144,7 @@ type evaluation struct {
 }
 
 func (e *evaluation) fail(source string, err error) {
-	e.unwritten = e.unwritten || noRoom(err)
+	e.unwritten = e.unwritten || isOutputs(err)
 	e.failed = append(e.failed, failed{source, oneLine(err.Error())})
 	e.show.failure(err)
 }
@@ -234,9 +233,9 @@ func (e *evaluation) run(cmd *cobra.Command, jobs []job) error {
 	case interrupted != nil:
 		return interrupted
 	case e.unwritten:
-		return errReported
+		return errOutputsFailed
 	case len(e.failed) > 0:
-		return errPassedOver
+		return errSomeFailed
 	}
 	return nil
 }

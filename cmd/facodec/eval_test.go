@@ -174,7 +174,7 @@ func TestEvalPassesOver(t *testing.T) {
 	nan := tone(9000, 24000)
 	nan[10] = float32(math.NaN())
 	wav(t, filepath.Join(dir, "nan.wav"), 24000, 1, nan)
-	r, stderr := evaluatedReport(t, exitSkipped, "--quiet", "--source", dir, filepath.Join(dir, "en.flac"), filepath.Join(dir, "missing.wav"))
+	r, stderr := evaluatedReport(t, exitSomeFailed, "--quiet", "--source", dir, filepath.Join(dir, "en.flac"), filepath.Join(dir, "missing.wav"))
 	if strings.Count(stderr, "\n") != 3 || r.Totals.Failed != 3 || len(r.Failed) != 3 || r.Totals.Files != 2 {
 		t.Errorf("%+v; stderr: %s", r.Totals, stderr)
 	}
@@ -192,7 +192,7 @@ func TestEvalPassesOver(t *testing.T) {
 	}
 
 	// Nothing but faults: no table.
-	failWith(t, exitSkipped, "missing.wav", "eval", "--source", filepath.Join(dir, "missing.wav"), "--checkpoint-path", fixture("small.safetensors"))
+	failWith(t, exitSomeFailed, "missing.wav", "eval", "--source", filepath.Join(dir, "missing.wav"), "--checkpoint-path", fixture("small.safetensors"))
 	fail(t, "no --source", "eval", "--checkpoint-path", fixture("small.safetensors"))
 	fail(t, "no --checkpoint-path", "eval", clip("en.flac"))
 	fail(t, "is a file", "eval", clip("en.flac"), "--output-dir", filepath.Join(dir, "bad.wav"), "--checkpoint-path", fixture("small.safetensors"))

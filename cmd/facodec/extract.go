@@ -58,12 +58,11 @@ Kubernetes Indexed Jobs (JOB_COMPLETION_INDEX of JOB_COMPLETIONS) and Slurm arra
 and codes-00003-of-00016.jsonl of its own.
 
 With many recordings each thread takes one. One that fails is reported, the others
-go on, and the exit code is 2 in the end; it is 1 where nothing could be done, or
-where the disk is full.`,
-		Example: `  facodec extract --source testdata/speech --output-dir codes --checkpoint-path synthetic
-  facodec extract --source testdata/speech --output-dir lines --checkpoint-path synthetic --format jsonl --what codes
-  facodec extract --source testdata/speech/en.flac --output-dir all --checkpoint-path synthetic --format safetensors --what codes,timbre,quantized,float16
-  facodec extract --source testdata/speech --output-dir codes --checkpoint-path synthetic --shard 0/4`,
+go on, and the exit code is 2.`,
+		Example: `  facodec extract --source testdata/speech --output-dir codes --checkpoint-path random
+  facodec extract --source testdata/speech --output-dir lines --checkpoint-path random --format jsonl --what codes
+  facodec extract --source testdata/speech/en.flac --output-dir all --checkpoint-path random --format safetensors --what codes,timbre,quantized,float16
+  facodec extract --source testdata/speech --output-dir codes --checkpoint-path random --shard 0/4`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			flags.sources = append(flags.sources, args...)
 			return flags.run(cmd)
@@ -104,7 +103,6 @@ func (f *extractFlags) run(cmd *cobra.Command) error {
 		open:       func(context.Context) (worker, error) { return x.open(cmd) },
 		together:   true,
 		oneOutput:  f.format == "jsonl",
-		failed:     errPassedOver,
 	}
 	return b.run(cmd)
 }

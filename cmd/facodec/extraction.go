@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -43,10 +44,13 @@ func (x *extraction) chooseShard(cmd *cobra.Command) (err error) {
 		return err
 	}
 	variable := ""
-	if x.part, variable, err = corpus.ShardOf(os.Getenv); err == nil && variable != "" {
-		newDisplay(cmd.ErrOrStderr(), x.quiet).info("shard %s, says %s", x.part, variable)
+	if x.part, variable, err = corpus.ShardOf(os.Getenv); err != nil {
+		return fmt.Errorf("%w; or give --shard, 0/1 for all", err)
 	}
-	return err
+	if variable != "" {
+		newDisplay(cmd.ErrOrStderr(), x.quiet).info("shard %s, by %s", x.part, variable)
+	}
+	return nil
 }
 
 // plan names the outputs of all sources, so that what collides does so in every
@@ -93,6 +97,9 @@ func (x *extraction) keep(jobs []job) (todo, kept []job, err error) {
 		lines = "codes"
 	}
 	if x.manifest, err = corpus.Load(x.outputDir, x.part, lines, x.force); err != nil {
+		if errors.Is(err, corpus.ErrUnknown) {
+			err = fmt.Errorf("%w; --force overwrites it, or give another --output-dir", err)
+		}
 		return nil, nil, err
 	}
 	x.settings = corpus.Settings{What: x.arrays.String(), Normalize: x.normalize}
@@ -102,7 +109,10 @@ func (x *extraction) keep(jobs []job) (todo, kept []job, err error) {
 	}
 	if x.force {
 		x.todo = paths
-		return jobs, nil, x.manifest.Replaceable(paths, "."+x.format)
+		if err = x.manifest.Replaceable(paths, "."+x.format); err != nil {
+			err = fmt.Errorf("%w, or give another --output-dir", err)
+		}
+		return jobs, nil, err
 	}
 	done, err := x.manifest.Find(paths, "."+x.format)
 	if err != nil {
@@ -131,10 +141,10 @@ func (x *extraction) checkKept() error {
 		output := filepath.Join(x.outputDir, filepath.FromSlash(e.Output))
 		switch {
 		case was.Model != x.settings.Model:
-			return fmt.Errorf("%s: %s was extracted by another model (fingerprint %s, this one's is %s); give another --output-dir, or --force to make all anew",
+			return fmt.Errorf("%s: %s was extracted by another model (fingerprint %s, this one's is %s); give another --output-dir, or --force to overwrite all",
 				output, e.Path, was.Model, x.settings.Model)
 		case was != x.settings:
-			return fmt.Errorf("%s: %s was extracted with --what %s%s; say the same, give another --output-dir, or --force to make all anew",
+			return fmt.Errorf("%s: %s was extracted with --what %s%s; say the same, give another --output-dir, or --force to overwrite all",
 				output, e.Path, was.What, map[bool]string{true: " --normalize"}[was.Normalize])
 		}
 	}

@@ -203,7 +203,7 @@ func TestShards(t *testing.T) {
 		if r := reported(t, 0, args...); len(r.Files) != 0 || r.Totals.Skipped != 12 {
 			t.Errorf("undivided, %d are made anew", len(r.Files))
 		}
-		fail(t, "of another division", append(args, "--force")...)
+		fail(t, "was made by a run with another number of shards", append(args, "--force")...)
 	}
 }
 
@@ -241,11 +241,11 @@ func TestSkippedSources(t *testing.T) {
 	for _, format := range []string{"npz", "jsonl"} {
 		out := t.TempDir()
 		args := []string{"extract", in, filepath.Join(in, "gone.wav"), "--output-dir", out, "--checkpoint-path", fixture("small.safetensors"), "--format", format, "--threads", "2"}
-		r := reported(t, exitSkipped, args...)
+		r := reported(t, exitSomeFailed, args...)
 		if len(r.Files) != 6 || len(r.Failed) != 2 || len(entries(t, filepath.Join(out, "manifest.jsonl"))) != 6 {
 			t.Errorf("report %+v", r)
 		}
-		if r := reported(t, exitSkipped, args...); len(r.Files) != 0 || len(r.Failed) != 2 || r.Totals.Skipped != 6 {
+		if r := reported(t, exitSomeFailed, args...); len(r.Files) != 0 || len(r.Failed) != 2 || r.Totals.Skipped != 6 {
 			t.Errorf("again: %+v", r)
 		}
 	}

@@ -21,10 +21,10 @@ import (
 	"github.com/facodec-go/facodec/internal/kernel"
 )
 
-// The exit codes.
+// The exit codes, as the help of facodec itself explains them.
 const (
 	exitFailed      = 1
-	exitSkipped     = 2   // of extract: some sources failed, all others are done
+	exitSomeFailed  = 2   // some sources failed, all others are done
 	exitInterrupted = 130 // as shells report SIGINT
 )
 
@@ -54,12 +54,12 @@ func executeWith(ctx context.Context, args []string, stdin io.Reader, stdout, st
 	case err == nil:
 		return 0
 	case errors.Is(err, context.Canceled):
-		fmt.Fprintln(stderr, "facodec: interrupted; what is finished stays, nothing half-written does")
+		fmt.Fprintln(stderr, "facodec: interrupted; finished outputs are kept, no partial file is left")
 		return exitInterrupted
-	case errors.Is(err, errReported):
+	case errors.Is(err, errOutputsFailed):
 		return exitFailed
-	case errors.Is(err, errPassedOver):
-		return exitSkipped
+	case errors.Is(err, errSomeFailed):
+		return exitSomeFailed
 	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "facodec: %s (see %s --help)\n", oneLine(err.Error()), usage.command)
 	default:
@@ -68,11 +68,13 @@ func executeWith(ctx context.Context, args []string, stdin io.Reader, stdout, st
 	return exitFailed
 }
 
-// errReported ends a command whose errors have been printed one by one.
-var errReported = errors.New("some sources failed")
-
-// errPassedOver is errReported for a command whose callers go on without them.
-var errPassedOver = errors.New("some sources were skipped")
+// These end a command whose errors have been printed one by one.
+var (
+	// errSomeFailed: some sources failed, all others are done.
+	errSomeFailed = errors.New("some sources failed")
+	// errOutputsFailed: outputs could not be written, of sources that may well be good.
+	errOutputsFailed = errors.New("some outputs were not written")
+)
 
 // A usageError is a mistake in the command line, answered with where to read.
 type usageError struct {
@@ -94,9 +96,16 @@ into another from a single clip, extracts the codes that language and speech mod
 feed on, and trains on a folder of raw speech.
 
 A checkpoint is needed: hf://Plachta/FAcodec is the published one, downloaded the
-first time. To try the program without one, say synthetic: weights that are made
-up, take the same time, and speak noise.`,
-		Example: `  facodec reconstruct --source testdata/speech --output-dir out --checkpoint-path synthetic
+first time. To try the program without one, say random: random weights, which take
+the same time, and decode to noise.
+
+Every command ends with one of these exit codes:
+
+  0    all is done
+  1    it failed for all sources alike, or outputs could not be written
+  2    some sources failed, each of them reported, and all others are done
+  130  it was interrupted (Ctrl-C, SIGTERM); finished outputs are kept`,
+		Example: `  facodec reconstruct --source testdata/speech --output-dir out --checkpoint-path random
   facodec reconstruct --source clip.wav --output-dir out --checkpoint-path pytorch_model.bin
   facodec convert --source clip.wav --reference voice.wav --output-dir out --checkpoint-path hf://Plachta/FAcodec
   facodec encode clip.wav -o clip.fac --checkpoint-path pytorch_model.bin

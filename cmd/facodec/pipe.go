@@ -113,7 +113,7 @@ type ends struct {
 func endsOf(ctx context.Context, cmd *cobra.Command, j job) ends {
 	e := ends{source: j.source, output: j.output}
 	if j.source == dash {
-		e.source, e.in = stdinName, &interruptible{ctx: ctx, r: cmd.InOrStdin()}
+		e.source, e.in = stdinName, interruptible(ctx, cmd.InOrStdin())
 	}
 	if j.output == dash {
 		e.output, e.out = stdoutName, cmd.OutOrStdout()
@@ -121,39 +121,36 @@ func endsOf(ctx context.Context, cmd *cobra.Command, j job) ends {
 	return e
 }
 
-// An interruptible reader gives up waiting when its context ends: nobody else
+// interruptible returns a reader that gives up waiting for r when ctx ends: nobody else
 // would wake a read from a pipe or a terminal.
-type interruptible struct {
-	ctx  context.Context
-	r    io.Reader
-	buf  []byte // what the reading goroutine fills; nil while it does
-	done chan reading
+func interruptible(ctx context.Context, r io.Reader) io.Reader {
+	type result struct {
+		n   int
+		err error
+	}
+	buf := make([]byte, 64<<10) // that a reading goroutine fills; its own once ctx has ended
+	done := make(chan result, 1)
+	return readerFunc(func(p []byte) (int, error) {
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		piece := buf[:min(len(p), len(buf))]
+		go func() {
+			n, err := r.Read(piece)
+			done <- result{n, err}
+		}()
+		select {
+		case got := <-done:
+			return copy(p, piece[:got.n]), got.err
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
+	})
 }
 
-type reading struct {
-	data []byte
-	err  error
-}
+type readerFunc func(p []byte) (int, error)
 
-func (i *interruptible) Read(p []byte) (int, error) {
-	if i.done == nil {
-		i.done, i.buf = make(chan reading, 1), make([]byte, 64<<10)
-	}
-	if err := i.ctx.Err(); err != nil {
-		return 0, err
-	}
-	buf := i.buf[:min(len(p), len(i.buf))]
-	go func() {
-		n, err := i.r.Read(buf)
-		i.done <- reading{buf[:n], err}
-	}()
-	select {
-	case got := <-i.done:
-		return copy(p, got.data), got.err
-	case <-i.ctx.Done():
-		return 0, i.ctx.Err() // the buffer is the goroutine's from now on
-	}
-}
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // compressedFiles are what decode works on.
 var compressedFiles = sourceKind{what: "compressed", endings: []string{".fac"}, once: true}

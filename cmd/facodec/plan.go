@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -74,6 +75,9 @@ func keep(jobs []job, force bool) (todo, kept []job) {
 	return todo, kept
 }
 
+// errFolder begins the errors of folders for outputs.
+var errFolder = errors.New("output folder")
+
 // folders makes folders, and removes those again that stayed empty.
 type folders struct {
 	mu   sync.Mutex
@@ -88,7 +92,7 @@ func (f *folders) make(dir string) error {
 	for at := dir; ; at = filepath.Dir(at) {
 		info, err := os.Stat(at)
 		if err == nil && !info.IsDir() {
-			return fmt.Errorf("output folder %s: %s is a file", dir, at)
+			return fmt.Errorf("%w %s: %s is a file", errFolder, dir, at)
 		}
 		if err == nil || at == filepath.Dir(at) {
 			break
@@ -96,11 +100,11 @@ func (f *folders) make(dir string) error {
 		missing = append(missing, at)
 	}
 	for i := len(missing) - 1; i >= 0; i-- {
-		if err := os.Mkdir(missing[i], 0o755); err != nil {
+		if err := os.Mkdir(missing[i], 0o777); err != nil {
 			if os.IsExist(err) {
 				continue
 			}
-			return fmt.Errorf("output folder %s: %w", missing[i], fileerr.Cause(err))
+			return fmt.Errorf("%w %s: %w", errFolder, missing[i], fileerr.Cause(err))
 		}
 		f.made = append(f.made, missing[i])
 	}

@@ -32,8 +32,8 @@ that before it is encoded, and the output back to the recording's own level: a
 whisper from afar is then treated as the same voice nearby.
 
 Outputs that exist are kept, so that a run that was stopped continues where it
-was; --force makes them anew. A source that fails is reported, the others go on,
-and the exit code is 1 in the end.`,
+was; --force overwrites them. A source that fails is reported, the others go on, and
+the exit code is 2.`,
 		Example: `  facodec weights synthesize try.safetensors
   facodec reconstruct --source testdata/speech/en.flac --output-dir out --checkpoint-path try.safetensors
   facodec reconstruct --source testdata/speech --output-dir out --checkpoint-path try.safetensors --sample-format f32 --json`,

@@ -88,10 +88,14 @@ func (f *runFlags) start(cmd *cobra.Command, c *config.Config, codec *train.Froz
 	}
 	s := &trainDisplay{display: d}
 	defer d.stopBar()
-	return train.Run(cmd.Context(), train.RunOptions{
+	err := train.Run(cmd.Context(), train.RunOptions{
 		Config: c, Codec: codec, Resume: f.resume, Init: f.init, Steps: f.steps, Time: f.time, Threads: f.threads,
 		Report: d.info, Progress: s.progress,
 	})
+	if err == nil {
+		err = cmd.Context().Err() // a run that is interrupted ends well, with a checkpoint
+	}
+	return err
 }
 
 // trainDisplay shows a run: a bar on a terminal, lines elsewhere.

@@ -30,10 +30,10 @@ func Create(path string) (*File, error) {
 	switch info, err := os.Stat(path); {
 	case err != nil:
 	case info.IsDir():
-		return nil, fmt.Errorf("write %s: is a directory", path)
+		return nil, fileerr.Write(path, errors.New("is a directory"))
 	case !info.Mode().IsRegular():
 		// Renaming over a device or a pipe would replace it.
-		return nil, fmt.Errorf("write %s: is not a regular file", path)
+		return nil, fileerr.Write(path, errors.New("is not a regular file"))
 	default:
 		mode = info.Mode().Perm()
 	}
@@ -76,7 +76,7 @@ func (f *File) WriteAt(p []byte, off int64) (int, error) {
 // there. After an error nothing is left behind and the destination is as it was.
 func (f *File) Commit() error {
 	if f.done {
-		return fmt.Errorf("write %s: %w", f.path, os.ErrClosed)
+		return fileerr.Write(f.path, os.ErrClosed)
 	}
 	var err error
 	if f.mode != 0 {

@@ -53,7 +53,7 @@ func readEntries(file string) (entries []Entry, torn bool, err error) {
 		}
 		var e Entry
 		if err := json.Unmarshal(line, &e); err != nil || e.Path == "" || e.Output == "" || e.Bytes < 0 || e.Offset < 0 {
-			return nil, false, fmt.Errorf("%s: line %d is none of a manifest; without this file all outputs are made anew", file, n)
+			return nil, false, fmt.Errorf("%s: line %d is not one of a manifest; without this file all outputs are made again", file, n)
 		}
 		entries = append(entries, e)
 		data = rest

@@ -60,14 +60,14 @@ func (m *Manifest) verifyLines(force bool) error {
 	return nil
 }
 
-// checkOurs refuses a file with something in it that no manifest belongs to.
+// checkOurs refuses a file with something in it and no manifest beside it.
 func (m *Manifest) checkOurs(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil || info.Size() == 0 {
 		return err
 	}
 	if _, err := os.Stat(m.path(m.name)); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s: there is no %s to say what is in it; --force makes it anew, or give another --output-dir", m.path(m.lines), m.name)
+		return fmt.Errorf("%s: %w: no %s", m.path(m.lines), ErrUnknown, m.name)
 	}
 	return nil
 }

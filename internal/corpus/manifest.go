@@ -26,6 +26,14 @@ type Manifest struct {
 	at       int64 // the end of lineFile
 }
 
+// Errors of what lies in the folder of the outputs.
+var (
+	// ErrUnknown: an output of lines has no manifest that says what is in it.
+	ErrUnknown = errors.New("nothing says what is in it")
+	// ErrOtherShards: a run with another number of shards has made an output.
+	ErrOtherShards = errors.New("was made by a run with another number of shards; remove that run's files")
+)
+
 // A foreign entry is one of another shard's manifest.
 type foreign struct {
 	Entry
@@ -109,7 +117,7 @@ func (m *Manifest) Find(paths []string, ext string) (map[string]Entry, error) {
 func (m *Manifest) Replaceable(paths []string, ext string) error {
 	for _, p := range paths {
 		if e, ok := m.others[key{p, ext}]; ok {
-			return fmt.Errorf("%s: %s of another division of the corpus has it; remove the files of that one, or give another --output-dir", p, m.path(e.manifest))
+			return fmt.Errorf("%s: %w: it is in %s", p, ErrOtherShards, m.path(e.manifest))
 		}
 	}
 	return nil
@@ -168,7 +176,7 @@ func (m *Manifest) Add(e Entry) error {
 }
 
 func (m *Manifest) open(name string) (*os.File, error) {
-	return os.OpenFile(m.path(name), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	return os.OpenFile(m.path(name), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o666)
 }
 
 // append writes a line at once: a kill leaves all of it, or a part that has no end.

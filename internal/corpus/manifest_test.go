@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -224,7 +225,7 @@ func TestFaults(t *testing.T) {
 	if err := os.WriteFile(lines, []byte("whose?\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Load(dir, Whole, "codes", false); err == nil || !strings.Contains(err.Error(), lines+": there is no manifest.jsonl") {
+	if _, err := Load(dir, Whole, "codes", false); !errors.Is(err, ErrUnknown) || !strings.Contains(err.Error(), lines+": ") || !strings.Contains(err.Error(), "manifest.jsonl") {
 		t.Errorf("lines without a manifest: %v", err)
 	}
 	m, err := Load(dir, Whole, "codes", true)

@@ -62,13 +62,13 @@ func ShardOf(getenv func(string) string) (s Shard, variable string, err error) {
 	case getenv("JOB_COMPLETION_INDEX") != "":
 		variable = "JOB_COMPLETION_INDEX"
 		if getenv("JOB_COMPLETIONS") == "" {
-			return Shard{}, variable, errors.New("JOB_COMPLETION_INDEX is set and JOB_COMPLETIONS is not: set it to the job's completions, or say --shard 0/1 for all")
+			return Shard{}, variable, errors.New("JOB_COMPLETION_INDEX is set and JOB_COMPLETIONS is not: set it to the job's completions")
 		}
 		s.Index, s.Count = number(variable, 0), number("JOB_COMPLETIONS", 0)
 	case getenv("SLURM_ARRAY_TASK_ID") != "":
 		variable = "SLURM_ARRAY_TASK_ID"
 		if getenv("SLURM_ARRAY_TASK_COUNT") == "" {
-			return Shard{}, variable, errors.New("SLURM_ARRAY_TASK_ID is set and SLURM_ARRAY_TASK_COUNT is not: give --shard")
+			return Shard{}, variable, errors.New("SLURM_ARRAY_TASK_ID is set and SLURM_ARRAY_TASK_COUNT is not")
 		}
 		step := number("SLURM_ARRAY_TASK_STEP", 1)
 		at := number(variable, 0) - number("SLURM_ARRAY_TASK_MIN", 0)
@@ -83,7 +83,7 @@ func ShardOf(getenv func(string) string) (s Shard, variable string, err error) {
 		s, err = shard(s.Index, s.Count)
 	}
 	if err != nil {
-		return Shard{}, variable, fmt.Errorf("%s: %w; give --shard", variable, err)
+		return Shard{}, variable, fmt.Errorf("%s: %w", variable, err)
 	}
 	return s, variable, nil
 }

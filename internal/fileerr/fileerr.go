@@ -28,4 +28,19 @@ func In(path string, err error) error { return fmt.Errorf("%s: %w", path, Cause(
 func Read(path string, err error) error { return fmt.Errorf("read %s: %w", path, Cause(err)) }
 
 // Write says that an error came from writing the file path.
-func Write(path string, err error) error { return fmt.Errorf("write %s: %w", path, Cause(err)) }
+func Write(path string, err error) error { return &writeError{path, Cause(err)} }
+
+// IsWrite says whether an error is one of Write.
+func IsWrite(err error) bool {
+	_, ok := errors.AsType[*writeError](err)
+	return ok
+}
+
+type writeError struct {
+	path string
+	err  error
+}
+
+func (e *writeError) Error() string { return "write " + e.path + ": " + e.err.Error() }
+
+func (e *writeError) Unwrap() error { return e.err }
