@@ -175,9 +175,13 @@ func (r *run) scan(ctx context.Context) error {
 	return nil
 }
 
-// heldOut returns the clips to validate on.
+// heldOut returns the clips to validate on: no more than memory and time allow.
 func (r *run) heldOut(ctx context.Context) (clips []Clip, err error) {
-	for item, err := range r.set.Pass(ctx, r.set.Valid, 0, nil) {
+	chosen := dataset.Sample(r.set.Valid, r.Config.Validation.Seconds)
+	if len(chosen) < len(r.set.Valid) {
+		r.Report("validation: %d of %d held-out clips, up to %g s (validation.seconds)", len(chosen), len(r.set.Valid), r.Config.Validation.Seconds)
+	}
+	for item, err := range r.set.Pass(ctx, chosen, 0, nil) {
 		if err != nil {
 			return nil, err
 		}

@@ -388,6 +388,27 @@ func TestDamagedCheckpoint(t *testing.T) {
 	}
 }
 
+// TestValidationIsBounded: of what is held out only so many seconds are validated on.
+func TestValidationIsBounded(t *testing.T) {
+	c := smallExperiment(t.TempDir())
+	c.Validation.Files, c.Validation.Seconds = 3, 3
+	r := &run{RunOptions: RunOptions{Config: c, Report: t.Logf, Progress: func(Progress) {}}, dir: RunDir(c)}
+	if err := r.scan(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	clips, err := r.heldOut(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	samples := 0
+	for _, clip := range clips {
+		samples += len(clip.Wave)
+	}
+	if len(r.set.Valid) < 2 || len(clips) == 0 || len(clips) == len(r.set.Valid) || samples > 3*24000 {
+		t.Errorf("%d samples in %d of %d clips", samples, len(clips), len(r.set.Valid))
+	}
+}
+
 // TestTwoProcesses: a run that is being trained is left alone by another process; and
 // one that is taken from it, where there are no locks, is no longer written to.
 func TestTwoProcesses(t *testing.T) {

@@ -138,7 +138,7 @@ func openJudge(t *testing.T, dir string) *judge {
 	j.pool = parallel.New(0)
 	t.Cleanup(j.pool.Close)
 	var clips []Clip
-	for _, c := range j.set.Valid {
+	for _, c := range dataset.Sample(j.set.Valid, j.config.Validation.Seconds) {
 		clips = append(clips, Clip{Name: c.Path, Wave: j.load(c)})
 	}
 	j.validator, err = NewValidator(j.networks.Codec, clips, 0, j.pool)
