@@ -1,4 +1,4 @@
-// Package eventlog writes what a training run tells of itself, twice: as
+// Package eventlog writes the log of a training run, twice: as
 // TensorBoard event files, with scalars, pictures and sounds, and as log.jsonl,
 // the scalars as lines of JSON, which any tool reads. Both survive the run's being
 // killed at any moment, and a run that is resumed continues them.
@@ -32,7 +32,7 @@ import (
 // The names in a run's folder.
 const (
 	FileName   = "log.jsonl"
-	EventsName = "tensorboard" // the originals' name
+	EventsName = "tensorboard" // upstream's name
 )
 
 // A Scalar is a value that is logged under a tag, "train/mel_loss" say: what
@@ -112,7 +112,7 @@ func (l *Log) Scalars(step int64, values []Scalar) error {
 	return nil
 }
 
-// Image logs a picture of a step, for TensorBoard alone, as PNG.
+// Image logs a picture of a step, only for TensorBoard, as PNG.
 func (l *Log) Image(step int64, tag string, img image.Image) error {
 	if err := checkTag(tag); err != nil {
 		return fmt.Errorf("log %s: picture of step %d: %w", l.events.name, step, err)
@@ -124,7 +124,7 @@ func (l *Log) Image(step int64, tag string, img image.Image) error {
 	return l.events.append(frame(event))
 }
 
-// Audio logs a mono recording of a step, for TensorBoard alone, as 16-bit WAV of
+// Audio logs a mono recording of a step, only for TensorBoard, as 16-bit WAV of
 // the given rate in Hz. Samples beyond ±1 are clipped; one that is NaN or infinite,
 // which a model in trouble may speak, is silence.
 func (l *Log) Audio(step int64, tag string, rate int, samples []float32) error {

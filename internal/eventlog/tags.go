@@ -1,6 +1,6 @@
 package eventlog
 
-// The tags under which the originals' trainer logs scalars (Plachtaa/FAcodec,
+// The tags under which upstream's trainer logs scalars (Plachtaa/FAcodec,
 // train.py, lines 393 to 419). train_redecoder.py has those up to FeatureLoss, but
 // for GradQuantizer and GradPredictors.
 const (
@@ -21,7 +21,7 @@ const (
 	CodebookLoss       = "train/codebook_loss"
 
 	F0Loss      = "pred/f0_loss"      // normalised log-f0 from prosody
-	EnergyLoss  = "pred/uv_loss"      // energy from prosody; the originals call it uv
+	EnergyLoss  = "pred/uv_loss"      // energy from prosody; upstream calls it uv
 	ContentLoss = "pred/content_loss" // phones or units from content
 	SpeakerLoss = "pred/spk_loss"     // speaker from timbre
 
@@ -32,7 +32,7 @@ const (
 	ReverseSpeakerLoss = "rev_pred/x_spk_loss"       // speaker from the sum of all three
 )
 
-// The originals' tags of sounds.
+// Upstream's tags of sounds.
 const (
 	TrainTruth     = "train/gt_audio"   // the crop of the batch's first utterance
 	TrainPredicted = "train/pred_audio" // and what the codec makes of it
@@ -50,7 +50,7 @@ const (
 	Conversion          = "vc/pred_audio" // the first utterance with it
 )
 
-// Tags of what the originals do not log.
+// Tags that upstream does not have.
 const (
 	AdversarialLoss   = "train/loss_gen"          // the generator's, Σ mean((1-D(fake))²)
 	ConversionLoss    = "train/conversion_loss"   // timbre of conversions from the timbre asked for

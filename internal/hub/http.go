@@ -94,8 +94,8 @@ const mostRedirects = 10
 
 // send makes a request, from byte on where that is not 0, and follows redirects.
 // Those of HEAD only on the same server: what the hub says of a file stands in
-// its own answer, not in that of the storage it points to. The token goes to the
-// endpoint alone.
+// its own answer, not in that of the storage it points to. The token goes only to
+// the endpoint.
 func (c *Client) send(ctx context.Context, method, address string, from int64) (*http.Response, error) {
 	home, err := url.Parse(c.Endpoint)
 	if err != nil {

@@ -80,7 +80,7 @@ func Parse(s, endpoint string) (Ref, error) {
 	if kind, rest, ok := strings.Cut(body, "/"); ok && scheme {
 		switch {
 		case slices.Contains(types, kind):
-			return Ref{}, fmt.Errorf("%q is none of the models but of the %s", s, kind)
+			return Ref{}, fmt.Errorf("%q names one of the %s, not a model", s, kind)
 		case kind == "models" && strings.Contains(rest, "/"):
 			body = rest
 		}
@@ -149,7 +149,7 @@ func parseAddress(s, endpoint string) (Ref, error) {
 	}
 	switch {
 	case slices.Contains(types, parts[0]):
-		return fail("is none of the models but of the %s", parts[0])
+		return fail("names one of the %s, not a model", parts[0])
 	case parts[0] == "models" && len(parts) > 2:
 		parts = parts[1:]
 	}
@@ -182,7 +182,7 @@ func (r Ref) check() error {
 	org, name, _ := strings.Cut(r.Repo, "/")
 	if len(r.Repo) > 96 || !repoName.MatchString(org) || !repoName.MatchString(name) ||
 		strings.Contains(r.Repo, "--") || strings.Contains(r.Repo, "..") || strings.HasSuffix(name, ".git") {
-		return fmt.Errorf("%q cannot be a repository: want ORG/NAME of letters, digits and - _ . alone", r.Repo)
+		return fmt.Errorf("%q cannot be a repository: want ORG/NAME of only letters, digits and - _ .", r.Repo)
 	}
 	if err := checkPath(r.Revision); err != nil {
 		return fmt.Errorf("revision %q: %w", r.Revision, err)

@@ -20,7 +20,7 @@ func (c *Client) refusal(r Ref, resp *http.Response) error {
 	case resp.StatusCode == http.StatusUnauthorized && c.Token == "":
 		return fmt.Errorf("access needs a token (401): the repository is private, or there is none at %s; check the name, or set HF_TOKEN", page)
 	case resp.StatusCode == http.StatusUnauthorized:
-		return fmt.Errorf("the token is refused (401): check HF_TOKEN or log in anew; it may have expired, or there is no repository at %s", page)
+		return fmt.Errorf("the token is refused (401): check HF_TOKEN or log in again; it may have expired, or there is no repository at %s", page)
 	case code == "RevisionNotFound":
 		return fmt.Errorf("no revision %q (404); see %s/tree/main for those that there are", r.Revision, page)
 	case code == "RepoNotFound":

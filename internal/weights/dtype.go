@@ -28,10 +28,11 @@ const (
 	F8E4M3FNUZ
 	F8E5M2FNUZ
 	F8E8M0
-	numeric // the types below are carried, but have no values as real numbers
+	numeric // the number of types above, all of real numbers
 )
 
-// Types that are only carried: Float32 of such a tensor is an error.
+// Types whose tensors keep their name and shape, but whose values cannot be read:
+// Float32 of such a tensor is an error.
 const (
 	c32 = numeric + iota
 	c64
@@ -238,7 +239,7 @@ func halfToFloat32(h uint16) float32 {
 
 // float8ToFloat32 converts an 8-bit floating-point number exactly. The formats are
 // those of OCP 8-bit floating point (E4M3, E5M2), of its microscaling formats
-// (E8M0: an exponent alone), and the FNUZ kinds of Noune et al. 2022, which have no
+// (E8M0: an exponent only), and the FNUZ kinds of Noune et al. 2022, which have no
 // infinities, no negative zero, and a bias that is larger by one.
 func float8ToFloat32(b byte, d DType) float32 {
 	nan := float32(math.NaN())

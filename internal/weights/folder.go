@@ -14,7 +14,7 @@ import (
 )
 
 // usualNames are what checkpoints are called in the folders that trainers and the
-// hub make, the most telling first. A file that is split has an index.
+// hub write, in order of preference. A checkpoint that is split has an index.
 var usualNames = []string{
 	"model.safetensors.index.json", "model.safetensors",
 	"pytorch_model.bin.index.json", "pytorch_model.bin",
@@ -23,7 +23,7 @@ var usualNames = []string{
 	"best.safetensors",
 }
 
-// besides are files of trainers that are no checkpoints of networks.
+// besides begin the names of files that trainers write next to the networks.
 var besides = []string{"optimizer", "scheduler", "sampler", "scaler", "random_states", "rng_state", "training_args", "custom_checkpoint"}
 
 // Resolve returns the checkpoint that a path stands for: a file for itself, and a
@@ -110,7 +110,7 @@ func isIndex(path string, data []byte) bool {
 //
 //	{"metadata": {"total_size": …}, "weight_map": {"encoder.conv.weight": "model-00001-of-00002.safetensors", …}}
 //
-// and takes of each what the index says that it has.
+// and takes from each file the tensors that the index lists for it.
 func openIndex(path string, data []byte) (_ *File, err error) {
 	if len(data) > maxHeader {
 		return nil, fmt.Errorf("an index of %d bytes; %d may be", len(data), maxHeader)
@@ -136,7 +136,7 @@ func openIndex(path string, data []byte) (_ *File, err error) {
 	}
 	for _, file := range slices.Sorted(maps.Keys(wanted)) {
 		if !filepath.IsLocal(filepath.FromSlash(file)) || strings.HasSuffix(file, ".json") {
-			return nil, fmt.Errorf("index: %q is no file beside it", file)
+			return nil, fmt.Errorf("index: %q is not a file next to it", file)
 		}
 		shard, err := open(filepath.Join(filepath.Dir(path), filepath.FromSlash(file)))
 		switch {

@@ -93,12 +93,12 @@ func init() {
 
 const fromTypeName = "torch._tensor._rebuild_from_type_v2"
 
-// named are types that stand as values, the first argument of a defaultdict say,
-// and are never called.
+// named are types that are values themselves, as in defaultdict(int), and are never
+// called.
 var named = []string{"builtins.int", "builtins.float", "builtins.str", "builtins.bool", "builtins.bytes", "builtins.object", "builtins.Ellipsis"}
 
-// dataClasses hold data and do nothing that matters here: what trainers keep
-// beside the tensors. Their objects become opaque values.
+// dataClasses are classes whose objects only hold data, which trainers store beside
+// the tensors: paths, dates, arguments, NumPy arrays. They become opaque values.
 var dataClasses = []string{
 	"builtins.range", "builtins.slice", "collections.deque",
 	"argparse.Namespace", "types.SimpleNamespace",
@@ -122,8 +122,8 @@ var python2Names = map[string]string{
 	"__builtin__.long": "builtins.int", "__builtin__.unicode": "builtins.str", "__builtin__.xrange": "builtins.range",
 }
 
-// findGlobal returns what a pickle names. A dtype, a layout and the like of torch
-// are strings here.
+// findGlobal returns what a pickle names. Dtypes, layouts and other constants of torch
+// become strings.
 func findGlobal(module, name string) (any, error) {
 	full := module + "." + name
 	if modern, ok := python2Names[full]; ok {

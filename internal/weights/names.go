@@ -39,12 +39,12 @@ func canonicalName(name string) string {
 	return name
 }
 
-// container returns what stands before the codec's networks in all their names, as
-// in "model.encoder." of a Lightning module: the shortest front that an encoder and
-// a decoder or quantizer have in common; "" where there is none, or several.
+// container returns the prefix that the names of the codec's networks have in common,
+// "model." for the "model.encoder.…" of a Lightning module: the shortest one of both an
+// encoder and a decoder or quantizer; "" where there is none, or several.
 func container(names []string) string {
 	const encoder = 1
-	fronts := map[string]int{}
+	prefixes := map[string]int{}
 	for _, name := range names {
 		for at, part := 0, ""; ; at += len(part) + 1 {
 			rest := name[at:]
@@ -54,33 +54,33 @@ func container(names []string) string {
 			}
 			switch part {
 			case "encoder":
-				fronts[name[:at]] |= encoder
+				prefixes[name[:at]] |= encoder
 			case "decoder", "quantizer":
-				fronts[name[:at]] |= 2
+				prefixes[name[:at]] |= 2
 			default:
 				continue
 			}
-			break // what the networks hold is theirs
+			break // deeper parts are the network's own
 		}
 	}
 	best, several := "", false
-	depth := func(front string) int { return strings.Count(front, ".") }
+	depth := func(prefix string) int { return strings.Count(prefix, ".") }
 	found := false
-	for front, has := range fronts {
+	for prefix, has := range prefixes {
 		if has != encoder|2 {
 			continue
 		}
 		switch {
-		case !found || depth(front) < depth(best):
-			best, found, several = front, true, false
-		case depth(front) == depth(best):
+		case !found || depth(prefix) < depth(best):
+			best, found, several = prefix, true, false
+		case depth(prefix) == depth(best):
 			several = true
 		}
 	}
 	if several {
-		// A mean of the weights stands beside them, for example.
+		// Running means of the weights next to them, for example.
 		for _, usual := range []string{"model.", "net.", "generator.", "codec."} {
-			if fronts[usual] == encoder|2 && depth(best) == 1 {
+			if prefixes[usual] == encoder|2 && depth(best) == 1 {
 				return usual
 			}
 		}
@@ -89,8 +89,8 @@ func container(names []string) string {
 	return best
 }
 
-func hasFront(names []string, front string) bool {
-	return slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, front) })
+func hasPrefix(names []string, prefix string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, prefix) })
 }
 
 // plain returns text of a file as it can stand in an error: on one line, and
@@ -116,12 +116,12 @@ func (f *File) enterAll() error {
 	for i, e := range f.entries {
 		names[i] = canonicalName(e.name)
 	}
-	front := container(names)
-	if front != "" || hasFront(names, "encoder.") && hasFront(names, "decoder.") {
+	prefix := container(names)
+	if prefix != "" || hasPrefix(names, "encoder.") && hasPrefix(names, "decoder.") {
 		f.flat = false // the names begin with networks
 	}
 	for i, e := range f.entries {
-		if err := f.add(strings.TrimPrefix(names[i], front), e.name, e.tensor); err != nil {
+		if err := f.add(strings.TrimPrefix(names[i], prefix), e.name, e.tensor); err != nil {
 			return err
 		}
 	}

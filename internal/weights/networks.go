@@ -85,7 +85,7 @@ func holdsTensors(d *Dict) bool {
 	return false
 }
 
-// holdsNetworks reports whether a dict has a codec's encoder beside others.
+// holdsNetworks reports whether a dict has the state dict of an encoder.
 func holdsNetworks(d *Dict) bool {
 	v, _ := d.Lookup("encoder")
 	encoder, ok := v.(*Dict)

@@ -9,8 +9,8 @@ import (
 )
 
 // Protocols 0 and 1 write some values as lines of text. torch.save makes them
-// when asked to, with pickle_protocol=1. Strings as text are protocol 0 alone,
-// in which torch cannot read its own files: their tensors have lost their
+// when asked to, with pickle_protocol=1. Only protocol 0 writes strings as text,
+// and torch cannot read its own files in it: their tensors have lost their
 // storages.
 var errProtocol0 = errors.New("pickle protocol 0 is not supported")
 

@@ -9,7 +9,7 @@ import (
 
 // The recipe of the golden numbers (testdata/golden/README.md) makes every
 // parameter from its name alone, so that full-size networks can be compared
-// with the originals, and tried out, without a file of 550 MB.
+// with upstream (PyTorch), and tried out, without a file of 550 MB.
 
 const (
 	fnvOffset = 0xCBF29CE484222325

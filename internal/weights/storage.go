@@ -28,6 +28,7 @@ func (c *content) close() error {
 type storage struct {
 	file       *content
 	start, end int // in file.data
+	bigEndian  bool
 
 	// inflate gives the bytes of a compressed storage, which are kept once
 	// asked for; nil for bytes that lie in the file as they are.

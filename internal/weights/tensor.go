@@ -10,9 +10,9 @@ import (
 )
 
 // A Tensor is one named array inside a file. Nothing is read until its values
-// are asked for. Files may hold tensors that cannot be read as real numbers
-// (complex, sparse, quantized, without data); they are carried along, and only
-// their values are an error.
+// are asked for. A tensor that cannot be read as real numbers (complex, sparse,
+// quantized, without data) has its name and shape, and only reading its values is an
+// error.
 type Tensor struct {
 	Name  string
 	DType DType
@@ -26,8 +26,8 @@ type Tensor struct {
 	generate func() []float32 // of a synthetic tensor
 }
 
-// ErrOpaque is wrapped by the error for the values of a tensor that is carried
-// along but cannot be read as real numbers.
+// ErrOpaque is wrapped by the error for the values of a tensor that cannot be read as
+// real numbers.
 var ErrOpaque = errors.New("has no values that a network could use")
 
 // Err returns why the values of a tensor cannot be read, which wraps ErrOpaque;

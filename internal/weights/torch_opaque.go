@@ -2,9 +2,9 @@ package weights
 
 import "fmt"
 
-// Tensors that torch stores in other ways than as elements of a storage. They are
-// carried with their names and shapes, and reading them is an error that says how
-// to save them so that they can be read.
+// Tensors that torch stores in other ways than as elements of a storage. They have
+// their names and shapes, and reading their values is an error that says how to save
+// them so that they can be read.
 
 // newOpaque returns a tensor without values. The shape is v, where v is one.
 func newOpaque(m *machine, d DType, v any, why string) (*Tensor, error) {

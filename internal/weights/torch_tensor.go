@@ -2,7 +2,6 @@ package weights
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 )
 
@@ -104,33 +103,37 @@ func newTorchTensor(m *machine, ref *storageRef, d DType, length int, place, met
 		return nil, err
 	}
 	t.offset += ref.base
+	if ref.untyped && ref.store.bigEndian && d.Size() > 1 {
+		t.opaque = "big-endian numbers of a type that torch stores without saying it"
+	}
 	if len(metadata) == 1 {
-		t.negated, err = isNegated(metadata[0])
+		err = t.setMetadata(metadata[0])
 	}
 	return t, err
 }
 
-// isNegated reads the metadata of a tensor (torch._utils.set_tensor_metadata): two
+// setMetadata reads the metadata of a tensor (torch._utils.set_tensor_metadata): two
 // bits that say how its values follow from those in the storage. neg changes the
-// sign; conj does to the imaginary part, which the types that are read do not have.
-func isNegated(metadata any) (bool, error) {
+// sign; conj that of the imaginary part, which the types that are read do not have.
+func (t *Tensor) setMetadata(metadata any) error {
+	if metadata == nil {
+		return nil
+	}
 	d, ok := metadata.(*Dict)
 	if !ok {
-		if metadata == nil {
-			return false, nil
-		}
-		return false, errArguments
+		return errArguments
 	}
 	for i, key := range d.Keys {
-		if key != "neg" && key != "conj" {
-			return false, fmt.Errorf("a tensor with metadata %s is not supported", plain(fmt.Sprint(key)))
-		}
-		if _, ok := d.Values[i].(bool); !ok {
-			return false, errArguments
+		value, ok := d.Values[i].(bool)
+		switch {
+		case key == "neg" && ok:
+			t.negated = value
+		case key == "conj" && ok:
+		default:
+			t.opaque = "a tensor with metadata that are not understood"
 		}
 	}
-	neg, _ := d.Lookup("neg")
-	return neg == true, nil
+	return nil
 }
 
 // maxDims is where torch itself stops.

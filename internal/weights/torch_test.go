@@ -133,7 +133,7 @@ func TestTorchContainerFaults(t *testing.T) {
 		data []byte
 		want string
 	}{
-		{with("x/byteorder", "big"), "byte order"},
+		{with("x/byteorder", "middle"), "byte order"},
 		{with("x/data.pkl", "none"), "0 files called data.pkl"},
 		{with("y/data.pkl", "N."), "2 files called data.pkl"},
 		{with("x/data/0", "none"), "storage data/0 is missing"},
@@ -258,6 +258,60 @@ func TestOpenFaults(t *testing.T) {
 		wantError(t, err, c.path+": ", c.want)
 		if err != nil && strings.Count(err.Error(), c.path) != 1 {
 			t.Errorf("%v names the file more than once", err)
+		}
+	}
+}
+
+// TestTorchBigEndian: what torch wrote on a machine of the other byte order, which its
+// own reader turns round, too.
+func TestTorchBigEndian(t *testing.T) {
+	records := func(pickle, data string) map[string]string {
+		return map[string]string{"x/data.pkl": pickle + ".", "x/data/0": data, "x/byteorder": "big"}
+	}
+	var data []byte
+	for _, v := range []float32{1, 2, 3, 4, 5, -6.5} {
+		data = binary.BigEndian.AppendUint32(data, math.Float32bits(v))
+	}
+	for _, method := range []uint16{zip.Store, zip.Deflate} {
+		f, err := OpenBytes("f", zipFile(t, method, records(state(text("x"), oneTensor), string(data))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := f.tensors["x"].Float32(); err != nil || !slices.Equal(got, []float32{1, 2, 3, 4, 5, -6.5}) {
+			t.Error(got, err)
+		}
+	}
+	// The storage of a newer type does not say how wide its elements are.
+	untyped := tuple(text("storage"), "ctorch.storage\nUntypedStorage\n", text("0"), text("cpu"), integer(24)) + "Q"
+	v3 := "ctorch._utils\n_rebuild_tensor_v3\n" + tuple(untyped, integer(0), integers(12), integers(1), "\x89", "ccollections\nOrderedDict\n)R", "ctorch\nuint16\n") + "R"
+	f, err := OpenBytes("f", zipFile(t, zip.Store, records(state(text("x"), v3), string(data))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.tensors["x"].Float32(); !errors.Is(err, ErrOpaque) {
+		t.Error(err)
+	}
+}
+
+// TestTorchMetadata: views whose values are not those of the storage.
+func TestTorchMetadata(t *testing.T) {
+	for metadata, want := range map[string][]float32{
+		"}":                         {1, 2},
+		"N":                         {1, 2},
+		state(text("neg"), "\x88"):  {-1, -2},
+		state(text("neg"), "\x89"):  {1, 2},
+		state(text("conj"), "\x88"): {1, 2}, // of real numbers
+		state(text("new"), "\x88"):  nil,
+		state(text("neg"), "K\x01"): nil,
+	} {
+		x := "ctorch._utils\n_rebuild_tensor_v2\n" + tuple(storageOf("FloatStorage", "0", 2), integer(0), integers(2), integers(1), "\x89", "ccollections\nOrderedDict\n)R", metadata) + "R"
+		f, err := OpenBytes("f", torchFile(t, state(text("x"), x)+".", floats(1, 2)))
+		if err != nil {
+			t.Errorf("%q: %v", metadata, err)
+			continue
+		}
+		if got, err := f.tensors["x"].Float32(); !slices.Equal(got, want) || (err == nil) != (want != nil) {
+			t.Errorf("%q: %v, %v", metadata, got, err)
 		}
 	}
 }

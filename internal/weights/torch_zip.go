@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -17,6 +18,7 @@ import (
 type torchZip struct {
 	file     *content
 	prefix   string // "archive/"
+	big      bool   // numbers in storages are big-endian
 	records  map[string]*zip.File
 	storages map[string]*storage
 }
@@ -35,7 +37,8 @@ func (f *File) readTorchZip() error {
 		if err != nil {
 			return err
 		}
-		if string(text) != "little" {
+		z.big = string(text) == "big"
+		if !z.big && string(text) != "little" {
 			return fmt.Errorf("byte order %.20q is not supported", text)
 		}
 	}
@@ -129,6 +132,25 @@ func inflate(packed []byte, size int) ([]byte, error) {
 	return data, nil
 }
 
+// swap makes bytes return what the storage holds in little-endian order. Of complex
+// numbers, which have two parts, nothing is read.
+func (s *storage) swap(d DType) {
+	inflate, size := s.inflate, d.Size()
+	s.inflate = func(packed []byte) ([]byte, error) {
+		data := slices.Clone(packed)
+		if inflate != nil {
+			var err error
+			if data, err = inflate(packed); err != nil {
+				return nil, err
+			}
+		}
+		for element := range slices.Chunk(data, size) {
+			slices.Reverse(element)
+		}
+		return data, nil
+	}
+}
+
 // read returns a small record's bytes.
 func (z *torchZip) read(r *zip.File) ([]byte, error) {
 	if r.UncompressedSize64 > maxPickle {
@@ -156,12 +178,12 @@ func (z *torchZip) storage(id any) (any, error) {
 		if store, err = z.locate(r); err != nil {
 			return nil, err
 		}
+		if store.bigEndian = z.big; z.big && !s.untyped {
+			store.swap(s.dtype)
+		}
 		z.storages[s.key] = store
 	}
-	size := uint64(store.end - store.start)
-	if store.inflate != nil {
-		size = z.records[z.prefix+"data/"+s.key].UncompressedSize64
-	}
+	size := z.records[z.prefix+"data/"+s.key].UncompressedSize64
 	if uint64(s.elements) > size/uint64(s.dtype.Size()) {
 		return nil, fmt.Errorf("truncated: storage data/%s has %d bytes, not %d elements of %s",
 			plain(s.key), size, s.elements, s.dtype)

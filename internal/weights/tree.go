@@ -19,8 +19,8 @@ type (
 		Keys, Values []any
 		index        map[any]int // key → position; built once the dict is not tiny
 	}
-	// Opaque is an object of a class that is only carried along: its class, what it
-	// was made of, what was added to it as to a list or dict, and its state.
+	// Opaque is an object of a class that nothing here uses: the class, the arguments
+	// it was made with, items that were added as to a list or dict, and its state.
 	Opaque struct {
 		Class string
 		Args  []any

@@ -15,7 +15,7 @@ type Layout struct {
 	// the name before the first dot is the network that a tensor belongs to.
 	Flat bool
 	// Values stand beside "net": bool, int, int64, float64, string or nil. The
-	// originals want "iters" and "epoch", which are 0 unless given.
+	// upstream scripts expect "iters" and "epoch", which are 0 unless given.
 	Values map[string]any
 }
 
