@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"hash/crc32"
 	"strings"
+	"unicode"
 )
 
 // kindBytes is how much of a file is looked at to find out what it is.
@@ -130,6 +131,17 @@ func listKind(head []byte) string {
 	// The directives of HLS may stand behind other lines.
 	if strings.HasPrefix(text, "#") && (strings.Contains(text, "\n#ext") || strings.Contains(text, "#extm3u")) {
 		return "an M3U playlist"
+	}
+	// The simplest list has a name in each line.
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		if strings.ContainsFunc(line, unicode.IsControl) || !HasExtension(line) {
+			return ""
+		}
+		return "a list of files"
 	}
 	return ""
 }

@@ -90,6 +90,7 @@ var testLists = map[string]struct{ content, say string }{
 	"x.asx":      {"<ASX version=\"3.0\"><ref href=\"fine.wav\"/></ASX>", "ASX"},
 	"x.sdp":      {"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\n", "SDP"},
 	"x.cue":      {"FILE \"fine.wav\" WAVE\n", "cue sheet"},
+	"plain.m3u":  {"# songs\n\nfine.wav\nother.mp3\n", "list of files"},
 	"x.ram":      {"http://localhost/fine.wav\n", "list of addresses"},
 }
 

@@ -57,7 +57,7 @@ func TestOddFiles(t *testing.T) {
 			odd{"untagged MP3 and " + name, join(untagged, bytes), untagged, "MP3 frame", nil},
 			odd{"Ogg and " + name, join(opus, bytes), opus, "behind the last Ogg page", ErrCorrupt})
 	}
-	for name, front := range map[string][]byte{"zeros": make([]byte, 1001), "a newline": []byte("\r\n"), "a text": []byte("This is no sound: \xff\xfb.")} {
+	for name, front := range map[string][]byte{"zeros": make([]byte, 1001), "many zeros": make([]byte, 200001), "a newline": []byte("\r\n"), "a text": []byte("This is no sound: \xff\xfb.")} {
 		cases = append(cases, odd{name + " and MP3", join(front, mp3), mp3, "before the sound", ErrCorrupt},
 			odd{name + " and Ogg", join(front, opus), opus, "before the sound", ErrCorrupt})
 	}
@@ -113,6 +113,16 @@ func TestOddFiles(t *testing.T) {
 		}
 		if _, _, err := readStrict(path); c.notice == "" && err != nil || c.notice != "" && err == nil || c.fault != nil && !errors.Is(err, c.fault) {
 			t.Errorf("%s: a strict reader says %v", c.name, err)
+		}
+	}
+}
+
+// Zeros alone are no recording.
+func TestZeros(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	for n, fault := range map[int]error{100: ErrNoFFmpeg, 300000: ErrEmpty} {
+		if _, _, err := readPath(writeFile(t, "x.mp3", make([]byte, n))); !errors.Is(err, fault) {
+			t.Errorf("%d zeros: %v", n, err)
 		}
 	}
 }

@@ -237,15 +237,27 @@ func (s *source) wav() (decoder, error) {
 // skipJunk looks for MP3 or Ogg behind bytes that are none: zeros, a newline, what is
 // left of a longer file. The decoder is nil where it finds nothing.
 func (s *source) skipJunk() (decoder, error) {
-	head, _ := s.br.Peek(s.br.Size())
+	zeros := 0
+	head, err := s.br.Peek(s.br.Size())
+	for len(head) == s.br.Size() && len(bytes.TrimLeft(head, "\x00")) == 0 {
+		s.br.Discard(len(head))
+		zeros += len(head)
+		head, err = s.br.Peek(s.br.Size())
+	}
+	if zeros > 0 && err == io.EOF && len(bytes.TrimLeft(head, "\x00")) == 0 {
+		return nil, faultf(ErrEmpty, "the file is nothing but zeros")
+	}
 	open, at := newMP3, findMP3(head)
 	if page := findOggStart(head); page >= 0 && (at < 0 || page < at) {
 		open, at = newOgg, page
 	}
 	if at < 0 {
+		if zeros > 0 {
+			return nil, faultf(ErrCorrupt, "no sound behind %d zeros", zeros)
+		}
 		return nil, nil
 	}
-	if err := s.odd(ErrCorrupt, "%d bytes before the sound", at); err != nil {
+	if err := s.odd(ErrCorrupt, "%d bytes before the sound", zeros+at); err != nil {
 		return nil, err
 	}
 	s.br.Discard(at)
