@@ -45,6 +45,9 @@ func Resolve(path string) (string, error) {
 			return file, nil
 		}
 	}
+	if newest := newestStep(path); newest != "" {
+		return newest, nil
+	}
 	entries, err := os.ReadDir(path)
 	if err != nil {
 		return "", naming(path, err)
@@ -78,6 +81,24 @@ func Resolve(path string) (string, error) {
 		more = ", …"
 	}
 	return "", fmt.Errorf("%s: is a folder with %d checkpoints; name one of them: %s%s", path, len(found), strings.Join(found[:min(len(found), most)], ", "), more)
+}
+
+// newestStep returns the newest checkpoint of a training run here, in its folder or in
+// that of its checkpoints; "" for none. The steps in the names have leading zeros.
+func newestStep(path string) string {
+	for _, dir := range []string{filepath.Join(path, "checkpoints"), path} {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			continue
+		}
+		for _, e := range slices.Backward(entries) { // sorted by name
+			name := e.Name()
+			if strings.HasPrefix(name, "step_") && strings.HasSuffix(name, ".safetensors") && isFile(filepath.Join(dir, name)) {
+				return filepath.Join(dir, name)
+			}
+		}
+	}
+	return ""
 }
 
 func isFile(path string) bool {

@@ -34,6 +34,8 @@ func TestResolve(t *testing.T) {
 		{map[string]string{"model.safetensors.index.json": "", "model.safetensors": ""}, "model.safetensors.index.json"},
 		{map[string]string{"pytorch_model.bin": "", "config.yml": ""}, "pytorch_model.bin"},
 		{map[string]string{"checkpoints/best.safetensors": "", "checkpoints/step_00000010.safetensors": "", "log.jsonl": ""}, "checkpoints/best.safetensors"},
+		{map[string]string{"checkpoints/step_00000010.safetensors": "", "checkpoints/step_00000200.safetensors": "", "config.json": ""}, "checkpoints/step_00000200.safetensors"},
+		{map[string]string{"step_00000010.safetensors": "", "step_00000200.safetensors": ""}, "step_00000200.safetensors"},
 		{map[string]string{"FAcodec_v2.PTH": "", "config.yml": "", "optimizer.pt": "", "rng_state.pth": ""}, "FAcodec_v2.PTH"},
 		{map[string]string{"refs/main": commit, "snapshots/" + commit + "/pytorch_model.bin": "", "blobs/abc": ""}, "snapshots/" + commit + "/pytorch_model.bin"},
 	} {
