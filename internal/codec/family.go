@@ -2,6 +2,8 @@ package codec
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/config"
@@ -72,12 +74,24 @@ func CheckKnown(c *config.Config, file *weights.File, name string) error {
 	case c != nil:
 		return Check(c, file, name)
 	case checkpoint.HasNetworks(file, Encoder, Decoder): // a codec's or a redecoder's
-		return nil
+		return checkReadable(file, name)
 	case model.NewJDC().Check(file) == nil:
 		return nil
 	}
 	return fmt.Errorf("%s: %w: neither a codec's encoder, quantizer and decoder, nor a redecoder's encoder and decoder, nor a pitch network",
 		name, nn.ErrTensors)
+}
+
+// checkReadable returns the error of the first tensor without values in the networks
+// that run.
+func checkReadable(file *weights.File, name string) error {
+	for _, key := range file.Names() {
+		t, _ := file.Lookup(key)
+		if network, _, _ := strings.Cut(key, "."); slices.Contains(Inferred(nil), network) && t.Err() != nil {
+			return fmt.Errorf("%s: %w", name, t.Err())
+		}
+	}
+	return nil
 }
 
 // Inferred names the networks that inference runs, of the model that a

@@ -152,16 +152,6 @@ func configToWrite(file *weights.File, path, given string) (*config.Config, erro
 	return c, err
 }
 
-func hasNetworks(src weights.Source, networks ...string) bool {
-	names := src.Names()
-	for _, network := range networks {
-		if !slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(name, network+".") }) {
-			return false
-		}
-	}
-	return true
-}
-
 // choose selects the tensors with values that keep wants, and what the checkpoint says
 // of them. Of the others it names the networks; tensors without values one by one.
 func choose(file *weights.File, keep func(name string) bool) (s selection) {

@@ -2,6 +2,7 @@ package convert_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
@@ -58,5 +59,29 @@ func TestConvertUnknown(t *testing.T) {
 		if _, err := os.Stat(output); err == nil {
 			t.Errorf("%s: an output was written", name)
 		}
+	}
+}
+
+// TestConvertUnreadable: tensors without values are left out, unless a network that
+// runs needs them.
+func TestConvertUnreadable(t *testing.T) {
+	output := filepath.Join(t.TempDir(), "out.safetensors")
+	file := func(header string) string {
+		data := append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...)
+		path := filepath.Join(t.TempDir(), "in.safetensors")
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	const of = `"shape":[0],"data_offsets":[0,0]}`
+	complexEncoder := file(`{"encoder.x":{"dtype":"C64",` + of + `,"decoder.x":{"dtype":"F32",` + of + `}`)
+	if _, err := convert.Convert(context.Background(), complexEncoder, output, convert.Options{}); !errors.Is(err, weights.ErrOpaque) || !strings.Contains(err.Error(), complexEncoder+": encoder.x: ") {
+		t.Error(err)
+	}
+	beside := file(`{"encoder.x":{"dtype":"F32",` + of + `,"decoder.x":{"dtype":"F32",` + of + `,"spectrum.x":{"dtype":"C64",` + of + `}`)
+	r, err := convert.Convert(context.Background(), beside, output, convert.Options{})
+	if err != nil || !slices.Equal(r.LeftOut, []string{"spectrum.x"}) || r.Tensors != 2 {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
