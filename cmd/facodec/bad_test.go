@@ -177,7 +177,7 @@ func TestFailingWrite(t *testing.T) {
 		{"reconstruct", clip("en.flac"), "--checkpoint-path", fixture("small.safetensors"), "--output-dir"},
 		{"extract", clip("en.flac"), "--checkpoint-path", fixture("small.safetensors"), "--what", "codes,timbre,quantized", "--output-dir"},
 		{"weights", "convert", fixture("small.pth")},
-		{"weights", "synthesize", "--config", fixture("small.json")},
+		{"weights", "random", "--config", fixture("small.json")},
 	} {
 		out := filepath.Join(t.TempDir(), "out")
 		target := out
@@ -257,7 +257,7 @@ func TestInterrupt(t *testing.T) {
 	ctx = &countdown{Context: t.Context()}
 	ctx.left.Store(5)
 	dir = t.TempDir()
-	if r := runContext(t, ctx, "weights", "synthesize", "--config", fixture("small.json"), filepath.Join(dir, "x.pth")); r.code != exitInterrupted {
+	if r := runContext(t, ctx, "weights", "random", "--config", fixture("small.json"), filepath.Join(dir, "x.pth")); r.code != exitInterrupted {
 		t.Errorf("exit code %d", r.code)
 	}
 	checkFiles(t, dir)

@@ -33,8 +33,7 @@ func newBench() *cobra.Command {
 		Use:   "bench [flags]",
 		Short: "Measure how fast this machine reconstructs, and where the time goes",
 		Long: `Bench reconstructs an artificial utterance and prints the real-time factor (time
-taken for each second of sound: below 1 is faster than it is spoken), the
-arithmetic speed, the share of each part, and the peak memory of the process.
+taken for each second of sound: below 1 is faster than real time), the arithmetic speed, the share of each part, and the peak memory of the process.
 Of several runs it prints the fastest: what else goes on on a machine only slows
 it down.
 

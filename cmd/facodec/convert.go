@@ -25,18 +25,18 @@ func newConvert() *cobra.Command {
 	var flags convertFlags
 	cmd := &cobra.Command{
 		Use:   "convert --source FILE... --reference FILE... --output-dir DIR --checkpoint-path CHECKPOINT",
-		Short: "Speak recordings in the voice of a reference clip",
-		Long: `Convert speaks recordings in another voice: prosody and content of the source,
-timbre of the reference. A few seconds of clean speech are enough for a reference.
+		Short: "Convert recordings to the voice of a reference clip",
+		Long: `Convert changes the voice of recordings: prosody and content of the source, timbre
+of the reference. A few seconds of clean speech are enough for a reference.
 
 Output is DIR/converted_<source>_to_<reference>.wav: mono, at the codec's sample
 rate (24 kHz), exactly as long as the source. Several references, or a folder of
 them, are one voice; it is called after the folder if that is all there is, and
-otherwise after the first clip. A voice that facodec voice enroll has kept stands
-for its clips, by itself or among others.
+otherwise after the first clip. A .voice file of facodec voice enroll is used like
+the clips it was made from, by itself or among others.
 
-With --redecoder-checkpoint a redecoder speaks, a model trained for conversion
-alone, from the content of the source, instead of the codec's own decoder.
+With --redecoder-checkpoint a redecoder decodes the content of the source, a model
+trained for conversion alone, instead of the codec's own decoder.
 
 The model was trained on recordings with peak 1. --normalize brings sources and
 reference clips to that, and outputs to the level of their source.
@@ -44,9 +44,9 @@ reference clips to that, and outputs to the level of their source.
 Every value must follow its flag: --source a.wav b.wav --reference r.wav.
 Outputs that exist are kept; --force overwrites them. A source that fails is
 reported, the others go on, and the exit code is 2.`,
-		Example: `  facodec weights synthesize try.safetensors
+		Example: `  facodec weights random try.safetensors
   facodec convert --source testdata/speech/en.flac --reference testdata/speech/it.flac --output-dir out --checkpoint-path try.safetensors
-  facodec weights synthesize --redecoder try-redecoder.safetensors
+  facodec weights random --redecoder try-redecoder.safetensors
   facodec convert --source testdata/speech/en.flac --reference testdata/speech/fr.flac --output-dir out --checkpoint-path try.safetensors --redecoder-checkpoint try-redecoder.safetensors`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return flags.run(cmd) },
@@ -66,7 +66,7 @@ func (f *convertFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	if len(f.references) == 0 {
-		return &usageError{cmd.CommandPath(), errors.New("no --reference: name an audio file of the voice to speak in")}
+		return &usageError{cmd.CommandPath(), errors.New("no --reference: name an audio file of the voice to convert to")}
 	}
 	if f.redecoderConfig != "" && f.redecoder == "" {
 		return &usageError{cmd.CommandPath(), errors.New("--redecoder-config without --redecoder-checkpoint")}
@@ -110,7 +110,7 @@ func (f *convertFlags) open(ctx context.Context, cmd *cobra.Command, voice refer
 	return w, nil
 }
 
-// decoder returns what speaks in the voice; w closes it.
+// decoder returns the decoder in the voice of the references; w closes it.
 func (f *convertFlags) decoder(ctx context.Context, cmd *cobra.Command, codec *facodec.Codec, w *worker, voice references) (*facodec.Decoder, error) {
 	var redecoder *facodec.Redecoder
 	if f.redecoder != "" {

@@ -12,7 +12,7 @@ import (
 	"github.com/facodec-go/facodec/fac"
 )
 
-// decodeFlags are a batch's and what is to be heard.
+// decodeFlags are a batch's and what is decoded.
 type decodeFlags struct {
 	pipeFlags
 	references []string
@@ -24,11 +24,11 @@ func newDecode() *cobra.Command {
 	flags := decodeFlags{pipeFlags: pipeFlags{kind: compressedFiles}}
 	cmd := &cobra.Command{
 		Use:   "decode FILE... {-o FILE | --output-dir DIR} --checkpoint-path CHECKPOINT",
-		Short: "Make recordings of .fac files again",
-		Long: `Decode makes recordings of compressed files: mono WAV at the codec's sample rate
+		Short: "Decode .fac files to recordings",
+		Long: `Decode decodes compressed files to recordings: mono WAV at the codec's sample rate
 (24 kHz), exactly as long as what was encoded, and sample for sample what reconstruct
 makes of it. The checkpoint must have the quantizer that the file was encoded with;
-another decoder, a fine-tuned one say, is warned of.
+another decoder, a fine-tuned one for example, gives a warning.
 
 Output is DIR/<name>.wav, or for a single source the file that -o names. A source
 called - is standard input, and -o - is standard output. For a folder, all .fac
@@ -36,16 +36,16 @@ files in it are taken, and its tree is kept below DIR. A file is checked whole
 before it is decoded. From standard input it is kept in memory until its end, 600
 bytes for a second, because the timbre stands there.
 
---reference speaks in another voice, as convert does: prosody and content of the
-file, without the residual, timbre of the reference. From standard input sound then
-comes while codes still arrive.
+--reference decodes in another voice, as convert does: prosody and content of the
+file, without the residual, timbre of the reference. From standard input samples are
+then written while codes still arrive.
 
---parts decodes some of the parts alone, to hear what each carries: a list of
+--parts decodes some of the parts alone, to hear what each holds: a list of
 prosody, content, residual. With --reference it may name the residual too.
 
 Outputs that exist are kept; --force overwrites them. A source that fails is
 reported, the others go on, and the exit code is 2.`,
-		Example: `  facodec weights synthesize try.safetensors
+		Example: `  facodec weights random try.safetensors
   facodec encode testdata/speech/en.flac -o en.fac --checkpoint-path try.safetensors
   facodec decode en.fac -o en.wav --checkpoint-path try.safetensors
   facodec decode en.fac -o en-as-it.wav --reference testdata/speech/it.flac --checkpoint-path try.safetensors

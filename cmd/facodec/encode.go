@@ -32,7 +32,7 @@ A compressed file can be decoded by a codec with the same quantizer, that is by
 the same checkpoint or one whose decoder was fine-tuned; docs/fac.md describes the
 format. Outputs that exist are kept; --force overwrites them. A source that fails is
 reported, the others go on, and the exit code is 2.`,
-		Example: `  facodec weights synthesize try.safetensors
+		Example: `  facodec weights random try.safetensors
   facodec encode testdata/speech/en.flac -o en.fac --checkpoint-path try.safetensors
   facodec encode testdata/speech --output-dir compressed --checkpoint-path try.safetensors --residual-books 1 --entropy-coding
   cat testdata/speech/en.flac | facodec encode - -o - --checkpoint-path try.safetensors | facodec decode - -o out.wav --checkpoint-path try.safetensors`,

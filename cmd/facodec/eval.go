@@ -36,10 +36,10 @@ confidence intervals, then how the codebooks were used by all of them together.
   mel      mel distance, the loss that the codec is trained on: the spectra's mean
            differences in log10, over seven resolutions; 0 is best, lower is better
   stft     the same of the plain spectra, at two resolutions; lower is better
-  si_sdr   how much of the wave is the recording's own, in dB; higher is better. A
-           codec that speaks the same sound in other phases is near or below 0
-  stoi     how much is understood, 0 to 1; higher is better
-  estoi    the same, extended: harder to please; higher is better
+  si_sdr   scale-invariant signal-to-distortion ratio of the waveform, in dB; higher is
+           better. A codec that reproduces speech with other phases is near or below 0
+  stoi     intelligibility, 0 to 1; higher is better
+  estoi    the same, extended and stricter; higher is better
   f0_cor   f0_correlation: how well the melody follows, -1 to 1; higher is better
   cents    f0_cents: mean error of the pitch; 100 are a semitone; lower is better
   rms      f0_cents_rms: root mean square of it, which leaps of an octave govern;
@@ -60,14 +60,14 @@ take recordings as independent: those of one speaker say little of others.
 
 The mel distance of validation during training is that of recordings with peak 1;
 --normalize brings them to that, and measures there. Each recording is in memory
-whole. With many, each thread takes one. --output-dir keeps what is heard, as
+whole. With many, each thread takes one. --output-dir keeps the reconstructions, as
 DIR/reconstructed_<name>.wav, in the folders' tree; outputs that exist are replaced.
 
 A recording that cannot be read is reported, the others go on, and the exit code is 2.`,
 		Example: `  facodec eval --source testdata/speech --checkpoint-path random
-  facodec weights synthesize try.safetensors
+  facodec weights random try.safetensors
   facodec eval --source testdata/speech --checkpoint-path try.safetensors --json
-  facodec eval --source testdata/speech/en.flac --checkpoint-path try.safetensors --output-dir heard`,
+  facodec eval --source testdata/speech/en.flac --checkpoint-path try.safetensors --output-dir reconstructed`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			flags.sources = append(flags.sources, args...)
 			return flags.run(cmd)

@@ -20,15 +20,15 @@ type extractFlags struct {
 	normalize bool
 }
 
-// formats are the endings of outputs by their names.
+// formats are the file extensions of outputs.
 var formats = []string{"npz", "jsonl", "safetensors"}
 
 func newExtract() *cobra.Command {
 	var flags extractFlags
 	cmd := &cobra.Command{
 		Use:   "extract --source FILE... --output-dir DIR --checkpoint-path CHECKPOINT",
-		Short: "Write the codes of recordings for those who train on them",
-		Long: `Extract encodes recordings and writes what language and speech models feed on:
+		Short: "Write the codes of recordings, for training other models on them",
+		Long: `Extract encodes recordings and writes what language and speech models are trained on:
 arrays of T frames for every second times 80 (in the standard configuration), the
 last one padded.
 
@@ -40,16 +40,16 @@ last one padded.
                              float32 [1024, T]   what the codes stand for
   float16    timbre and quantized are float16 instead
 
---what names those wanted. --format says where they go:
+--what names the arrays, --format the files:
 
   npz          DIR/<name>.npz for each recording: numpy.load
   safetensors  DIR/<name>.safetensors, with samples, rates and model in its metadata
   jsonl        DIR/codes.jsonl, a line of JSON for each recording (no quantized)
 
 DIR/manifest.jsonl has a line for each output: path, output, offset, bytes, sha256,
-samples, seconds, frames, and what it was made with. A run that was stopped, however
-hard, continues after what the manifest vouches for; all else is made. --force makes
-everything anew. Outputs of other settings or another model are not mixed in.
+samples, seconds, frames, and what it was made with. A run that was stopped, or killed,
+continues after what is in the manifest. --force overwrites everything. Outputs of other
+settings or another model are not mixed in.
 
 --shard I/N takes the recordings whose path hashes to part I of N, counted from 0,
 so that N machines share a corpus; adding recordings moves none of the others.
@@ -72,7 +72,7 @@ go on, and the exit code is 2.`,
 	f := cmd.Flags()
 	f.StringVar(&flags.format, "format", "npz", "npz, safetensors: a `file` for each recording; jsonl: a line for each")
 	f.StringVar(&flags.what, "what", "codes,timbre", "arrays to write: `list` of codes, timbre, quantized, and float16")
-	f.StringVar(&flags.shard, "shard", "", "`I/N`: do part I of N of the recordings, counted from 0 (default: what Kubernetes or Slurm say, or all)")
+	f.StringVar(&flags.shard, "shard", "", "`I/N`: do part I of N of the recordings, counted from 0 (default: that of Kubernetes or Slurm, or all)")
 	addNormalize(cmd, &flags.normalize)
 	return cmd
 }
@@ -90,7 +90,7 @@ func (f *extractFlags) run(cmd *cobra.Command) error {
 		return usage(fmt.Errorf("--what: %w", err))
 	}
 	if what.Quantized && f.format == "jsonl" {
-		return usage(errors.New("--what: quantized frames are 1 MB for each second of sound, too much for lines of text; say --format npz or safetensors"))
+		return usage(errors.New("--what: quantized frames are 1 MB for each second of sound, too much for lines of text; give --format npz or safetensors"))
 	}
 	x := &extraction{extractFlags: f, arrays: what}
 	if err := x.chooseShard(cmd); err != nil {

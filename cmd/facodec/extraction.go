@@ -29,7 +29,7 @@ type extraction struct {
 	mu       sync.Mutex
 }
 
-// extracted is what is recorded of an output, and the line if it is one.
+// extracted is what the manifest needs of an output, and the line if it is one.
 type extracted struct {
 	sha256 string
 	line   []byte
@@ -144,7 +144,7 @@ func (x *extraction) checkKept() error {
 			return fmt.Errorf("%s: %s was extracted by another model (fingerprint %s, this one's is %s); give another --output-dir, or --force to overwrite all",
 				output, e.Path, was.Model, x.settings.Model)
 		case was != x.settings:
-			return fmt.Errorf("%s: %s was extracted with --what %s%s; say the same, give another --output-dir, or --force to overwrite all",
+			return fmt.Errorf("%s: %s was extracted with --what %s%s; give the same, another --output-dir, or --force to overwrite all",
 				output, e.Path, was.What, map[bool]string{true: " --normalize"}[was.Normalize])
 		}
 	}

@@ -217,7 +217,7 @@ func TestExtractSettings(t *testing.T) {
 		fail(t, "was extracted with --what codes,timbre;", append(args, "--what", "codes")...)
 		fail(t, "was extracted with --what codes,timbre;", append(args, "--normalize")...)
 		other := filepath.Join(t.TempDir(), "other.pth")
-		succeed(t, "weights", "synthesize", "--seed", "7", "--config", fixture("small.json"), other)
+		succeed(t, "weights", "random", "--seed", "7", "--config", fixture("small.json"), other)
 		args[5] = other
 		succeed(t, args...) // nothing to do is nothing to compare
 		short(t, filepath.Join(in, "a", "more-"+format+".wav"))

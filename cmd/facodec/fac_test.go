@@ -212,7 +212,7 @@ func TestFacDamaged(t *testing.T) {
 	// Another codec's: of the same kind with other weights, and of another shape.
 	other := in("other.safetensors")
 	write(t, in("other.json"), []byte(strings.ReplaceAll(smallConfig, `"codebook_size": 50`, `"codebook_size": 60`)))
-	succeed(t, "weights", "synthesize", "--config", in("other.json"), other)
+	succeed(t, "weights", "random", "--config", in("other.json"), other)
 	failWith(t, exitSomeFailed, "read "+in("facs/good.fac")+": for a codec of 24000 Hz, hop 300, 1+2+3 books of 50 entries",
 		"decode", in("facs/good.fac"), "-o", in("n.wav"), "--checkpoint-path", other)
 	absent(t, in("n.wav"))

@@ -11,7 +11,7 @@ import (
 )
 
 // expandLists lets the flags that may be repeated take several values in a row,
-// as the originals' parser does and as a shell's pattern gives them:
+// as upstream's parser does and as a shell's pattern gives them:
 //
 //	--source a.wav b.wav --reference r.wav
 //
@@ -63,11 +63,11 @@ func (f *modelFlags) add(cmd *cobra.Command) {
 }
 
 // errNoCheckpoint tells a new user where codecs come from.
-var errNoCheckpoint = errors.New("no --checkpoint-path: name a file, say hf://Plachta/FAcodec " +
-	"to have the published codec downloaded, or say random to try the program with random weights")
+var errNoCheckpoint = errors.New("no --checkpoint-path: name a file, or hf://Plachta/FAcodec " +
+	"for the published codec, which is downloaded, or random to try the program with random weights")
 
-// isRandom says whether a name stands for a codec of random weights, without a file.
-// synthetic is an older name of it.
+// isRandom says whether a checkpoint is the name of a codec of random weights, which
+// needs no file; synthetic is its older name.
 func isRandom(checkpoint string) bool { return checkpoint == "random" || checkpoint == "synthetic" }
 
 // check refuses what needs no file to be seen wrong.
@@ -171,10 +171,10 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return &usageError{cmd.CommandPath(), fmt.Errorf("%q follows no flag that takes it; say --source %[1]s or --reference %[1]s", args[0])}
+	return &usageError{cmd.CommandPath(), fmt.Errorf("%q follows no flag that takes it; give --source %[1]s or --reference %[1]s", args[0])}
 }
 
-// addNormalize adds the flag of the commands that hear recordings.
+// addNormalize adds the flag of the commands that encode recordings.
 func addNormalize(cmd *cobra.Command, normalize *bool) {
 	cmd.Flags().BoolVar(normalize, "normalize", false, "bring recordings to peak 1, as the model was trained on, and outputs back to their own level")
 }

@@ -42,7 +42,7 @@ func TestUsageErrors(t *testing.T) {
 		"no --reference: ":                                              append([]string{"convert", "--source", clip("en.flac")}, end...),
 		"follows no flag that takes it":                                 append([]string{"convert", clip("en.flac"), "--reference", clip("it.flac")}, end...),
 		"without --redecoder-checkpoint":                                append([]string{"convert", "--source", clip("en.flac"), "--reference", clip("it.flac"), "--redecoder-config", "x"}, end...),
-		`"s24"`:                                                         append([]string{"reconstruct", clip("en.flac"), "--sample-format", "s24"}, end...),
+		`"s12"`:                                                         append([]string{"reconstruct", clip("en.flac"), "--sample-format", "s12"}, end...),
 		`"codex" is not one of codes`:                                   append([]string{"extract", clip("en.flac"), "--what", "codex"}, end...),
 	} {
 		fail(t, want, args...)

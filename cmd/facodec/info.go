@@ -29,7 +29,7 @@ on the Hugging Face hub, hf://ORG/NAME or hf://ORG/NAME/FILE, is downloaded.
 Of a .fac file it says length, books and bitrate, and which quantizer and decoder
 it is for, having read it to its end: damage is an error. Of a voice it says from
 how much speech it was enrolled, and which model it is for.`,
-		Example: `  facodec weights synthesize try.safetensors
+		Example: `  facodec weights random try.safetensors
   facodec info try.safetensors
   facodec info --tensors try.safetensors
   facodec info --json try.safetensors

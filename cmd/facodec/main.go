@@ -92,12 +92,12 @@ func newRoot() *cobra.Command {
 		Long: `facodec is FAcodec, a neural speech codec that splits a voice into prosody,
 content, timbre and residual (NaturalSpeech 3, arXiv 2403.03100). It reconstructs
 speech from 4.8 kbit/s, compresses it to files of that rate, converts one voice
-into another from a single clip, extracts the codes that language and speech models
-feed on, and trains on a folder of raw speech.
+into another from a single clip, extracts the codes that language and speech models are
+trained on, and trains on a folder of raw speech.
 
 A checkpoint is needed: hf://Plachta/FAcodec is the published one, downloaded the
-first time. To try the program without one, say random: random weights, which take
-the same time, and decode to noise.
+first time. To try the program without one, name it random: random weights take the same
+time, and decode to noise.
 
 Every command ends with one of these exit codes:
 
@@ -122,7 +122,7 @@ Every command ends with one of these exit codes:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{cmd.CommandPath(), err}
 	})
-	// The originals spell flags with underscores.
+	// Upstream spells flags with underscores.
 	root.SetGlobalNormalizationFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))
 	})

@@ -67,7 +67,7 @@ func makeFixtures() error {
 	for _, model := range []string{"small", "redecoder"} {
 		for _, ending := range []string{".safetensors", ".pth"} {
 			var stderr bytes.Buffer
-			code := execute(context.Background(), []string{"weights", "synthesize", "--config", fixture(model + ".json"),
+			code := execute(context.Background(), []string{"weights", "random", "--config", fixture(model + ".json"),
 				fixture(model + ending)}, &stderr, &stderr)
 			if code != 0 {
 				return fmt.Errorf("weights synthesize %s%s: %s", model, ending, stderr.String())

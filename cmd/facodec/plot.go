@@ -35,7 +35,7 @@ func newPlot() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plot {FILE... -o PICTURE | RUN...}",
 		Short: "Draw recordings and codes, or a training run's curves",
-		Long: `Plot draws recordings as a picture, PNG or SVG by its ending: the waveform, the
+		Long: `Plot draws recordings as a picture, PNG or SVG by its file extension: the waveform, the
 mel spectrogram, the pitch (pYIN, 50 to 600 Hz), and the codes where there are
 any, a row for each book, a colour for each code. Several recordings are drawn
 below each other on the same scales, to compare them.
@@ -44,15 +44,15 @@ Codes come from --codes, a .npz of facodec extract or a .fac of facodec encode
 for each recording, in the same order; or from a codec, --checkpoint-path, that
 encodes the recordings now. Without a recording, the codes alone are drawn. Files
 of any length take the same memory, but for their codes. A picture that exists is
-kept; --force replaces it.
+kept; --force overwrites it.
 
 Of a training run's folder, which has a log.jsonl, plot draws the curves: losses,
 validation, codebooks, gradients, learning rate, smoothed, with what was logged
 faint behind. Crosses mark values that were NaN or infinite. Several runs are
 drawn over each other, a colour for each. Without --output the picture of one run
-is ` + curvesName + ` in its folder, made anew each time.`,
+is ` + curvesName + ` in its folder, overwritten each time.`,
 		Example: `  facodec plot testdata/speech/en.flac -o en.png
-  facodec plot testdata/speech/en.flac testdata/speech/it.flac -o two.svg --checkpoint-path synthetic
+  facodec plot testdata/speech/en.flac testdata/speech/it.flac -o two.svg --checkpoint-path random
   facodec plot testdata/speech/en.flac -o half.png --from 0.5 --to 1 --title "Half a second"
   facodec plot runs/x
   facodec plot runs/x runs/y -o compared.svg --from 10000`,
@@ -67,8 +67,8 @@ is ` + curvesName + ` in its folder, made anew each time.`,
 	flags.Float64Var(&f.from, "from", 0, "`seconds`, or the training step, at which the picture begins")
 	flags.Float64Var(&f.to, "to", 0, "`seconds`, or the training step, at which it ends (default: the end)")
 	flags.IntVar(&f.width, "width", 1200, "width in `pixels`")
-	flags.IntVar(&f.height, "height", 0, "height in `pixels` (default: what the panels like)")
-	flags.BoolVar(&f.force, "force", false, "replace a picture that exists; otherwise it is kept")
+	flags.IntVar(&f.height, "height", 0, "height in `pixels` (default: what the panels need)")
+	flags.BoolVar(&f.force, "force", false, "overwrite a picture that exists; otherwise it is kept")
 	flags.BoolVar(&f.quiet, "quiet", false, "print nothing but errors and warnings")
 	return cmd
 }
@@ -112,7 +112,7 @@ func (f *plotFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	show := newDisplay(cmd.ErrOrStderr(), f.quiet)
 	if info, err := os.Stat(f.output); err == nil && !info.IsDir() && !f.force {
-		show.info("%s: exists and is kept; --force replaces it", f.output)
+		show.info("%s: exists and is kept; --force overwrites it", f.output)
 		return nil
 	}
 	var failed error

@@ -32,7 +32,7 @@ func readCodes(path string) (*scope.Codes, error) {
 	case ".fac":
 		return readFacCodes(path)
 	}
-	return nil, fmt.Errorf("%s: the ending says no file of codes; facodec extract writes .npz, facodec encode .fac", path)
+	return nil, fmt.Errorf("%s: is no file of codes by its extension; facodec extract writes .npz, facodec encode .fac", path)
 }
 
 func readNPZCodes(path string) (*scope.Codes, error) {

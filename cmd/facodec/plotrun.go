@@ -52,7 +52,7 @@ func (f *plotFlags) plotRuns(cmd *cobra.Command, args, logs []string) error {
 	}
 	show := newDisplay(cmd.ErrOrStderr(), f.quiet)
 	if info, err := os.Stat(f.output); err == nil && !info.IsDir() && !f.force && !standard {
-		show.info("%s: exists and is kept; --force replaces it", f.output)
+		show.info("%s: exists and is kept; --force overwrites it", f.output)
 		return nil
 	}
 	dirs := make([]string, len(logs))

@@ -16,7 +16,7 @@ func newReconstruct() *cobra.Command {
 	var normalize bool
 	cmd := &cobra.Command{
 		Use:   "reconstruct --source FILE... --output-dir DIR --checkpoint-path CHECKPOINT",
-		Short: "Encode and decode recordings: hear what the codec keeps of them",
+		Short: "Encode and decode recordings",
 		Long: `Reconstruct encodes recordings and decodes them again, each in its own timbre:
 the way to hear what the codec keeps of a voice.
 
@@ -34,7 +34,7 @@ whisper from afar is then treated as the same voice nearby.
 Outputs that exist are kept, so that a run that was stopped continues where it
 was; --force overwrites them. A source that fails is reported, the others go on, and
 the exit code is 2.`,
-		Example: `  facodec weights synthesize try.safetensors
+		Example: `  facodec weights random try.safetensors
   facodec reconstruct --source testdata/speech/en.flac --output-dir out --checkpoint-path try.safetensors
   facodec reconstruct --source testdata/speech --output-dir out --checkpoint-path try.safetensors --sample-format f32 --json`,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -112,9 +112,9 @@ func (r *report) summary() string {
 			count(t.Files, "file"), t.Seconds, t.Elapsed, t.RealTime))
 	}
 	if t.Skipped > 0 {
-		parts = append(parts, fmt.Sprintf("%s kept as it was (--force makes it anew)", count(t.Skipped, "output")))
+		parts = append(parts, fmt.Sprintf("%s kept (--force overwrites it)", count(t.Skipped, "output")))
 		if t.Skipped > 1 {
-			parts[len(parts)-1] = fmt.Sprintf("%d outputs kept as they were (--force makes them anew)", t.Skipped)
+			parts[len(parts)-1] = fmt.Sprintf("%d outputs kept (--force overwrites them)", t.Skipped)
 		}
 	}
 	if t.Failed > 0 {

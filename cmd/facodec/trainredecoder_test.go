@@ -25,7 +25,7 @@ func TestTrainRedecoder(t *testing.T) {
 	if err := os.WriteFile(in("codec.json"), []byte(trainedConfig), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	succeed(t, "weights", "synthesize", "--config", in("codec.json"), in("codec.safetensors"))
+	succeed(t, "weights", "random", "--config", in("codec.json"), in("codec.safetensors"))
 	speech := filepath.Dir(clip("en.flac"))
 
 	args := []string{"train-redecoder", "--codec", in("codec.safetensors"), "--dataset", speech, "--log-dir", dir, "--seed", "5"}
@@ -65,7 +65,7 @@ func TestTrainRedecoder(t *testing.T) {
 // another makes other weights of a codec.
 func another(t *testing.T, config string) string {
 	path := filepath.Join(t.TempDir(), "other.safetensors")
-	succeed(t, "weights", "synthesize", "--config", config, "--seed", "9", path)
+	succeed(t, "weights", "random", "--config", config, "--seed", "9", path)
 	return path
 }
 

@@ -16,9 +16,9 @@ func newVoice() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "voice",
 		Short: "Keep a voice for later, or compare two",
-		Long: `Voice keeps the timbre of recordings in a small file, which then stands wherever
---reference does, and says how alike two voices are.`,
-		Example: `  facodec weights synthesize try.safetensors
+		Long: `Voice keeps the timbre of recordings in a small file, which --reference takes in place
+of them, and measures how similar two voices are.`,
+		Example: `  facodec weights random try.safetensors
   facodec voice enroll --source testdata/speech/it.flac -o it.voice --checkpoint-path try.safetensors
   facodec convert --source testdata/speech/en.flac --reference it.voice --output-dir out --checkpoint-path try.safetensors
   facodec voice compare it.voice testdata/speech/fr.flac --checkpoint-path try.safetensors`,
@@ -45,14 +45,14 @@ func newVoiceEnroll() *cobra.Command {
 		Use:   "enroll --source FILE... -o VOICE --checkpoint-path CHECKPOINT",
 		Short: "Keep the voice of recordings in a small file",
 		Long: `Enroll takes the timbre of recordings of one speaker and writes it to a file, .voice
-by custom, of 4 kB. It stands wherever --reference does, and gives what the
-recordings themselves would. The recordings cannot be had back from it.
+by convention, of 4 kB. --reference takes it in place of the recordings, with the same
+result. The recordings cannot be had back from it.
 
 Sources are audio files, folders of them, or voices that were enrolled before:
 all of them become one voice, the mean weighted by their lengths. None may fail.
 A voice works with the checkpoint that made it, and with any whose timbre encoder
 has the same weights. docs/voice.md describes the file.`,
-		Example: `  facodec weights synthesize try.safetensors
+		Example: `  facodec weights random try.safetensors
   facodec voice enroll --source testdata/speech/it.flac -o it.voice --checkpoint-path try.safetensors
   facodec convert --source testdata/speech/en.flac --reference it.voice --output-dir out --checkpoint-path try.safetensors`,
 		Args: noArgs,
@@ -63,7 +63,7 @@ has the same weights. docs/voice.md describes the file.`,
 	flags.StringArrayVar(&f.sources, "source", nil, "audio `file`s of one speaker, or folders of them; may be repeated")
 	flags.StringVarP(&f.output, "output", "o", "", "`file` to write the voice to, alice.voice say")
 	f.add(cmd)
-	flags.BoolVar(&f.force, "force", false, "replace an output that exists; otherwise it is kept")
+	flags.BoolVar(&f.force, "force", false, "overwrite an output that exists; otherwise it is kept")
 	flags.BoolVar(&f.quiet, "quiet", false, "print nothing but errors and warnings")
 	flags.BoolVar(&f.json, "json", false, "print a report to stdout")
 	return cmd
@@ -108,10 +108,10 @@ func (f *enrollFlags) run(cmd *cobra.Command) error {
 	var voice *facodec.Voice
 	if info, err := os.Stat(f.output); err == nil && !info.IsDir() && !f.force {
 		if voice, err = facodec.LoadVoice(f.output); err != nil {
-			return fmt.Errorf("%w; --force replaces it", err)
+			return fmt.Errorf("%w; --force overwrites it", err)
 		}
 		r.Kept = true
-		show.info("%s: exists and is kept; --force replaces it", f.output)
+		show.info("%s: exists and is kept; --force overwrites it", f.output)
 	} else if voice, err = f.enroll(cmd, show, found.files, &r); err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (f *enrollFlags) enroll(cmd *cobra.Command, show *display, files []string, 
 	}
 	defer codec.Close()
 	start := time.Now()
-	voice, err := hear(cmd, codec, show, files)
+	voice, err := enroll(cmd, codec, show, files)
 	if err != nil {
 		return nil, err
 	}
@@ -147,8 +147,8 @@ func (f *enrollFlags) enroll(cmd *cobra.Command, show *display, files []string, 
 // timbreOnly opens a codec for voices alone, a small part of it.
 var timbreOnly = []facodec.Option{facodec.WithoutEncoder(), facodec.WithoutDecoder()}
 
-// hear takes the voice of files, with a bar.
-func hear(cmd *cobra.Command, codec *facodec.Codec, show *display, files []string) (*facodec.Voice, error) {
+// enroll finds the voice of files, with a bar.
+func enroll(cmd *cobra.Command, codec *facodec.Codec, show *display, files []string) (*facodec.Voice, error) {
 	total := 0.0
 	if show.terminal() {
 		for _, file := range files {

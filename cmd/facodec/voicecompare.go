@@ -28,15 +28,14 @@ func newVoiceCompare() *cobra.Command {
 	var quiet, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "compare A B [--checkpoint-path CHECKPOINT]",
-		Short: "Say how alike two voices are",
+		Short: "Measure how similar two voices are",
 		Long: `Compare prints the cosine of the angle between the timbres of A and B: 1 for the
-same voice, lower the less they are alike. What is a high cosine depends on the
+same voice, lower the less similar they are. What is a high cosine depends on the
 model; compare clips of one speaker, and of two, to see.
 
 A and B are enrolled voices, audio files, or folders of them. Two enrolled voices
-are compared as they are; for anything else the codec listens, and a checkpoint is
-needed. Voices that two models made cannot be compared.`,
-		Example: `  facodec weights synthesize try.safetensors
+are compared as they are; for anything else a checkpoint is needed. Voices that two models made cannot be compared.`,
+		Example: `  facodec weights random try.safetensors
   facodec voice compare testdata/speech/it.flac testdata/speech/fr.flac --checkpoint-path try.safetensors
   facodec voice compare testdata/speech/it.flac testdata/speech --checkpoint-path try.safetensors --json`,
 		Args: wantArgs("A", "B"),
@@ -71,7 +70,7 @@ needed. Voices that two models made cannot be compared.`,
 }
 
 // voices returns the voice of each argument; a codec is opened only if one of
-// them has to be heard.
+// them has to be enrolled.
 func (f *modelFlags) voices(cmd *cobra.Command, args []string, show *display) ([]*facodec.Voice, error) {
 	var found [][]string
 	for _, arg := range args {
@@ -103,7 +102,7 @@ func (f *modelFlags) voices(cmd *cobra.Command, args []string, show *display) ([
 	}
 	defer codec.Close()
 	for i, files := range found {
-		if voices[i], err = hear(cmd, codec, show, files); err != nil {
+		if voices[i], err = enroll(cmd, codec, show, files); err != nil {
 			return nil, err
 		}
 	}

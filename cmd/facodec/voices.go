@@ -44,8 +44,7 @@ func voiceName(args, files []string) string {
 	return nameOf(files[0])
 }
 
-// timbre returns the voice's timbre as the codec hears it, clips at peak 1 if
-// normalize says so.
+// timbre returns the voice's timbre, with normalize of clips brought to peak 1.
 func (r references) timbre(ctx context.Context, codec *facodec.Codec, normalize bool) ([]float32, error) {
 	voice, err := codec.EnrollFiles(ctx, r.files, normalize, nil)
 	if err != nil {

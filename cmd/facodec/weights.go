@@ -13,16 +13,16 @@ import (
 func newWeights() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "weights",
-		Short: "Convert checkpoints between formats, make them small, or make one for trying",
-		Long: `Weights handles checkpoints: convert brings them from one format to another,
-export takes what runs out of one of training, synthesize makes one for trying and
-testing.`,
-		Example: `  facodec weights synthesize try.safetensors
+		Short: "Convert checkpoints between formats, make them small, or make a random one for trying",
+		Long: `Weights handles checkpoints: convert changes the format, export takes the networks that
+inference runs out of a training checkpoint, random makes a checkpoint of random weights
+for trying and testing.`,
+		Example: `  facodec weights random try.safetensors
   facodec weights convert try.safetensors try.pth`,
 		Args: commandArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newWeightsConvert(), newWeightsExport(), newWeightsSynthesize())
+	cmd.AddCommand(newWeightsConvert(), newWeightsExport(), newWeightsRandom())
 	return cmd
 }
 
@@ -38,7 +38,7 @@ func (f *weightsFlags) add(cmd *cobra.Command, config string) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&f.config, "config", "", config)
-	flags.BoolVar(&f.force, "force", false, "replace an output that exists; otherwise it is kept")
+	flags.BoolVar(&f.force, "force", false, "overwrite an output that exists; otherwise it is kept")
 	flags.BoolVar(&f.quiet, "quiet", false, "print nothing but errors and warnings")
 	flags.BoolVar(&f.json, "json", false, "print a report to stdout")
 }
@@ -50,19 +50,19 @@ type weightsReport struct {
 	Kept  bool  `json:"kept"` // the output existed, nothing was done
 }
 
-// write has make write a checkpoint, with a bar, and reports on it.
-func (f *weightsFlags) write(cmd *cobra.Command, output string, make func(convert.Options) (convert.Report, error)) error {
+// write runs writeTo, which writes a checkpoint, with a bar, and reports on it.
+func (f *weightsFlags) write(cmd *cobra.Command, output string, writeTo func(convert.Options) (convert.Report, error)) error {
 	show := newDisplay(cmd.ErrOrStderr(), f.quiet)
 	r := weightsReport{}
 	r.Output = output
 	if info, err := os.Stat(output); err == nil && !info.IsDir() && !f.force {
 		r.Kept, r.Bytes = true, info.Size()
-		show.info("%s: exists and is kept; --force replaces it", output)
+		show.info("%s: exists and is kept; --force overwrites it", output)
 	} else {
 		show.startBar(1, func(done, total float64) string {
 			return fmt.Sprintf("%.0f of %.0f MB", done/1e6, total/1e6)
 		})
-		r.Report, err = make(convert.Options{Config: f.config, Progress: func(done, total int64) {
+		r.Report, err = writeTo(convert.Options{Config: f.config, Progress: func(done, total int64) {
 			show.progress(float64(done), float64(total), filepath.Base(output))
 		}})
 		show.stopBar()
@@ -73,7 +73,7 @@ func (f *weightsFlags) write(cmd *cobra.Command, output string, make func(conver
 			r.Bytes = info.Size()
 		}
 		if len(r.LeftOut) > 0 {
-			show.notice("not carried along: %v", r.LeftOut)
+			show.notice("left out: %v", r.LeftOut)
 		}
 		show.info("%s: %s, %d tensors, %s parameters, %.1f MB", output, r.Format, r.Tensors, grouped(r.Parameters), float64(r.Bytes)/1e6)
 	}
@@ -91,8 +91,8 @@ func newWeightsConvert() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "convert IN OUT",
 		Short: "Convert a checkpoint between safetensors and PyTorch",
-		Long: `Convert writes the checkpoint IN in the format that the ending of OUT says:
-.safetensors, or .pth, .pt or .bin for a PyTorch file that the originals load.
+		Long: `Convert writes the checkpoint IN in the format that the file extension of OUT sets:
+.safetensors, or .pth, .pt or .bin for a PyTorch file that upstream loads.
 IN may be safetensors, a PyTorch file of either container format, the index of one
 that is split (model.safetensors.index.json), a folder with one of these, or a name
 on the Hugging Face hub, hf://ORG/NAME or hf://ORG/NAME/FILE.
@@ -103,7 +103,7 @@ beside IN, or is given, is put into OUT, so that OUT needs no other file. Values
 become float32. Optimizers and schedulers are left out, of a training run here also
 the networks as they learn (those that go along are their running means), and named.
 What no command could open is an error.`,
-		Example: `  facodec weights synthesize try.safetensors
+		Example: `  facodec weights random try.safetensors
   facodec weights convert try.safetensors try.pth
   facodec weights convert --config config.yml pytorch_model.bin facodec.safetensors`,
 		Args: wantArgs("IN", "OUT"),
@@ -121,22 +121,23 @@ What no command could open is an error.`,
 	return cmd
 }
 
-func newWeightsSynthesize() *cobra.Command {
+func newWeightsRandom() *cobra.Command {
 	var flags weightsFlags
 	var seed uint64
 	var redecoder bool
 	cmd := &cobra.Command{
-		Use:   "synthesize OUT",
-		Short: "Make a checkpoint with weights that are not learned, for trying and testing",
-		Long: `Synthesize writes a checkpoint of encoder, quantizer and decoder with weights that
-are made by a recipe from the seed and the names of the parameters, and not
-learned. A codec with them does all the work that a learned one does, in the same
-time, and speaks noise: for trying the program, measuring and testing.
+		Use:     "random OUT",
+		Aliases: []string{"synthesize"},
+		Short:   "Make a checkpoint of random weights, for trying and testing",
+		Long: `Random writes a checkpoint of encoder, quantizer and decoder with random weights,
+which follow from the seed and the names of the parameters. A codec with them does all
+the work that a trained one does, in the same time, and decodes to noise: for trying the
+program, measuring and testing.
 
-It is of full size, 550 MB, unless --config says otherwise. The ending of OUT says
+It is of full size, 550 MB, unless --config sets another. The file extension of OUT sets
 the format: .safetensors, or .pth, .pt or .bin for PyTorch.`,
-		Example: `  facodec weights synthesize --seed 0 try.safetensors
-  facodec weights synthesize --redecoder try-redecoder.safetensors`,
+		Example: `  facodec weights random --seed 0 try.safetensors
+  facodec weights random --redecoder try-redecoder.safetensors`,
 		Args: wantArgs("OUT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return flags.write(cmd, args[0], func(o convert.Options) (convert.Report, error) {

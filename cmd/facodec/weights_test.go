@@ -43,9 +43,9 @@ func sameTensors(t *testing.T, a, b *weights.File) {
 	}
 }
 
-// TestSynthesize: the golden recipe, by the seed, and a redecoder's under the
+// TestRandomWeights: the golden recipe, by the seed, and a redecoder's under the
 // names that the recipe has for it.
-func TestSynthesize(t *testing.T) {
+func TestRandomWeights(t *testing.T) {
 	dir := t.TempDir()
 	for _, c := range []struct {
 		config, seed, network string
@@ -56,7 +56,7 @@ func TestSynthesize(t *testing.T) {
 		{"redecoder.json", "7", "decoder", func(name string, shape []int) []float32 { return weights.Synthesize(7, "redecoder."+name, shape) }},
 	} {
 		path := filepath.Join(dir, c.seed+".safetensors")
-		succeed(t, "weights", "synthesize", "--seed", c.seed, "--config", fixture(c.config), path)
+		succeed(t, "weights", "random", "--seed", c.seed, "--config", fixture(c.config), path)
 		f := openFile(t, path)
 		seen := false
 		for _, name := range f.Names() {
@@ -89,7 +89,7 @@ func TestConvertThereAndBack(t *testing.T) {
 	}
 	st, pt := filepath.Join(dir, "a.safetensors"), filepath.Join(dir, "b.PT")
 	r := succeed(t, "weights", "convert", training, st)
-	if !strings.Contains(r.stderr, "not carried along: [loss]") {
+	if !strings.Contains(r.stderr, "left out: [loss]") {
 		t.Errorf("stderr: %s", r.stderr)
 	}
 	if r := succeed(t, "weights", "convert", "--quiet", st, pt); r.stderr != "" {
@@ -197,7 +197,7 @@ func TestWeightsErrors(t *testing.T) {
 		{"is a directory", []string{"synthesize", "--config", fixture("small.json"), folder(t, filepath.Join(dir, "folder.pth"))}},
 		{"give a redecoder's", []string{"synthesize", "--redecoder", "--config", fixture("small.json"), out}},
 		{"see facodec weights convert --help", []string{"convert", in}},
-		{"see facodec weights synthesize --help", []string{"synthesize", "--seed", "-1", out}},
+		{"see facodec weights random --help", []string{"synthesize", "--seed", "-1", out}},
 	} {
 		fail(t, c.want, append([]string{"weights"}, c.args...)...)
 		absent(t, out)
@@ -218,7 +218,7 @@ func TestWeightsKept(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "x.safetensors")
 	write(t, out, []byte("old"))
 	for _, force := range []bool{false, true} {
-		args := []string{"weights", "synthesize", "--config", fixture("small.json"), "--json", out}
+		args := []string{"weights", "random", "--config", fixture("small.json"), "--json", out}
 		if force {
 			args = append(args, "--force")
 		}

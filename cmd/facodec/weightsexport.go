@@ -14,15 +14,15 @@ func newWeightsExport() *cobra.Command {
 		Long: `Export writes the networks of the checkpoint IN that run to OUT: a codec's encoder,
 quantizer and decoder, or a redecoder's encoder and decoder, with the configuration,
 the training step and the epoch. Of a training run they are the running means of the
-weights, which is what validation heard.
+weights, which validation measured.
 
 Predictors, discriminators, the optimizers' moments and the state of the run are
 left out, and named: OUT is a fraction of IN, and training cannot be continued from
 it, though train --init can start from it. IN itself opens in every command as well;
 OUT is for keeping and giving away.
 
-The ending of OUT says the format: .safetensors, or .pth, .pt or .bin for a PyTorch
-file that the originals load. IN may be any checkpoint that weights convert reads.`,
+The file extension of OUT sets the format: .safetensors, or .pth, .pt or .bin for a
+PyTorch file that upstream loads. IN may be any checkpoint that weights convert reads.`,
 		Example: `  facodec weights export runs/facodec_tiny/checkpoints/best.safetensors codec.safetensors
   facodec weights export runs/facodec_tiny/checkpoints/best.safetensors codec.pth`,
 		Args: wantArgs("IN", "OUT"),

@@ -40,7 +40,7 @@ func TestExport(t *testing.T) {
 
 	st, pt := filepath.Join(dir, "a.safetensors"), filepath.Join(dir, "b.pth")
 	r := succeed(t, "weights", "export", training, st)
-	if !strings.Contains(r.stderr, "not carried along: [adamw fa_predictors train train_*]") || strings.Contains(r.stderr, "small already") {
+	if !strings.Contains(r.stderr, "left out: [adamw fa_predictors train train_*]") || strings.Contains(r.stderr, "small already") {
 		t.Errorf("stderr: %s", r.stderr)
 	}
 	if r := succeed(t, "weights", "export", st, pt); !strings.Contains(r.stderr, "a.safetensors holds nothing but networks that run: it was small already") {
