@@ -13,7 +13,8 @@ import (
 type Codec struct{ model *codec.Codec }
 
 // Open reads a checkpoint: safetensors, or a PyTorch file as upstream saves and
-// publishes them. Weights are mapped while they are brought into the form that is
+// publishes them. The family NaturalSpeech3 is published in files of one network each: path
+// names one of them, beside which the others lie, or their folder. Weights are mapped while they are brought into the form that is
 // computed with, which takes less than a second at full size. The configuration is
 // the one given, or the checkpoint's own, or lies beside it. Only files are read; to
 // download a checkpoint, see package hub.
@@ -45,7 +46,8 @@ func open(from codec.Origin, opts []Option) (*Codec, error) {
 }
 
 // OpenRandom returns a codec with random weights that follow from a seed, of the
-// standard configuration or the one given, for trying and testing. It takes the time
+// standard configuration or the one given, or of the family given, for trying and
+// testing. It takes the time
 // and memory of a trained one, and what it decodes is noise.
 func OpenRandom(seed uint64, opts ...Option) (*Codec, error) {
 	o, err := collect(opts)
@@ -65,6 +67,23 @@ func (c *Codec) Close() error {
 	c.model.Close()
 	return nil
 }
+
+// A Family is a family of models: checkpoints, codes and timbres of one mean nothing to
+// another.
+type Family = codec.Family
+
+// The families.
+const (
+	FAcodec        = codec.FAcodec        // Plachtaa/FAcodec, and what is trained here: 24 kHz
+	NaturalSpeech3 = codec.NaturalSpeech3 // amphion/naturalspeech3_facodec: 16 kHz
+)
+
+// Family returns the family that the codec is of.
+func (c *Codec) Family() Family { return c.model.Family }
+
+// Version returns the version of a codec of the family NaturalSpeech3, "v1" or "v2"; ""
+// of others.
+func (c *Codec) Version() string { return c.model.Version }
 
 // SampleRate returns the rate of all samples in and out, in Hz.
 func (c *Codec) SampleRate() int { return c.model.SampleRate }
@@ -94,7 +113,12 @@ func (c *Codec) Random() bool { return c.model.Random }
 
 // UnusedKeys returns the keys of the configuration that were accepted and have
 // no effect, dotted, in the order of the file.
-func (c *Codec) UnusedKeys() []string { return c.model.Config.Unused() }
+func (c *Codec) UnusedKeys() []string {
+	if c.model.Config == nil {
+		return nil
+	}
+	return c.model.Config.Unused()
+}
 
 // A Fingerprint tells tensors of one model from those of another, so that a file
 // made by one is not taken for the other's. It depends on names, shapes and float32

@@ -1,12 +1,18 @@
 package facodec
 
-import "github.com/facodec-go/facodec/internal/codec"
+import (
+	"fmt"
+
+	"github.com/facodec-go/facodec/internal/codec"
+)
 
 // An Encoder turns an utterance into codes as it arrives.
 type Encoder struct {
-	codec  *Codec
-	stream codec.EncoderStream
-	total  int
+	codec    *Codec
+	stream   codec.EncoderStream
+	analyzer codec.Analyzer // the stream, if it finds timbres
+	timbre   []float32      // of the utterance that was flushed
+	total    int
 }
 
 // NewEncoder starts an utterance.
@@ -14,9 +20,26 @@ func (c *Codec) NewEncoder() *Encoder {
 	return &Encoder{codec: c, stream: c.model.NewEncoder(c.model.Pool)}
 }
 
+// NewAnalyzer starts an utterance whose timbre is found, too, in the same pass.
+func (c *Codec) NewAnalyzer() *Encoder {
+	a := c.model.NewAnalyzer(c.model.Pool)
+	return &Encoder{codec: c, stream: a, analyzer: a}
+}
+
+// Timbre returns the timbre of the utterance that was flushed last, TimbreLen values, of
+// an encoder that NewAnalyzer gave.
+func (e *Encoder) Timbre() ([]float32, error) {
+	if e.timbre == nil {
+		return nil, fmt.Errorf("no samples were flushed, or the encoder finds no timbres: %w", ErrEmpty)
+	}
+	return e.timbre, nil
+}
+
 // Push adds samples, any number of them, and returns the codes of the frames
-// that are complete. Frame t is complete once the signal is known to 25 ms past
-// its start, the first ten together. Samples that are not finite are refused and
+// that are complete. Of an FAcodec, frame t is complete once the signal is known to
+// 25 ms past its start, the first ten together; of the family NaturalSpeech3, once it is
+// known to 330 ms past it, and of its version 2 at the end of the utterance, or past a
+// minute within 90 seconds. Samples that are not finite are refused and
 // none of the piece is taken.
 func (e *Encoder) Push(samples []float32) (Codes, error) {
 	if err := e.codec.model.Need(codec.Encoder); err != nil {
@@ -37,6 +60,9 @@ func (e *Encoder) Flush() Codes {
 		return Codes{}
 	}
 	codes := Codes(e.stream.Push(nil, true))
+	if e.analyzer != nil {
+		e.timbre = e.analyzer.Timbre()
+	}
 	e.Reset()
 	return codes
 }

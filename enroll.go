@@ -25,6 +25,9 @@ func (c *Codec) NewVoiceEncoder() *VoiceEncoder {
 // Push adds samples to a clip. Samples that are not finite are refused and none
 // of the piece is taken.
 func (v *VoiceEncoder) Push(samples []float32) error {
+	if err := v.codec.model.NeedTimbre(); err != nil {
+		return fmt.Errorf("for timbres: %w", err)
+	}
 	if err := codec.CheckSamples(samples); err != nil {
 		return err
 	}

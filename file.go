@@ -7,6 +7,8 @@ import (
 
 	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/internal/codec"
+	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/recording"
 )
 
@@ -50,21 +52,76 @@ func (c *Codec) ReconstructFile(ctx context.Context, source, output string, o Fi
 	if err != nil {
 		return FileReport{}, err
 	}
-	v := c.NewVoiceEncoder()
-	if _, err := in.Read(ctx, v.Push); err != nil {
-		return FileReport{}, err
-	}
-	v.EndClip()
-	timbre, err := v.Timbre()
+	timbre, encoder, err := c.timbreOf(ctx, in)
 	if err != nil {
-		return FileReport{}, fmt.Errorf("%s: %w", source, err)
+		return FileReport{}, err
 	}
 	d, err := c.NewDecoder(timbre)
 	if err != nil {
 		return FileReport{}, fmt.Errorf("%s: %w", source, err)
 	}
-	return c.decodeFile(ctx, start, in, output, c.NewStream(d), o)
+	s := c.NewStream(d)
+	s.encoder = encoder
+	return c.decodeFile(ctx, start, in, output, s, o)
 }
+
+// timbreOf reads a recording for its timbre, and returns what encodes it when it is read
+// again. Where the timbre comes from the encoder's frames, that is what it gave now.
+func (c *Codec) timbreOf(ctx context.Context, in recording.Recording) ([]float32, *Encoder, error) {
+	if !c.model.TimbreFromEncoder {
+		v := c.NewVoiceEncoder()
+		if _, err := in.Read(ctx, v.Push); err != nil {
+			return nil, nil, err
+		}
+		v.EndClip()
+		timbre, err := v.Timbre()
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", in.Path, err)
+		}
+		return timbre, c.NewEncoder(), nil
+	}
+	a := c.NewAnalyzer()
+	var codes Codes
+	_, err := in.Read(ctx, func(samples []float32) error {
+		more, err := a.Push(samples)
+		codes.Append(more)
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	if a.Samples() == 0 {
+		return nil, nil, fmt.Errorf("%s: no samples: %w", in.Path, ErrEmpty)
+	}
+	codes.Append(a.Flush())
+	timbre, err := a.Timbre()
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", in.Path, err)
+	}
+	return timbre, &Encoder{codec: c, stream: &recorded{codes: model.Codes(codes), hop: c.HopLength()}}, nil
+}
+
+// recorded is an encoder's stream that gives the codes of an utterance that was encoded
+// before, as its samples come.
+type recorded struct {
+	codes            model.Codes
+	hop, at, samples int
+}
+
+func (r *recorded) Push(samples []float32, last bool) model.Codes {
+	r.samples += len(samples)
+	frames := r.samples / r.hop
+	if last {
+		frames = (r.samples + r.hop - 1) / r.hop
+	}
+	from := r.at
+	r.at = max(from, min(frames, r.codes.Frames()))
+	return r.codes.Slice(from, r.at)
+}
+
+func (r *recorded) Reset() { r.at, r.samples = 0, 0 }
+
+func (r *recorded) Profile(*op.Profiler) {}
 
 // ConvertFile converts an audio file to the voice of d, which NewDecoder of the
 // codec or of a redecoder gave, as ReconstructFile does but without the residual. d

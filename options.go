@@ -43,6 +43,25 @@ func WithThreads(n int) Option {
 	}
 }
 
+// WithFamily says which family the checkpoint must be of, or the random codec. Without
+// it, a checkpoint is what its tensors are, and a random codec is an FAcodec.
+func WithFamily(f Family) Option {
+	return func(o *options) error {
+		o.Family = f
+		return codec.CheckFamily(f)
+	}
+}
+
+// WithVersion says which codec of the family NaturalSpeech3 is opened, of a folder with
+// both: "v1", the first, or "v2", which was published for converting voices by itself.
+// Without it, it is that of the file named, or v1.
+func WithVersion(version string) Option {
+	return func(o *options) error {
+		o.Version = version
+		return codec.CheckVersion(version)
+	}
+}
+
 // WithoutDecoder leaves the decoder's weights aside, more than half of them, for
 // programs that only encode: the checkpoint need not have any. NewDecoder and what
 // decodes return ErrNotLoaded then.

@@ -23,22 +23,23 @@ func (c *Codec) Timbre(clips ...[]float32) ([]float32, error) {
 // Encode returns the tokens of an utterance: ceil(len(samples)/HopLength) frames
 // and the utterance's own timbre.
 func (c *Codec) Encode(samples []float32) (*Tokens, error) {
-	codes, err := c.encode(samples)
+	a := c.NewAnalyzer()
+	codes, err := a.encode(samples)
 	if err != nil {
 		return nil, err
 	}
-	timbre, err := c.Timbre(samples)
+	timbre, err := a.Timbre()
 	if err != nil {
 		return nil, err
 	}
 	return &Tokens{Codes: codes, Timbre: timbre, Samples: len(samples)}, nil
 }
 
-func (c *Codec) encode(samples []float32) (Codes, error) {
+// encode encodes an utterance that it is given whole.
+func (e *Encoder) encode(samples []float32) (Codes, error) {
 	if len(samples) == 0 {
 		return Codes{}, fmt.Errorf("no samples: %w", ErrEmpty)
 	}
-	e := c.NewEncoder()
 	codes, err := e.Push(samples)
 	if err != nil {
 		return Codes{}, err
@@ -83,7 +84,7 @@ func (c *Codec) Convert(samples, timbre []float32) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	codes, err := c.encode(samples)
+	codes, err := c.NewEncoder().encode(samples)
 	if err != nil {
 		return nil, err
 	}

@@ -94,14 +94,11 @@ type fileEncoder struct {
 // encode takes codes and timbre from one pass: each finds its own frames, and what
 // they find does not depend on how the samples are cut.
 func (f *fileEncoder) encode(ctx context.Context, r *audio.Reader) (facodec.FileReport, error) {
-	e, v := f.codec.NewEncoder(), f.codec.NewVoiceEncoder()
+	e := f.codec.NewAnalyzer()
 	rate := float64(f.codec.SampleRate())
 	frames := 0
 	err := recording.ReadFrom(ctx, r, func(samples []float32) error {
 		codes, err := e.Push(samples)
-		if err == nil {
-			err = v.Push(samples)
-		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.source, err)
 		}
@@ -116,8 +113,7 @@ func (f *fileEncoder) encode(ctx context.Context, r *audio.Reader) (facodec.File
 	}
 	samples := int64(e.Samples())
 	codes := e.Flush()
-	v.EndClip()
-	timbre, err := v.Timbre()
+	timbre, err := e.Timbre()
 	if err != nil {
 		return facodec.FileReport{}, fmt.Errorf("%s: %w", f.source, err)
 	}

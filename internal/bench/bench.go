@@ -46,16 +46,11 @@ func Run(c *codec.Codec, seconds float64) Report {
 	p := op.NewProfiler()
 	start := time.Now()
 
-	voice := c.NewTimbreEncoder(c.Pool)
-	voice.Profile(p)
-	voice.Push(samples)
-	voice.EndClip()
-
-	e := c.NewEncoder(c.Pool)
+	e := c.NewAnalyzer(c.Pool)
 	e.Profile(p)
 	codes := e.Push(samples, true)
 
-	d := c.NewDecoder(voice.Timbre(), c.Pool)
+	d := c.NewDecoder(e.Timbre(), c.Pool)
 	d.Profile(p)
 	d.Push(codes, true)
 

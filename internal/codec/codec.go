@@ -47,6 +47,7 @@ type Networks interface {
 	NewEncoder(pool *parallel.Pool) EncoderStream
 	NewTimbreEncoder(pool *parallel.Pool) TimbreStream
 	NewDecoder(timbre []float32, pool *parallel.Pool) DecoderStream
+	NewAnalyzer(pool *parallel.Pool) Analyzer
 
 	// Quantized returns what the codes of each part stand for, [1, T, channels]; a
 	// zero Tensor for a part without books.
@@ -68,6 +69,14 @@ type EncoderStream interface {
 	Profile(*op.Profiler)
 }
 
+// An Analyzer turns the samples of an utterance into codes as they arrive, and at the
+// end into its timbre: an EncoderStream and a TimbreStream in one, which share what
+// they have in common.
+type Analyzer interface {
+	EncoderStream
+	Timbre() []float32 // of the utterance that has ended
+}
+
 // A DecoderStream turns codes into samples as they arrive.
 type DecoderStream interface {
 	Push(codes model.Codes, last bool) []float32
@@ -83,21 +92,53 @@ type TimbreStream interface {
 	Profile(*op.Profiler)
 }
 
+// A Family is a family of models, whose checkpoints, codes and timbres are unlike those
+// of another.
+type Family string
+
+// The families.
+const (
+	FAcodec        Family = "FAcodec"         // Plachtaa/FAcodec, and what is trained here
+	NaturalSpeech3 Family = "NaturalSpeech 3" // amphion/naturalspeech3_facodec
+)
+
+// CheckFamily refuses what is no family.
+func CheckFamily(f Family) error {
+	if f != FAcodec && f != NaturalSpeech3 {
+		return fmt.Errorf("family %q: there are %s and %s", string(f), FAcodec, NaturalSpeech3)
+	}
+	return nil
+}
+
 // A Shape is what samples, codes and timbres of a codec have in common.
 type Shape struct {
-	SampleRate   int // Hz
-	Hop          int // samples in a frame
+	Family       Family
+	Version      string // V1 or V2 of NaturalSpeech3, "" of others
+	SampleRate   int    // Hz
+	Hop          int    // samples in a frame
 	Books        [model.NumParts]int
 	CodebookSize int
 	Latent       int // channels of quantized frames
 	Timbre       int // values of a timbre
+	// TimbreFromEncoder says that timbres are found from the encoder's frames, so that an
+	// Analyzer does in one pass what encoder and timbre encoder do in two.
+	TimbreFromEncoder bool
+}
+
+// Name returns what messages call the model: its family, and its version where it has
+// one.
+func (s Shape) Name() string {
+	if s.Version == "" {
+		return string(s.Family)
+	}
+	return string(s.Family) + " " + s.Version
 }
 
 // A Codec is an open codec.
 type Codec struct {
 	Networks
 	Shape
-	Config *config.Config
+	Config *config.Config // nil of a family without
 	Pool   *parallel.Pool
 	Random bool // the weights are random, not trained
 
@@ -110,6 +151,8 @@ type Options struct {
 	Config   *config.Config // in place of the checkpoint's own
 	Threads  int            // 0: one for each CPU
 	LeaveOut []string       // networks
+	Family   Family         // that the checkpoint must be of; "" for any
+	Version  string         // of NaturalSpeech3: V1 or V2; "" for what the checkpoint is
 }
 
 // CheckThreads refuses a number of threads that cannot be meant.
@@ -120,13 +163,33 @@ func CheckThreads(n int) error {
 	return nil
 }
 
-// Open opens the checkpoint of a codec.
+// Open opens the checkpoint of a codec, of whichever family it is.
 func Open(from Origin, o Options) (*Codec, error) {
-	cp, err := openCheckpoint(from, o.Config)
+	file, err := from.open()
+	if err == nil {
+		defer file.Close()
+	} else if from.base != "" || from.folder == nil {
+		return nil, err
+	}
+	files, ns3Err := openNS3(from, file, o.Version, slices.Contains(o.LeaveOut, Encoder))
+	switch {
+	case ns3Err != nil:
+		return nil, ns3Err
+	case files != nil:
+		defer files.Close()
+		if o.Family != "" && o.Family != NaturalSpeech3 {
+			return nil, fmt.Errorf("%s: a codec of the family %s: %w", from.name, NaturalSpeech3, ErrKind)
+		}
+		return loadNS3(from.name, files, o)
+	case err != nil:
+		return nil, err
+	case o.Family == NaturalSpeech3 || o.Version != "":
+		return nil, fmt.Errorf("%s: no checkpoint of the family %s: %w", from.name, NaturalSpeech3, ErrKind)
+	}
+	cp, err := withConfig(file, from, o.Config)
 	if err != nil {
 		return nil, err
 	}
-	defer cp.file.Close()
 	if cp.config.IsRedecoder() {
 		return nil, fmt.Errorf("%s: a redecoder: %w; a codec is needed here", from.name, ErrKind)
 	}
@@ -142,6 +205,12 @@ func Open(from Origin, o Options) (*Codec, error) {
 // OpenRandom returns a codec with random weights that follow from a seed, of the
 // standard configuration or the one given.
 func OpenRandom(seed uint64, o Options) (*Codec, error) {
+	if o.Family == NaturalSpeech3 {
+		return openRandomNS3(seed, o)
+	}
+	if o.Version != "" {
+		return nil, fmt.Errorf("version %s: of the family %s alone: %w", o.Version, NaturalSpeech3, ErrKind)
+	}
 	if o.Config == nil {
 		o.Config = config.Default()
 	}
@@ -150,11 +219,7 @@ func OpenRandom(seed uint64, o Options) (*Codec, error) {
 	}
 	c := declare(o.Config, o)
 	c.Random = true
-	var specs []weights.Spec
-	for _, p := range c.Params() {
-		specs = append(specs, weights.Spec{Name: p.Name, Shape: p.Shape})
-	}
-	if err := c.Load(weights.NewSynthetic(seed, specs), c.region, c.Pool); err != nil {
+	if err := c.Load(randomSource(c.Params(), seed), c.region, c.Pool); err != nil {
 		c.Close()
 		return nil, err
 	}
@@ -177,6 +242,14 @@ func declare(c *config.Config, o Options) *Codec {
 func (c *Codec) Need(network string) error {
 	if slices.Contains(c.leftOut, network) {
 		return fmt.Errorf("%s: %w", network, ErrNotLoaded)
+	}
+	return nil
+}
+
+// NeedTimbre returns ErrNotLoaded if a network was left out that timbres are found by.
+func (c *Codec) NeedTimbre() error {
+	if c.TimbreFromEncoder {
+		return c.Need(Encoder)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/nn"
+	"github.com/facodec-go/facodec/internal/ns3"
 	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/parallel"
 	"github.com/facodec-go/facodec/internal/tensor"
@@ -19,6 +20,7 @@ import (
 // place where a family is chosen.
 func networksOf(c *config.Config) (Networks, Shape) {
 	return facodec{model.NewCodec(model.CodecConfigOf(c))}, Shape{
+		Family:     FAcodec,
 		SampleRate: c.Preprocess.SampleRate, Hop: c.Preprocess.Spect.HopLength,
 		Books: model.BooksOf(c), CodebookSize: c.Model.CodebookSize,
 		Latent: c.Model.LatentDim, Timbre: c.Model.LatentDim,
@@ -34,6 +36,41 @@ func (f facodec) NewTimbreEncoder(pool *parallel.Pool) TimbreStream { return f.N
 
 func (f facodec) NewDecoder(timbre []float32, pool *parallel.Pool) DecoderStream {
 	return f.NewDecoderStream(timbre, pool)
+}
+
+func (f facodec) NewAnalyzer(pool *parallel.Pool) Analyzer {
+	return &analyzer{EncoderStream: f.NewEncoder(pool), pool: pool, timbre: f.NewTimbreEncoder(pool), codec: f}
+}
+
+// analyzer runs an encoder and a timbre encoder side by side.
+type analyzer struct {
+	EncoderStream
+	codec    facodec
+	pool     *parallel.Pool
+	timbre   TimbreStream
+	profiler *op.Profiler
+}
+
+func (a *analyzer) Push(samples []float32, last bool) model.Codes {
+	a.timbre.Push(samples)
+	if last {
+		a.timbre.EndClip()
+	}
+	return a.EncoderStream.Push(samples, last)
+}
+
+func (a *analyzer) Timbre() []float32 { return a.timbre.Timbre() }
+
+func (a *analyzer) Reset() {
+	a.EncoderStream.Reset()
+	a.timbre = a.codec.NewTimbreEncoder(a.pool)
+	a.timbre.Profile(a.profiler)
+}
+
+func (a *analyzer) Profile(p *op.Profiler) {
+	a.profiler = p
+	a.EncoderStream.Profile(p)
+	a.timbre.Profile(p)
 }
 
 func (f facodec) Quantized(r *op.Run, codes model.Codes) [model.NumParts]tensor.Tensor {
@@ -78,8 +115,11 @@ func CheckKnown(c *config.Config, file *weights.File, name string) error {
 	case model.NewJDC().Check(file) == nil:
 		return nil
 	}
-	return fmt.Errorf("%s: %w: neither a codec's encoder, quantizer and decoder, nor a redecoder's encoder and decoder, nor a pitch network",
-		name, nn.ErrTensors)
+	if kind, ok := ns3.KindOf(file); ok {
+		return checkNS3(kind, file, name)
+	}
+	return fmt.Errorf("%s: %w: neither a codec's encoder, quantizer and decoder, nor a redecoder's encoder and decoder, nor a network of the family %s, nor a pitch network",
+		name, nn.ErrTensors, NaturalSpeech3)
 }
 
 // checkReadable returns the error of the first tensor without values in the networks

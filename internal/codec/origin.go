@@ -14,12 +14,18 @@ type Origin struct {
 	name   string // in messages
 	open   func() (*weights.File, error)
 	beside func(base string) (*config.Config, error) // a configuration next to it; nil where nothing can be
+
+	// folder and base are where it lies and the file's name there, "" of a folder; nil
+	// where no other file can lie beside it.
+	folder *folder
+	base   string
 }
 
 // OnDisk is the origin of a file, or of the one in a folder.
 func OnDisk(path string) Origin {
+	folder, base := folderOnDisk(path)
 	return Origin{
-		name:   path,
+		name: path, folder: folder, base: base,
 		open:   func() (*weights.File, error) { return weights.Open(path) },
 		beside: checkpoint.Beside(path),
 	}
@@ -32,15 +38,10 @@ func InMemory(name string, data []byte) Origin {
 
 // InFS is the origin of a file in a file system.
 func InFS(fsys fs.FS, name string) Origin {
+	folder, base := folderInFS(fsys, name)
 	return Origin{
-		name: name,
-		open: func() (*weights.File, error) {
-			data, err := fs.ReadFile(fsys, name)
-			if err != nil {
-				return nil, err
-			}
-			return weights.OpenBytes(name, data)
-		},
+		name: name, folder: folder, base: base,
+		open: func() (*weights.File, error) { return openFS(fsys, name) },
 		beside: func(base string) (*config.Config, error) {
 			base = path.Join(path.Dir(name), base)
 			data, err := fs.ReadFile(fsys, base)
@@ -58,14 +59,11 @@ type opened struct {
 	config *config.Config
 }
 
-func openCheckpoint(from Origin, c *config.Config) (*opened, error) {
-	file, err := from.open()
-	if err != nil {
-		return nil, err
-	}
+// withConfig finds the configuration of an open checkpoint, c being the one given, nil
+// for none.
+func withConfig(file *weights.File, from Origin, c *config.Config) (_ *opened, err error) {
 	if c == nil {
 		if c, err = checkpoint.Config(file, from.name, from.beside); err != nil {
-			file.Close()
 			return nil, err
 		}
 	}

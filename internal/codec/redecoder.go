@@ -4,34 +4,66 @@ import (
 	"fmt"
 
 	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/parallel"
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
 // A Redecoder is an open redecoder: another decoder for a codec's codes.
 type Redecoder struct {
 	codec  *Codec
-	model  *model.Redecoder
+	model  redecoderNetworks
 	region *tensor.Region
+}
+
+// redecoderNetworks are the networks of a redecoder of one family.
+type redecoderNetworks interface {
+	NewDecoder(timbre []float32, pool *parallel.Pool) DecoderStream
+}
+
+// facodecRedecoder is that of the family of Plachtaa/FAcodec.
+type facodecRedecoder struct{ *model.Redecoder }
+
+func (r facodecRedecoder) NewDecoder(timbre []float32, pool *parallel.Pool) DecoderStream {
+	return r.NewStream(timbre, pool)
 }
 
 // OpenRedecoder opens the checkpoint of a redecoder that was trained on c. It
 // computes on the codec's threads.
 func (c *Codec) OpenRedecoder(from Origin, o Options) (*Redecoder, error) {
-	cp, err := openCheckpoint(from, o.Config)
+	file, err := from.open()
+	if err == nil {
+		defer file.Close()
+	} else if from.base != "" || from.folder == nil {
+		return nil, err
+	}
+	own, ns3Err := openNS3Redecoder(from, file)
+	switch {
+	case ns3Err != nil:
+		return nil, ns3Err
+	case own != nil:
+		defer own.Close()
+		return c.loadNS3Redecoder(from.name, own)
+	case err != nil:
+		return nil, err
+	}
+	cp, err := withConfig(file, from, o.Config)
 	if err != nil {
 		return nil, err
 	}
-	defer cp.file.Close()
 	if !cp.config.IsRedecoder() {
 		return nil, fmt.Errorf("%s: a codec: %w; a redecoder is needed here", from.name, ErrKind)
+	}
+	if c.Family != FAcodec {
+		return nil, fmt.Errorf("%s: a redecoder of the family %s, and this codec is %s: %w", from.name, FAcodec, c.Name(), ErrKind)
 	}
 	m, hop := cp.config.Model, cp.config.Preprocess.Spect.HopLength
 	if m.CodebookSize != c.CodebookSize || m.LatentDim != c.Latent || hop != c.Hop {
 		return nil, fmt.Errorf("%s: made for a codec of %d codes, %d channels and hop %d, and this one has %d, %d and %d: %w",
 			from.name, m.CodebookSize, m.LatentDim, hop, c.CodebookSize, c.Latent, c.Hop, ErrKind)
 	}
-	r := &Redecoder{codec: c, model: model.NewRedecoder(model.RedecoderConfigOf(cp.config)), region: &tensor.Region{}}
-	if err := r.model.Load(cp.file, r.region, c.Pool); err != nil {
+	networks := model.NewRedecoder(model.RedecoderConfigOf(cp.config))
+	r := &Redecoder{codec: c, model: facodecRedecoder{networks}, region: &tensor.Region{}}
+	if err := networks.Load(cp.file, r.region, c.Pool); err != nil {
 		r.Close()
 		return nil, fmt.Errorf("%s: %w", from.name, err)
 	}
@@ -40,7 +72,7 @@ func (c *Codec) OpenRedecoder(from Origin, o Options) (*Redecoder, error) {
 
 // NewDecoder starts an utterance in the voice of timbre.
 func (r *Redecoder) NewDecoder(timbre []float32) DecoderStream {
-	return r.model.NewStream(timbre, r.codec.Pool)
+	return r.model.NewDecoder(timbre, r.codec.Pool)
 }
 
 // Close releases the weights' memory.

@@ -13,6 +13,7 @@ import (
 	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/convert"
 	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/ns3"
 	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/parallel"
 	"github.com/facodec-go/facodec/internal/tensor"
@@ -137,4 +138,40 @@ func DecoderInput(t testing.TB, codes model.Codes) []float32 {
 		t.Fatal(err)
 	}
 	return m.Quantizer.Decode(op.NewRun(pool), codes).ToBCT()
+}
+
+// NS3 writes the five checkpoints of the NaturalSpeech 3 family into a folder, of small
+// networks with random weights, as they are published: plain state dicts.
+func NS3(t testing.TB) (folder string) {
+	t.Helper()
+	folder = t.TempDir()
+	transformer := ns3.TransformerConfig{Hidden: 24, Kernel: 5, Layers: 2}
+	c := ns3.Config{
+		Encoder:   ns3.EncoderConfig{Dim: 4, Rates: []int{2, 4, 5, 5}, Latent: 16},
+		Quantizer: ns3.QuantizerConfig{Latent: 16, CodebookSize: 64, CodebookDim: 5, Books: [model.NumParts]int{1, 2, 3}},
+		Decoder:   ns3.DecoderConfig{Latent: 16, Dim: 32, Rates: []int{5, 5, 4, 2}},
+		Timbre:    transformer, ProsodyMels: 20, Prosody: transformer,
+	}
+	v2 := c
+	v2.V2 = true
+	redecoder := ns3.NewRedecoder(ns3.RedecoderConfig{
+		CodebookSize: 64, Books: [model.NumParts]int{1, 2, 3}, Prosody: transformer, Decoder: c.Decoder,
+	})
+	params := append(append(ns3.NewCodec(c).Params(), ns3.NewCodec(v2).Params()...), redecoder.Params()...)
+	for _, kind := range ns3.Kinds {
+		var arrays []weights.Array
+		src := ns3.Random(kind, params, 5)
+		for _, name := range src.Names() {
+			x, _ := src.Lookup(name)
+			arrays = append(arrays, weights.ArrayOf(x))
+		}
+		if kind == ns3.KindDecoder || kind == ns3.KindDecoderV2 {
+			arrays = append(arrays, weights.Array{Name: "phone_predictor.heads.0.bias", Shape: []int{7},
+				Values: func() ([]float32, error) { return make([]float32, 7), nil }})
+		}
+		if err := weights.WriteTorch(filepath.Join(folder, kind.Published()), arrays, weights.Layout{Bare: true}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return folder
 }

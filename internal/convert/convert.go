@@ -15,6 +15,7 @@ import (
 	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/codec"
 	"github.com/facodec-go/facodec/internal/config"
+	"github.com/facodec-go/facodec/internal/ns3"
 	"github.com/facodec-go/facodec/internal/weights"
 )
 
@@ -87,6 +88,23 @@ func Convert(ctx context.Context, input, output string, o Options) (Report, erro
 	})
 }
 
+// RandomNS3 is Random for a network of the NaturalSpeech 3 family, which is a file of its
+// own.
+func RandomNS3(ctx context.Context, output string, seed uint64, kind ns3.Kind, o Options) (Report, error) {
+	src := ns3.Random(kind, ns3.ParamsOf(kind), seed)
+	var arrays []weights.Array
+	for _, name := range src.Names() {
+		t, _ := src.Lookup(name)
+		arrays = append(arrays, weights.ArrayOf(t))
+	}
+	metadata := map[string]any{checkpoint.RandomKey: fmt.Sprint("seed ", seed), checkpoint.LayoutKey: bareLayout}
+	return write(ctx, output, arrays, metadata, nil, o)
+}
+
+// bareLayout is the layout of a state dict that is a file by itself; safetensors know it
+// as a flat one.
+const bareLayout = "bare"
+
 // A selection is what is written of a checkpoint.
 type selection struct {
 	arrays   []weights.Array
@@ -118,7 +136,8 @@ func rewrite(ctx context.Context, input, output string, o Options,
 		return Report{}, err
 	}
 	for i, a := range s.arrays {
-		if network, _, _ := strings.Cut(a.Name, "."); slices.Contains(codec.Inferred(c), network) {
+		network, _, _ := strings.Cut(a.Name, ".")
+		if s.metadata[checkpoint.LayoutKey] == bareLayout || slices.Contains(codec.Inferred(c), network) {
 			s.arrays[i] = weights.Finite(a)
 		}
 	}
@@ -204,7 +223,9 @@ func metadataOf(file *weights.File) (metadata map[string]any, leftOut []string) 
 			metadata[key] = n
 		}
 	}
-	if checkpoint.IsFlat(file) {
+	if _, ok := ns3.KindOf(file); ok {
+		metadata[checkpoint.LayoutKey] = bareLayout
+	} else if checkpoint.IsFlat(file) {
 		metadata[checkpoint.LayoutKey] = checkpoint.FlatLayout
 	}
 	slices.Sort(leftOut)
@@ -258,9 +279,13 @@ func write(ctx context.Context, output string, arrays []weights.Array, metadata 
 		}
 	}
 	if format == torchFormat {
-		flat := metadata[checkpoint.LayoutKey] == checkpoint.FlatLayout
+		layout := metadata[checkpoint.LayoutKey]
 		delete(metadata, checkpoint.LayoutKey)
-		return report, weights.WriteTorch(output, arrays, weights.Layout{Flat: flat, Values: metadata}, o.Progress)
+		return report, weights.WriteTorch(output, arrays, weights.Layout{
+			Flat: layout == checkpoint.FlatLayout, Bare: layout == bareLayout, Values: metadata}, o.Progress)
+	}
+	if metadata[checkpoint.LayoutKey] == bareLayout {
+		metadata[checkpoint.LayoutKey] = checkpoint.FlatLayout
 	}
 	text := map[string]string{}
 	for key, value := range metadata {

@@ -214,3 +214,35 @@ func RedecoderConfigOf(src weights.Source) (RedecoderConfig, error) {
 	}
 	return c, nil
 }
+
+// CheckKind says what keeps a checkpoint, under its bare keys, from being a network of a
+// kind, of whatever sizes.
+func CheckKind(kind Kind, src weights.Source) error {
+	switch kind {
+	case KindRedecoder:
+		c, err := RedecoderConfigOf(src)
+		if err != nil {
+			return err
+		}
+		return NewRedecoder(c).Check(Named(src, kind))
+	case KindEncoder, KindEncoderV2:
+		s := &shapes{src: src}
+		c := s.encoder()
+		if s.err != nil {
+			return fmt.Errorf("%v: %w", kind, s.err)
+		}
+		b := nn.NewBuilder(string(kind))
+		NewEncoder(b, c)
+		if kind == KindEncoderV2 {
+			NewMel(b, melBands)
+		}
+		return nn.Check(Named(src, kind), b.Network())
+	}
+	c, err := ConfigOf(nil, src)
+	if err != nil {
+		return err
+	}
+	codec := NewCodec(c)
+	codec.LeaveOut(partEncoder)
+	return codec.Check(Named(src, kind))
+}

@@ -72,7 +72,7 @@ type named struct {
 func (n named) Names() []string {
 	var names []string
 	for _, name := range n.src.Names() {
-		if !isTraining(name) {
+		if !IsTraining(name) {
 			names = append(names, n.prefix+name)
 		}
 	}
@@ -90,7 +90,8 @@ func (n named) Lookup(name string) (*weights.Tensor, bool) {
 // trainingParts begin the keys of what only training uses.
 var trainingParts = []string{"f0_predictor.", "phone_predictor.", "res_f0_predictor.", "res_phone_predictor.", "x_timbre_predictor."}
 
-func isTraining(key string) bool {
+// IsTraining tells the keys of what only training uses.
+func IsTraining(key string) bool {
 	return slices.ContainsFunc(trainingParts, func(part string) bool { return strings.HasPrefix(key, part) })
 }
 

@@ -49,6 +49,26 @@ func NewMel(b *nn.Builder, bands int) *Mel {
 	return m
 }
 
+// melBuffers returns the buffers of an encoder's file of version 2, by their keys.
+func melBuffers() map[string]buffer {
+	m := NewMel(nn.NewBuilder("buffers"), melBands)
+	window := make([]float32, melWindow)
+	for i, v := range m.window {
+		window[i] = float32(v)
+	}
+	const bins = melFFT/2 + 1
+	basis := make([]float32, melBands*bins)
+	for i, f := range m.filters {
+		for k, w := range f.Weights {
+			basis[i*bins+f.First+k] = float32(w)
+		}
+	}
+	return map[string]buffer{
+		"mel_transform.hann_window": {[]int{melWindow}, window},
+		"mel_transform.mel_basis":   {[]int{melBands, bins}, basis},
+	}
+}
+
 // triangle returns a row of a filterbank without the zeros around it.
 func triangle(row []float32) (f dsp.MelFilter) {
 	for k, w := range row {

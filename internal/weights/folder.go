@@ -34,12 +34,7 @@ func Resolve(path string) (string, error) {
 	if err != nil || !info.IsDir() {
 		return path, nil // opening it says what is wrong
 	}
-	if commit, err := os.ReadFile(filepath.Join(path, "refs", "main")); err == nil {
-		snapshot := filepath.Join(path, "snapshots", filepath.Base(strings.TrimSpace(string(commit))))
-		if info, err := os.Stat(snapshot); err == nil && info.IsDir() {
-			path = snapshot
-		}
-	}
+	path = Folder(path)
 	for _, name := range usualNames {
 		if file := filepath.Join(path, name); isFile(file) {
 			return file, nil
@@ -65,7 +60,7 @@ func Resolve(path string) (string, error) {
 				"with torch.distributed.checkpoint.format_utils.dcp_to_torch_save(folder, \"model.pth\")", folder)
 		case name == "zero_to_fp32.py":
 			return "", fmt.Errorf("%s: is a checkpoint of DeepSpeed; write it as one file first, with the zero_to_fp32.py in it", path)
-		case isCheckpointName(name) && isFile(filepath.Join(path, name)):
+		case IsCheckpointName(name) && isFile(filepath.Join(path, name)):
 			found = append(found, name)
 		}
 	}
@@ -101,6 +96,20 @@ func newestStep(path string) string {
 	return ""
 }
 
+// Folder returns the folder with a model's files: a folder for itself, and that of a
+// model in the hub's cache for what its main branch has.
+func Folder(path string) string {
+	commit, err := os.ReadFile(filepath.Join(path, "refs", "main"))
+	if err != nil {
+		return path
+	}
+	snapshot := filepath.Join(path, "snapshots", filepath.Base(strings.TrimSpace(string(commit))))
+	if info, err := os.Stat(snapshot); err != nil || !info.IsDir() {
+		return path
+	}
+	return snapshot
+}
+
 func isFile(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular()
@@ -109,7 +118,8 @@ func isFile(path string) bool {
 // isDistributed tells a folder of torch.distributed.checkpoint.
 func isDistributed(path string) bool { return isFile(filepath.Join(path, ".metadata")) }
 
-func isCheckpointName(name string) bool {
+// IsCheckpointName tells by its name what may be a checkpoint of networks.
+func IsCheckpointName(name string) bool {
 	for _, front := range besides {
 		if strings.HasPrefix(name, front) {
 			return false

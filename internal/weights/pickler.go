@@ -15,13 +15,15 @@ import (
 func (l Layout) pickle(arrays []Array) (string, error) {
 	p := &pickler{memo: map[string]int{}}
 	p.op(opProto, 2, opEmptyDict, opMark)
+	if l.Bare {
+		p.stateDict(arrays)
+		p.op(opSetItems, opStop)
+		return p.String(), nil
+	}
 	p.text("net")
 	p.op(opEmptyDict, opMark)
 	if l.Flat {
-		for i, a := range arrays {
-			p.text(a.Name)
-			p.tensor(i, a)
-		}
+		p.stateDict(arrays)
 	} else if err := p.networks(arrays); err != nil {
 		return "", err
 	}
@@ -39,6 +41,14 @@ func (l Layout) pickle(arrays []Array) (string, error) {
 	}
 	p.op(opSetItems, opStop)
 	return p.String(), nil
+}
+
+// stateDict writes the tensors under their names.
+func (p *pickler) stateDict(arrays []Array) {
+	for i, a := range arrays {
+		p.text(a.Name)
+		p.tensor(i, a)
+	}
 }
 
 // networks writes one dict for each network, in the order of their first

@@ -14,6 +14,9 @@ type Layout struct {
 	// as they are, like the file of the pitch network. Otherwise the part of
 	// the name before the first dot is the network that a tensor belongs to.
 	Flat bool
+	// Bare is Flat without "net" and without Values: the file is a state dict, as one
+	// network alone is published.
+	Bare bool
 	// Values stand beside "net": bool, int, int64, float64, string or nil. The
 	// upstream scripts expect "iters" and "epoch", which are 0 unless given.
 	Values map[string]any
