@@ -182,7 +182,7 @@ func (r Ref) check() error {
 	org, name, _ := strings.Cut(r.Repo, "/")
 	if len(r.Repo) > 96 || !repoName.MatchString(org) || !repoName.MatchString(name) ||
 		strings.Contains(r.Repo, "--") || strings.Contains(r.Repo, "..") || strings.HasSuffix(name, ".git") {
-		return fmt.Errorf("%q cannot be a repository: want ORG/NAME of only letters, digits and - _ .", r.Repo)
+		return fmt.Errorf("%q cannot be a repository: want ORG/NAME of only letters, digits, -, _ and dots", r.Repo)
 	}
 	if err := checkPath(r.Revision); err != nil {
 		return fmt.Errorf("revision %q: %w", r.Revision, err)
