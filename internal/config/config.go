@@ -1,4 +1,4 @@
-// Package config reads the originals' experiment files: what a model is made
+// Package config reads upstream's experiment files: what a model is made
 // of and how it is trained. It knows no weights.
 //
 // Every key stands in docs/config.md. The structs below are the schema: a
@@ -55,7 +55,7 @@ type Config struct {
 	unknown []unknownKey
 }
 
-// An unknownKey is one that is no key of the originals or ours.
+// An unknownKey is one that is no key of upstream's or ours.
 type unknownKey struct {
 	path string
 	line int
@@ -92,7 +92,7 @@ type Train struct {
 	KeepCheckpoints    int     `key:"keep_checkpoints" range:"1,1000000"`           // the latest ones, besides the best
 	MaxSkippedSteps    int     `key:"max_skipped_steps" range:"1,1000000"`          // in a row, for values that are not finite, before the run stops
 	// RestartCodes is the number of steps after which a codebook entry that nothing
-	// chose gets a new place; 0: never, as in the originals.
+	// chose gets a new place; 0: never, as upstream.
 	RestartCodes int `key:"restart_codes" redecoder:"-" range:"0,1000000000"`
 	// NormaliseCodes keeps codebook entries at the length √codebook_dim, so that they
 	// cannot run away.
@@ -124,7 +124,7 @@ type Model struct {
 	NContent  int `key:"n_c_codebooks" range:"1,32"`
 	NResidual int `key:"n_r_codebooks" range:"1,32"`
 
-	// What the originals hard-wire: keys of ours, and their values the defaults.
+	// What upstream hard-wires: keys of ours, and their values the defaults.
 	LatentDim      int `key:"latent_dim" range:"1,4096"`       // channels of z, of the timbre vector and into the decoder
 	CodebookSize   int `key:"codebook_size" range:"2,65536"`   // entries
 	CodebookDim    int `key:"codebook_dim" range:"1,1024"`     // numbers in an entry
@@ -172,7 +172,7 @@ type DAC struct {
 }
 
 // Discriminator is what training judges sound with. All keys are ours, named as
-// the arguments in the originals' code.
+// the arguments in upstream's code.
 type Discriminator struct {
 	Periods     []int `key:"periods" range:"1,1000" len:"0,16"`     // one MPD each
 	MPDChannels []int `key:"mpd_channels" range:"1,4096" len:"5,5"` // of its five layers
@@ -189,7 +189,7 @@ type Redecoder struct {
 	WavenetLayers   int    `key:"wavenet_layers" range:"1,64"` // a key of ours
 }
 
-// Default returns the standard codec, full size, with the originals' training.
+// Default returns the standard codec, full size, with upstream's training.
 func Default() *Config {
 	return &Config{
 		ModelType:    TypeCodec,
@@ -285,12 +285,12 @@ func (c *Config) FrameRate() float64 {
 }
 
 // Unused returns the dotted keys of the file that were accepted without an
-// effect, in its order: those of the originals that nothing reads, and outside
+// effect, in its order: those of upstream that nothing reads, and outside
 // model_params and preprocess_params also those that nobody knows. A command
 // lists them once.
 func (c *Config) Unused() []string { return append([]string(nil), c.unused...) }
 
-// Unknown returns those of Unused that are no key of the originals or ours:
+// Unknown returns those of Unused that are no key of upstream's or ours:
 // misspelled, likely. For training they are errors: see CheckTraining.
 func (c *Config) Unknown() []string {
 	var keys []string

@@ -17,7 +17,7 @@ func load(t *testing.T, name string) *Config {
 	return c
 }
 
-// The three files of the originals mean the standard configuration.
+// The three files of upstream mean the standard configuration.
 func TestLoadOriginals(t *testing.T) {
 	f0 := func(c *Config) *Config { c.F0Path = "modules/JDC/bst.t7"; return c }
 	experiment := f0(Default())

@@ -129,7 +129,7 @@ func setScalar(v reflect.Value, n *node) bool {
 	panic("config: no rule for a field of type " + v.Type().String())
 }
 
-// asFloat reads a decimal number. "1e-4" is one, though the originals' YAML
+// asFloat reads a decimal number. "1e-4" is one, though upstream's YAML
 // reader (and the Go one) takes it for text.
 func (n *node) asFloat() (float64, bool) {
 	if n.kind != scalar || n.quoted || n.text == "" || strings.Trim(n.text, "+-.0123456789eE") != "" {

@@ -103,12 +103,12 @@ func strict(path string) bool {
 	return strings.HasPrefix(path, "model_params.") || strings.HasPrefix(path, "preprocess_params.")
 }
 
-// unusedKeys are the keys of the originals' files that nothing reads, there or
+// unusedKeys are the keys of upstream's files that nothing reads, there or
 // here, and why.
 var unusedKeys = map[string]string{
 	"device":       "this program runs on the CPU",
 	"save_freq":    "save_interval decides",
-	"batch_length": "no code of the originals reads it; batch_size and max_len decide",
+	"batch_length": "upstream never reads it; batch_size and max_len decide",
 
 	"data_params.train_data": "dataset names the folder",
 	"data_params.val_data":   "held out of dataset; validation.share and validation.files say how much",
@@ -124,20 +124,20 @@ var unusedKeys = map[string]string{
 	"train.dataloader.num_worker":    "loading runs ahead by itself",
 	"train.dataloader.pin_memory":    "this program runs on the CPU",
 
-	"model_params.fixed":                    "no code of the originals reads it",
-	"model_params.w2v":                      "no code of the originals reads it",
+	"model_params.fixed":                    "upstream never reads it",
+	"model_params.w2v":                      "upstream never reads it",
 	"model_params.use_gr_timbre_prosody":    "without effect where timbre_norm is true, which it has to be",
 	"model_params.mamba_embed_dim":          "for an encoder_type that is not supported",
 	"model_params.prob_random_mask_prosody": "for an encoder_type that is not supported",
 	"model_params.prob_random_mask_content": "for an encoder_type that is not supported",
 
-	"loss_params.base_lr":                  "no code of the originals reads it; optimizer.lr decides",
-	"loss_params.warmup_steps":             "no code of the originals reads it; optimizer.warmup_steps decides",
-	"loss_params.discriminator_iter_start": "no code of the originals uses it; train.discriminator_start decides",
-	"loss_params.lambda_spk":               "no code of the originals reads it; loss_weights.speaker decides",
-	"loss_params.lambda_mel":               "no code of the originals reads it; loss_weights.mel decides",
-	"loss_params.lambda_f0":                "no code of the originals reads it; loss_weights.f0 decides",
-	"loss_params.lambda_uv":                "no code of the originals reads it; loss_weights.uv decides",
+	"loss_params.base_lr":                  "upstream never reads it; optimizer.lr decides",
+	"loss_params.warmup_steps":             "upstream never reads it; optimizer.warmup_steps decides",
+	"loss_params.discriminator_iter_start": "upstream never uses it; train.discriminator_start decides",
+	"loss_params.lambda_spk":               "upstream never reads it; loss_weights.speaker decides",
+	"loss_params.lambda_mel":               "upstream never reads it; loss_weights.mel decides",
+	"loss_params.lambda_f0":                "upstream never reads it; loss_weights.f0 decides",
+	"loss_params.lambda_uv":                "upstream never reads it; loss_weights.uv decides",
 }
 
 // knownKeys lists every dotted key that a file of this kind may have.

@@ -74,14 +74,14 @@ func TestContentUnitsFollow(t *testing.T) {
 	}
 }
 
-// docs/training.md says of every key of the originals' files what became of it,
+// docs/training.md says of every key of upstream's files what became of it,
 // and names keys that exist.
-func TestDocsNameEveryKeyOfTheOriginals(t *testing.T) {
+func TestDocsNameEveryUpstreamKey(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join("..", "..", "docs", "training.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, doc, found := strings.Cut(string(data), "\n## Every key of the originals\n")
+	_, doc, found := strings.Cut(string(data), "\n## Every key of upstream\n")
 	if !found {
 		t.Fatal("the section is missing")
 	}

@@ -120,8 +120,8 @@ func (n *node) isNull() bool {
 	return false
 }
 
-// asBool reads the spellings of JSON and of YAML 1.1, which is what the
-// originals' reader takes.
+// asBool reads the spellings of JSON and of YAML 1.1, which is what
+// upstream's reader takes.
 func (n *node) asBool() (v, ok bool) {
 	if n.kind != scalar || n.quoted {
 		return false, false

@@ -152,7 +152,7 @@ func buildYAML(v ast.Node, depth int) (*node, error) {
 		n.text, n.quoted = v.Value.Value, true
 	case *ast.NullNode:
 	case ast.ScalarNode:
-		// The library's idea of a number is not the originals': keep the text,
+		// The library's idea of a number is not upstream's: keep the text,
 		// and let the key's type decide what it means.
 		n.text = v.GetToken().Value
 	default:

@@ -17,8 +17,8 @@ import (
 // errChanged: the file is not the one that was scanned.
 var errChanged = errors.New("has changed since the folder was scanned")
 
-// Load returns a clip's samples, mono, at the set's rate, scaled to peak 1 as the originals
-// do (Plachtaa/FAcodec, meldataset.py): what validation sees, and training before
+// Load returns a clip's samples, mono, at the set's rate, scaled to peak 1 as upstream
+// does (Plachtaa/FAcodec, meldataset.py): what validation sees, and training before
 // its gain. The slice is the caller's.
 func (s *Set) Load(ctx context.Context, c Clip) ([]float32, error) {
 	samples, shared, err := s.load(ctx, c)

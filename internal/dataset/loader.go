@@ -15,7 +15,7 @@ type LoaderOptions struct {
 	BatchSize int    // clips in a batch; 0 is 4
 	Seed      uint64 // of order and gain
 	// GainDB is the range of the random gain in dB: for each clip and epoch anew,
-	// uniform. The zero value is none, as in the originals; DefaultGainDB makes a
+	// uniform. The zero value is none, as upstream; DefaultGainDB makes a
 	// codec that knows quiet speech.
 	GainDB [2]float64
 	// Workers is how many clips are loaded and labelled at a time; 0 is one for

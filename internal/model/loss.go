@@ -11,7 +11,7 @@ import (
 type SpectralLoss []*op.SpectralLoss
 
 // MelLoss is the loss that reconstruction is trained on, for waveforms of a rate
-// in Hz (dac/nn/loss.py, MelSpectrogramLoss, with its weights as the originals set
+// in Hz (dac/nn/loss.py, MelSpectrogramLoss, with its weights as upstream sets
 // them): mean |Δ log10(max(1e-5, mel))| of each of dsp.MelScales, summed.
 func MelLoss(rate int) SpectralLoss {
 	var l SpectralLoss

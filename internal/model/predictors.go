@@ -24,8 +24,8 @@ type PredictorsConfig struct {
 // FApredictors).
 type Predictors struct {
 	PredictorsConfig
-	// Reversal is the factor on the gradients that the adversaries send back; 1 in
-	// the originals.
+	// Reversal is the factor on the gradients that the adversaries send back; 1
+	// upstream.
 	Reversal   float32
 	f0         *Predictor // f0_predictor: f0 and energy of z_p
 	phone      *Predictor // phone_predictor: of z_c

@@ -10,8 +10,8 @@ import (
 	"github.com/facodec-go/facodec/internal/dsp"
 )
 
-// OpenPitch returns the pitch teacher of a training run. path names the file of the
-// originals' pitch network (F0_path in their configurations); an empty one asks for
+// OpenPitch returns the pitch teacher of a training run. path names the file of
+// upstream's pitch network (F0_path in its configurations); an empty one asks for
 // the built-in tracker. Where there is no such file the tracker takes its place,
 // and notice, unless it is nil, is told so once. A file that cannot be read, or that
 // holds something else, is an error that names it.

@@ -22,7 +22,7 @@ const networkVersion = 1
 // voice (train.py).
 const noVoice = 5
 
-// A pitchNetwork is the originals' pitch teacher. It hears every utterance at a
+// A pitchNetwork is upstream's pitch teacher. It hears every utterance at a
 // peak of 1, as theirs does, because its log-mel is not free of the gain. Each
 // utterance is one thread's.
 type pitchNetwork struct {
@@ -32,7 +32,7 @@ type pitchNetwork struct {
 }
 
 // openPitchNetwork loads the network from a file in any of the formats of
-// checkpoints; the originals' has its tensors under "net".
+// checkpoints; upstream's has its tensors under "net".
 func openPitchNetwork(path string) (*pitchNetwork, error) {
 	file, err := weights.Open(path)
 	if err != nil {

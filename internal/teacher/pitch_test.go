@@ -19,7 +19,7 @@ import (
 	"github.com/facodec-go/facodec/internal/weights"
 )
 
-// networkArrays are the tensors of the originals' file with made-up values, but
+// networkArrays are the tensors of upstream's file with made-up values, but
 // for a last layer that gives frequencies as speech has them, some below 5 Hz.
 func networkArrays(t *testing.T) []weights.Array {
 	t.Helper()
@@ -69,7 +69,7 @@ func without(arrays []weights.Array, part string) []weights.Array {
 	return slices.DeleteFunc(slices.Clone(arrays), func(a weights.Array) bool { return strings.Contains(a.Name, part) })
 }
 
-// writeNetwork writes a file like the originals' bst.t7.
+// writeNetwork writes a file like upstream's bst.t7.
 func writeNetwork(t *testing.T, arrays []weights.Array) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "bst.t7")

@@ -1,5 +1,5 @@
 // Package teacher labels raw speech for training: a phone for every frame, a
-// speaker for every utterance, a pitch for every frame. The originals take the
+// speaker for every utterance, a pitch for every frame. Upstream takes the
 // three from pretrained networks (Plachtaa/FAcodec, train.py).
 //
 // The teachers that live here need no download: content units take the place of

@@ -9,10 +9,9 @@ import (
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
-// An Utterance is what is known of one recording: its samples at the codec's rate
-// and what teachers say of it, for each frame of its log-mel or more.
+// An Utterance is a recording with its labels, for each frame of its log-mel or more.
 type Utterance struct {
-	Wave    []float32
+	Wave    []float32 // at the codec's rate
 	F0      []float32 // Hz; unvoiced frames have 0
 	Phones  []int32   // classes
 	Speaker int32     // class
@@ -24,7 +23,7 @@ type Utterance struct {
 type Batch struct {
 	Inputs  model.Inputs
 	F0      tensor.Tensor // [B, T, 1], the normalised target
-	Energy  tensor.Tensor // [B, T, 1], the target called uv in the originals
+	Energy  tensor.Tensor // [B, T, 1], the target that upstream calls uv
 	Phones  [][]int32     // [B][T]
 	Speaker [][]int32     // [B][1]
 	Encoded model.RedecoderInputs
@@ -35,8 +34,8 @@ func (b *Batch) Size() int { return b.Inputs.Wave.B }
 
 // Features makes batches. It is used by one goroutine at a time.
 type Features struct {
-	mel         *dsp.Mel // what the codec hears
-	energy      *dsp.Mel // with filters for 16 kHz, what the pitch network hears
+	mel         *dsp.Mel // the codec's
+	energy      *dsp.Mel // with filters for 16 kHz, that of the pitch network
 	prosodyMels int
 	normF0      bool
 }
@@ -53,8 +52,7 @@ func NewFeatures(c model.CodecConfig, normF0 bool) *Features {
 	return &Features{mel: dsp.NewMel(c.Mel), energy: dsp.NewMel(energy), prosodyMels: c.Quantizer.ProsodyMels, normF0: normF0}
 }
 
-// Frames returns the number of frames of a waveform of n samples that training
-// sees: whole ones.
+// Frames returns the number of whole frames of n samples.
 func (f *Features) Frames(n int) int { return n / f.mel.Hop }
 
 // Batch crops frames frames of each utterance, from frame starts[i] on.

@@ -23,7 +23,7 @@ const (
 
 // TestGoldenTrainStep runs one whole training step at full size and compares
 // every loss, the norms of the gradients, gradients and updated parameters with
-// the originals'.
+// upstream's.
 func TestGoldenTrainStep(t *testing.T) {
 	if os.Getenv("FACODEC_HEAVY") == "" {
 		t.Skip("takes a minute and 9 GB; FACODEC_HEAVY=1 runs it")

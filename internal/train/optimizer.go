@@ -9,7 +9,7 @@ import (
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
-// Schedule is how far a step goes.
+// Schedule is the learning rate of each step.
 type Schedule struct {
 	LearningRate float64 // of the first step after the warm-up
 	Decay        float64 // factor after every step (ExponentialLR)
@@ -34,14 +34,14 @@ type AdamW struct {
 type Optimizer struct {
 	AdamW
 	Schedule
-	Clip    float64    // the largest norm of the gradient
+	Clip    float64    // norm to which the gradient is clipped
 	Steps   int        // taken
-	Moments []*Moments // one for each parameter that learns
+	Moments []*Moments // one for each parameter that is trained
 	network *nn.Network
 }
 
-// Moments are what AdamW keeps of a parameter: running means of its gradient and
-// of the square of it.
+// Moments are the state of AdamW for a parameter: running means of its gradient and
+// of its square.
 type Moments struct {
 	Param *nn.Param
 	M, V  []float32
@@ -62,7 +62,7 @@ func NewOptimizer(n *nn.Network, a AdamW, s Schedule, clip float64, region *tens
 // chunk is how much of a parameter is worth handing to another thread.
 const chunk = 1 << 16
 
-// pieces calls f for pieces of every parameter that learns, at fixed places.
+// pieces calls f for pieces of every trained parameter, which are always cut alike.
 func (o *Optimizer) pieces(pool *parallel.Pool, f func(i int, m *Moments, from, to int)) int {
 	type piece struct {
 		m        *Moments
@@ -98,8 +98,8 @@ func (o *Optimizer) Norm(pool *parallel.Pool) float64 {
 	return math.Sqrt(square)
 }
 
-// Step moves the parameters, the gradient, whose norm it is told, scaled down to
-// Clip where it is larger, and derives from them anew.
+// Step updates the parameters by the gradient, whose norm it is told and which it scales
+// down to Clip where that is larger, and derives from them what layers need.
 func (o *Optimizer) Step(norm float64, pool *parallel.Pool) error {
 	scale := 1.0
 	if o.Clip > 0 {
@@ -114,14 +114,15 @@ func (o *Optimizer) Step(norm float64, pool *parallel.Pool) error {
 	return o.network.Refresh(pool)
 }
 
-// An EMA is a running mean of parameters, which speaks better than any of them.
+// An EMA is the exponential moving average of parameters, with which a model sounds
+// better than with those of any step.
 type EMA struct {
 	Decay  float64
 	Params []*nn.Param
 	Means  [][]float32
 }
 
-// NewEMA begins with the values that the networks' parameters have; its memory is
+// NewEMA starts with the values that the networks' parameters have; its memory is
 // region's.
 func NewEMA(decay float64, region *tensor.Region, networks ...*nn.Network) *EMA {
 	e := &EMA{Decay: decay}
@@ -135,8 +136,8 @@ func NewEMA(decay float64, region *tensor.Region, networks ...*nn.Network) *EMA 
 	return e
 }
 
-// Update follows the parameters. In the first steps it follows faster, so that
-// the start is soon forgotten: at step n, counted from 0, by (1+n)/(10+n).
+// Update moves the means towards the parameters, in the first steps faster, so that the
+// start is soon forgotten: at step n, counted from 0, the decay is at most (1+n)/(10+n).
 func (e *EMA) Update(n int, pool *parallel.Pool) {
 	decay := min(e.Decay, float64(1+n)/float64(10+n))
 	pool.For(len(e.Params), func(i int) { kernel.Lerp(e.Means[i], e.Params[i].Value, float32(1-decay)) })

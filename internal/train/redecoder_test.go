@@ -344,8 +344,8 @@ func TestRedecoderValidation(t *testing.T) {
 
 // melOf is the mel distance as the validator measures it.
 func (v *Validator) melOf(truth, spoken []float32) float64 {
-	b := <-v.benches
-	defer func() { v.benches <- b }()
+	b := <-v.workers
+	defer func() { v.workers <- b }()
 	return b.speech.Compare(truth, spoken)["mel"]
 }
 

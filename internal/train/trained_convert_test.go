@@ -54,20 +54,20 @@ func choosePairs(names []string, n int, random *rand.Rand) (pairs []conversion) 
 // convert speaks held-out clips in each other's voices, prosody and content in
 // another timbre as facodec convert does, and asks a classifier of real recordings
 // who that is.
-func (j *judge) convert() {
+func (j *evaluation) convert() {
 	clips := j.validator.clips
 	var names []string
 	for _, c := range clips {
 		names = append(names, c.Name)
 	}
 	j.report.heading("Conversion between held-out clips")
-	if j.pairs = choosePairs(names, conversionPairs, rand.New(rand.NewPCG(judgeSeed, 0))); len(j.pairs) == 0 {
+	if j.pairs = choosePairs(names, conversionPairs, rand.New(rand.NewPCG(evaluationSeed, 0))); len(j.pairs) == 0 {
 		j.report.row("pairs", "none: the held-out clips are of one voice, that is in one top folder")
 		return
 	}
-	j.each(len(j.pairs), func(b *bench, i int) {
+	j.each(len(j.pairs), func(b *evaluationWorker, i int) {
 		p := &j.pairs[i]
-		p.spoken = b.Decode(j.verdicts[p.source].codes.Only(converted...), j.verdicts[p.reference].timbre, len(clips[p.source].Wave))
+		p.spoken = b.Decode(j.results[p.source].codes.Only(converted...), j.results[p.reference].timbre, len(clips[p.source].Wave))
 	})
 	voices := map[string]bool{}
 	for _, p := range j.pairs {
@@ -89,7 +89,7 @@ func (j *judge) convert() {
 // compareContent asks the content units that training learned from, which know nothing
 // of the codec, how often a conversion says what its source says: in how many frames
 // they are the same, beside a reconstruction and what chance gives.
-func (j *judge) compareContent() {
+func (j *evaluation) compareContent() {
 	blob, err := base64.StdEncoding.DecodeString(j.file.Metadata()[checkpoint.TeachersKey])
 	j.must(err)
 	units, err := teacher.ParseUnits(blob)
@@ -105,13 +105,13 @@ func (j *judge) compareContent() {
 		return float64(n) / float64(len(a))
 	}
 	converted, reconstructed, chance := make([]float64, len(j.pairs)), make([]float64, len(j.pairs)), make([]float64, len(j.pairs))
-	j.each(len(j.pairs), func(b *bench, i int) {
-		d, wave := j.verdicts[j.pairs[i].source], j.validator.clips[j.pairs[i].source].Wave
+	j.each(len(j.pairs), func(b *evaluationWorker, i int) {
+		d, wave := j.results[j.pairs[i].source], j.validator.clips[j.pairs[i].source].Wave
 		source := said(wave)
 		converted[i] = same(source, said(j.pairs[i].spoken))
 		reconstructed[i] = same(source, said(b.Decode(d.codes, d.timbre, len(wave))))
 		shuffled := slices.Clone(source)
-		rand.New(rand.NewPCG(judgeSeed, uint64(i))).Shuffle(len(shuffled), func(k, l int) {
+		rand.New(rand.NewPCG(evaluationSeed, uint64(i))).Shuffle(len(shuffled), func(k, l int) {
 			shuffled[k], shuffled[l] = shuffled[l], shuffled[k]
 		})
 		chance[i] = same(source, shuffled)
@@ -138,10 +138,10 @@ func (h heard) share(c *voiceClassifier) float64 {
 }
 
 // hear describes waves, n of them.
-func (j *judge) hear(n int, wave func(b *bench, i int) []float32, voice func(i int) string) heard {
+func (j *evaluation) hear(n int, wave func(b *evaluationWorker, i int) []float32, voice func(i int) string) heard {
 	pitch := dsp.NewPitch(dsp.StandardPitch)
 	h := heard{make([]voiceprint, n), make([]string, n)}
-	j.each(n, func(b *bench, i int) {
+	j.each(n, func(b *evaluationWorker, i int) {
 		x := wave(b, i)
 		h.prints[i], h.voices[i] = newVoiceprint(x, pitch.F0(x)), voice(i)
 	})
@@ -154,16 +154,18 @@ func (j *judge) hear(n int, wave func(b *bench, i int) []float32, voice func(i i
 // voices differ in, so that it takes all that is spoken for one voice; and of what the
 // codec makes of the training clips, to which the codec's own sound is no sign of a
 // voice. How far each can be believed is how often it is right on reconstructions.
-func (j *judge) identify() {
+func (j *evaluation) identify() {
 	clips := j.validator.clips
-	again := func(b *bench, wave []float32) []float32 { return b.Decode(b.Encode(wave), b.Timbre(wave), len(wave)) }
+	again := func(b *evaluationWorker, wave []float32) []float32 {
+		return b.Decode(b.Encode(wave), b.Timbre(wave), len(wave))
+	}
 	trained := func(i int) string { return voiceOf(j.set.Train[i].Path) }
 	held := func(i int) string { return voiceOf(clips[i].Name) }
-	recordings := j.hear(len(j.set.Train), func(_ *bench, i int) []float32 { return j.load(j.set.Train[i]) }, trained)
-	decoded := j.hear(len(j.set.Train), func(b *bench, i int) []float32 { return again(b, j.load(j.set.Train[i])) }, trained)
-	heldOut := j.hear(len(clips), func(_ *bench, i int) []float32 { return clips[i].Wave }, held)
-	reconstructed := j.hear(len(clips), func(b *bench, i int) []float32 { return again(b, clips[i].Wave) }, held)
-	toReference := j.hear(len(j.pairs), func(_ *bench, i int) []float32 { return j.pairs[i].spoken }, func(i int) string { return held(j.pairs[i].reference) })
+	recordings := j.hear(len(j.set.Train), func(_ *evaluationWorker, i int) []float32 { return j.load(j.set.Train[i]) }, trained)
+	decoded := j.hear(len(j.set.Train), func(b *evaluationWorker, i int) []float32 { return again(b, j.load(j.set.Train[i])) }, trained)
+	heldOut := j.hear(len(clips), func(_ *evaluationWorker, i int) []float32 { return clips[i].Wave }, held)
+	reconstructed := j.hear(len(clips), func(b *evaluationWorker, i int) []float32 { return again(b, clips[i].Wave) }, held)
+	toReference := j.hear(len(j.pairs), func(_ *evaluationWorker, i int) []float32 { return j.pairs[i].spoken }, func(i int) string { return held(j.pairs[i].reference) })
 	toSource := heard{toReference.prints, nil}
 	for _, p := range j.pairs {
 		toSource.voices = append(toSource.voices, held(p.source))

@@ -19,21 +19,21 @@ const (
 
 // pictures draws held-out clips, each as it was recorded, reconstructed and converted,
 // under each other and by one scale: of the first conversions, the sources that differ.
-func (j *judge) pictures(dir string) {
+func (j *evaluation) pictures(dir string) {
 	if dir == "" {
 		return
 	}
 	j.must(os.MkdirAll(dir, 0o755))
 	clips := j.validator.clips
 	drawn := map[int]bool{}
-	b := <-j.validator.benches
-	defer func() { j.validator.benches <- b }()
+	b := <-j.validator.workers
+	defer func() { j.validator.workers <- b }()
 	for _, p := range j.pairs {
 		if drawn[p.source] || len(drawn) == picturesOfClips {
 			continue
 		}
 		drawn[p.source] = true
-		d, clip := j.verdicts[p.source], clips[p.source]
+		d, clip := j.results[p.source], clips[p.source]
 		path := filepath.Join(dir, fmt.Sprintf("held_out_%d.png", len(drawn)))
 		j.draw(path, []namedWave{
 			{"recording: " + clip.Name, clip.Wave},
@@ -49,7 +49,7 @@ type namedWave struct {
 	wave []float32
 }
 
-func (j *judge) draw(path string, waves []namedWave) {
+func (j *evaluation) draw(path string, waves []namedWave) {
 	var recordings []*scope.Recording
 	for i, w := range waves {
 		sound := filepath.Join(j.t.TempDir(), fmt.Sprintf("%d.wav", i))

@@ -29,9 +29,9 @@ const dataRate = dataset.DefaultSampleRate
 // The environment of TestTrainedRun. Paths that are not absolute are below the
 // module's root.
 const (
-	judgedRun      = "FACODEC_RUN"      // a run's folder
-	judgedSpeech   = "FACODEC_SPEECH"   // what it was trained on; "" for where its config has it
-	judgedPictures = "FACODEC_PICTURES" // where pictures go; "" for none
+	evaluatedRun      = "FACODEC_RUN"      // a run's folder
+	evaluatedSpeech   = "FACODEC_SPEECH"   // what it was trained on; "" for where its config has it
+	evaluatedPictures = "FACODEC_PICTURES" // where pictures go; "" for none
 )
 
 // What a run of an hour aims at. A run that does not reach it is short and no
@@ -43,7 +43,7 @@ const (
 	aimPerplexity   = 20.0 // of every book, at least
 	aimConverted    = 0.60 // of the conversions, at least
 	conversionPairs = 20
-	judgeSeed       = 1 // of shuffling, pairs and noise
+	evaluationSeed  = 1 // of shuffling, pairs and noise
 )
 
 // TestTrainedRun judges the best checkpoint of a run, or the newest where there is
@@ -53,19 +53,19 @@ const (
 //
 // Two runs of it print the same.
 func TestTrainedRun(t *testing.T) {
-	dir := underRoot(t, os.Getenv(judgedRun))
+	dir := underRoot(t, os.Getenv(evaluatedRun))
 	if dir == "" {
 		t.Skipf("no run: %s=runs/facodec_tiny %s=DIR %s=DIR go test -run TestTrainedRun -v ./internal/train judges one",
-			judgedRun, judgedSpeech, judgedPictures)
+			evaluatedRun, evaluatedSpeech, evaluatedPictures)
 	}
-	j := openJudge(t, dir)
+	j := openEvaluation(t, dir)
 	j.start()
 	j.reconstruct()
 	j.baselines()
 	j.shuffle()
 	j.books()
 	j.convert()
-	j.pictures(underRoot(t, os.Getenv(judgedPictures)))
+	j.pictures(underRoot(t, os.Getenv(evaluatedPictures)))
 	j.report.print(t)
 }
 
@@ -83,7 +83,7 @@ func underRoot(t *testing.T, path string) string {
 }
 
 // A judge knows a checkpoint and the speech that it is judged by.
-type judge struct {
+type evaluation struct {
 	t         *testing.T
 	dir       string
 	file      *weights.File
@@ -94,16 +94,16 @@ type judge struct {
 	validator *Validator
 	report    report
 
-	first    float64   // mel distance before the first step
-	mel      float64   // and of the checkpoint
-	verdicts []verdict // of the held-out clips
-	pairs    []conversion
+	first   float64  // mel distance before the first step
+	mel     float64  // and of the checkpoint
+	results []result // of the held-out clips
+	pairs   []conversion
 }
 
-// openJudge opens the checkpoint and makes the set that the run had.
-func openJudge(t *testing.T, dir string) *judge {
+// openEvaluation opens the checkpoint and makes the set that the run had.
+func openEvaluation(t *testing.T, dir string) *evaluation {
 	t.Helper()
-	j := &judge{t: t, dir: dir}
+	j := &evaluation{t: t, dir: dir}
 	path := filepath.Join(dir, checkpointDir, bestName)
 	if _, err := os.Stat(path); err != nil {
 		all, err := checkpoints(dir)
@@ -118,7 +118,7 @@ func openJudge(t *testing.T, dir string) *judge {
 	j.file = f
 	j.config, err = config.Parse(path, []byte(f.Metadata()[checkpoint.ConfigKey]))
 	j.must(err)
-	root := underRoot(t, os.Getenv(judgedSpeech))
+	root := underRoot(t, os.Getenv(evaluatedSpeech))
 	if root == "" {
 		root = underRoot(t, j.config.Dataset)
 	}
@@ -147,14 +147,14 @@ func openJudge(t *testing.T, dir string) *judge {
 	return j
 }
 
-func (j *judge) must(err error) {
+func (j *evaluation) must(err error) {
 	j.t.Helper()
 	if err != nil {
 		j.t.Fatal(err)
 	}
 }
 
-func (j *judge) load(c dataset.Clip) []float32 {
+func (j *evaluation) load(c dataset.Clip) []float32 {
 	wave, err := j.set.Load(j.t.Context(), c)
 	if err != nil {
 		panic(err) // on a thread of the pool, where a test cannot end
@@ -163,7 +163,7 @@ func (j *judge) load(c dataset.Clip) []float32 {
 }
 
 // start judges the weights that the run began with.
-func (j *judge) start() {
+func (j *evaluation) start() {
 	src := nn.InitialWeights(model.NewCodecTraining(j.networks).Params(), uint64(j.config.Train.RandomSeed))
 	values, err := j.validator.Run(j.t.Context(), src, nil, 0)
 	j.must(err)
@@ -195,18 +195,18 @@ func voiceOf(path string) string {
 
 // reconstruct judges the checkpoint as validation does, and compares with what the
 // run logged of it.
-func (j *judge) reconstruct() {
+func (j *evaluation) reconstruct() {
 	v := j.validator
 	j.must(v.codec.Load(j.file, v.region, j.pool))
-	j.verdicts = make([]verdict, len(v.clips))
-	j.each(len(v.clips), func(b *bench, i int) { j.verdicts[i] = v.judge(b, i) })
-	values, err := v.values(j.verdicts)
+	j.results = make([]result, len(v.clips))
+	j.each(len(v.clips), func(b *evaluationWorker, i int) { j.results[i] = v.evaluate(b, i) })
+	values, err := v.values(j.results)
 	j.must(err)
 	j.mel = values[eventlog.ValidationMel]
 	j.report.heading("Reconstruction of held-out clips")
 	for _, m := range validated {
-		all := make([]float64, len(j.verdicts))
-		for i, d := range j.verdicts {
+		all := make([]float64, len(j.results))
+		for i, d := range j.results {
 			all[i] = d.metrics[m.name]
 		}
 		s := metric.Summarize(all)
@@ -223,7 +223,7 @@ func (j *judge) reconstruct() {
 
 // compareLog finds what the run logged at the checkpoint's step. It must be what was
 // measured now, in every number.
-func (j *judge) compareLog(values map[string]float64) {
+func (j *evaluation) compareLog(values map[string]float64) {
 	step, err := strconv.ParseInt(j.file.Metadata()[checkpoint.StepKey], 10, 64)
 	j.must(err)
 	logged := map[string]float64{}
@@ -274,12 +274,12 @@ func differing(a, b map[string]float64) (tags []string) {
 }
 
 // each is the validator's, with the loaded codec.
-func (j *judge) each(n int, do func(b *bench, i int)) {
+func (j *evaluation) each(n int, do func(b *evaluationWorker, i int)) {
 	j.must(j.validator.each(j.t.Context(), n, do))
 }
 
 // baselines compares with what is no codec.
-func (j *judge) baselines() {
+func (j *evaluation) baselines() {
 	b := newBaseline(len(j.set.Train), j.pool.For, func(i int) []float32 { return j.load(j.set.Train[i]) })
 	clips := j.validator.clips
 	mean, median, noise := make([]float64, len(clips)), make([]float64, len(clips)), make([]float64, len(clips))
@@ -287,7 +287,7 @@ func (j *judge) baselines() {
 		wave := clips[i].Wave
 		a := newMelAnalysis()
 		mean[i], median[i] = a.distance(wave, b.mean), a.distance(wave, b.median)
-		sound := b.noise(len(wave), rmsOf(wave), rand.New(rand.NewPCG(judgeSeed, uint64(i))))
+		sound := b.noise(len(wave), rmsOf(wave), rand.New(rand.NewPCG(evaluationSeed, uint64(i))))
 		noise[i] = metric.NewMelDistance(dataRate).Distance(wave, sound)
 	})
 	j.report.heading("Mel distance beside baselines")
@@ -305,7 +305,7 @@ func (j *judge) baselines() {
 }
 
 // number is v; a judgement by something that is none says nothing.
-func (j *judge) number(name string, v float64) float64 {
+func (j *evaluation) number(name string, v float64) float64 {
 	j.t.Helper()
 	if !finite(v) {
 		j.t.Errorf("%s: is %v", name, v)
@@ -313,7 +313,7 @@ func (j *judge) number(name string, v float64) float64 {
 	return v
 }
 
-func (j *judge) atMost(name string, share, aim float64) {
+func (j *evaluation) atMost(name string, share, aim float64) {
 	j.report.aim(name, percent(share), "at most "+percent(aim), share <= aim)
 }
 
@@ -339,7 +339,7 @@ func shuffled(c model.Codes, only string, random *rand.Rand) model.Codes {
 }
 
 // shuffle asks what the codes' order, and each part of them, is for.
-func (j *judge) shuffle() {
+func (j *evaluation) shuffle() {
 	type change struct {
 		name string
 		of   func(c model.Codes, random *rand.Rand) model.Codes
@@ -353,11 +353,11 @@ func (j *judge) shuffle() {
 	}
 	clips := j.validator.clips
 	distances := make([][]float64, len(clips)) // [clip][change]
-	j.each(len(clips), func(b *bench, i int) {
-		d, wave := j.verdicts[i], clips[i].Wave
+	j.each(len(clips), func(b *evaluationWorker, i int) {
+		d, wave := j.results[i], clips[i].Wave
 		distance := metric.NewMelDistance(dataRate)
 		for _, c := range changes {
-			spoken := b.Decode(c.of(d.codes, rand.New(rand.NewPCG(judgeSeed, uint64(i)))), d.timbre, len(wave))
+			spoken := b.Decode(c.of(d.codes, rand.New(rand.NewPCG(evaluationSeed, uint64(i)))), d.timbre, len(wave))
 			distances[i] = append(distances[i], distance.Distance(wave, spoken))
 		}
 	})
@@ -379,11 +379,11 @@ func (j *judge) shuffle() {
 }
 
 // books measures how much of every codebook is used.
-func (j *judge) books() {
+func (j *evaluation) books() {
 	codes := make([]model.Codes, len(j.set.Train))
-	j.each(len(codes), func(b *bench, i int) { codes[i] = b.Encode(j.load(j.set.Train[i])) })
-	held := make([]model.Codes, len(j.verdicts))
-	for i, d := range j.verdicts {
+	j.each(len(codes), func(b *evaluationWorker, i int) { codes[i] = b.Encode(j.load(j.set.Train[i])) })
+	held := make([]model.Codes, len(j.results))
+	for i, d := range j.results {
 		held[i] = d.codes
 	}
 	quantizer := j.networks.Codec.Quantizer

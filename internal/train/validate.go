@@ -21,29 +21,28 @@ type Clip struct {
 	Wave []float32 // at the codec's rate, peak 1
 }
 
-// A Validator hears what a codec makes of clips that it was not trained on. It
-// runs the codec as inference does, through the codes, each clip in its own
-// timbre, so that its numbers are those of a checkpoint with the same weights. They
-// depend neither on the number of threads nor on earlier runs. It serves one
-// goroutine at a time.
+// A Validator measures how a codec reconstructs clips that it was not trained on. It
+// runs the codec as inference does, through the codes, each clip with its own timbre, so
+// that the numbers are those of a checkpoint with the same weights. They depend neither
+// on the number of threads nor on earlier runs. It serves one goroutine at a time.
 type Validator struct {
 	codec   *model.Codec
 	clips   []Clip
 	samples []sample
 	region  *tensor.Region
 	pool    *parallel.Pool
-	benches chan *bench
+	workers chan *evaluationWorker
 	shown   bool // the recordings themselves have been logged
 }
 
-// A bench is what one thread works with.
-type bench struct {
+// An evaluationWorker encodes, decodes and measures clips on one thread.
+type evaluationWorker struct {
 	*model.Utterances
 	speech *metric.Speech
 }
 
 // NewValidator prepares validation of codecs of one configuration on clips. The
-// first few of them, samples, are also shown and spoken in the log. pool's threads
+// first few of them, samples, are also logged as sound and spectrograms. pool's threads
 // take a clip each. The clips' waves must not change.
 func NewValidator(c model.CodecConfig, clips []Clip, samples int, pool *parallel.Pool) (*Validator, error) {
 	if len(clips) == 0 {
@@ -56,76 +55,75 @@ func NewValidator(c model.CodecConfig, clips []Clip, samples int, pool *parallel
 	}
 	v := &Validator{
 		codec: model.NewCodec(c), clips: clips, region: &tensor.Region{}, pool: pool,
-		samples: chooseSamples(clips, samples), benches: make(chan *bench, pool.Threads()),
+		samples: chooseSamples(clips, samples), workers: make(chan *evaluationWorker, pool.Threads()),
 	}
-	for range cap(v.benches) {
+	for range cap(v.workers) {
 		speech, err := metric.NewSpeech(c.Mel.FilterRate)
 		if err != nil {
 			return nil, fmt.Errorf("validation: %w", err)
 		}
-		v.benches <- &bench{v.codec.NewUtterances(pool), speech}
+		v.workers <- &evaluationWorker{v.codec.NewUtterances(pool), speech}
 	}
 	return v, nil
 }
 
-// Close gives the validator's memory back.
+// Close releases the validator's memory.
 func (v *Validator) Close() { v.region.Free() }
 
-// A verdict is what is known of one clip.
-type verdict struct {
+// A result is what is measured of one clip.
+type result struct {
 	metrics map[string]float64
 	codes   model.Codes
 	timbre  []float32
-	spoken  []float32 // kept of samples alone
+	decoded []float32 // kept of samples alone
 }
 
-// Run judges weights and returns the means over all clips, and the use of every
+// Run validates weights and returns the means over all clips, and the use of every
 // codebook by all of them, under the tags of package eventlog that begin with
-// "val/". A metric that has no value on a clip is left out of its mean, which is
-// NaN over no clips; how many those were stands under FailedOf and the rest of the
+// "val/". A clip on which a metric has no value is left out of its mean, which is NaN
+// over no clips; how many those are is returned under FailedOf and the rest of the
 // metric's tag where there are any. Logging the values is left to the caller.
 //
-// The log, which may be nil, is given the sound and the spectrograms of the
-// samples. src is not used after Run has returned, and the memory of its weights
-// here is given back.
+// The log, which may be nil, gets the sound and the spectrograms of the samples. src is
+// not used after Run has returned, and the memory of its weights here is released.
 func (v *Validator) Run(ctx context.Context, src weights.Source, log *eventlog.Log, step int64) (map[string]float64, error) {
 	defer v.region.Free()
 	if err := v.codec.Load(src, v.region, v.pool); err != nil {
 		return nil, fmt.Errorf("validation: %w", err)
 	}
-	verdicts := make([]verdict, len(v.clips))
-	err := v.each(ctx, len(v.clips), func(b *bench, i int) { verdicts[i] = v.judge(b, i) })
+	results := make([]result, len(v.clips))
+	err := v.each(ctx, len(v.clips), func(b *evaluationWorker, i int) { results[i] = v.evaluate(b, i) })
 	if err != nil {
 		return nil, err
 	}
 	if log != nil {
-		if err := v.show(ctx, log, step, verdicts); err != nil {
+		if err := v.show(ctx, log, step, results); err != nil {
 			return nil, err
 		}
 	}
-	return v.values(verdicts)
+	return v.values(results)
 }
 
 // each calls do for 0 to n-1, on a core for each, unless ctx ends.
-func (v *Validator) each(ctx context.Context, n int, do func(b *bench, i int)) error {
+func (v *Validator) each(ctx context.Context, n int, do func(b *evaluationWorker, i int)) error {
 	v.pool.For(n, func(i int) {
 		if ctx.Err() != nil {
 			return
 		}
-		b := <-v.benches
-		defer func() { v.benches <- b }()
+		b := <-v.workers
+		defer func() { v.workers <- b }()
 		do(b, i)
 	})
 	return ctx.Err()
 }
 
-func (v *Validator) judge(b *bench, i int) verdict {
+func (v *Validator) evaluate(b *evaluationWorker, i int) result {
 	wave := v.clips[i].Wave
-	d := verdict{codes: b.Encode(wave), timbre: b.Timbre(wave)}
-	spoken := b.Decode(d.codes, d.timbre, len(wave))
-	d.metrics = b.speech.Compare(wave, spoken)
+	d := result{codes: b.Encode(wave), timbre: b.Timbre(wave)}
+	decoded := b.Decode(d.codes, d.timbre, len(wave))
+	d.metrics = b.speech.Compare(wave, decoded)
 	if i < len(v.samples) {
-		d.spoken = spoken
+		d.decoded = decoded
 	}
 	return d
 }
@@ -134,8 +132,8 @@ func (v *Validator) judge(b *bench, i int) verdict {
 // clips on which it has no value.
 const FailedOf = "val/failed_"
 
-// validated are the metrics by their tags. The others of metric.Speech say little
-// that these do not.
+// validated are the metrics by their tags. The others of metric.Speech add little to
+// them.
 var validated = []struct{ tag, name string }{
 	{eventlog.ValidationMel, metric.NameMel},
 	{eventlog.ValidationSTFT, metric.NameSTFT},
@@ -146,11 +144,11 @@ var validated = []struct{ tag, name string }{
 	{eventlog.ValidationVoicing, metric.NameF0VoicingError},
 }
 
-func (v *Validator) values(verdicts []verdict) (map[string]float64, error) {
+func (v *Validator) values(results []result) (map[string]float64, error) {
 	values := map[string]float64{}
 	for _, m := range validated {
-		all := make([]float64, len(verdicts))
-		for i, d := range verdicts {
+		all := make([]float64, len(results))
+		for i, d := range results {
 			all[i] = d.metrics[m.name]
 		}
 		s := metric.Summarize(all)
@@ -161,7 +159,7 @@ func (v *Validator) values(verdicts []verdict) (map[string]float64, error) {
 	}
 	for book, name := range v.codec.CodecConfig.Quantizer.BookNames() {
 		use := metric.NewCodebookUse(v.codec.CodecConfig.Quantizer.CodebookSize)
-		for _, d := range verdicts {
+		for _, d := range results {
 			if err := use.Add(d.codes.Books()[book]); err != nil {
 				return nil, fmt.Errorf("validation: %s: %w", name, err)
 			}

@@ -13,14 +13,13 @@ import (
 	"github.com/facodec-go/facodec/internal/weights"
 )
 
-// A RedecoderValidator hears what a redecoder makes of held-out clips: each spoken
-// anew in its own voice is judged as a Validator does a codec, and the first few
-// are also spoken in another clip's voice, to be listened to. It serves one
-// goroutine at a time.
+// A RedecoderValidator measures how a redecoder decodes held-out clips: each with its own
+// timbre, compared as a Validator does, and the first few also with another clip's, to
+// be listened to. It serves one goroutine at a time.
 type RedecoderValidator struct {
-	base      *Validator // its clips, metrics and pictures
+	base      *Validator // clips, metrics and pictures
 	redecoder *model.Redecoder
-	heard     []verdict // what the codec makes of each clip: codes and timbre
+	encoded   []result // what the codec makes of each clip: codes and timbre
 	region    *tensor.Region
 }
 
@@ -31,15 +30,15 @@ func NewRedecoderValidator(codec *model.Codec, c model.RedecoderConfig, clips []
 	if err != nil {
 		return nil, err
 	}
-	v := &RedecoderValidator{base: base, redecoder: model.NewRedecoder(c), heard: make([]verdict, len(clips)), region: &tensor.Region{}}
+	v := &RedecoderValidator{base: base, redecoder: model.NewRedecoder(c), encoded: make([]result, len(clips)), region: &tensor.Region{}}
 	pool.For(len(clips), func(i int) {
 		u := codec.NewUtterances(pool)
-		v.heard[i] = verdict{codes: u.Encode(clips[i].Wave), timbre: u.Timbre(clips[i].Wave)}
+		v.encoded[i] = result{codes: u.Encode(clips[i].Wave), timbre: u.Timbre(clips[i].Wave)}
 	})
 	return v, nil
 }
 
-// Close gives the validator's memory back.
+// Close releases the validator's memory.
 func (v *RedecoderValidator) Close() {
 	v.region.Free()
 	v.base.Close()
@@ -52,39 +51,39 @@ func (v *RedecoderValidator) Run(ctx context.Context, src weights.Source, log *e
 	if err := v.redecoder.Load(src, v.region, v.base.pool); err != nil {
 		return nil, fmt.Errorf("validation: %w", err)
 	}
-	verdicts := make([]verdict, len(v.heard))
-	err := v.base.each(ctx, len(verdicts), func(b *bench, i int) {
-		d, wave := v.heard[i], v.base.clips[i].Wave
-		d.spoken = v.speak(i, d.timbre)
-		d.metrics = b.speech.Compare(wave, d.spoken)
+	results := make([]result, len(v.encoded))
+	err := v.base.each(ctx, len(results), func(b *evaluationWorker, i int) {
+		d, wave := v.encoded[i], v.base.clips[i].Wave
+		d.decoded = v.redecode(i, d.timbre)
+		d.metrics = b.speech.Compare(wave, d.decoded)
 		if i >= len(v.base.samples) {
-			d.spoken = nil
+			d.decoded = nil
 		}
-		verdicts[i] = d
+		results[i] = d
 	})
 	if err != nil {
 		return nil, err
 	}
 	if log != nil {
-		if err := v.show(ctx, log, step, verdicts); err != nil {
+		if err := v.show(ctx, log, step, results); err != nil {
 			return nil, err
 		}
 	}
-	values, err := v.base.values(verdicts)
+	values, err := v.base.values(results)
 	maps.DeleteFunc(values, func(tag string, _ float64) bool {
 		return strings.HasPrefix(tag, eventlog.ValidationPerplexity) || strings.HasPrefix(tag, eventlog.ValidationUse)
 	})
 	return values, err
 }
 
-// speak returns a clip in the voice of timbre, as conversion does.
-func (v *RedecoderValidator) speak(clip int, timbre []float32) []float32 {
-	return v.redecoder.NewStream(timbre, v.base.pool).Push(v.heard[clip].codes, true)[:len(v.base.clips[clip].Wave)]
+// redecode returns a clip with a timbre, as conversion does.
+func (v *RedecoderValidator) redecode(clip int, timbre []float32) []float32 {
+	return v.redecoder.NewStream(timbre, v.base.pool).Push(v.encoded[clip].codes, true)[:len(v.base.clips[clip].Wave)]
 }
 
-// show logs the samples: the recordings once, each as the redecoder speaks it in its
-// own voice, with the spectrograms of both, and in the other clip's.
-func (v *RedecoderValidator) show(ctx context.Context, log *eventlog.Log, step int64, verdicts []verdict) error {
+// show logs the samples: the recordings once, each redecoded with its own timbre, with
+// the spectrograms of both, and with the other clip's.
+func (v *RedecoderValidator) show(ctx context.Context, log *eventlog.Log, step int64, results []result) error {
 	base := v.base
 	if !base.shown {
 		if err := base.showTruth(log, step); err != nil {
@@ -93,9 +92,9 @@ func (v *RedecoderValidator) show(ctx context.Context, log *eventlog.Log, step i
 		base.shown = true
 	}
 	converted := make([][]float32, len(base.samples))
-	err := base.each(ctx, len(converted), func(_ *bench, i int) {
+	err := base.each(ctx, len(converted), func(_ *evaluationWorker, i int) {
 		if s := base.samples[i]; s.reference >= 0 {
-			converted[i] = v.speak(s.clip, v.heard[s.reference].timbre)
+			converted[i] = v.redecode(s.clip, v.encoded[s.reference].timbre)
 		}
 	})
 	if err != nil {
@@ -103,7 +102,7 @@ func (v *RedecoderValidator) show(ctx context.Context, log *eventlog.Log, step i
 	}
 	l := sampleLog{log: log, step: step, rate: base.codec.Mel.FilterRate}
 	for i, s := range base.samples {
-		truth, predicted := base.clips[s.clip].Wave, verdicts[s.clip].spoken
+		truth, predicted := base.clips[s.clip].Wave, results[s.clip].decoded
 		l.audio(base.tag(eventlog.FullPredicted, i), predicted)
 		if s.reference >= 0 {
 			l.audio(base.tag(eventlog.Conversion, i), converted[i])

@@ -14,13 +14,13 @@ import (
 	"github.com/facodec-go/facodec/internal/plot"
 )
 
-// A sample is a clip that is logged, by its number, and the one in whose voice it
-// is spoken, too, -1 for none.
+// A sample is a clip that is logged, by its number, and the one that it is converted to
+// the voice of, -1 for none.
 type sample struct{ clip, reference int }
 
-// chooseSamples takes the first n clips. The voice to convert one to is that of the
-// next clip, round the end, in another folder; in the same folder where there is
-// but one, and then better of another file.
+// chooseSamples takes the first n clips. Each is converted to the voice of the next clip,
+// round the end, in another folder; in the same folder where there is only one, and then
+// rather of another file.
 func chooseSamples(clips []Clip, n int) []sample {
 	samples := make([]sample, 0, max(0, min(n, len(clips))))
 	for i := range cap(samples) {
@@ -47,7 +47,7 @@ func chooseSamples(clips []Clip, n int) []sample {
 // truthSpectrogram is the tag of the recordings' own pictures.
 const truthSpectrogram = eventlog.ValidationSpectrogram + "_gt"
 
-// alone are the parts that are heard by themselves.
+// alone are the parts that are decoded without the others.
 var alone = []struct {
 	tag   string
 	parts []model.Part
@@ -69,29 +69,29 @@ func (v *Validator) tag(base string, i int) string {
 	return base + "_" + strconv.Itoa(i+1)
 }
 
-// show logs the samples: the recordings once, and what the codec makes of them.
-// Parts alone go through the norm and the clip's own timbre as all together do;
-// converted is prosody and content under the other clip's timbre.
-func (v *Validator) show(ctx context.Context, log *eventlog.Log, step int64, verdicts []verdict) error {
+// show logs the samples: the recordings once, their reconstructions, each part decoded
+// alone with the clip's own timbre, and the conversion: prosody and content with the
+// other clip's timbre.
+func (v *Validator) show(ctx context.Context, log *eventlog.Log, step int64, results []result) error {
 	if !v.shown {
 		if err := v.showTruth(log, step); err != nil {
 			return err
 		}
 		v.shown = true
 	}
-	type spoken struct {
+	type outputs struct {
 		parts     [][]float32
 		converted []float32
 	}
-	all := make([]spoken, len(v.samples))
-	err := v.each(ctx, len(v.samples), func(b *bench, i int) {
+	all := make([]outputs, len(v.samples))
+	err := v.each(ctx, len(v.samples), func(b *evaluationWorker, i int) {
 		s := v.samples[i]
-		d, n := verdicts[s.clip], len(v.clips[s.clip].Wave)
+		d, n := results[s.clip], len(v.clips[s.clip].Wave)
 		for _, a := range alone {
 			all[i].parts = append(all[i].parts, b.Decode(d.codes.Only(a.parts...), d.timbre, n))
 		}
 		if s.reference >= 0 {
-			all[i].converted = b.Decode(d.codes.Only(converted...), verdicts[s.reference].timbre, n)
+			all[i].converted = b.Decode(d.codes.Only(converted...), results[s.reference].timbre, n)
 		}
 	})
 	if err != nil {
@@ -99,7 +99,7 @@ func (v *Validator) show(ctx context.Context, log *eventlog.Log, step int64, ver
 	}
 	l := sampleLog{log: log, step: step, rate: v.codec.Mel.FilterRate}
 	for i, s := range v.samples {
-		truth, predicted := v.clips[s.clip].Wave, verdicts[s.clip].spoken
+		truth, predicted := v.clips[s.clip].Wave, results[s.clip].decoded
 		l.audio(v.tag(eventlog.FullPredicted, i), predicted)
 		for k, a := range alone {
 			l.audio(v.tag(a.tag, i), all[i].parts[k])
