@@ -85,12 +85,15 @@ type Train struct {
 	RandomSeed               int `key:"random_seed" range:"0,2147483647"`
 	MaxEpoch                 int `key:"max_epoch" range:"-1,1000000000"` // -1: Epochs alone decides
 
-	DiscriminatorStart int     `key:"discriminator_start" range:"0,1000000000"`     // the step from which discriminators train and judge
-	ResidualMask       float64 `key:"residual_mask" redecoder:"-" frange:"0,1"`     // probability that a sample's residual is left out
-	JointParts         bool    `key:"joint_parts" redecoder:"-"`                    // prosody and content learn from the reconstruction, too
-	QuantizerDropout   float64 `key:"quantizer_dropout" redecoder:"-" frange:"0,1"` // share of a batch that is quantized by a random number of books
-	KeepCheckpoints    int     `key:"keep_checkpoints" range:"1,1000000"`           // the latest ones, besides the best
-	MaxSkippedSteps    int     `key:"max_skipped_steps" range:"1,1000000"`          // in a row, for values that are not finite, before the run stops
+	DiscriminatorStart int `key:"discriminator_start" range:"0,1000000000"` // the step from which discriminators train and judge
+	// DiscriminatorLen is the number of frames that the discriminators see of a crop, from
+	// a random one on; 0: all of them.
+	DiscriminatorLen int     `key:"discriminator_len" range:"0,10000000"`
+	ResidualMask     float64 `key:"residual_mask" redecoder:"-" frange:"0,1"`     // probability that a sample's residual is left out
+	JointParts       bool    `key:"joint_parts" redecoder:"-"`                    // prosody and content learn from the reconstruction, too
+	QuantizerDropout float64 `key:"quantizer_dropout" redecoder:"-" frange:"0,1"` // share of a batch that is quantized by a random number of books
+	KeepCheckpoints  int     `key:"keep_checkpoints" range:"1,1000000"`           // the latest ones, besides the best
+	MaxSkippedSteps  int     `key:"max_skipped_steps" range:"1,1000000"`          // in a row, for values that are not finite, before the run stops
 	// RestartCodes is the number of steps after which a codebook entry that nothing
 	// chose gets a new place; 0: never, as upstream.
 	RestartCodes int `key:"restart_codes" redecoder:"-" range:"0,1000000000"`

@@ -9,6 +9,7 @@ import (
 // the first three alone.
 type LossWeights struct {
 	Mel        float64 `key:"mel" frange:"0,1e6"`
+	Waveform   float64 `key:"waveform" frange:"0,1e6"`  // mean absolute difference of samples
 	Feature    float64 `key:"feature" frange:"0,1e6"`   // match of the discriminators' features
 	Generator  float64 `key:"generator" frange:"0,1e6"` // the discriminators' score
 	Commitment float64 `key:"commitment" redecoder:"-" frange:"0,1e6"`

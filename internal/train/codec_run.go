@@ -32,7 +32,8 @@ func OptionsOf(c *config.Config) Options {
 		AdamW:    AdamW{Beta1: o.Betas[0], Beta2: o.Betas[1], Epsilon: o.Eps, WeightDecay: o.WeightDecay},
 		Schedule: Schedule{LearningRate: o.LearningRate, Decay: o.LRDecay, Warmup: o.WarmupSteps},
 		Clip:     o.ClipGrad, ClipDiscriminator: o.ClipGradDiscriminator,
-		EMADecay: c.EMA.Decay, MeasureInterval: c.LogInterval, DiscriminatorStart: c.Train.DiscriminatorStart, Seed: uint64(c.Train.RandomSeed),
+		EMADecay: c.EMA.Decay, MeasureInterval: c.LogInterval, DiscriminatorStart: c.Train.DiscriminatorStart,
+		DiscriminatorLen: c.Train.DiscriminatorLen * c.Preprocess.Spect.HopLength, Seed: uint64(c.Train.RandomSeed),
 	}
 }
 

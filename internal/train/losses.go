@@ -30,8 +30,14 @@ var waveLosses = []loss[waveforms]{
 		func(r *op.Run, w waveforms, _ float64) float64 {
 			return w.stft.Value(r, r.Detach(w.output), w.target, 0)
 		}},
-	{named("l1", eventlog.WaveLoss, "Reconstruction", "waveform, L1", "training"), nil,
-		func(r *op.Run, w waveforms, _ float64) float64 { return r.L1(r.Detach(w.output), w.target, 0) }},
+	{named("l1", eventlog.WaveLoss, "Reconstruction", "waveform, L1", "training"),
+		func(w config.LossWeights) float64 { return w.Waveform },
+		func(r *op.Run, w waveforms, weight float64) float64 {
+			if weight == 0 {
+				w.output = r.Detach(w.output)
+			}
+			return r.L1(w.output, w.target, weight)
+		}},
 }
 
 // adversarialLosses are computed from the step on at which the discriminator begins.
@@ -158,7 +164,7 @@ func addLosses[O any](s *step, table []loss[O], o O, share float64) {
 		if l.weight != nil {
 			weight = l.weight(s.Weights)
 		}
-		if l.optional && weight == 0 || l.weight == nil && !s.measures() {
+		if weight == 0 && (l.optional || !s.measures()) {
 			continue
 		}
 		value := l.value(s.generator, o, share*weight)

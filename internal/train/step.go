@@ -125,7 +125,7 @@ func (s *step) forward(piece *Batch, first int) tensor.Tensor {
 func (s *step) discriminatorStep(piece *Batch, wave tensor.Tensor) {
 	r, share := s.discriminatorRun, s.share(piece)
 	r.Record(op.Random{})
-	both := r.ConcatBatch(piece.Inputs.Wave, r.Detach(wave))
+	both := s.discriminatorCrop(r, r.ConcatBatch(piece.Inputs.Wave, r.Detach(wave)))
 	var loss float64
 	for _, layers := range s.Discriminator.Forward(r, both) {
 		score := layers[len(layers)-1]
@@ -137,13 +137,29 @@ func (s *step) discriminatorStep(piece *Batch, wave tensor.Tensor) {
 	s.losses["discriminator"] += share * loss
 }
 
+// siteDiscriminator is where the discriminator's part of a crop is drawn (see
+// op.Random.Key).
+const siteDiscriminator = siteAugment + 1
+
+// discriminatorCrop returns what the discriminator sees of waveforms: in one step the
+// same samples of all.
+func (s *step) discriminatorCrop(r *op.Run, x tensor.Tensor) tensor.Tensor {
+	n := s.DiscriminatorLen
+	if n <= 0 || n >= x.T {
+		return x
+	}
+	random := op.Random{Seed: s.Seed, Step: uint64(s.Steps)}
+	from := int(op.Uniform(random.Key(siteDiscriminator, 0), 0) * float64(x.T-n+1))
+	return r.SliceTime(x, from, from+n)
+}
+
 // generatorStep adds the gradient of all losses of a piece to the generator's.
 func (s *step) generatorStep(piece *Batch, wave tensor.Tensor) {
 	r, target, share := s.generator, piece.Inputs.Wave, s.share(piece)
 	addLosses(s, waveLosses, waveforms{wave, target, s.mel, s.stft}, share)
 	if s.adversarial() {
-		real := s.Discriminator.Forward(r, target)
-		addLosses(s, adversarialLosses, features{real, s.Discriminator.Forward(r, wave)}, share)
+		real := s.Discriminator.Forward(r, s.discriminatorCrop(r, target))
+		addLosses(s, adversarialLosses, features{real, s.Discriminator.Forward(r, s.discriminatorCrop(r, wave))}, share)
 	}
 	s.model.addLosses(s, piece)
 	r.Backward()

@@ -20,6 +20,7 @@ type Options struct {
 	ClipDiscriminator  float64
 	EMADecay           float64 // 0 for no EMA
 	MeasureInterval    int     // of steps between those in which losses that nothing learns from are computed; 0 or 1 for all
+	DiscriminatorLen   int     // samples that the discriminator sees of a crop, at most; 0 for all
 	DiscriminatorStart int     // the step at which the discriminator begins
 	Seed               uint64
 	Deterministic      bool // no dropout
