@@ -62,7 +62,7 @@
 // with intensity stereo, of free bitrate, or with a change of rate; Opus and Vorbis
 // of more than two channels; Speex and FLAC in Ogg; all but Opus in WebM. In
 // Ogg and WebM the first track with sound is the one. Several Ogg recordings in one
-// file are read one after the other if codec and rate are the same.
+// file are read one after the other, at the rate of the first.
 //
 // # What is odd
 //

@@ -36,7 +36,8 @@ var archives = []struct{ magic, kind string }{
 	{"PAR1", "a Parquet table"}, {"PARE", "a Parquet table"}, {"ARROW1", "an Arrow table"}, {"FEA1", "a Feather table"},
 	{"ORC", "an ORC table"}, {"Obj\x01", "an Avro table"}, {"\x89HDF\r\n\x1a\n", "an HDF5 file"}, {"CDF\x01", "a NetCDF file"},
 	{"CDF\x02", "a NetCDF file"}, {"SQLite format 3\x00", "an SQLite database"}, {"\x93NUMPY", "a NumPy array"},
-	{"MATLAB 5.0 MAT", "a MATLAB file"},
+	{"MATLAB 5.0 MAT", "a MATLAB file"}, {"\x80\x04\x95", "a pickle"}, {"\x80\x05\x95", "a pickle"},
+	{"\x80\x02]", "a pickle"}, {"\x80\x02}", "a pickle"}, {"\x80\x03]", "a pickle"}, {"\x80\x03}", "a pickle"},
 }
 
 func archiveKind(head []byte) string {

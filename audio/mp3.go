@@ -108,8 +108,8 @@ func (d *mp3Decoder) checkEnd() error {
 	switch {
 	case f.count == 0:
 		return faultf(ErrEmpty, "the file has tags but no samples")
-	case missing > 1 && f.gap > 0:
-		return faultf(ErrCorrupt, "%d of %d MP3 frames are missing, and there are other bytes from byte %d on", missing, f.tag.frames, f.gap)
+	case f.gap > 0 && abs(missing) > 1:
+		return faultf(ErrCorrupt, "there are %d MP3 frames, the tag tells of %d, and there are other bytes from byte %d on", f.count, f.tag.frames, f.gap)
 	case missing > 1:
 		if err := d.src.odd(ErrTruncated, "the MP3 tag tells of %d frames, and there are %d", f.tag.frames, f.count); err != nil {
 			return err

@@ -19,8 +19,7 @@ type packetDecoder interface {
 }
 
 // oggDecoder decodes the first stream of sound in an Ogg file, and those of further
-// recordings appended to it, which Ogg allows ("chained") if they are of the same
-// codec and rate. Sound is missing where the count of samples on a page tells so, or a
+// recordings appended to it, which Ogg allows ("chained"), at the rate of the first. Sound is missing where the count of samples on a page tells so, or a
 // packet has a part only.
 type oggDecoder struct {
 	src     *source
@@ -28,12 +27,13 @@ type oggDecoder struct {
 	unread  bool // page is read, but not used
 	packets oggPackets
 	codec   packetDecoder
-	ready   bool // all headers are read
-	ended   bool // the stream's last page is read
-	damaged bool // a page with a wrong checksum may be one of ours that is missing
-	hole    bool // the numbers of pages do not fit, and no count has told yet what that means
-	first   Info // of the first recording
-	width   int  // values of a frame
+	ready   bool              // all headers are read
+	ended   bool              // the stream's last page is read
+	damaged bool              // a page with a wrong checksum may be one of ours that is missing
+	hole    bool              // the numbers of pages do not fit, and no count has told yet what that means
+	first   Info              // of the first recording
+	width   int               // values of a frame
+	link    *channelResampler // of a further recording with another rate
 
 	// Positions in samples, as decoded:
 	done int64 // so far
@@ -169,6 +169,9 @@ func (d *oggDecoder) read(dst []float32) (int, error) {
 func (d *oggDecoder) advance() error {
 	if !d.unread {
 		if err := d.nextPage(); err == io.EOF {
+			if d.flushLink() {
+				return nil
+			}
 			return d.checkEnd()
 		} else if err != nil {
 			return err
@@ -177,6 +180,10 @@ func (d *oggDecoder) advance() error {
 	d.unread = false
 	p := &d.page
 	if p.flags&oggFirst != 0 && (d.ready || d.ended) {
+		if d.flushLink() {
+			d.unread = true
+			return nil
+		}
 		if err := d.checkEnd(); err != io.EOF {
 			return err
 		}
@@ -296,7 +303,7 @@ func (d *oggDecoder) trim() {
 		case ahead < 0 && !d.ended:
 			d.base = ahead
 			// Vorbis cuts off a beginning so; Opus has its own count for that.
-			if d.first.Encoding == "vorbis" {
+			if _, vorbis := d.codec.(*vorbisDecoder); vorbis {
 				d.skip = max(d.skip, -ahead)
 			}
 		}
@@ -307,6 +314,19 @@ func (d *oggDecoder) trim() {
 	}
 	start := min(max(from, d.skip), end)
 	d.out = d.buf[int(start-from)*d.width : int(end-from)*d.width]
+	if d.link != nil {
+		d.out = d.link.process(d.out)
+	}
+}
+
+// flushLink makes out what a recording that is converted has left at its end, if any is.
+func (d *oggDecoder) flushLink() bool {
+	if d.link == nil {
+		return false
+	}
+	d.out = d.link.flush()
+	d.link = nil
+	return true
 }
 
 // nextRecording begins a recording that is appended to the one that ended.
@@ -315,11 +335,15 @@ func (d *oggDecoder) nextRecording() error {
 		return err
 	}
 	encoding, rate, _ := d.codec.format()
-	if encoding != d.first.Encoding || rate != d.first.SampleRate {
-		return faultf(ErrUnsupported, "a second recording in the file, %s at %d Hz after %s at %d Hz",
-			encoding, rate, d.first.Encoding, d.first.SampleRate)
+	if encoding == d.first.Encoding && rate == d.first.SampleRate {
+		return nil
 	}
-	return nil
+	err := d.src.odd(ErrUnsupported, "a further recording in the file is %s at %d Hz, after %s at %d Hz",
+		encoding, rate, d.first.Encoding, d.first.SampleRate)
+	if err == nil && rate != d.first.SampleRate {
+		d.link, err = newChannelResampler(d.width, rate, d.first.SampleRate)
+	}
+	return err
 }
 
 func (d *oggDecoder) close() error { return d.src.close() }

@@ -126,6 +126,24 @@ func TestChainedOgg(t *testing.T) {
 	mustEqual(t, "both", mustReadBytes(t, both), append(a, b...))
 }
 
+// One of another codec and rate is converted to the rate of the first.
+func TestChainedOggOfAnotherKind(t *testing.T) {
+	opus, vorbis := clipBytes(t, "speech.opus"), clipBytes(t, "stereo44k.ogg")
+	a, _ := mustRead(t, "speech.opus")
+	b, _ := mustRead(t, "stereo44k.ogg")
+	resampler, err := NewResampler(44100, 48000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := append(append([]float32{}, a...), resampler.Flush(resampler.Process(nil, b))...)
+	want = append(want, a...)
+	content := bytes.Join([][]byte{opus, vorbis, opus}, nil)
+	mustEqual(t, "three", mustReadBytes(t, content), want)
+	if _, _, err := readStrict(writeFile(t, "x.ogg", content)); !errors.Is(err, ErrUnsupported) {
+		t.Errorf("a strict reader says %v", err)
+	}
+}
+
 // Of several streams the first with sound is read.
 func TestOggWithOtherStreams(t *testing.T) {
 	pages := oggPages(t, clipBytes(t, "mono16k.ogg"))
@@ -161,7 +179,6 @@ func TestOggFaults(t *testing.T) {
 		"a page missing":        {append(bytes.Clone(opus[:len(oggPages(t, opus)[0])]), bytes.Join(oggPages(t, opus)[2:], nil)...), ErrCorrupt, "missing"},
 		"checksum":              {append(bytes.Clone(vorbis[:len(vorbis)-1]), vorbis[len(vorbis)-1]^1), ErrCorrupt, "checksum"},
 		"speex behind":          {append(bytes.Clone(opus), append(onePage(1, oggFirst, "Speex   1.2"), onePage(1, 0, "x")...)...), ErrUnsupported, "second recording in the file is Ogg Speex"},
-		"another codec behind":  {append(bytes.Clone(opus), vorbis...), ErrUnsupported, "second recording"},
 		"speex":                 {onePage(1, oggFirst, "Speex   1.2"), ErrNoFFmpeg, "Speex"},
 		"flac":                  {onePage(1, oggFirst, "\x7fFLAC"), ErrNoFFmpeg, "FLAC"},
 		"only video":            {append(onePage(1, oggFirst, "\x80theora"), onePage(1, 0, "x")...), ErrNoFFmpeg, "Ogg without"},

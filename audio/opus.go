@@ -17,7 +17,7 @@ const (
 // opusDecoder decodes Opus (RFC 6716) as it is put into Ogg (RFC 7845) and WebM. Of
 // the decoders tried, gopus v0.1.1 differs from libopus by rounding only (133 dB and
 // more, bit for bit in speech mode), pion/opus v0.1.0 by 42 to 121 dB. The one fault of
-// gopus, see findings/gopus-mono-packets.sh, is worked around in decodePacket.
+// gopus, see findings/gopus_mono_packets.sh, is worked around in decodePacket.
 type opusDecoder struct {
 	dec      *gopus.Decoder
 	mono     *gopus.Decoder // of a stream of two channels; nil where it is not needed
