@@ -55,8 +55,8 @@ func (l *ImageConv) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
 // batchNormEpsilon is PyTorch's default for BatchNorm2d.
 const batchNormEpsilon = 1e-5
 
-// A BatchNorm is PyTorch's BatchNorm2d in evaluation mode with a leaky ReLU behind
-// it, over images; keys weight, bias, running_mean, running_var [dim], and
+// A BatchNorm is PyTorch's BatchNorm2d in evaluation mode, followed by a leaky ReLU,
+// over images; keys weight, bias, running_mean, running_var [dim], and
 // num_batches_tracked, which nothing reads.
 type BatchNorm struct{ norm op.ChannelNorm }
 

@@ -40,8 +40,8 @@ func (p *Param) Len() int { return product(p.Shape) }
 type Network struct {
 	Prefix string // of every parameter's name, without the dot
 	Params []*Param
-	// Frozen keeps the parameters of a network in training from collecting
-	// gradients, while what stands before it does.
+	// Frozen stops the accumulation of the parameters' gradients; gradients still
+	// pass through to the network's input.
 	Frozen  bool
 	buffers []string
 	derive  []func(*Loader) error

@@ -163,7 +163,7 @@ func (r *Run) activate(act Activation, y tensor.Tensor, b, at int, x tensor.Tens
 }
 
 // LeakyReLU returns x where it is positive and slope·x elsewhere. It takes x. The
-// sign of the result is that of x, so the backward pass needs no more.
+// result has the sign of x, so the backward pass needs only the result.
 func (r *Run) LeakyReLU(x tensor.Tensor, slope float32) tensor.Tensor {
 	y := r.New(x.B, x.T, x.C)
 	r.pool.Split(len(y.Data), grainValues, func(from, to int) {

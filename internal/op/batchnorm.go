@@ -5,8 +5,8 @@ import (
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
-// A ChannelNorm is a normalisation with fixed statistics, a factor and an offset
-// for each channel, with a leaky ReLU behind it: v = x·Scale + Shift, times Slope
+// A ChannelNorm is batch normalisation with fixed statistics, a factor and an offset
+// for each channel, followed by a leaky ReLU: v = x·Scale + Shift, times Slope
 // where that is negative.
 type ChannelNorm struct {
 	Scale, Shift []float32
@@ -16,7 +16,7 @@ type ChannelNorm struct {
 // NormPool normalises an image, every frame a sequence over its bins, and keeps
 // the largest of every pool bins: x [frames, bins, C] → [frames, bins/pool, C].
 // Bins that do not fill a pool are left out, as by PyTorch's MaxPool2d. It is for
-// networks that only infer: a recording run does not record it.
+// inference only: a recording run does not record it.
 func NormPool(r *Run, n ChannelNorm, x tensor.Tensor, pool int) tensor.Tensor {
 	y := r.New(x.B, x.T/pool, x.C)
 	r.pool.Split(x.B, max(1, grainValues/(x.T*x.Stride)), func(from, to int) {

@@ -18,7 +18,7 @@ const frameTaps = 3
 // pad returns the bins of padding on each side.
 func (s Conv2DShape) pad() int { return (s.Bins - 1) / 2 }
 
-// Out returns the number of bins that come of bins.
+// Out returns the number of output bins for a number of input bins.
 func (s Conv2DShape) Out(bins int) int { return (bins-1)/s.Stride + 1 }
 
 // Conv2D returns the convolution of spectrograms of the given number of frames:
@@ -26,9 +26,9 @@ func (s Conv2DShape) Out(bins int) int { return (bins-1)/s.Stride + 1 }
 // [B·frames, bins', out]. The filter's taps run over (frame, bin), bins being
 // the faster.
 //
-// What the taps of a frame see of its bins is laid out side by side first, so that
-// all positions of a spectrogram are the rows of one product: the bands of a
-// spectrogram are too narrow for products of their own.
+// The input windows of each frame are first laid out side by side (im2col over the
+// bins), so that all positions of a spectrogram are the rows of one product: its bands
+// are too narrow for a product each.
 func (r *Run) Conv2D(f Filter, s Conv2DShape, x tensor.Tensor, frames int) tensor.Tensor {
 	f = r.packed(f)
 	y := r.New(x.B, s.Out(x.T), f.Panels.N)

@@ -129,8 +129,8 @@ func (r *Run) CrossEntropy(logits tensor.Tensor, labels [][]int32, weight float6
 }
 
 // Focal is (1 - e^-ce)²·ce, ce being the mean cross-entropy over all rows
-// (losses.py, FocalLoss, γ = 2). Where the batch is cut into pieces, batch is the
-// ce of the whole of it; NaN otherwise.
+// (losses.py, FocalLoss, γ = 2). With gradient accumulation, batch is the ce of the
+// whole batch; NaN otherwise.
 func (r *Run) Focal(logits tensor.Tensor, labels [][]int32, batch, weight float64) float64 {
 	ce := r.crossEntropy(logits, labels, func(ce float64) float64 {
 		if !math.IsNaN(batch) {

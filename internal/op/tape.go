@@ -39,7 +39,7 @@ func (r *Run) RequireGrad(x tensor.Tensor) tensor.Tensor {
 	return x
 }
 
-// Detach returns x as a constant, for the memory of x is still its owner's.
+// Detach returns x as a constant, without gradient, whose memory is still that of x.
 func (r *Run) Detach(x tensor.Tensor) tensor.Tensor {
 	x.Var, x.Borrowed = 0, true
 	return x
