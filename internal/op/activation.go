@@ -115,10 +115,6 @@ func (r *Run) Activate(act Activation, x tensor.Tensor) tensor.Tensor {
 	return y
 }
 
-// blockRows is the number of rows over which sums over time are taken at a time,
-// whatever the number of threads, so that the result does not depend on it.
-const blockRows = 512
-
 // activationGrad writes dx for the rows of dy from row at of each sequence on, and
 // accumulates the gradient of the activation's parameters.
 func (r *Run) activationGrad(act Activation, dx, dy tensor.Tensor, at int, x tensor.Tensor) {
@@ -140,9 +136,6 @@ func (r *Run) activationGrad(act Activation, dx, dy tensor.Tensor, at int, x ten
 	}
 	r.Free(sums)
 }
-
-// grainValues is the least number of values for which another thread is worthwhile.
-const grainValues = 1 << 14
 
 // activate writes act of the rows of x's sequence xb into y's sequence b from
 // row at on.

@@ -1,8 +1,6 @@
 package op
 
 import (
-	"fmt"
-
 	"github.com/facodec-go/facodec/internal/kernel"
 	"github.com/facodec-go/facodec/internal/tensor"
 )
@@ -95,10 +93,4 @@ func (r *Run) accumulateScaledGrad(x, dy tensor.Tensor, s float32) {
 		dx.Data[i] = s * v
 	}
 	r.accumulateGrad(x, dx)
-}
-
-func same(a, b tensor.Tensor) {
-	if a.B != b.B || a.T != b.T || a.C != b.C {
-		panic(fmt.Sprintf("op: [%d %d %d] beside [%d %d %d]", a.B, a.T, a.C, b.B, b.T, b.C))
-	}
 }

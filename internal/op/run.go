@@ -13,6 +13,7 @@
 package op
 
 import (
+	"fmt"
 	"math/bits"
 	"unsafe"
 
@@ -195,4 +196,18 @@ func classOf(n int) int {
 	n = max(n, 64)
 	step := 1 << max(bits.Len(uint(n-1))-3, 0)
 	return (n + step - 1) / step * step
+}
+
+// grainValues is the least number of values for which another thread is worthwhile.
+const grainValues = 1 << 14
+
+// blockRows is the number of rows over which sums over time are taken at a time,
+// whatever the number of threads, so that the result does not depend on it.
+const blockRows = 512
+
+// same panics where two tensors differ in shape.
+func same(a, b tensor.Tensor) {
+	if a.B != b.B || a.T != b.T || a.C != b.C {
+		panic(fmt.Sprintf("op: [%d %d %d] beside [%d %d %d]", a.B, a.T, a.C, b.B, b.T, b.C))
+	}
 }
