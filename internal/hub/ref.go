@@ -32,7 +32,7 @@ func (r Ref) String() string {
 		if specialRevision.FindString(r.Revision) == r.Revision {
 			s += "@" + r.Revision
 		} else {
-			s += "@" + strings.ReplaceAll(r.Revision, "/", "%2F")
+			s += "@" + strings.NewReplacer("%", "%25", "/", "%2F").Replace(r.Revision)
 		}
 	}
 	if r.File != "" {
