@@ -179,7 +179,8 @@ func (r *Reader) Channels() int { return r.width }
 func (r *Reader) Notices() []string { return slices.Clone(r.src.list) }
 
 // Samples returns how many samples of each channel Read delivers in all, or -1 where
-// only reading to the end can tell. For FLAC it is the file's word, checked at its end.
+// only reading to the end can tell. For FLAC, and a WAV that is a stream, it is the
+// file's word, checked at its end.
 func (r *Reader) Samples() int64 {
 	info := r.dec.info()
 	if info.Frames < 0 || r.resample == nil {

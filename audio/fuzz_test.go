@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -52,7 +53,9 @@ func fuzzDrain(t *testing.T, open func() (*Reader, error), limit int) ([]float32
 				t.Fatalf("more than %d samples", limit)
 			}
 		}
-		if err == io.EOF && info.Frames >= 0 && info.Frames != int64(len(all)) {
+		// The header of a stream may tell of one frame more, of which there is a part.
+		part := strings.Contains(strings.Join(r.Notices(), ""), "the last frame has") && info.Frames == int64(len(all))+1
+		if err == io.EOF && info.Frames >= 0 && info.Frames != int64(len(all)) && !part {
 			t.Fatalf("%d samples, %d announced", len(all), info.Frames)
 		}
 	}
