@@ -293,16 +293,6 @@ func (c *Config) FrameRate() float64 {
 // lists them once.
 func (c *Config) Unused() []string { return append([]string(nil), c.unused...) }
 
-// Unknown returns those of Unused that are no key of upstream's or ours:
-// misspelled, likely. For training they are errors: see CheckTraining.
-func (c *Config) Unknown() []string {
-	var keys []string
-	for _, u := range c.unknown {
-		keys = append(keys, u.path)
-	}
-	return keys
-}
-
 // Equal says whether two configs mean the same; keys without effect do not count.
 func (c *Config) Equal(other *Config) bool {
 	a, errA := c.JSON()

@@ -42,8 +42,8 @@ func TestLoadOriginals(t *testing.T) {
 			if unused := strings.Join(got.Unused(), " "); unused != tc.unused {
 				t.Errorf("unused keys:\n%s\nwant\n%s", unused, tc.unused)
 			}
-			if len(got.Unknown()) > 0 {
-				t.Errorf("unknown keys %v", got.Unknown())
+			if len(got.unknown) > 0 {
+				t.Errorf("unknown keys %v", got.unknown)
 			}
 			if got.IsRedecoder() != (tc.want.Redecoder != nil) {
 				t.Errorf("IsRedecoder() = %v", got.IsRedecoder())
@@ -178,8 +178,8 @@ func TestUnknownOutsideTheModel(t *testing.T) {
 	if got := strings.Join(c.Unused(), " "); got != "zebra train.random_sed train.batch_size" {
 		t.Errorf("Unused() = %s", got)
 	}
-	if got := strings.Join(c.Unknown(), " "); got != "zebra train.random_sed" {
-		t.Errorf("Unknown() = %s", got)
+	if err := c.CheckTraining(); err == nil || !strings.Contains(err.Error(), "2 unknown keys: zebra on line 1 ") || !strings.Contains(err.Error(), "train.random_sed on line 4 ") {
+		t.Errorf("for training: %v", err)
 	}
 }
 

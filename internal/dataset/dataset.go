@@ -143,9 +143,6 @@ type Stats struct {
 // Root returns the folder.
 func (s *Set) Root() string { return s.root }
 
-// SampleRate returns the rate of all samples, in Hz.
-func (s *Set) SampleRate() int { return s.rate }
-
 // Fingerprint names the clips, in their order, whatever the files' times. Runs
 // resume exactly on sets of the same fingerprint.
 func (s *Set) Fingerprint() string {
