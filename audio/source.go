@@ -22,7 +22,6 @@ type source struct {
 	keep bool        // decoders deliver all channels, interleaved
 	notices
 	stop func() bool // no longer heed the context
-	ctx  context.Context
 }
 
 // openSource opens a file or a named pipe. Its errors name the file.
@@ -40,7 +39,7 @@ func openSource(ctx context.Context, path string) (*source, error) {
 		return nil, readError(path, plainError(err))
 	}
 	src := newSource(f, path)
-	src.file, src.ctx = f, ctx
+	src.file = f
 	if info.Mode().IsRegular() {
 		src.size, src.stat = info.Size(), info
 	} else {
