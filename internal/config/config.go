@@ -85,7 +85,7 @@ type Train struct {
 	RandomSeed               int `key:"random_seed" range:"0,2147483647"`
 	MaxEpoch                 int `key:"max_epoch" range:"-1,1000000000"` // -1: Epochs alone decides
 
-	DiscriminatorStart int `key:"discriminator_start" range:"0,1000000000"` // the step from which discriminators train and judge
+	DiscriminatorStart int `key:"discriminator_start" range:"0,1000000000"` // the step from which discriminators are trained and used
 	// DiscriminatorLen is the number of frames that the discriminators see of a crop, from
 	// a random one on; 0: all of them.
 	DiscriminatorLen int     `key:"discriminator_len" range:"0,10000000"`
@@ -95,7 +95,7 @@ type Train struct {
 	KeepCheckpoints  int     `key:"keep_checkpoints" range:"1,1000000"`           // the latest ones, besides the best
 	MaxSkippedSteps  int     `key:"max_skipped_steps" range:"1,1000000"`          // in a row, for values that are not finite, before the run stops
 	// RestartCodes is the number of steps after which a codebook entry that nothing
-	// chose gets a new place; 0: never, as upstream.
+	// chose is replaced; 0: never, as upstream.
 	RestartCodes int `key:"restart_codes" redecoder:"-" range:"0,1000000000"`
 	// NormaliseCodes keeps codebook entries at the length √codebook_dim, so that they
 	// cannot run away.
@@ -174,7 +174,7 @@ type DAC struct {
 	SampleRate   int   `key:"sr" range:"1000,384000"` // as in preprocess_params
 }
 
-// Discriminator is what training judges sound with. All keys are ours, named as
+// Discriminator describes the discriminators. All keys are ours, named as
 // the arguments in upstream's code.
 type Discriminator struct {
 	Periods     []int `key:"periods" range:"1,1000" len:"0,16"`     // one MPD each
@@ -183,7 +183,7 @@ type Discriminator struct {
 	MRDChannels int   `key:"mrd_channels" range:"1,4096"`
 }
 
-// Redecoder is the voice conversion model that decodes codes anew.
+// Redecoder is the voice conversion model, which decodes codes with another timbre.
 type Redecoder struct {
 	DecoderCausal   bool   `key:"decoder_causal"` // of its WN and its decoder
 	DecoderLSTM     int    `key:"decoder_lstm" range:"0,4"`

@@ -50,22 +50,22 @@ func tiny() *Config {
 		FFTSizes:    []int{1024},
 		MRDChannels: 8,
 	}
-	// Few steps: a small network bears large ones, which become smaller by half in
-	// 7,000; the encoder, which learns from unmasked samples alone, gets more of them;
-	// and the coarse shape is learned first, at half the cost.
+	// Few steps: a small network bears a high rate, which is halved in 7,000; the encoder,
+	// which is trained by unmasked samples only, gets more of them; and without
+	// discriminators, at half the cost, the coarse shape is learned first.
 	c.Optimizer.LearningRate, c.Optimizer.LRDecay = 1e-3, 0.9999
 	c.Train.ResidualMask = 0.5
 	c.Train.DiscriminatorStart = 1500
-	// Of random weights every frame has the same code, and nothing is learned from it;
-	// at that rate entries and what is drawn to them run away within fifty steps, and
-	// nine of ten are never chosen: begin with some that tell frames apart, hold them
-	// together, give the unchosen another place, and the adversaries, which drive them,
-	// a tenth of their say. Content learns slowest.
+	// With random weights every frame has the same code, and nothing is learned from it; at
+	// that rate codebook entries, and the projected inputs that follow them, diverge within
+	// fifty steps, and nine of ten entries are never chosen. So: initialize from data, fix
+	// the norm of entries, restart unused ones, and reverse a tenth of the adversaries'
+	// gradients, which drive the divergence. Content is learned slowest.
 	c.Optimizer.WarmupSteps = 100
 	c.Train.DataInit, c.Train.NormaliseCodes, c.Train.RestartCodes, c.Train.Reversal = true, true, 100, 0.1
 	c.Loss.Commitment, c.Loss.Content = 2, 10
-	// A few voices become three times as many; and because each says something of its own,
-	// which would tell whose voice it is, the decoder speaks in the others', too.
+	// Speed perturbation makes three voices of one; and because each says something
+	// different, which would tell the voice, the decoder is trained on conversions, too.
 	c.Loss.Conversion = 5
 	c.Augment.GainDB, c.Augment.Speed = [2]float64{-12, 0}, 0.15
 	return c

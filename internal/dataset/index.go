@@ -197,7 +197,7 @@ func readIndex(dir string, h header, tell func(path, reason string)) map[string]
 		entries, err = parse(data, h)
 	}
 	if err != nil && !errors.Is(err, errOther) {
-		tell(file, fmt.Sprintf("this index is not used, and is made anew: %v", fileerr.Cause(err)))
+		tell(file, fmt.Sprintf("this index is not used, and is rebuilt: %v", fileerr.Cause(err)))
 	}
 	known := make(map[string]entry, len(entries))
 	for _, e := range entries {

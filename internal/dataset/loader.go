@@ -14,7 +14,7 @@ import (
 type LoaderOptions struct {
 	BatchSize int    // clips in a batch; 0 is 4
 	Seed      uint64 // of order and gain
-	// GainDB is the range of the random gain in dB: for each clip and epoch anew,
+	// GainDB is the range of the random gain in dB: drawn for each clip and epoch,
 	// uniform. The zero value is none, as upstream; DefaultGainDB makes a
 	// codec that knows quiet speech.
 	GainDB [2]float64

@@ -122,7 +122,7 @@ func (s *store) read(ctx context.Context, file string, c Clip) (samples []float3
 		return nil, false, nil
 	}
 	name := s.name(c.Path, c.Size, c.ModTime)
-	for range 2 { // a damaged one is written anew, once
+	for range 2 { // a damaged one is written again, once
 		written, err := s.ensure(ctx, file, name, s.samples[c.Path])
 		if written == 0 || err != nil {
 			return nil, false, err
@@ -136,7 +136,7 @@ func (s *store) read(ctx context.Context, file string, c Clip) (samples []float3
 	return nil, false, nil
 }
 
-// drop forgets a stored file that cannot be read, but for one that was written anew
+// drop forgets a stored file that cannot be read, but for one that was written again
 // since.
 func (s *store) drop(name string, written int, samples int64) {
 	s.mu.Lock()

@@ -22,7 +22,7 @@ func MelLoss(rate int) SpectralLoss {
 	return l
 }
 
-// melSpectrum is what dsp.Mel computes, for waveforms that a network has spoken.
+// melSpectrum is what dsp.Mel computes, for waveforms that a network has decoded.
 func melSpectrum(c dsp.MelConfig) *op.MelSpectrogram {
 	return &op.MelSpectrogram{STFT: op.NewPaddedSTFT(c.FFT, c.Window, c.Hop), Bands: dsp.NewFilterbank(dsp.HTKFilters(c))}
 }

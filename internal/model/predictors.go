@@ -12,7 +12,7 @@ import (
 type PredictorsConfig struct {
 	Latent           int
 	Phones, Speakers int // classes
-	// ContentF0 and ProsodyPhone let the adversaries hear z_c and z_p too.
+	// ContentF0 and ProsodyPhone add z_c and z_p to the inputs of the adversaries.
 	ContentF0, ProsodyPhone bool
 	// GlobalF0 says that rev_global_f0_predictor exists, which takes no part in any
 	// loss.

@@ -22,8 +22,8 @@ const networkVersion = 1
 // voice (train.py).
 const noVoice = 5
 
-// A pitchNetwork is upstream's pitch teacher. It hears every utterance at a
-// peak of 1, as theirs does, because its log-mel is not free of the gain. Each
+// A pitchNetwork is upstream's pitch teacher. It sees every utterance at a peak of 1, as
+// upstream, because its log-mel depends on the gain. Each
 // utterance is one thread's.
 type pitchNetwork struct {
 	net   *model.JDC

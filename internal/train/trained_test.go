@@ -46,7 +46,7 @@ const (
 	evaluationSeed  = 1 // of shuffling, pairs and noise
 )
 
-// TestTrainedRun judges the best checkpoint of a run, or the newest where there is
+// TestTrainedRun evaluates the best checkpoint of a run, or the newest where there is
 // no best one, on the clips that were held out of the training, and prints a table:
 //
 //	FACODEC_RUN=runs/facodec_tiny go test -run TestTrainedRun -v ./internal/train
@@ -55,7 +55,7 @@ const (
 func TestTrainedRun(t *testing.T) {
 	dir := underRoot(t, os.Getenv(evaluatedRun))
 	if dir == "" {
-		t.Skipf("no run: %s=runs/facodec_tiny %s=DIR %s=DIR go test -run TestTrainedRun -v ./internal/train judges one",
+		t.Skipf("no run: %s=runs/facodec_tiny %s=DIR %s=DIR go test -run TestTrainedRun -v ./internal/train evaluates one",
 			evaluatedRun, evaluatedSpeech, evaluatedPictures)
 	}
 	j := openEvaluation(t, dir)
@@ -82,7 +82,7 @@ func underRoot(t *testing.T, path string) string {
 	return path
 }
 
-// A judge knows a checkpoint and the speech that it is judged by.
+// An evaluation has a checkpoint and the speech that it is evaluated on.
 type evaluation struct {
 	t         *testing.T
 	dir       string
@@ -162,7 +162,7 @@ func (j *evaluation) load(c dataset.Clip) []float32 {
 	return wave
 }
 
-// start judges the weights that the run began with.
+// start evaluates the weights that the run began with.
 func (j *evaluation) start() {
 	src := nn.InitialWeights(model.NewCodecTraining(j.networks).Params(), uint64(j.config.Train.RandomSeed))
 	values, err := j.validator.Run(j.t.Context(), src, nil, 0)
@@ -193,7 +193,7 @@ func voiceOf(path string) string {
 	return folder
 }
 
-// reconstruct judges the checkpoint as validation does, and compares with what the
+// reconstruct evaluates the checkpoint as validation does, and compares with what the
 // run logged of it.
 func (j *evaluation) reconstruct() {
 	v := j.validator
@@ -304,7 +304,7 @@ func (j *evaluation) baselines() {
 	j.report.row("of the noise", percent(of("noise of the mean spectrum at each clip's RMS", noise)))
 }
 
-// number is v; a judgement by something that is none says nothing.
+// number is v, which fails the test where it is not finite.
 func (j *evaluation) number(name string, v float64) float64 {
 	j.t.Helper()
 	if !finite(v) {

@@ -99,7 +99,7 @@ func (h hearing) decode(codes model.Codes, timbre []float32, n int) (wave []floa
 }
 
 // TestValidation compares with the streams and the metrics themselves, on one to
-// three threads, and after other weights have been judged in between.
+// three threads, and after other weights have been validated in between.
 func TestValidation(t *testing.T) {
 	clips := heldOut(t)
 	h := newHearing(t, learned(7))
