@@ -159,3 +159,41 @@ func (nothing) Import(path string) (*types.Package, error) {
 	pkg.MarkComplete()
 	return pkg, nil
 }
+
+// TestSmallAPI: the root package is read in ten minutes.
+func TestSmallAPI(t *testing.T) {
+	paths, _ := filepath.Glob("*.go")
+	files, typeNames, functions, methods := 0, 0, 0, 0
+	for _, path := range paths {
+		if strings.HasSuffix(path, "_test.go") {
+			continue
+		}
+		files++
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range file.Decls {
+			switch d := d.(type) {
+			case *ast.FuncDecl:
+				switch {
+				case !d.Name.IsExported():
+				case d.Recv == nil:
+					functions++
+				default:
+					methods++
+				}
+			case *ast.GenDecl:
+				for _, spec := range d.Specs {
+					if s, ok := spec.(*ast.TypeSpec); ok && s.Name.IsExported() {
+						typeNames++
+					}
+				}
+			}
+		}
+	}
+	t.Logf("%d files, %d types, %d functions, %d methods", files, typeNames, functions, methods)
+	if files > 14 || typeNames > 16 || functions > 14 || methods > 60 {
+		t.Errorf("%d files, %d types, %d functions, %d methods: at most 14, 16, 14 and 60", files, typeNames, functions, methods)
+	}
+}

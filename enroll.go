@@ -13,7 +13,7 @@ import (
 type VoiceEncoder struct {
 	codec  *Codec
 	stream codec.TimbreStream
-	clip   int // samples of the clip that goes on
+	clip   int // samples of the clip that has not ended
 	ended  int // of those that have ended
 }
 

@@ -61,7 +61,7 @@ func IsName(name string) bool { return hubclient.IsName(name) }
 // "redecoder", ORG/NAME or ORG/NAME/FILE, with @REVISION behind NAME for another
 // than main, with or without hf:// or hf://models/ in front, or the address of a
 // page or file of the hub. The configuration that lies beside
-// the checkpoint comes along. A download that was stopped goes on where it was,
+// the checkpoint comes along. A download that was stopped continues where it was,
 // and hashes are checked. The environment variables of the Python library hold:
 // HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE,
 // HF_HUB_DISABLE_SYMLINKS.

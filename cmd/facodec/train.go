@@ -22,16 +22,16 @@ func newTrain() *cobra.Command {
 		Use:   "train --dataset DIR (--preset tiny|small|full | --config FILE)",
 		Short: "Train a codec from a folder of raw speech",
 		Long: `Train makes a codec out of a folder of recordings: of any inner structure, with no
-transcripts, alignments or speaker labels, and without a network. What the
-originals take from pretrained networks is learned from the folder itself:
+transcripts, alignments or speaker labels, and without a network. What upstream
+takes from pretrained networks is learned from the folder itself:
 content units in place of phones, clusters of voices in place of speakers, and
 the pitch is tracked.
 
-A preset says how large the codec is. tiny learns something to listen to within
+A preset sets how large the codec is. tiny learns something to listen to within
 an hour on two cores, from minutes of speech; small is for a night or two; full is
-the originals' size, which takes a large machine and hundreds of hours of speech.
+upstream's size, which takes a large machine and hundreds of hours of speech.
 --print-config prints the preset's experiment file, to change and give to
---config. The originals' experiment files are taken as they are.
+--config. Upstream's experiment files are read as they are.
 
 Everything goes to the run's folder, log_dir/exp_name (./runs/facodec_tiny): config.json,
 log.jsonl, TensorBoard events, checkpoints, the cache of what was found in the
@@ -39,7 +39,7 @@ recordings. facodec plot runs/facodec_tiny draws the curves. Every checkpoint,
 and best.safetensors, opens in every other command.
 
 Ctrl-C ends a run after the step, with a checkpoint. The same command goes on from
-it, bit for bit; --resume none refuses to, and --init starts anew from another
+it, bit for bit; --resume none refuses to, and --init starts a new run from another
 codec's weights: fine-tuning.`,
 		Example: `  facodec train --preset tiny --dataset testdata/speech --steps 20
   facodec train --preset tiny --print-config

@@ -23,11 +23,11 @@ func newTrainRedecoder() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "train-redecoder --codec CHECKPOINT [--dataset DIR] [--config FILE]",
 		Short: "Train a redecoder, which converts voices, for a codec",
-		Long: `Train-redecoder makes the voice conversion model of a codec: a network that speaks
-the codec's content codes anew under a timbre, and so has to take from the timbre all
+		Long: `Train-redecoder makes the voice conversion model of a codec: a network that decodes
+the codec's content codes under a timbre, and so has to take from the timbre all
 that the content leaves out. convert --redecoder-checkpoint uses it. The codec
-learns no more: it encodes every utterance as it does for a conversion, and the
-redecoder learns to speak a crop of it from the first content book and the timbre of
+is frozen: it encodes every utterance as it does for a conversion, and the
+redecoder learns to decode a crop of it from the first content book and the timbre of
 the whole utterance.
 
 Without --config the experiment is made for the codec: a redecoder of its size,
@@ -36,7 +36,7 @@ trained in the way, and if there is no --dataset on the speech, that the codec w
 
 All else is as in facodec train: the run's folder (./runs/facodec_tiny_redecoder), with curves
 for facodec plot, checkpoints, and best.safetensors, by how well held-out speech is
-spoken in its own voice; Ctrl-C, after which the same command goes on bit for bit;
+decoded in its own voice; Ctrl-C, after which the same command continues bit for bit;
 --resume and --init.`,
 		Example: `  facodec train --preset tiny --dataset testdata/speech --steps 20
   facodec train-redecoder --codec runs/facodec_tiny/checkpoints/step_00000020.safetensors --steps 20

@@ -16,7 +16,7 @@ import (
 )
 
 // BesideNames are the names that configurations have next to checkpoints: the
-// published one's, then the originals' experiment files'.
+// published one's, then those of upstream's experiment files.
 var BesideNames = []string{"config.yml", "config.yaml", "config.json"}
 
 // ErrNoConfig: the checkpoint carries no configuration, none lies beside it, and

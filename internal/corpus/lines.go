@@ -15,7 +15,7 @@ import (
 )
 
 // verifyLines drops the entries whose lines are not in the file as they should be.
-// Files of their own are synced before they are vouched for, lines are not: after
+// Files of their own are synced before they are listed, lines are not: after
 // a power cut some may be missing.
 func (m *Manifest) verifyLines(force bool) error {
 	f, err := os.Open(m.path(m.lines))
@@ -55,7 +55,7 @@ func (m *Manifest) verifyLines(force bool) error {
 			intact = append(intact, e)
 		}
 	}
-	m.torn = m.torn || len(intact) < len(m.own) // to be written anew
+	m.torn = m.torn || len(intact) < len(m.own) // to be written again
 	m.own = intact
 	return nil
 }
@@ -73,7 +73,7 @@ func (m *Manifest) checkOurs(f *os.File) error {
 }
 
 // repairLines leaves in the file the lines of kept and nothing else, and sets their
-// offsets. Usually the file is as it should be, or is cut to what is vouched for.
+// offsets. Usually the file is as it should be, or is cut to what is listed.
 func (m *Manifest) repairLines(kept []Entry) (moved bool, err error) {
 	m.at = 0
 	for _, e := range kept {
@@ -133,7 +133,7 @@ func (m *Manifest) rewrite(name string, fill func(out *os.File) error) error {
 // Lines returns the path of the output of lines.
 func (m *Manifest) Lines() string { return m.path(m.lines) }
 
-// AddLine adds a line to the output of lines, and vouches for it. The entry needs
+// AddLine adds a line to the output of lines, and lists it in the manifest. The entry needs
 // neither output nor offset.
 func (m *Manifest) AddLine(line []byte, e Entry) (err error) {
 	if m.lineFile == nil {

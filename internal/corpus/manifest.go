@@ -9,8 +9,8 @@ import (
 
 // A Manifest is a file in the folder of the outputs that says, in a line of JSON
 // for each, what is there. A line is written when its output is whole, so that
-// what a manifest vouches for is. Each shard has its own, and reads those of the
-// others: dividing a corpus anew does nothing twice.
+// what a manifest lists is there. Each shard has its own, and reads those of the
+// others: dividing a corpus in another way does nothing twice.
 //
 // Outputs are files of their own, or lines of one file, which is called after the
 // shard as the manifest is. It is for one process at a time.
@@ -82,7 +82,7 @@ func (m *Manifest) path(output string) string {
 	return filepath.Join(m.dir, filepath.FromSlash(output))
 }
 
-// Find returns, for each path, the entry that vouches for what is there, in the
+// Find returns, for each path, the entry that lists what is there, in the
 // format that the ending says: the output has the size that it should have.
 func (m *Manifest) Find(paths []string, ext string) (map[string]Entry, error) {
 	all := map[key]Entry{}
@@ -112,8 +112,8 @@ func (m *Manifest) Find(paths []string, ext string) (map[string]Entry, error) {
 	return found, nil
 }
 
-// Replaceable returns an error if another shard's manifest vouches for one of
-// paths: what this one did anew would be there twice.
+// Replaceable returns an error if another shard's manifest lists one of
+// paths: what this one made again would be there twice.
 func (m *Manifest) Replaceable(paths []string, ext string) error {
 	for _, p := range paths {
 		if e, ok := m.others[key{p, ext}]; ok {
@@ -161,7 +161,7 @@ func (m *Manifest) Start(paths []string, ext string) error {
 	})
 }
 
-// Add vouches for an output that is a file of its own.
+// Add lists an output that is a file of its own.
 func (m *Manifest) Add(e Entry) error {
 	line, err := e.line()
 	if err != nil {
