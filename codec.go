@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"github.com/facodec-go/facodec/internal/codec"
 )
@@ -13,11 +14,12 @@ import (
 type Codec struct{ model *codec.Codec }
 
 // Open reads a checkpoint: safetensors, or a PyTorch file as upstream saves and
-// publishes them. The family NaturalSpeech3 is published in files of one network each: path
-// names one of them, beside which the others lie, or their folder. Weights are mapped while they are brought into the form that is
-// computed with, which takes less than a second at full size. The configuration is
-// the one given, or the checkpoint's own, or lies beside it. Only files are read; to
-// download a checkpoint, see package hub.
+// publishes them. The family NaturalSpeech3 is published in files of one network each:
+// path names one of them, beside which the others lie, or their folder. Weights are
+// mapped while they are brought into the form that is computed with, which takes less
+// than a second at full size. The configuration is the one given, or the checkpoint's
+// own, or lies beside it. Only files are read; to download a checkpoint, see package
+// hub.
 func Open(path string, opts ...Option) (*Codec, error) { return open(codec.OnDisk(path), opts) }
 
 // OpenBytes is Open for a checkpoint in memory, which must carry its
@@ -47,8 +49,7 @@ func open(from codec.Origin, opts []Option) (*Codec, error) {
 
 // OpenRandom returns a codec with random weights that follow from a seed, of the
 // standard configuration or the one given, or of the family given, for trying and
-// testing. It takes the time
-// and memory of a trained one, and what it decodes is noise.
+// testing. It takes the time and memory of a trained one, and what it decodes is noise.
 func OpenRandom(seed uint64, opts ...Option) (*Codec, error) {
 	o, err := collect(opts)
 	if err != nil {
@@ -67,16 +68,6 @@ func (c *Codec) Close() error {
 	c.model.Close()
 	return nil
 }
-
-// A Family is a family of models: checkpoints, codes and timbres of one mean nothing to
-// another.
-type Family = codec.Family
-
-// The families.
-const (
-	FAcodec        = codec.FAcodec        // Plachtaa/FAcodec, and what is trained here: 24 kHz
-	NaturalSpeech3 = codec.NaturalSpeech3 // amphion/naturalspeech3_facodec: 16 kHz
-)
 
 // Family returns the family that the codec is of.
 func (c *Codec) Family() Family { return c.model.Family }
@@ -107,17 +98,18 @@ func (c *Codec) TimbreLen() int { return c.model.Timbre }
 // LatentDim returns the channels of quantized frames.
 func (c *Codec) LatentDim() int { return c.model.Latent }
 
-// Random says whether the weights are random and not trained (see OpenRandom): what
-// the codec decodes is then noise.
-func (c *Codec) Random() bool { return c.model.Random }
-
-// UnusedKeys returns the keys of the configuration that were accepted and have
-// no effect, dotted, in the order of the file.
-func (c *Codec) UnusedKeys() []string {
-	if c.model.Config == nil {
-		return nil
+// Notices say what may surprise a user of this model: keys of its configuration that
+// have no effect, and random weights, which decode to noise.
+func (c *Codec) Notices() (notices []string) {
+	if c.model.Config != nil {
+		if keys := c.model.Config.Unused(); len(keys) > 0 {
+			notices = append(notices, "without effect in the configuration: "+strings.Join(keys, ", "))
+		}
 	}
-	return c.model.Config.Unused()
+	if c.model.Random {
+		notices = append(notices, "random weights, for trying: what they decode is noise")
+	}
+	return notices
 }
 
 // A Fingerprint tells tensors of one model from those of another, so that a file

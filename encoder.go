@@ -67,9 +67,6 @@ func (e *Encoder) Flush() Codes {
 	return codes
 }
 
-// Samples returns how many samples the utterance has so far.
-func (e *Encoder) Samples() int { return e.total }
-
 // Reset drops the utterance.
 func (e *Encoder) Reset() {
 	e.stream.Reset()

@@ -90,7 +90,7 @@ func (c *Codec) timbreOf(ctx context.Context, in recording.Recording) ([]float32
 	if err != nil {
 		return nil, nil, err
 	}
-	if a.Samples() == 0 {
+	if a.total == 0 {
 		return nil, nil, fmt.Errorf("%s: no samples: %w", in.Path, ErrEmpty)
 	}
 	codes.Append(a.Flush())

@@ -42,7 +42,7 @@ func TestNS3Open(t *testing.T) {
 		}
 		c := openNS3(t, test.path, options...)
 		if c.Family() != facodec.NaturalSpeech3 || c.Version() != test.version || c.SampleRate() != 16000 ||
-			c.HopLength() != 200 || c.TimbreLen() != 16 || c.UnusedKeys() != nil {
+			c.HopLength() != 200 || c.TimbreLen() != 16 || c.Notices() != nil {
 			t.Errorf("%s, version %q: %s %s", test.path, test.asked, c.Family(), c.Version())
 		}
 	}

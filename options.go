@@ -43,6 +43,16 @@ func WithThreads(n int) Option {
 	}
 }
 
+// A Family is a family of models: checkpoints, codes and timbres of one mean nothing to
+// another.
+type Family = codec.Family
+
+// The families.
+const (
+	FAcodec        = codec.FAcodec        // Plachtaa/FAcodec, and what is trained here: 24 kHz
+	NaturalSpeech3 = codec.NaturalSpeech3 // amphion/naturalspeech3_facodec: 16 kHz
+)
+
 // WithFamily says which family the checkpoint must be of, or the random codec. Without
 // it, a checkpoint is what its tensors are, and a random codec is an FAcodec.
 func WithFamily(f Family) Option {

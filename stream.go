@@ -41,7 +41,7 @@ func (s *Stream) Write(samples []float32) error {
 // Flush ends the utterance: everything of it can then be read, exactly as many
 // samples as were written.
 func (s *Stream) Flush() error {
-	s.total = s.encoder.Samples()
+	s.total = s.encoder.total
 	if err := s.decode(s.encoder.Flush()); err != nil {
 		return err
 	}

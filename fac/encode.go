@@ -96,14 +96,15 @@ type fileEncoder struct {
 func (f *fileEncoder) encode(ctx context.Context, r *audio.Reader) (facodec.FileReport, error) {
 	e := f.codec.NewAnalyzer()
 	rate := float64(f.codec.SampleRate())
-	frames := 0
-	err := recording.ReadFrom(ctx, r, func(samples []float32) error {
-		codes, err := e.Push(samples)
+	frames, samples := 0, int64(0)
+	err := recording.ReadFrom(ctx, r, func(piece []float32) error {
+		codes, err := e.Push(piece)
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.source, err)
 		}
+		samples += int64(len(piece))
 		if f.progress != nil {
-			f.progress(float64(e.Samples()) / rate)
+			f.progress(float64(samples) / rate)
 		}
 		frames += codes.Frames()
 		return f.write(codes)
@@ -111,7 +112,6 @@ func (f *fileEncoder) encode(ctx context.Context, r *audio.Reader) (facodec.File
 	if err != nil {
 		return facodec.FileReport{}, err
 	}
-	samples := int64(e.Samples())
 	codes := e.Flush()
 	timbre, err := e.Timbre()
 	if err != nil {

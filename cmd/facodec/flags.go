@@ -108,11 +108,8 @@ func (f *modelFlags) open(cmd *cobra.Command, more ...facodec.Option) (codec *fa
 	if err != nil {
 		return nil, nil, err
 	}
-	if keys := codec.UnusedKeys(); len(keys) > 0 {
-		notices = append(notices, "without effect in the configuration: "+strings.Join(keys, ", "))
-	}
-	if codec.Random() {
-		notices = append(notices, f.checkpoint+": random weights, for trying: what they decode is noise")
+	for _, text := range codec.Notices() {
+		notices = append(notices, f.checkpoint+": "+text)
 	}
 	return codec, notices, nil
 }

@@ -138,20 +138,21 @@ func (u *utterance) encode(ctx context.Context, add func(facodec.Codes) error) (
 		return add(codes)
 	}
 	rate := float64(u.codec.SampleRate())
+	total := int64(0)
 	info, err := u.in.Read(ctx, func(samples []float32) error {
 		codes, err := e.Push(samples)
 		if err != nil {
 			return err
 		}
+		total += int64(len(samples))
 		if u.options.Progress != nil {
-			u.options.Progress(float64(e.Samples()) / rate)
+			u.options.Progress(float64(total) / rate)
 		}
 		return take(codes)
 	})
 	if err != nil {
 		return facodec.FileReport{}, err
 	}
-	samples := int64(e.Samples())
 	if err := take(e.Flush()); err != nil {
 		return facodec.FileReport{}, err
 	}
@@ -159,6 +160,6 @@ func (u *utterance) encode(ctx context.Context, add func(facodec.Codes) error) (
 		return facodec.FileReport{}, fmt.Errorf("%s: shrank while it was read", u.in.Path)
 	}
 	return facodec.FileReport{
-		Source: u.in.Path, Info: info, Samples: samples, Seconds: float64(samples) / rate, Frames: u.frames,
+		Source: u.in.Path, Info: info, Samples: total, Seconds: float64(total) / rate, Frames: u.frames,
 	}, nil
 }
