@@ -268,7 +268,7 @@ func TestFacClaims(t *testing.T) {
 		}
 	}
 	f := &Writer{buf: h.bytes()}
-	f.buf[10] = 2 // a flag
+	f.buf[10] = 4 // a flag
 	f.seal(0)
 	if _, err := NewReader(bytes.NewReader(f.buf)); !errors.Is(err, ErrVersion) {
 		t.Errorf("a flag: %v", err)

@@ -39,7 +39,8 @@ const (
 	maxTimbre   = 1 << 16
 	maxHop      = 1 << 16
 
-	flagEntropyCoded = 1 // of the flags
+	flagEntropyCoded   = 1 << 0 // of the flags
+	flagNaturalSpeech3 = 1 << 1 // the family; without it, FAcodec
 )
 
 // crcTable makes the checksums CRC-32C, for which processors have an instruction.
@@ -47,6 +48,8 @@ var crcTable = crc32.MakeTable(crc32.Castagnoli)
 
 // A Header says what a compressed file holds and which codec it is for.
 type Header struct {
+	Family facodec.Family // of the codec
+
 	SampleRate   int // Hz
 	HopLength    int // samples in a frame
 	CodebookSize int // entries, codes are 0 to CodebookSize-1
@@ -77,7 +80,7 @@ func HeaderFor(c *facodec.Codec, residualBooks int) (Header, error) {
 	}
 	books[facodec.Residual] = residualBooks
 	h := Header{
-		SampleRate: c.SampleRate(), HopLength: c.HopLength(), CodebookSize: c.CodebookSize(),
+		Family: c.Family(), SampleRate: c.SampleRate(), HopLength: c.HopLength(), CodebookSize: c.CodebookSize(),
 		Books: books, TimbreLen: c.TimbreLen(), Quantizer: quantizer, Decoder: decoder,
 	}
 	return h, h.check()
@@ -105,8 +108,8 @@ func (h Header) Check(c *facodec.Codec) (sameDecoder bool, err error) {
 }
 
 func (h Header) shape() string {
-	return fmt.Sprintf("%d Hz, hop %d, %d+%d+%d books of %d entries and a timbre of %d", h.SampleRate, h.HopLength,
-		h.Books[facodec.Prosody], h.Books[facodec.Content], h.Books[facodec.Residual], h.CodebookSize, h.TimbreLen)
+	return fmt.Sprintf("%d Hz, hop %d, %d+%d+%d books of %d entries and a timbre of %d (%s)", h.SampleRate, h.HopLength,
+		h.Books[facodec.Prosody], h.Books[facodec.Content], h.Books[facodec.Residual], h.CodebookSize, h.TimbreLen, h.Family)
 }
 
 // AllBooks returns the number of books stored, of all parts.
@@ -168,6 +171,9 @@ func (h Header) bytes() []byte {
 	if h.EntropyCoded {
 		flags |= flagEntropyCoded
 	}
+	if h.Family == facodec.NaturalSpeech3 {
+		flags |= flagNaturalSpeech3
+	}
 	b = le.AppendUint16(b, flags)
 	b = le.AppendUint32(b, uint32(h.SampleRate))
 	b = le.AppendUint32(b, uint32(h.HopLength))
@@ -185,11 +191,16 @@ func (h Header) bytes() []byte {
 func parseHeader(b []byte) (Header, error) {
 	le := binary.LittleEndian
 	flags := le.Uint16(b[10:])
-	if flags&^flagEntropyCoded != 0 {
+	if flags&^(flagEntropyCoded|flagNaturalSpeech3) != 0 {
 		return Header{}, fmt.Errorf("flags %#x: %w", flags, ErrVersion)
 	}
 	u32 := func(at int) int { return int(min(le.Uint32(b[at:]), 1<<30)) } // past every limit, on 32-bit machines too
+	family := facodec.FAcodec
+	if flags&flagNaturalSpeech3 != 0 {
+		family = facodec.NaturalSpeech3
+	}
 	h := Header{
+		Family:     family,
 		SampleRate: u32(12), HopLength: u32(16), CodebookSize: u32(20),
 		Books:     [facodec.NumParts]int{int(b[24]), int(b[25]), int(b[26])},
 		TimbreLen: u32(28), EntropyCoded: flags&flagEntropyCoded != 0,

@@ -23,6 +23,7 @@ import (
 var published = map[string]string{
 	"facodec":   "Plachta/FAcodec",
 	"redecoder": "Plachta/FAcodec-redecoder",
+	"ns3":       ns3Repo,
 }
 
 // checkpointNames are what a checkpoint is called in a repository: as upstream
@@ -34,6 +35,10 @@ type Options struct {
 	// Update asks the hub whether a branch has moved on. Without it, what is in
 	// the cache is used as it is, and the network only for what is not.
 	Update bool
+	// Networks says which files come of a model of the NaturalSpeech 3 family, which has
+	// one for each network: "v1" or "v2", the codec of that version; "redecoder"; or ""
+	// for all. Other models are one file.
+	Networks string
 	// Progress, if not nil, is told how much of a file has come; total is -1 where
 	// the server does not say.
 	Progress func(file string, done, total int64)
@@ -46,9 +51,9 @@ type Model struct {
 	Repo       string `json:"repo"`
 	Revision   string `json:"revision"`
 	Commit     string `json:"commit"`
-	Checkpoint string `json:"checkpoint"` // the path to open
+	Checkpoint string `json:"checkpoint"` // the path to open; a folder where there are several files
 	Config     string `json:"config"`     // the path of the configuration beside it; "" if there is none
-	Bytes      int64  `json:"bytes"`      // of both
+	Bytes      int64  `json:"bytes"`      // of all files
 	Downloaded bool   `json:"downloaded"` // false: all of it was there
 }
 
@@ -58,7 +63,7 @@ func IsName(name string) bool { return hubclient.IsName(name) }
 
 // Download brings a model from the Hugging Face hub into the cache that its
 // Python library uses, and returns the paths to give to facodec.Open. name is "facodec",
-// "redecoder", ORG/NAME or ORG/NAME/FILE, with @REVISION behind NAME for another
+// "redecoder", "ns3", ORG/NAME or ORG/NAME/FILE, with @REVISION behind NAME for another
 // than main, with or without hf:// or hf://models/ in front, or the address of a
 // page or file of the hub. The configuration that lies beside
 // the checkpoint comes along. A download that was stopped continues where it was,
@@ -78,7 +83,7 @@ func Download(ctx context.Context, name string, o Options) (*Model, error) {
 	}
 	ref, err := hubclient.Parse(full, client.Endpoint)
 	if err != nil {
-		return nil, fmt.Errorf("%w; or say facodec or redecoder", err)
+		return nil, fmt.Errorf("%w; or say facodec, redecoder or ns3", err)
 	}
 	d := downloader{client: client, options: o}
 	return d.model(ctx, ref)
@@ -93,7 +98,15 @@ type downloader struct {
 
 func (d *downloader) model(ctx context.Context, ref hubclient.Ref) (*Model, error) {
 	d.report = Model{Repo: ref.Repo, Revision: ref.Revision}
+	if ref.File == "" && ref.Repo == ns3Repo {
+		return d.ns3(ctx, ref)
+	}
 	weights, err := d.checkpoint(ctx, ref)
+	if errors.Is(err, hubclient.ErrNoFile) && ref.File == "" {
+		if m, ns3Err := d.ns3(ctx, ref); ns3Err == nil {
+			return m, nil
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -104,6 +117,13 @@ func (d *downloader) model(ctx context.Context, ref hubclient.Ref) (*Model, erro
 	}
 	// Of the same commit, even if the branch moves on between the two.
 	at.Revision = weights.Commit
+	if other, ok := ns3Partner(path.Base(at.File)); ok {
+		_, err := d.file(ctx, at.In(path.Join(path.Dir(at.File), other)))
+		if errors.Is(err, hubclient.ErrNoFile) || errors.Is(err, hubclient.ErrOffline) {
+			err = nil // Open says what is missing
+		}
+		return &d.report, err
+	}
 	for _, name := range checkpoint.BesideNames {
 		f, err := d.file(ctx, at.In(path.Join(path.Dir(at.File), name)))
 		if errors.Is(err, hubclient.ErrNoFile) {

@@ -94,6 +94,13 @@ func (f *modelFlags) openForBench(cmd *cobra.Command) (*codec.Codec, error) {
 			return nil, err
 		}
 	}
+	if err := codec.CheckVersion(f.version); err != nil {
+		return nil, err
+	}
+	o.Version = f.version
+	if f.checkpoint == randomNS3 {
+		o.Family = codec.NaturalSpeech3
+	}
 	if f.checkpoint == "" || isRandom(f.checkpoint) {
 		return codec.OpenRandom(0, o)
 	}

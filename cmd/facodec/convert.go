@@ -118,7 +118,7 @@ func (f *convertFlags) decoder(ctx context.Context, cmd *cobra.Command, codec *f
 		if f.redecoderConfig != "" {
 			options = append(options, facodec.WithConfig(f.redecoderConfig))
 		}
-		path, err := localCheckpoint(cmd, f.redecoder)
+		path, err := localNetworks(cmd, f.redecoder, "redecoder")
 		if err != nil {
 			return nil, err
 		}

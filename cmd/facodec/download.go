@@ -13,8 +13,9 @@ import (
 
 func newDownload() *cobra.Command {
 	var quiet, asJSON bool
+	var version string
 	cmd := &cobra.Command{
-		Use:   "download [facodec | redecoder | ORG/NAME[@REVISION][/FILE]]",
+		Use:   "download [facodec | redecoder | ns3 | ORG/NAME[@REVISION][/FILE]]",
 		Short: "Get a published model from the Hugging Face hub",
 		Long: `Download brings a model and its configuration from the Hugging Face hub into the
 cache that the hub's Python library uses, and prints the path of the checkpoint.
@@ -22,6 +23,8 @@ What is there already, from Python too, is not fetched again.
 
   facodec     Plachta/FAcodec, the published codec; this one if nothing is said
   redecoder   Plachta/FAcodec-redecoder, the conversion model
+  ns3         amphion/naturalspeech3_facodec, the NaturalSpeech 3 family: its folder
+              with all five files, or with --version those of one codec
   ORG/NAME    any repository: its pytorch_model.bin or model.safetensors, or FILE;
               also the address of its page, or of a file there
 
@@ -37,6 +40,7 @@ These variables of the environment hold, as in Python:
   HF_HUB_DISABLE_SYMLINKS 1: no links in the cache`,
 		Example: `  facodec download
   facodec download redecoder
+  facodec download ns3 --version v1
   facodec reconstruct --source testdata/speech --output-dir out --checkpoint-path hf://Plachta/FAcodec`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -44,14 +48,14 @@ These variables of the environment hold, as in Python:
 			}
 			return nil
 		},
-		ValidArgs: []string{"facodec", "redecoder"},
+		ValidArgs: []string{"facodec", "redecoder", "ns3"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := "facodec"
 			if len(args) == 1 {
 				name = args[0]
 			}
 			show := newDisplay(cmd.ErrOrStderr(), quiet)
-			r, err := download(cmd.Context(), show, name, true)
+			r, err := download(cmd.Context(), show, name, version, true)
 			if err != nil {
 				return err
 			}
@@ -66,17 +70,18 @@ These variables of the environment hold, as in Python:
 	}
 	flags := cmd.Flags()
 	flags.SortFlags = false
+	flags.StringVar(&version, "version", "", "of ns3, the files of one codec alone: `v1` or v2, or of the redecoder (default: all)")
 	flags.BoolVar(&quiet, "quiet", false, "print nothing but the path, errors and warnings")
 	flags.BoolVar(&asJSON, "json", false, "print a report to stdout")
 	return cmd
 }
 
-// download gets a model of the hub, with a bar.
-func download(ctx context.Context, show *display, name string, update bool) (*hub.Model, error) {
+// download gets a model of the hub, with a bar; networks is hub.Options.Networks.
+func download(ctx context.Context, show *display, name, networks string, update bool) (*hub.Model, error) {
 	defer show.stopBar()
 	current := ""
 	r, err := hub.Download(ctx, name, hub.Options{
-		Update: update,
+		Update: update, Networks: networks,
 		Progress: func(file string, done, total int64) {
 			if file != current {
 				current = file
@@ -107,11 +112,23 @@ func megabytesOf(done, total float64) string {
 // localCheckpoint returns the path of a checkpoint: the one given, or, for a name
 // that begins with hf://, where it lies in the cache once it is downloaded.
 func localCheckpoint(cmd *cobra.Command, name string) (string, error) {
+	networks := ""
+	if flag := cmd.Flags().Lookup("version"); flag != nil {
+		if networks = flag.Value.String(); networks == "" {
+			networks = "v1"
+		}
+	}
+	return localNetworks(cmd, name, networks)
+}
+
+// localNetworks is localCheckpoint for the files that networks says (see
+// hub.Options.Networks) of a model of the NaturalSpeech 3 family.
+func localNetworks(cmd *cobra.Command, name, networks string) (string, error) {
 	if !hub.IsName(name) {
 		return name, nil
 	}
 	quiet, _ := cmd.Flags().GetBool("quiet") // false for commands without the flag
-	r, err := download(cmd.Context(), newDisplay(cmd.ErrOrStderr(), quiet), name, false)
+	r, err := download(cmd.Context(), newDisplay(cmd.ErrOrStderr(), quiet), name, networks, false)
 	if err != nil {
 		return "", err
 	}

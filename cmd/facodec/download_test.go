@@ -92,7 +92,7 @@ func TestDownload(t *testing.T) {
 		t.Errorf("%+v", report)
 	}
 	fail(t, "want one", "download", "facodec", "redecoder")
-	fail(t, "or say facodec or redecoder", "download", "codec")
+	fail(t, "or say facodec, redecoder or ns3", "download", "codec")
 	fail(t, "holds no pytorch_model.bin", "download", "someone/else")
 	fail(t, "no such file in the repository", "download", "someone/else/folder/yours.safetensors")
 	fail(t, "no path inside a repository", "download", "someone/else/../../yours.safetensors")

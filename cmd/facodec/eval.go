@@ -226,6 +226,12 @@ func (e *evaluation) run(cmd *cobra.Command, jobs []job) error {
 		}
 	}
 	m.close()
+	for i, use := range e.uses {
+		if u := use.Usage(); u.Collapsed() {
+			e.show.warning("%s: %d frames used %d of %d entries: the codes have collapsed, or the recordings are silent; is the checkpoint whole, and are these its files?",
+				e.books[i], u.Codes, u.Distinct, u.Entries)
+		}
+	}
 	if err := printer.end(e.report(time.Since(start), interrupted != nil)); err != nil {
 		return err
 	}

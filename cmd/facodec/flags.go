@@ -51,14 +51,16 @@ func expandLists(args []string) []string {
 type modelFlags struct {
 	checkpoint string
 	config     string
+	version    string
 	threads    int
 	alone      bool // several files are worked on, each of them on one thread
 }
 
 func (f *modelFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.checkpoint, "checkpoint-path", "", "`file` with the codec's weights: safetensors or PyTorch; hf://Plachta/FAcodec: the published one, downloaded; random: random weights, for trying")
+	flags.StringVar(&f.checkpoint, "checkpoint-path", "", "`file` with the codec's weights: safetensors or PyTorch; hf://Plachta/FAcodec: the published one, downloaded; random: random weights, for trying. Of the NaturalSpeech 3 family the folder of its files or one of them, hf://amphion/naturalspeech3_facodec, or random-ns3")
 	flags.StringVar(&f.config, "config", "", "experiment `file`; needed only if the checkpoint carries none and no config.yml lies beside it")
+	flags.StringVar(&f.version, "version", "", "`v1` or v2: which codec of the NaturalSpeech 3 family, of a folder with both (default v1)")
 	flags.IntVar(&f.threads, "threads", 0, "how many threads to compute on (default: one for each CPU); results do not depend on it")
 }
 
@@ -68,7 +70,12 @@ var errNoCheckpoint = errors.New("no --checkpoint-path: name a file, or hf://Pla
 
 // isRandom says whether a checkpoint is the name of a codec of random weights, which
 // needs no file; synthetic is its older name.
-func isRandom(checkpoint string) bool { return checkpoint == "random" || checkpoint == "synthetic" }
+func isRandom(checkpoint string) bool {
+	return checkpoint == "random" || checkpoint == "synthetic" || checkpoint == randomNS3
+}
+
+// randomNS3 is isRandom's name for a codec of the NaturalSpeech 3 family.
+const randomNS3 = "random-ns3"
 
 // check refuses what needs no file to be seen wrong.
 func (f *modelFlags) check() error {
@@ -82,6 +89,12 @@ func (f *modelFlags) options(cmd *cobra.Command) []facodec.Option {
 	var options []facodec.Option
 	if f.config != "" {
 		options = append(options, facodec.WithConfig(f.config))
+	}
+	if f.checkpoint == randomNS3 {
+		options = append(options, facodec.WithFamily(facodec.NaturalSpeech3))
+	}
+	if f.version != "" {
+		options = append(options, facodec.WithVersion(f.version))
 	}
 	switch {
 	case f.alone:

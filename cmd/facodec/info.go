@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/internal/bench"
 	"github.com/facodec-go/facodec/internal/describe"
 	"github.com/facodec-go/facodec/internal/fileerr"
 )
@@ -58,7 +60,14 @@ how much speech it was enrolled, and which model it is for.`,
 			if asJSON {
 				return printJSON(out, jsonDescription(d, tensors))
 			}
-			return printed(out, func(w io.Writer) { printDescription(w, d, tensors) })
+			uses := probe(d)
+			return printed(out, func(w io.Writer) {
+				printDescription(w, d, tensors)
+				if uses != nil {
+					printUses(func(format string, args ...any) { fmt.Fprintln(w, oneLine(fmt.Sprintf(format, args...))) },
+						", of an artificial voice of 2 s", uses)
+				}
+			})
 		},
 	}
 	flags := cmd.Flags()
@@ -67,6 +76,29 @@ how much speech it was enrolled, and which model it is for.`,
 	flags.BoolVar(&tensors, "tensors", false, "list every tensor, too")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// probe encodes an artificial voice with a codec of the NaturalSpeech 3 family, whose
+// codes are known to collapse where its files are not what they were trained to be; nil
+// where the files are no codec.
+func probe(d *describe.Description) []bookUse {
+	if d.Family != string(facodec.NaturalSpeech3) || d.Problem != "" {
+		return nil
+	}
+	c, err := facodec.Open(d.File, facodec.WithoutDecoder())
+	if err != nil {
+		return nil
+	}
+	defer c.Close()
+	tokens, err := c.Encode(bench.Vowel(2*c.SampleRate(), c.SampleRate()))
+	if err != nil {
+		return nil
+	}
+	uses := newBookUses(c.Books(), c.CodebookSize())
+	if uses.add(tokens.Codes) != nil {
+		return nil
+	}
+	return uses.list()
 }
 
 // printed has f print and returns the first error of it.
@@ -103,7 +135,7 @@ func printDescription(out io.Writer, d *describe.Description, tensors bool) {
 	line("%s: %s, %s", d.File, kind, megabytes(d.Bytes))
 	if m := d.Model; m != nil {
 		printModel(line, d)
-	} else {
+	} else if d.Family == "" {
 		line("  configuration  none in the checkpoint, none beside it; give one with --config")
 	}
 	switch {
@@ -119,7 +151,7 @@ func printDescription(out io.Writer, d *describe.Description, tensors bool) {
 		switch {
 		case n.Inference:
 			return ", runs"
-		case d.Model == nil:
+		case d.Model == nil && d.Family == "":
 			return ""
 		}
 		return ", training only"
@@ -135,6 +167,9 @@ func printDescription(out io.Writer, d *describe.Description, tensors bool) {
 	}
 	if m := d.Model; m != nil && len(m.UnusedKeys) > 0 {
 		line("  without effect in the configuration: %s", strings.Join(m.UnusedKeys, ", "))
+	}
+	if d.License != "" {
+		line("  licence        %s", d.License)
 	}
 	if d.Problem != "" {
 		line("  does not fit its configuration: %s", d.Problem)
@@ -174,7 +209,10 @@ func printModel(line func(string, ...any), d *describe.Description) {
 		m.ProsodyBooks, m.ContentBooks, m.ResidualBooks, m.CodebookSize, m.CodebookDim)
 	line("  bitrate        %s kbit/s of all books", trim(m.Bitrate/1000))
 	line("  timbre         %d values", m.LatentDim)
-	if m.Causal {
+	if l := m.Lookahead; l != nil {
+		line("  streaming      codes %s ms behind, samples %s ms behind; %s at the end of the recording",
+			trim(1000*float64(l.EncoderSamples)/float64(m.SampleRate)), trim(1000*float64(l.DecoderFrames)/m.FrameRate), strings.Join(l.Whole, " and "))
+	} else if m.Causal {
 		line("  streaming      yes: causal")
 	} else {
 		line("  streaming      with lookahead: not causal")

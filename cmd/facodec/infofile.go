@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/fac"
 	"github.com/facodec-go/facodec/internal/fileerr"
+	"github.com/facodec-go/facodec/internal/metric"
+	"github.com/facodec-go/facodec/internal/model"
 )
 
 // A tokensDescription is what info says of a compressed file, which it reads whole:
@@ -32,6 +35,61 @@ type tokensDescription struct {
 	TimbreLen     int     `json:"timbre_len"`
 	Quantizer     string  `json:"quantizer"`
 	Decoder       string  `json:"decoder"`
+
+	Family   string         `json:"family"`
+	Distinct map[string]int `json:"distinct_entries"` // that each book uses
+	uses     []bookUse
+}
+
+// A bookUse is how many entries a book of codes used.
+type bookUse struct {
+	name  string
+	usage metric.Usage
+}
+
+// bookUses count the entries that codes use, book by book.
+type bookUses struct {
+	names []string
+	uses  []*metric.CodebookUse
+}
+
+func newBookUses(books [facodec.NumParts]int, size int) *bookUses {
+	u := &bookUses{names: model.BookNames(books)}
+	for range u.names {
+		u.uses = append(u.uses, metric.NewCodebookUse(size))
+	}
+	return u
+}
+
+func (u *bookUses) add(codes facodec.Codes) error {
+	for i, book := range model.Codes(codes).Books() {
+		if err := u.uses[i].Add(book); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (u *bookUses) list() (uses []bookUse) {
+	for i, use := range u.uses {
+		uses = append(uses, bookUse{u.names[i], use.Usage()})
+	}
+	return uses
+}
+
+// printUses prints how many entries books used, and says where they have collapsed.
+func printUses(line func(string, ...any), what string, uses []bookUse) {
+	var counts, collapsed []string
+	for _, u := range uses {
+		counts = append(counts, fmt.Sprintf("%s %d", u.name, u.usage.Distinct))
+		if u.usage.Collapsed() {
+			collapsed = append(collapsed, u.name)
+		}
+	}
+	line("  entries used   %s%s", strings.Join(counts, ", "), what)
+	if collapsed != nil {
+		line("  COLLAPSED      %s: no more than two entries. Silence, or a codec with the wrong weights", strings.Join(collapsed, ", "))
+	}
 }
 
 // A voiceDescription is what info says of a voice.
@@ -53,8 +111,15 @@ func describeTokens(path string) (*tokensDescription, error) {
 	defer f.Close()
 	read := &countingReader{r: bufio.NewReader(f)}
 	r, err := fac.NewReader(read)
+	var uses *bookUses
 	for err == nil {
-		_, err = r.Next()
+		if uses == nil {
+			uses = newBookUses(r.Header().Books, r.Header().CodebookSize)
+		}
+		var codes facodec.Codes
+		if codes, err = r.Next(); err == nil {
+			err = uses.add(codes)
+		}
 	}
 	if !errors.Is(err, io.EOF) {
 		return nil, fileerr.Read(path, err)
@@ -66,6 +131,10 @@ func describeTokens(path string) (*tokensDescription, error) {
 		Frames:  r.Frames(), FrameRate: float64(h.SampleRate) / float64(h.HopLength),
 		ProsodyBooks: h.Books[facodec.Prosody], ContentBooks: h.Books[facodec.Content], ResidualBooks: h.Books[facodec.Residual], CodebookSize: h.CodebookSize,
 		EntropyCoded: h.EntropyCoded, TimbreLen: h.TimbreLen, Quantizer: h.Quantizer.String(), Decoder: h.Decoder.String(),
+	}
+	d.Family, d.uses, d.Distinct = string(h.Family), uses.list(), map[string]int{}
+	for _, u := range d.uses {
+		d.Distinct[u.name] = u.usage.Distinct
 	}
 	d.Bitrate = 8 * float64(d.Bytes) / d.Seconds
 	return d, nil
@@ -85,9 +154,11 @@ func (c *countingReader) Read(p []byte) (int, error) {
 func (d *tokensDescription) print(out io.Writer) {
 	line := func(format string, args ...any) { fmt.Fprintln(out, oneLine(fmt.Sprintf(format, args...))) }
 	line("%s: compressed recording, %s", d.File, megabytes(d.Bytes))
+	line("  family         %s", d.Family)
 	line("  sound          %s s: %s samples of %d Hz", trim(d.Seconds), grouped(d.Samples), d.SampleRate)
 	line("  frames         %s, %s a second", grouped(d.Frames), trim(d.FrameRate))
 	line("  books          %d prosody, %d content, %d residual, of %d entries", d.ProsodyBooks, d.ContentBooks, d.ResidualBooks, d.CodebookSize)
+	printUses(line, "", d.uses)
 	coded := ""
 	if d.EntropyCoded {
 		coded = ", entropy coded"

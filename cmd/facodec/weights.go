@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/facodec-go/facodec/internal/convert"
+	"github.com/facodec-go/facodec/internal/fileerr"
+	"github.com/facodec-go/facodec/internal/ns3"
 )
 
 func newWeights() *cobra.Command {
@@ -125,6 +128,7 @@ func newWeightsRandom() *cobra.Command {
 	var flags weightsFlags
 	var seed uint64
 	var redecoder bool
+	var family string
 	cmd := &cobra.Command{
 		Use:     "random OUT",
 		Aliases: []string{"synthesize"},
@@ -135,11 +139,21 @@ the work that a trained one does, in the same time, and decodes to noise: for tr
 program, measuring and testing.
 
 It is of full size, 550 MB, unless --config sets another. The file extension of OUT sets
-the format: .safetensors, or .pth, .pt or .bin for PyTorch.`,
+the format: .safetensors, or .pth, .pt or .bin for PyTorch.
+
+With --family ns3 OUT is a folder for the five files of the NaturalSpeech 3 family,
+called as they are published, 420 MB.`,
 		Example: `  facodec weights random --seed 0 try.safetensors
-  facodec weights random --redecoder try-redecoder.safetensors`,
+  facodec weights random --redecoder try-redecoder.safetensors
+  facodec weights random --family ns3 try-ns3`,
 		Args: wantArgs("OUT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case family == "ns3" && flags.config == "" && !redecoder:
+				return flags.randomNS3(cmd, args[0], seed)
+			case family != "facodec":
+				return &usageError{cmd.CommandPath(), fmt.Errorf("--family %q: give facodec, or ns3 without --config and --redecoder", family)}
+			}
 			return flags.write(cmd, args[0], func(o convert.Options) (convert.Report, error) {
 				return convert.Random(cmd.Context(), args[0], seed, redecoder, o)
 			})
@@ -148,5 +162,23 @@ the format: .safetensors, or .pth, .pt or .bin for PyTorch.`,
 	flags.add(cmd, "experiment `file` that says what networks to make (default: the standard codec)")
 	cmd.Flags().Uint64Var(&seed, "seed", 0, "`number` that the weights follow from")
 	cmd.Flags().BoolVar(&redecoder, "redecoder", false, "make a redecoder instead of a codec")
+	cmd.Flags().StringVar(&family, "family", "facodec", "`facodec` or ns3, the NaturalSpeech 3 family")
 	return cmd
+}
+
+// randomNS3 writes the files of the NaturalSpeech 3 family into a folder.
+func (f *weightsFlags) randomNS3(cmd *cobra.Command, folder string, seed uint64) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return fileerr.Write(folder, err)
+	}
+	for _, kind := range ns3.Kinds {
+		output := filepath.Join(folder, strings.TrimSuffix(kind.Published(), ".bin")+".safetensors")
+		err := f.write(cmd, output, func(o convert.Options) (convert.Report, error) {
+			return convert.RandomNS3(cmd.Context(), output, seed, kind, o)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

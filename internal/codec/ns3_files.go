@@ -3,6 +3,7 @@ package codec
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -245,4 +246,35 @@ func openNS3Redecoder(from Origin, file *weights.File) (*weights.File, error) {
 		return nil, err
 	}
 	return f.open(ns3.KindRedecoder, ns3.KindEncoder)
+}
+
+// NS3Files returns the files of the NaturalSpeech 3 family that a path on the disk names:
+// itself, or those in the folder; none where there are none. file is the path's, nil
+// where it could not be opened.
+func NS3Files(path string, file *weights.File) ([]string, error) {
+	from := OnDisk(path)
+	if file != nil {
+		if _, ok := ns3.KindOf(file); !ok {
+			return nil, nil
+		}
+		if from.base != "" {
+			return []string{path}, nil
+		}
+	}
+	if from.base != "" {
+		return nil, nil
+	}
+	kinds, err := (&finder{from: from}).scan()
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, kind := range ns3.Kinds {
+		for _, name := range slices.Sorted(maps.Keys(kinds)) {
+			if kinds[name] == kind {
+				names = append(names, from.folder.path(name))
+			}
+		}
+	}
+	return names, nil
 }

@@ -5,6 +5,7 @@ package codectest
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/facodec-go/facodec/audio"
@@ -142,7 +143,21 @@ func DecoderInput(t testing.TB, codes model.Codes) []float32 {
 
 // NS3 writes the five checkpoints of the NaturalSpeech 3 family into a folder, of small
 // networks with random weights, as they are published: plain state dicts.
-func NS3(t testing.TB) (folder string) {
+func NS3(t testing.TB) (folder string) { return writeNS3(t, nil) }
+
+// NS3Collapsed is NS3 with codebooks of one entry, many times.
+func NS3Collapsed(t testing.TB) (folder string) {
+	return writeNS3(t, func(key string, v []float32) {
+		if strings.HasSuffix(key, "_codebook.weight") {
+			for i := range v {
+				v[i] = 1
+			}
+		}
+	})
+}
+
+// writeNS3 writes networks whose values change alters, nil for none.
+func writeNS3(t testing.TB, change func(key string, v []float32)) (folder string) {
 	t.Helper()
 	folder = t.TempDir()
 	transformer := ns3.TransformerConfig{Hidden: 24, Kernel: 5, Layers: 2}
@@ -163,7 +178,15 @@ func NS3(t testing.TB) (folder string) {
 		src := ns3.Random(kind, params, 5)
 		for _, name := range src.Names() {
 			x, _ := src.Lookup(name)
-			arrays = append(arrays, weights.ArrayOf(x))
+			a := weights.ArrayOf(x)
+			a.Values = func() ([]float32, error) {
+				v, err := x.Float32()
+				if change != nil {
+					change(name, v)
+				}
+				return v, err
+			}
+			arrays = append(arrays, a)
 		}
 		if kind == ns3.KindDecoder || kind == ns3.KindDecoderV2 {
 			arrays = append(arrays, weights.Array{Name: "phone_predictor.heads.0.bias", Shape: []int{7},

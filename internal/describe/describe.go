@@ -35,6 +35,10 @@ type Description struct {
 	// Random is how random weights were made, "seed 0" say.
 	Random string `json:"synthesized,omitempty"`
 	Model  *Model `json:"model"` // nil where no configuration was found
+	// Family is the codec's, and License what the sources of the published weights state,
+	// where a family has one that is known.
+	Family  string `json:"family,omitempty"`
+	License string `json:"license,omitempty"`
 	// Problem says why the networks cannot be those of the configuration.
 	Problem string `json:"problem,omitempty"`
 }
@@ -71,6 +75,7 @@ type Model struct {
 	Bitrate       float64         `json:"bitrate"` // bits a second of all books
 	LatentDim     int             `json:"latent_dim"`
 	Causal        bool            `json:"causal"`
+	Lookahead     *Lookahead      `json:"lookahead,omitempty"` // of a family that is not causal
 	UnusedKeys    []string        `json:"unused_keys"`
 	Keys          json.RawMessage `json:"keys"` // every key that has an effect
 }
@@ -88,6 +93,15 @@ func Describe(path, configPath string) (*Description, error) {
 		}
 	}
 	file, err := weights.Open(path)
+	if files, ns3Err := codec.NS3Files(path, file); ns3Err != nil || files != nil {
+		if file != nil {
+			file.Close()
+		}
+		if ns3Err != nil {
+			return nil, ns3Err
+		}
+		return describeNS3(path, files)
+	}
 	if err != nil {
 		if errors.Is(err, weights.ErrNotCheckpoint) && isText(path) {
 			return describeConfig(path)

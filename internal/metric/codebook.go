@@ -47,6 +47,10 @@ type Usage struct {
 	Perplexity float64 // exp of the codes' entropy, 1 to Distinct; NaN without codes
 }
 
+// Collapsed says whether a second of codes or more used no more than two entries, as a
+// codec does whose weights are not those that it was trained to (or silence).
+func (u Usage) Collapsed() bool { return u.Codes >= 80 && u.Distinct <= 2 }
+
 // Usage returns the usage by the codes counted so far.
 func (u *CodebookUse) Usage() Usage {
 	r := Usage{Codes: u.total, Entries: len(u.counts), Share: math.NaN(), Perplexity: math.NaN()}
