@@ -19,7 +19,7 @@ type trainFlags struct {
 func newTrain() *cobra.Command {
 	var f trainFlags
 	cmd := &cobra.Command{
-		Use:   "train --dataset DIR (--preset tiny|small|full | --config FILE)",
+		Use:   "train --dataset DIR (--preset tiny|base|small|full | --config FILE)",
 		Short: "Train a codec from a folder of raw speech",
 		Long: `Train makes a codec out of a folder of recordings: of any inner structure, with no
 transcripts, alignments or speaker labels, and without a network. What upstream
@@ -28,8 +28,10 @@ content units in place of phones, clusters of voices in place of speakers, and
 the pitch is tracked.
 
 A preset sets how large the codec is. tiny learns something to listen to within
-an hour on two cores, from minutes of speech; small is for a night or two; full is
-upstream's size, which takes a large machine and hundreds of hours of speech.
+an hour on two cores, from minutes of speech; base, which works at the frame rate
+and costs no more a step, is for hours to days and half an hour of speech or more;
+small is for a night or two; full is upstream's size, which takes a large machine
+and hundreds of hours of speech.
 --print-config prints the preset's experiment file, to change and give to
 --config. Upstream's experiment files are read as they are.
 

@@ -40,7 +40,7 @@ func tiny() *Config {
 	m.ProsodyHidden, m.ProsodyLayers = 48, 4
 	m.TimbreHidden = 64
 	m.PhoneClasses, c.Teachers.ContentUnits = 128, 128
-	m.SpeakerClasses = 64
+	m.SpeakerClasses = 0 // as many as are found
 	m.DAC.EncoderDim, m.DAC.EncoderRates = 12, []int{4, 5, 5, 3}
 	m.DAC.DecoderDim, m.DAC.DecoderRates = 256, []int{3, 5, 5, 4}
 	// The spectrogram's discriminator is the most expensive network of a step: one.
@@ -81,7 +81,7 @@ func small() *Config {
 	m.ProsodyHidden, m.ProsodyLayers = 128, 6
 	m.TimbreHidden = 256
 	m.PhoneClasses = 256
-	m.SpeakerClasses = 512
+	m.SpeakerClasses = 0
 	m.DAC.EncoderDim, m.DAC.DecoderDim = 24, 512
 	m.Discriminator = Discriminator{
 		Periods:     []int{2, 3, 5, 7, 11},
