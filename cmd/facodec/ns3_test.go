@@ -78,3 +78,49 @@ func TestNS3Collapsed(t *testing.T) {
 		t.Errorf("eval: %s", text)
 	}
 }
+
+// TestNS3Download: all five files come, or the pair that a command runs.
+func TestNS3Download(t *testing.T) {
+	local := codectest.NS3(t)
+	entries, err := os.ReadDir(local)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string][]byte{}
+	for _, e := range entries {
+		data := read(t, filepath.Join(local, e.Name()))
+		files["amphion/naturalspeech3_facodec/"+e.Name()] = data
+		files["someone/copy/"+e.Name()] = data
+	}
+	fakeHub(t, files)
+	source := filepath.Join("..", "..", "testdata", "speech", "en.flac")
+	folder := func(repo string) string {
+		return filepath.Join(os.Getenv("HF_HOME"), "hub", "models--"+strings.ReplaceAll(repo, "/", "--"), "snapshots", hubCommit)
+	}
+	count := func(repo string) int {
+		found, _ := filepath.Glob(filepath.Join(folder(repo), "*.bin"))
+		return len(found)
+	}
+	const repo = "amphion/naturalspeech3_facodec"
+	succeed(t, "reconstruct", "--source", source, "--output-dir", t.TempDir(), "--checkpoint-path", "hf://"+repo, "--version", "v2")
+	if n := count(repo); n != 2 {
+		t.Errorf("a command has downloaded %d files", n)
+	}
+	succeed(t, "convert", "--source", source, "--reference", source, "--output-dir", t.TempDir(), "--checkpoint-path", "hf://"+repo, "--redecoder-checkpoint", "hf://"+repo)
+	if n := count(repo); n != 5 {
+		t.Errorf("%d files with the first pair and the redecoder", n)
+	}
+	if r := succeed(t, "download", "ns3"); r.stdout != folder(repo)+"\n" {
+		t.Errorf("stdout is %q, want %q", r.stdout, folder(repo))
+	}
+	if r := succeed(t, "download", "someone/copy", "--version", "v1"); r.stdout != folder("someone/copy")+"\n" || count("someone/copy") != 2 {
+		t.Errorf("a copy: %q, %d files", r.stdout, count("someone/copy"))
+	}
+	// A file that is named brings the one that goes with it.
+	fakeHub(t, files)
+	succeed(t, "reconstruct", "--source", source, "--output-dir", t.TempDir(), "--checkpoint-path", "hf://"+repo+"/ns3_facodec_decoder.bin")
+	if n := count(repo); n != 2 {
+		t.Errorf("a file named has brought %d", n)
+	}
+	fail(t, `networks "x"`, "download", "ns3", "--version", "x")
+}

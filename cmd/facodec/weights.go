@@ -142,7 +142,7 @@ It is of full size, 550 MB, unless --config sets another. The file extension of 
 the format: .safetensors, or .pth, .pt or .bin for PyTorch.
 
 With --family ns3 OUT is a folder for the five files of the NaturalSpeech 3 family,
-called as they are published, 420 MB.`,
+called as they are published, 406 MB.`,
 		Example: `  facodec weights random --seed 0 try.safetensors
   facodec weights random --redecoder try-redecoder.safetensors
   facodec weights random --family ns3 try-ns3`,
