@@ -1,13 +1,17 @@
 package main
 
 import (
+	"fmt"
+
 	"github.com/spf13/cobra"
 
 	"github.com/facodec-go/facodec/internal/convert"
+	"github.com/facodec-go/facodec/internal/weights"
 )
 
 func newWeightsExport() *cobra.Command {
 	var flags weightsFlags
+	var dtype string
 	cmd := &cobra.Command{
 		Use:   "export IN OUT",
 		Short: "Make the small checkpoint of a training run: the networks that run, nothing else",
@@ -18,21 +22,34 @@ weights, which validation measured.
 
 Predictors, discriminators, the optimizers' moments and the state of the run are
 left out, and named: OUT is a fraction of IN, and training cannot be continued from
-it, though train --init can start from it. IN itself opens in every command as well;
-OUT is for keeping and giving away.
+it, though train --init can start from it. Names of folders and files in the
+configuration, the dataset's for one, are left out. IN itself opens in every command
+as well; OUT is for keeping and giving away.
+
+--dtype f16 halves OUT: filters and matrices are rounded to float16, codebooks, biases
+and gains stay float32, and every command computes in float32. It is another model, with
+fingerprints of its own: codes differ where two entries are nearly as close (0.3 % of
+them in a codec of 5.8 million parameters; 3 % with bf16), waveforms of the same codes
+by -79 dB (bf16: -58 dB).
 
 The file extension of OUT sets the format: .safetensors, or .pth, .pt or .bin for a
 PyTorch file that upstream loads. IN may be any checkpoint that weights convert reads.`,
 		Example: `  facodec weights export runs/facodec_tiny/checkpoints/best.safetensors codec.safetensors
-  facodec weights export runs/facodec_tiny/checkpoints/best.safetensors codec.pth`,
+  facodec weights export runs/facodec_tiny/checkpoints/best.safetensors codec.pth
+  facodec weights export --dtype f16 runs/facodec_tiny/checkpoints/best.safetensors small.safetensors`,
 		Args: wantArgs("IN", "OUT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			d, ok := map[string]weights.DType{"f32": weights.F32, "f16": weights.F16, "bf16": weights.BF16}[dtype]
+			if !ok {
+				return &usageError{cmd.CommandPath(), fmt.Errorf("--dtype %q: want f32, f16 or bf16", dtype)}
+			}
 			small := false
 			err := flags.write(cmd, args[1], func(o convert.Options) (convert.Report, error) {
 				input, err := localCheckpoint(cmd, args[0])
 				if err != nil {
 					return convert.Report{}, err
 				}
+				o.DType = d
 				r, err := convert.Export(cmd.Context(), input, args[1], o)
 				small = err == nil && len(r.LeftOut) == 0
 				return r, err
@@ -44,5 +61,6 @@ PyTorch file that upstream loads. IN may be any checkpoint that weights convert 
 		},
 	}
 	flags.add(cmd, "experiment `file` of IN, to put into OUT (default: the one that IN carries, or that lies beside it)")
+	cmd.Flags().StringVar(&dtype, "dtype", "f32", "`type` that weights are stored in: f32; f16 or bf16 for half the size")
 	return cmd
 }

@@ -56,3 +56,13 @@ func TestExport(t *testing.T) {
 	}
 	fail(t, "is the input", "weights", "export", "--force", training, training)
 }
+
+// TestExportDType: half the size, and what is no type.
+func TestExportDType(t *testing.T) {
+	in, out := fixture("small.safetensors"), filepath.Join(t.TempDir(), "a.safetensors")
+	succeed(t, "weights", "export", "--dtype", "f16", in, out)
+	if text := succeed(t, "info", out).stdout; !strings.Contains(text, " F16,F32, runs\n") && !strings.Contains(text, " F32,F16, runs\n") {
+		t.Errorf("info of the export:\n%s", text)
+	}
+	fail(t, `--dtype "int8": want f32, f16 or bf16`, "weights", "export", "--dtype", "int8", in, out)
+}

@@ -24,6 +24,9 @@ type Options struct {
 	// Config names an experiment file that replaces the usual one: the standard
 	// configuration, or the one that the checkpoint carries or lies beside it.
 	Config string
+	// DType is the type that Export stores weights in: F32 by default, F16 or BF16,
+	// which take half of the space.
+	DType weights.DType
 	// Progress, if not nil, is told the bytes written and to write.
 	Progress func(done, total int64)
 }

@@ -20,13 +20,19 @@ import (
 // named in the report. The extension of output sets the format, as for Convert. A
 // checkpoint that is small already is written as it is. Of a network of the
 // NaturalSpeech 3 family, predictors are left out.
+//
+// With a DType of 16 bits, matrices and filters are rounded to it, and what is small
+// stays float32: codebooks, biases, gains. The names of folders and files that the
+// experiment was run with are not put into output.
 func Export(ctx context.Context, input, output string, o Options) (Report, error) {
 	return rewrite(ctx, input, output, o, func(file *weights.File, c *config.Config) (selection, error) {
 		if kind, ok := ns3.KindOf(file); ok {
 			if err := ns3.CheckKind(kind, file); err != nil {
 				return selection{}, fmt.Errorf("%s: %w", input, err)
 			}
-			return choose(file, func(name string) bool { return !ns3.IsTraining(name) }), nil
+			s := choose(file, func(name string) bool { return !ns3.IsTraining(name) })
+			s.narrow(o.DType)
+			return s, nil
 		}
 		networks := codec.Inferred(c)
 		// Here, because a file that cannot be loaded is no export.
@@ -34,13 +40,47 @@ func Export(ctx context.Context, input, output string, o Options) (Report, error
 			if err := codec.Check(c, file, input); err != nil {
 				return selection{}, err
 			}
+			forgetPaths(c)
 		} else if !checkpoint.HasNetworks(file, networks...) || checkpoint.IsFlat(file) {
 			return selection{}, fmt.Errorf("%s: %w in it or beside it, and no networks %s to export; give one",
 				input, checkpoint.ErrNoConfig, strings.Join(networks, ", "))
 		}
-		return choose(file, func(name string) bool {
+		s := choose(file, func(name string) bool {
 			network, _, _ := strings.Cut(name, ".")
 			return slices.Contains(networks, network)
-		}), nil
+		})
+		s.narrow(o.DType)
+		return s, nil
 	})
+}
+
+// forgetPaths resets what an experiment knows of the machine that it was run on.
+func forgetPaths(c *config.Config) {
+	c.LogDir = config.Default().LogDir
+	c.Dataset, c.PretrainedModel, c.PretrainedEncoder, c.F0Path = "", "", "", ""
+}
+
+// narrow has the arrays that take the space written as d.
+func (s *selection) narrow(d weights.DType) {
+	if d == weights.F32 {
+		return
+	}
+	for i, a := range s.arrays {
+		if a.DType == weights.F32 && !staysFloat32(a) {
+			s.arrays[i].DType = d
+		}
+	}
+}
+
+// staysFloat32 says which arrays are not rounded: codebooks, whose entries are compared
+// with each other, and vectors (biases, norms, gains). They are 1 % of a small codec, and
+// rounding them as well doubles the codes that change.
+func staysFloat32(a weights.Array) bool {
+	long := 0
+	for _, n := range a.Shape {
+		if n > 1 {
+			long++
+		}
+	}
+	return long < 2 || strings.Contains(a.Name, "codebook")
 }

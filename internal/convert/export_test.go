@@ -3,6 +3,7 @@ package convert_test
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -161,5 +162,85 @@ func TestExportErrors(t *testing.T) {
 		if _, err := os.Stat(output); output != input && err == nil {
 			t.Errorf("%s: an output was written", input)
 		}
+	}
+}
+
+// TestExportDType: 16 bits for filters and matrices, float32 for codebooks and vectors,
+// in both formats; the values are the nearest, and it is another codec that opens.
+func TestExportDType(t *testing.T) {
+	small := codectest.Checkpoint(t, "small.safetensors", codectest.Config)
+	original := codectest.Open(t, small)
+	quantizer := func(path string) facodec.Fingerprint {
+		c, err := facodec.Open(path, facodec.WithThreads(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		q, _, err := c.Fingerprints()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return q
+	}
+	seen := map[facodec.Fingerprint]string{quantizer(small): "float32"}
+	for _, c := range []struct {
+		dtype     weights.DType
+		precision float64 // of a rounded value, relative
+		floor     float64 // of the smallest steps
+	}{{weights.F16, 0x1p-11, 0x1p-25}, {weights.BF16, 0x1p-8, 0}} {
+		var first facodec.Fingerprint
+		for _, ending := range []string{".safetensors", ".pth"} {
+			output := filepath.Join(t.TempDir(), "out"+ending)
+			if _, err := convert.Export(t.Context(), small, output, convert.Options{DType: c.dtype}); err != nil {
+				t.Fatal(err)
+			}
+			narrow := 0
+			f := codectest.Open(t, output)
+			for _, name := range f.Names() {
+				x, _ := f.Lookup(name)
+				y, _ := original.Lookup(name)
+				if stays := strings.Contains(name, "codebook") || strings.Contains(name, "bias") || strings.HasSuffix(name, "weight_g") || strings.HasSuffix(name, "alpha"); stays != (x.DType == weights.F32) {
+					t.Errorf("%s: %s is %s", output, name, x.DType)
+				}
+				if x.DType == c.dtype {
+					narrow++
+				}
+				xs, errX := x.Float32()
+				ys, errY := y.Float32()
+				if errX != nil || errY != nil || len(xs) != len(ys) {
+					t.Fatal(name, errX, errY)
+				}
+				for i := range xs {
+					if d := math.Abs(float64(xs[i]) - float64(ys[i])); d > c.precision*math.Abs(float64(ys[i]))+c.floor {
+						t.Fatalf("%s: %s: %g became %g", output, name, ys[i], xs[i])
+					}
+				}
+			}
+			if narrow < 20 {
+				t.Errorf("%s: %d tensors of %s", output, narrow, c.dtype)
+			}
+			q := quantizer(output)
+			if ending == ".safetensors" {
+				first = q
+			}
+			if other, taken := seen[q]; taken || q != first {
+				t.Errorf("%s has the fingerprint of %s, or another than in the other format", output, other)
+			}
+		}
+		seen[first] = c.dtype.String()
+	}
+}
+
+// TestExportPaths: what an experiment knows of the machine that it was run on is not
+// given away.
+func TestExportPaths(t *testing.T) {
+	small := codectest.Checkpoint(t, "small.safetensors", `{"exp_name": "mine", "log_dir": "/home/me/runs", "dataset": "/home/me/speech", "pretrained_model": "/home/me/a.pth",`+codectest.Config[1:])
+	output := filepath.Join(t.TempDir(), "out.safetensors")
+	if _, err := convert.Export(t.Context(), small, output, convert.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	config := codectest.Open(t, output).Metadata()[checkpoint.ConfigKey]
+	if strings.Contains(config, "/home/me") || !strings.Contains(config, `"exp_name":"mine"`) {
+		t.Errorf("configuration %s", config)
 	}
 }

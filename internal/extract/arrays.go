@@ -7,6 +7,7 @@ import (
 	"math"
 
 	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/internal/float16"
 	"github.com/facodec-go/facodec/internal/npz"
 	"github.com/facodec-go/facodec/internal/weights"
 )
@@ -63,7 +64,7 @@ func floatType(half bool) npz.DType {
 
 func appendFloat(b []byte, v float32, half bool) []byte {
 	if half {
-		return binary.LittleEndian.AppendUint16(b, npz.ToHalf(v))
+		return binary.LittleEndian.AppendUint16(b, float16.FromFloat32(v))
 	}
 	return binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
 }

@@ -15,6 +15,7 @@ import (
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/internal/codectest"
+	"github.com/facodec-go/facodec/internal/float16"
 	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/npz"
 	"github.com/facodec-go/facodec/internal/weights"
@@ -56,7 +57,7 @@ func TestParseWhat(t *testing.T) {
 func halves(x []float32) []float32 {
 	y := make([]float32, len(x))
 	for i, v := range x {
-		y[i] = npz.FromHalf(npz.ToHalf(v))
+		y[i] = float16.ToFloat32(float16.FromFloat32(v))
 	}
 	return y
 }
@@ -226,9 +227,9 @@ func mustJSON(t *testing.T, v any) string {
 // TestHalfText: any half comes back from its text.
 func TestHalfText(t *testing.T) {
 	for h := range uint16(0x7c00) { // all finite ones
-		text := string(appendFloat16(nil, npz.FromHalf(h)))
+		text := string(appendFloat16(nil, float16.ToFloat32(h)))
 		var v float32
-		if err := json.Unmarshal([]byte(text), &v); err != nil || npz.ToHalf(v) != h || len(text) > 11 {
+		if err := json.Unmarshal([]byte(text), &v); err != nil || float16.FromFloat32(v) != h || len(text) > 11 {
 			t.Fatalf("%#x is written %s: %v", h, text, err)
 		}
 	}

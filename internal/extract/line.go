@@ -10,7 +10,7 @@ import (
 	"time"
 
 	facodec "github.com/facodec-go/facodec"
-	"github.com/facodec-go/facodec/internal/npz"
+	"github.com/facodec-go/facodec/internal/float16"
 )
 
 // 3·1024 numbers, 80 times a second.
@@ -74,7 +74,7 @@ func appendFloat32(b []byte, v float32) []byte {
 // appendFloat16 writes the nearest half with five digits, which are enough to tell
 // any two apart. One too large for a half becomes the largest: JSON has no infinity.
 func appendFloat16(b []byte, v float32) []byte {
-	half := npz.FromHalf(npz.ToHalf(max(-65504, min(65504, v))))
+	half := float16.ToFloat32(float16.FromFloat32(max(-65504, min(65504, v))))
 	text := strconv.FormatFloat(float64(half), 'g', 5, 32)
 	short, _ := strconv.ParseFloat(text, 64) // drops zeros at the end
 	return strconv.AppendFloat(b, short, 'g', -1, 64)

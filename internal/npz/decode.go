@@ -3,6 +3,8 @@ package npz
 import (
 	"encoding/binary"
 	"math"
+
+	"github.com/facodec-go/facodec/internal/float16"
 )
 
 // decode turns an array's bytes into numbers; len(data) is already right.
@@ -14,7 +16,7 @@ func decode(h *header, data []byte) *Array {
 	}
 	switch h.dtype {
 	case Float16:
-		a.F32 = convert(h, func(i int) float32 { return FromHalf(order.Uint16(data[2*i:])) })
+		a.F32 = convert(h, func(i int) float32 { return float16.ToFloat32(order.Uint16(data[2*i:])) })
 	case Float32:
 		a.F32 = convert(h, func(i int) float32 { return math.Float32frombits(order.Uint32(data[4*i:])) })
 	case Float64:

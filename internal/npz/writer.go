@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/facodec-go/facodec/internal/float16"
 )
 
 // A Writer writes a .npz archive front to back, without seeking and without
@@ -54,7 +56,7 @@ func (w *Writer) Write(name string, shape []int, data any) error {
 // WriteFloat16 adds an array rounded to half precision.
 func (w *Writer) WriteFloat16(name string, shape []int, data []float32) error {
 	return writeSlice(w, name, shape, Float16, data, func(b []byte, v float32) []byte {
-		return binary.LittleEndian.AppendUint16(b, ToHalf(v))
+		return binary.LittleEndian.AppendUint16(b, float16.FromFloat32(v))
 	})
 }
 

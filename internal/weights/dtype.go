@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+
+	"github.com/facodec-go/facodec/internal/float16"
 )
 
 // DType is the type of a tensor's elements inside its file.
@@ -145,7 +147,7 @@ func widen(dst []float32, src []byte, d DType) {
 		}
 	case F16:
 		for i := range dst {
-			dst[i] = halfToFloat32(le.Uint16(src[2*i:]))
+			dst[i] = float16.ToFloat32(le.Uint16(src[2*i:]))
 		}
 	case BF16:
 		for i := range dst {
@@ -221,20 +223,6 @@ func element(src []byte, d DType) float64 {
 	var one [1]float32
 	widen(one[:], src, d)
 	return float64(one[0])
-}
-
-// halfToFloat32 converts an IEEE 754 half-precision number exactly.
-func halfToFloat32(h uint16) float32 {
-	sign := uint32(h>>15) << 31
-	exponent, fraction := uint32(h>>10)&31, uint32(h)&0x3ff
-	switch exponent {
-	case 0: // zero and the subnormals: fraction * 2^-24
-		v := float32(fraction) * (1.0 / (1 << 24))
-		return math.Float32frombits(math.Float32bits(v) | sign)
-	case 31: // infinities and NaN
-		return math.Float32frombits(sign | 0x7f800000 | fraction<<13)
-	}
-	return math.Float32frombits(sign | (exponent+127-15)<<23 | fraction<<13)
 }
 
 // float8ToFloat32 converts an 8-bit floating-point number exactly. The formats are

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+
+	"github.com/facodec-go/facodec/internal/float16"
 )
 
 // Losses and learning rates that a training script kept as NumPy scalars stand
@@ -74,7 +76,7 @@ func makeNumpyScalar(m *machine, args []any) (any, error) {
 	}
 	switch t.size {
 	case 2:
-		return float64(halfToFloat32(uint16(bits))), nil
+		return float64(float16.ToFloat32(uint16(bits))), nil
 	case 4:
 		return float64(math.Float32frombits(uint32(bits))), nil
 	}

@@ -12,6 +12,7 @@ import (
 	"unsafe"
 
 	"github.com/facodec-go/facodec/internal/atomicfile"
+	"github.com/facodec-go/facodec/internal/float16"
 )
 
 // An Array is a tensor to be written. Only one at a time has its values in
@@ -19,8 +20,9 @@ import (
 type Array struct {
 	Name  string
 	Shape []int
-	// DType is F32, or I64 for the counters that some networks keep; anything with
-	// Fill.
+	// DType is F32, F16 or BF16, which values are rounded to, or I64 for the counters
+	// that some networks keep; anything with Fill. A value that is beyond F16 or BF16
+	// is an error.
 	DType DType
 	// Values returns the elements in row-major order. It is called once.
 	Values func() ([]float32, error)
@@ -77,7 +79,7 @@ func check(arrays []Array) (total int64, err error) {
 			return 0, fmt.Errorf("%s occurs twice", a.Name)
 		case !utf8.ValidString(a.Name) || a.Name == "" || a.Name == "__metadata__":
 			return 0, fmt.Errorf("%q cannot be the name of a tensor", a.Name)
-		case a.Fill == nil && a.DType != F32 && a.DType != I64:
+		case a.Fill == nil && !slices.Contains([]DType{F32, F16, BF16, I64}, a.DType):
 			return 0, fmt.Errorf("%s: writing %s is not supported", a.Name, a.DType)
 		}
 		seen[a.Name] = true
@@ -128,7 +130,13 @@ func (w *writer) array(out io.Writer, a Array) error {
 		return fmt.Errorf("%s: %d values for shape %v", a.Name, len(values), a.Shape)
 	}
 	for part := range slices.Chunk(values, block) {
-		n, err := out.Write(littleEndianBytes(part, a.DType))
+		bytes := littleEndianBytes(part, a.DType)
+		if a.DType == F16 || a.DType == BF16 {
+			if err := checkRange(part, bytes, a.DType); err != nil {
+				return fmt.Errorf("%s: %w", a.Name, err)
+			}
+		}
+		n, err := out.Write(bytes)
 		if err != nil {
 			return err
 		}
@@ -169,14 +177,50 @@ func (c *counter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// checkRange refuses values whose rounded ones, narrow, are infinite.
+func checkRange(values []float32, narrow []byte, d DType) error {
+	infinity := uint16(0x7c00)
+	if d == BF16 {
+		infinity = 0x7f80
+	}
+	for i, v := range values {
+		if binary.LittleEndian.Uint16(narrow[2*i:])&0x7fff == infinity && !math.IsInf(float64(v), 0) {
+			return fmt.Errorf("%g is beyond %s", v, d)
+		}
+	}
+	return nil
+}
+
+// bfloat16 rounds to the upper half of a float32, ties to even.
+func bfloat16(f float32) uint16 {
+	b := math.Float32bits(f)
+	if f != f { // NaN stays one
+		return uint16(b>>16) | 0x40
+	}
+	return uint16((b + 0x7fff + b>>16&1) >> 16)
+}
+
 // littleEndianBytes returns values as a file holds them; a view where this
 // machine holds them in the same way.
 func littleEndianBytes(values []float32, d DType) []byte {
 	le := binary.LittleEndian
-	if d == I64 {
+	switch d {
+	case I64:
 		b := make([]byte, 0, 8*len(values))
 		for _, v := range values {
 			b = le.AppendUint64(b, uint64(int64(v)))
+		}
+		return b
+	case F16:
+		b := make([]byte, 0, 2*len(values))
+		for _, v := range values {
+			b = le.AppendUint16(b, float16.FromFloat32(v))
+		}
+		return b
+	case BF16:
+		b := make([]byte, 0, 2*len(values))
+		for _, v := range values {
+			b = le.AppendUint16(b, bfloat16(v))
 		}
 		return b
 	}

@@ -171,7 +171,7 @@ func TestWriteFaults(t *testing.T) {
 	broken := array("n.x", []int{1})
 	broken.Values = func() ([]float32, error) { return nil, errors.New("stopped") }
 	half := array("n.x", []int{1}, 1)
-	half.DType = F16
+	half.DType = I32
 	for _, c := range []struct {
 		arrays []Array
 		want   string
@@ -182,7 +182,7 @@ func TestWriteFaults(t *testing.T) {
 		{[]Array{array("", nil, 1)}, "cannot be the name"},
 		{[]Array{array("__metadata__", nil, 1)}, "cannot be the name"},
 		{[]Array{array("n.y", []int{1}, 1), broken}, "n.x: stopped"},
-		{[]Array{half}, "writing F16 is not supported"},
+		{[]Array{half}, "writing I32 is not supported"},
 	} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "out")
@@ -248,5 +248,41 @@ func TestFill(t *testing.T) {
 	a := Array{Name: "x", DType: U8, Fill: func(io.Writer) error { return broken }}
 	if err := WriteSafetensors(path, []Array{a}, nil, nil); !errors.Is(err, broken) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestWriteNarrow: values are rounded to the nearest of 16 bits, ties to even, and one
+// that would become infinite is an error.
+func TestWriteNarrow(t *testing.T) {
+	for _, c := range []struct {
+		dtype    DType
+		in, want float32
+	}{
+		{F16, 1 + 0x1p-11, 1}, {F16, 1 + 3*0x1p-11, 1 + 0x1p-9}, {F16, 0x1p-25, 0}, {F16, 65504, 65504}, {F16, -0.1, -0.099975586},
+		{BF16, 1 + 0x1p-8, 1}, {BF16, 1 + 3*0x1p-8, 1 + 0x1p-6}, {BF16, -1e-40, -0x1p-133}, {BF16, 65504, 65536},
+		{F16, 65520, 0}, {F16, -1e9, 0}, {BF16, math.MaxFloat32, 0}, // 0: an error
+	} {
+		array := []Array{{Name: "a.b", Shape: []int{2}, DType: c.dtype, Values: func() ([]float32, error) { return []float32{c.in, 0}, nil }}}
+		st, pt := filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "b")
+		for path, err := range map[string]error{st: WriteSafetensors(st, array, nil, nil), pt: WriteTorch(pt, array, Layout{}, nil)} {
+			if c.want == 0 && c.in > 1e-6 || c.in < -1e8 {
+				if err == nil || !strings.Contains(err.Error(), "a.b: ") || !strings.Contains(err.Error(), "is beyond "+c.dtype.String()) {
+					t.Errorf("%v to %s: %v", c.in, c.dtype, err)
+				}
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, err := Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tensor, _ := f.Lookup("a.b")
+			if got, err := tensor.Float32(); err != nil || tensor.DType != c.dtype || got[0] != c.want || got[1] != 0 {
+				t.Errorf("%v to %s: %v of %s, %v; want %v", c.in, c.dtype, got, tensor.DType, err, c.want)
+			}
+			f.Close()
+		}
 	}
 }
