@@ -27,8 +27,9 @@
 //	content := tokens.Codes[facodec.Content]           // [book][frame]
 //	again, err := codec.Decode(tokens)                 // what Reconstruct returns
 //
-// Package fac stores tokens in compressed files, and package hub downloads the
-// published checkpoints.
+// Package fac stores tokens in compressed files, package hub downloads the published
+// checkpoints, and package audio reads and writes recordings. docs/glossary.md has a
+// line for each term, with its name in the papers and upstream.
 //
 // # The signal path
 //
