@@ -11,7 +11,10 @@ import (
 
 // A Codec is an open model. It is safe for concurrent use; one utterance uses
 // all of its threads, several at a time share them.
-type Codec struct{ model *codec.Codec }
+type Codec struct {
+	model *codec.Codec
+	gate  gate
+}
 
 // Open reads a checkpoint: safetensors, or a PyTorch file as upstream saves and
 // publishes them. The family NaturalSpeech3 is published in files of one network each:
@@ -44,7 +47,7 @@ func open(from codec.Origin, opts []Option) (*Codec, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Codec{m}, nil
+	return &Codec{model: m}, nil
 }
 
 // OpenRandom returns a codec with random weights that follow from a seed, of the
@@ -59,13 +62,14 @@ func OpenRandom(seed uint64, opts ...Option) (*Codec, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Codec{m}, nil
+	return &Codec{model: m}, nil
 }
 
-// Close releases the weights' memory. Neither the codec nor its streams may be
-// used afterwards.
+// Close waits for the calls that compute and releases the weights' memory. Afterwards
+// the codec, its redecoders and its streams give ErrClosed; what the codec says of
+// itself it still says. Closing twice is harmless.
 func (c *Codec) Close() error {
-	c.model.Close()
+	c.gate.close(c.model.Close)
 	return nil
 }
 

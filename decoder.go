@@ -2,6 +2,7 @@ package facodec
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/facodec-go/facodec/internal/codec"
 	"github.com/facodec-go/facodec/internal/model"
@@ -10,8 +11,10 @@ import (
 // A Decoder turns codes into samples as they arrive, in one voice.
 type Decoder struct {
 	codec       *Codec
+	gates       gates
 	stream      codec.DecoderStream
-	contentOnly bool // a redecoder's
+	contentOnly bool                     // a redecoder's
+	another     func() (*Decoder, error) // of the same model in the same voice
 }
 
 // NewDecoder starts an utterance in the voice of timbre, TimbreLen values.
@@ -22,7 +25,14 @@ func (c *Codec) NewDecoder(timbre []float32) (*Decoder, error) {
 	if err := codec.CheckTimbre(timbre, c.TimbreLen()); err != nil {
 		return nil, err
 	}
-	return &Decoder{codec: c, stream: c.model.NewDecoder(timbre, c.model.Pool)}, nil
+	timbre = slices.Clone(timbre)
+	d := &Decoder{codec: c, gates: gates{&c.gate}, another: func() (*Decoder, error) { return c.NewDecoder(timbre) }}
+	if err := d.gates.enter(); err != nil {
+		return nil, err
+	}
+	defer d.gates.leave()
+	d.stream = c.model.NewDecoder(timbre, c.model.Pool)
+	return d, nil
 }
 
 // Push adds frames and returns the samples that are complete. All pieces of an
@@ -37,16 +47,29 @@ func (d *Decoder) Push(codes Codes) ([]float32, error) {
 	if d.contentOnly && len(codes[Content]) == 0 {
 		return nil, fmt.Errorf("no content codes for a redecoder: %w", ErrTokens)
 	}
+	if err := d.gates.enter(); err != nil {
+		return nil, err
+	}
+	defer d.gates.leave()
 	return d.stream.Push(model.Codes(codes), false), nil
 }
 
 // Flush ends the utterance and returns its last samples; in all, HopLength
 // samples for every frame. The next Push starts another utterance.
-func (d *Decoder) Flush() []float32 {
+func (d *Decoder) Flush() ([]float32, error) {
+	if err := d.gates.enter(); err != nil {
+		return nil, err
+	}
+	defer d.gates.leave()
 	samples := d.stream.Push(model.Codes{}, true)
 	d.stream.Reset()
-	return samples
+	return samples, nil
 }
 
 // Reset drops the utterance.
-func (d *Decoder) Reset() { d.stream.Reset() }
+func (d *Decoder) Reset() {
+	if d.gates.enter() == nil {
+		defer d.gates.leave()
+		d.stream.Reset()
+	}
+}

@@ -17,13 +17,23 @@ type Encoder struct {
 
 // NewEncoder starts an utterance.
 func (c *Codec) NewEncoder() *Encoder {
-	return &Encoder{codec: c, stream: c.model.NewEncoder(c.model.Pool)}
+	e := &Encoder{codec: c}
+	if c.gate.enter() == nil {
+		e.stream = c.model.NewEncoder(c.model.Pool)
+		c.gate.leave()
+	}
+	return e
 }
 
 // NewAnalyzer starts an utterance whose timbre is found, too, in the same pass.
 func (c *Codec) NewAnalyzer() *Encoder {
-	a := c.model.NewAnalyzer(c.model.Pool)
-	return &Encoder{codec: c, stream: a, analyzer: a}
+	e := &Encoder{codec: c}
+	if c.gate.enter() == nil {
+		e.analyzer = c.model.NewAnalyzer(c.model.Pool)
+		e.stream = e.analyzer
+		c.gate.leave()
+	}
+	return e
 }
 
 // Timbre returns the timbre of the utterance that was flushed last, TimbreLen values, of
@@ -48,6 +58,10 @@ func (e *Encoder) Push(samples []float32) (Codes, error) {
 	if err := codec.CheckSamples(samples); err != nil {
 		return Codes{}, err
 	}
+	if err := e.codec.gate.enter(); err != nil {
+		return Codes{}, err
+	}
+	defer e.codec.gate.leave()
 	e.total += len(samples)
 	return Codes(e.stream.Push(samples, false)), nil
 }
@@ -55,20 +69,34 @@ func (e *Encoder) Push(samples []float32) (Codes, error) {
 // Flush ends the utterance and returns its last codes: in all, one frame for
 // every hop of samples and one for what remains. The next Push starts another
 // utterance.
-func (e *Encoder) Flush() Codes {
+func (e *Encoder) Flush() (Codes, error) {
+	if err := e.codec.gate.enter(); err != nil {
+		return Codes{}, err
+	}
+	defer e.codec.gate.leave()
 	if e.total == 0 {
-		return Codes{}
+		return Codes{}, nil
 	}
 	codes := Codes(e.stream.Push(nil, true))
 	if e.analyzer != nil {
 		e.timbre = e.analyzer.Timbre()
 	}
-	e.Reset()
-	return codes
+	e.reset()
+	return codes, nil
 }
+
+// Samples returns how many samples the utterance has so far.
+func (e *Encoder) Samples() int { return e.total }
 
 // Reset drops the utterance.
 func (e *Encoder) Reset() {
+	if e.codec.gate.enter() == nil {
+		defer e.codec.gate.leave()
+		e.reset()
+	}
+}
+
+func (e *Encoder) reset() {
 	e.stream.Reset()
 	e.total = 0
 }

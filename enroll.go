@@ -19,7 +19,12 @@ type VoiceEncoder struct {
 
 // NewVoiceEncoder starts a voice, with no clip.
 func (c *Codec) NewVoiceEncoder() *VoiceEncoder {
-	return &VoiceEncoder{codec: c, stream: c.model.NewTimbreEncoder(c.model.Pool)}
+	v := &VoiceEncoder{codec: c}
+	if c.gate.enter() == nil {
+		defer c.gate.leave()
+		v.stream = c.model.NewTimbreEncoder(c.model.Pool)
+	}
+	return v
 }
 
 // Push adds samples to a clip. Samples that are not finite are refused and none
@@ -31,6 +36,10 @@ func (v *VoiceEncoder) Push(samples []float32) error {
 	if err := codec.CheckSamples(samples); err != nil {
 		return err
 	}
+	if err := v.codec.gate.enter(); err != nil {
+		return err
+	}
+	defer v.codec.gate.leave()
 	v.clip += len(samples)
 	v.stream.Push(samples)
 	return nil
@@ -38,6 +47,10 @@ func (v *VoiceEncoder) Push(samples []float32) error {
 
 // EndClip ends a clip. What is pushed next is another clip of the same voice.
 func (v *VoiceEncoder) EndClip() {
+	if v.codec.gate.enter() != nil {
+		return
+	}
+	defer v.codec.gate.leave()
 	v.stream.EndClip()
 	v.ended += v.clip
 	v.clip = 0
@@ -47,6 +60,10 @@ func (v *VoiceEncoder) EndClip() {
 // mean over all of their frames. Of more than a minute it is the mean over
 // windows of 30 seconds. Before a clip has ended it is ErrEmpty.
 func (v *VoiceEncoder) Timbre() ([]float32, error) {
+	if err := v.codec.gate.enter(); err != nil {
+		return nil, err
+	}
+	defer v.codec.gate.leave()
 	switch {
 	case v.ended > 0:
 		return v.stream.Timbre(), nil
@@ -95,7 +112,7 @@ func (c *Codec) EnrollFiles(ctx context.Context, paths []string, normalize bool,
 			voices = append(voices, v)
 			continue
 		}
-		r, err := recording.Open(ctx, path, c.SampleRate(), normalize)
+		r, err := recording.Open(ctx, path, recording.Options{Rate: c.SampleRate(), Normalize: normalize})
 		if err != nil {
 			return nil, err
 		}

@@ -14,8 +14,17 @@ import (
 
 // FileOptions are what the functions on audio files have in common.
 type FileOptions struct {
-	// SampleFormat is that of the WAV files written, audio.S16 by default.
+	// SampleFormat is that of the WAV and FLAC files written, audio.S16 by default.
 	SampleFormat audio.SampleFormat
+	// OutputRate is the rate of the files written in Hz; 0 stands for the codec's.
+	OutputRate int
+	// KeepChannels treats each channel of a file as an utterance of its own, in its own
+	// timbre, and writes as many channels; otherwise their mean is taken.
+	KeepChannels bool
+	// Strict takes for an error what is odd about a file (audio.Options).
+	Strict bool
+	// Comment is a line of ASCII that the files written carry; see audio.FindComment.
+	Comment string
 	// Normalize brings each file to peak 1, the level of the recordings that the
 	// model was trained on, and the output back to the file's own. It takes another
 	// reading of the file. Silence stays what it is.
@@ -35,70 +44,138 @@ type FileReport struct {
 	Frames   int
 	Clipped  int64    // samples of the output beyond full scale
 	Bytes    int64    // of an output that is no audio file
+	Notices  []string // what is odd about the source, without its name
 	Warnings []string // what is likely not as it was meant
 	Elapsed  time.Duration
 }
 
+// recording returns the options that a source is read with.
+func (o FileOptions) recording(rate int) recording.Options {
+	return recording.Options{Rate: rate, Normalize: o.Normalize, KeepChannels: o.KeepChannels, Strict: o.Strict}
+}
+
 // ReconstructFile encodes and decodes an audio file of any rate, kind and length
-// in flat memory, and writes a mono WAV file of the codec's rate: n samples at
-// rate r give exactly ceil(n·SampleRate/r). The file is read twice, first for its
-// timbre; with Normalize three times. After an error nothing is left of the output.
+// in flat memory, and writes one whose extension sets the format (audio.CreateWith), of
+// the codec's rate and mono unless o says otherwise: n samples at rate r give exactly
+// ceil(n·SampleRate/r). The file is read twice, first for its timbre; with Normalize
+// three times. After an error nothing is left of the output.
 func (c *Codec) ReconstructFile(ctx context.Context, source, output string, o FileOptions) (FileReport, error) {
 	start := time.Now()
 	if err := c.model.Need(codec.Decoder); err != nil {
 		return FileReport{}, err
 	}
-	in, err := recording.Open(ctx, source, c.SampleRate(), o.Normalize)
+	in, err := recording.Open(ctx, source, o.recording(c.SampleRate()))
 	if err != nil {
 		return FileReport{}, err
 	}
-	timbre, encoder, err := c.timbreOf(ctx, in)
+	timbres, encoders, err := c.timbresOf(ctx, in)
 	if err != nil {
 		return FileReport{}, err
 	}
-	d, err := c.NewDecoder(timbre)
-	if err != nil {
-		return FileReport{}, fmt.Errorf("%s: %w", source, err)
+	var streams []*Stream
+	for i, timbre := range timbres {
+		d, err := c.NewDecoder(timbre)
+		if err != nil {
+			return FileReport{}, fmt.Errorf("%s: %w", source, err)
+		}
+		s := c.NewStream(d)
+		s.encoder = encoders[i]
+		streams = append(streams, s)
 	}
-	s := c.NewStream(d)
-	s.encoder = encoder
-	return c.decodeFile(ctx, start, in, output, s, o)
+	return c.decodeFile(ctx, start, in, output, streams, o)
 }
 
-// timbreOf reads a recording for its timbre, and returns what encodes it when it is read
-// again. Where the timbre comes from the encoder's frames, that is what it gave now.
-func (c *Codec) timbreOf(ctx context.Context, in recording.Recording) ([]float32, *Encoder, error) {
-	if !c.model.TimbreFromEncoder {
-		v := c.NewVoiceEncoder()
-		if _, err := in.Read(ctx, v.Push); err != nil {
-			return nil, nil, err
-		}
-		v.EndClip()
-		timbre, err := v.Timbre()
-		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", in.Path, err)
-		}
-		return timbre, c.NewEncoder(), nil
+// timbresOf reads a recording for the timbre of each channel, and returns what encodes
+// them when it is read again. Where the timbre comes from the encoder's frames, that is
+// what it gave now.
+func (c *Codec) timbresOf(ctx context.Context, in recording.Recording) (timbres [][]float32, encoders []*Encoder, err error) {
+	channels := make([]analysis, in.Channels)
+	for i := range channels {
+		channels[i] = c.newAnalysis()
 	}
-	a := c.NewAnalyzer()
-	var codes Codes
-	_, err := in.Read(ctx, func(samples []float32) error {
-		more, err := a.Push(samples)
-		codes.Append(more)
-		return err
+	var one []float32
+	_, err = in.Read(ctx, func(samples []float32) error {
+		for i, a := range channels {
+			one = channel(one, samples, i, len(channels))
+			if err := a.push(one); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	if a.total == 0 {
-		return nil, nil, fmt.Errorf("%s: no samples: %w", in.Path, ErrEmpty)
+	for _, a := range channels {
+		timbre, encoder, err := a.end()
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", in.Path, err)
+		}
+		timbres, encoders = append(timbres, timbre), append(encoders, encoder)
 	}
-	codes.Append(a.Flush())
-	timbre, err := a.Timbre()
+	return timbres, encoders, nil
+}
+
+// channel returns one of some interleaved channels, in dst if there are several.
+func channel(dst, samples []float32, i, channels int) []float32 {
+	if channels == 1 {
+		return samples
+	}
+	dst = dst[:0]
+	for ; i < len(samples); i += channels {
+		dst = append(dst, samples[i])
+	}
+	return dst
+}
+
+// An analysis is a first reading of an utterance.
+type analysis interface {
+	push(samples []float32) error
+	end() (timbre []float32, encoder *Encoder, err error)
+}
+
+func (c *Codec) newAnalysis() analysis {
+	if c.model.TimbreFromEncoder {
+		return &encoding{encoder: c.NewAnalyzer()}
+	}
+	return voicing{c.NewVoiceEncoder()}
+}
+
+// voicing finds the timbre alone.
+type voicing struct{ voice *VoiceEncoder }
+
+func (a voicing) push(samples []float32) error { return a.voice.Push(samples) }
+
+func (a voicing) end() ([]float32, *Encoder, error) {
+	a.voice.EndClip()
+	timbre, err := a.voice.Timbre()
+	return timbre, a.voice.codec.NewEncoder(), err
+}
+
+// encoding keeps the codes that are found on the way.
+type encoding struct {
+	encoder *Encoder
+	codes   Codes
+}
+
+func (a *encoding) push(samples []float32) error {
+	codes, err := a.encoder.Push(samples)
+	a.codes.Append(codes)
+	return err
+}
+
+func (a *encoding) end() ([]float32, *Encoder, error) {
+	if a.encoder.Samples() == 0 {
+		return nil, nil, fmt.Errorf("no samples: %w", ErrEmpty)
+	}
+	codes, err := a.encoder.Flush()
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", in.Path, err)
+		return nil, nil, err
 	}
-	return timbre, &Encoder{codec: c, stream: &recorded{codes: model.Codes(codes), hop: c.HopLength()}}, nil
+	a.codes.Append(codes)
+	timbre, err := a.encoder.Timbre()
+	c := a.encoder.codec
+	return timbre, &Encoder{codec: c, stream: &recorded{codes: model.Codes(a.codes), hop: c.HopLength()}}, err
 }
 
 // recorded is an encoder's stream that gives the codes of an utterance that was encoded
@@ -128,46 +205,40 @@ func (r *recorded) Profile(*op.Profiler) {}
 // is left ready for another utterance.
 func (c *Codec) ConvertFile(ctx context.Context, source, output string, d *Decoder, o FileOptions) (FileReport, error) {
 	start := time.Now()
-	in, err := recording.Open(ctx, source, c.SampleRate(), o.Normalize)
+	in, err := recording.Open(ctx, source, o.recording(c.SampleRate()))
 	if err != nil {
 		return FileReport{}, err
 	}
-	return c.decodeFile(ctx, start, in, output, c.NewStream(d, Prosody, Content), o)
+	streams := []*Stream{c.NewStream(d, Prosody, Content)}
+	for len(streams) < in.Channels {
+		another, err := d.another()
+		if err != nil {
+			return FileReport{}, err
+		}
+		streams = append(streams, c.NewStream(another, Prosody, Content))
+	}
+	return c.decodeFile(ctx, start, in, output, streams, o)
 }
 
-// decodeFile sends a file through s.
-func (c *Codec) decodeFile(ctx context.Context, start time.Time, in recording.Recording, output string, s *Stream, o FileOptions) (FileReport, error) {
-	defer s.Reset()
-	var w *audio.Writer // made when there is something to write: bad input leaves no trace
-	defer func() {
-		if w != nil {
-			w.Discard()
-		}
-	}()
-	write := func() (err error) {
-		if s.Buffered() == 0 {
-			return nil
-		}
-		if w == nil {
-			if w, err = audio.Create(output, c.SampleRate(), o.SampleFormat); err != nil {
+// decodeFile sends the channels of a file through streams, one each.
+func (c *Codec) decodeFile(ctx context.Context, start time.Time, in recording.Recording, output string, streams []*Stream, o FileOptions) (FileReport, error) {
+	out := fileOutput{path: output, streams: streams, in: in,
+		options: audio.WriteOptions{Rate: c.SampleRate(), FileRate: o.OutputRate, Channels: in.Channels, Format: o.SampleFormat, Comment: o.Comment}}
+	defer out.discard()
+	report := FileReport{Source: in.Path, Output: output}
+	var one []float32
+	result, err := in.Read(ctx, func(samples []float32) error {
+		for i, s := range streams {
+			one = channel(one, samples, i, len(streams))
+			if err := s.Write(one); err != nil {
 				return err
 			}
 		}
-		samples := make([]float32, s.Buffered())
-		s.Read(samples)
-		in.Undo(samples)
-		return w.Write(samples)
-	}
-	report := FileReport{Source: in.Path, Output: output}
-	info, err := in.Read(ctx, func(samples []float32) error {
-		if err := s.Write(samples); err != nil {
-			return err
-		}
-		report.Samples += int64(len(samples))
+		report.Samples += int64(len(samples) / len(streams))
 		if o.Progress != nil {
 			o.Progress(float64(report.Samples) / float64(c.SampleRate()))
 		}
-		return write()
+		return out.write()
 	})
 	if err != nil {
 		return FileReport{}, err
@@ -175,18 +246,67 @@ func (c *Codec) decodeFile(ctx context.Context, start time.Time, in recording.Re
 	if report.Samples == 0 {
 		return FileReport{}, fmt.Errorf("%s: no samples: %w", in.Path, ErrEmpty)
 	}
-	if err := s.Flush(); err != nil {
+	for _, s := range streams {
+		if err := s.Flush(); err != nil {
+			return FileReport{}, err
+		}
+	}
+	if err := out.write(); err != nil {
 		return FileReport{}, err
 	}
-	if err := write(); err != nil {
-		return FileReport{}, err
-	}
-	if err := w.Commit(); err != nil {
+	if err := out.w.Commit(); err != nil {
 		return FileReport{}, err
 	}
 	hop := int64(c.HopLength())
-	report.Info, report.Frames = info, int((report.Samples+hop-1)/hop)
+	report.Info, report.Notices, report.Frames = result.Info, result.Notices, int((report.Samples+hop-1)/hop)
 	report.Seconds = float64(report.Samples) / float64(c.SampleRate())
-	report.Clipped, report.Elapsed = w.Clipped(), time.Since(start)
+	report.Clipped, report.Elapsed = out.w.Clipped(), time.Since(start)
 	return report, nil
+}
+
+// A fileOutput writes what streams have ready.
+type fileOutput struct {
+	path    string
+	options audio.WriteOptions
+	streams []*Stream
+	in      recording.Recording
+	w       *audio.Writer // made when there is something to write: bad input leaves no trace
+}
+
+// write writes what all streams have ready: as many samples each, since they got as
+// many.
+func (f *fileOutput) write() (err error) {
+	n := f.streams[0].Buffered()
+	if n == 0 {
+		return nil
+	}
+	if f.w == nil {
+		if f.w, err = audio.CreateWith(f.path, f.options); err != nil {
+			return err
+		}
+	}
+	samples := make([]float32, n*len(f.streams))
+	one := samples
+	if len(f.streams) > 1 {
+		one = make([]float32, n)
+	}
+	for i, s := range f.streams {
+		s.Read(one)
+		if len(f.streams) > 1 {
+			for t, x := range one {
+				samples[t*len(f.streams)+i] = x
+			}
+		}
+	}
+	f.in.Undo(samples)
+	return f.w.Write(samples)
+}
+
+func (f *fileOutput) discard() {
+	for _, s := range f.streams {
+		s.Reset()
+	}
+	if f.w != nil {
+		f.w.Discard()
+	}
 }

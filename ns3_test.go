@@ -199,8 +199,9 @@ func TestNS3Redecoder(t *testing.T) {
 			t.Fatal(err)
 		}
 		samples, err := d.Push(tokens.Only(facodec.Prosody, facodec.Content))
-		samples = append(samples, d.Flush()...)
-		if err != nil || len(samples) != tokens.Frames()*c.HopLength() {
+		last, flushErr := d.Flush()
+		samples = append(samples, last...)
+		if err != nil || flushErr != nil || len(samples) != tokens.Frames()*c.HopLength() {
 			t.Errorf("%d samples, %v", len(samples), err)
 		}
 		if first == nil {

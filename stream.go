@@ -42,10 +42,18 @@ func (s *Stream) Write(samples []float32) error {
 // samples as were written.
 func (s *Stream) Flush() error {
 	s.total = s.encoder.total
-	if err := s.decode(s.encoder.Flush()); err != nil {
+	codes, err := s.encoder.Flush()
+	if err != nil {
 		return err
 	}
-	s.add(s.decoder.Flush())
+	if err := s.decode(codes); err != nil {
+		return err
+	}
+	samples, err := s.decoder.Flush()
+	if err != nil {
+		return err
+	}
+	s.add(samples)
 	s.decoded = 0
 	return nil
 }

@@ -117,7 +117,11 @@ func TestEncoderIsTheUtterance(t *testing.T) {
 			codes.Append(more)
 			at = to
 		}
-		codes.Append(e.Flush())
+		last, err := e.Flush()
+		if err != nil {
+			t.Fatal(err)
+		}
+		codes.Append(last)
 		if !reflect.DeepEqual(codes, tokens.Codes) {
 			t.Fatalf("%d samples: %d frames, or other codes", n, codes.Frames())
 		}

@@ -44,7 +44,11 @@ func (e *Encoder) encode(samples []float32) (Codes, error) {
 	if err != nil {
 		return Codes{}, err
 	}
-	codes.Append(e.Flush())
+	last, err := e.Flush()
+	if err != nil {
+		return Codes{}, err
+	}
+	codes.Append(last)
 	return codes, nil
 }
 
@@ -64,7 +68,11 @@ func (c *Codec) Decode(t *Tokens) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(samples, d.Flush()...)[:t.Samples], nil
+	last, err := d.Flush()
+	if err != nil {
+		return nil, err
+	}
+	return append(samples, last...)[:t.Samples], nil
 }
 
 // Reconstruct encodes and decodes an utterance: as many samples out as in.
@@ -92,7 +100,11 @@ func (c *Codec) Convert(samples, timbre []float32) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(out, d.Flush()...)[:len(samples)], nil
+	last, err := d.Flush()
+	if err != nil {
+		return nil, err
+	}
+	return append(out, last...)[:len(samples)], nil
 }
 
 // Extract returns the features of an utterance.
@@ -114,6 +126,10 @@ func (c *Codec) Quantized(codes Codes) (parts [NumParts][]float32, err error) {
 	if err := c.model.CheckCodes(model.Codes(codes)); err != nil {
 		return parts, err
 	}
+	if err := c.gate.enter(); err != nil {
+		return parts, err
+	}
+	defer c.gate.leave()
 	r := op.NewRun(c.model.Pool)
 	r.Last = true
 	for i, x := range c.model.Quantized(r, model.Codes(codes)) {

@@ -39,6 +39,9 @@ func newFFmpegEncoder(path, kind string, o WriteOptions) (*ffmpegEncoder, error)
 	case "opus":
 		args = append(args, "-c:a", "libopus", "-f", "ogg")
 	}
+	if o.Comment != "" {
+		args = append(args, "-metadata", "comment="+o.Comment)
+	}
 	if o.Bitrate > 0 {
 		args = append(args, "-b:a", strconv.Itoa(o.Bitrate))
 	}

@@ -42,7 +42,11 @@ func newFLACEncoder(f *atomicfile.File, o WriteOptions) (*flacEncoder, error) {
 	info := &meta.StreamInfo{BlockSizeMin: flacBlock, BlockSizeMax: flacBlock, SampleRate: uint32(o.FileRate),
 		NChannels: uint8(o.Channels), BitsPerSample: uint8(bits)}
 	var err error
-	e.enc, err = flac.NewEncoder(e.out, info)
+	var blocks []*meta.Block
+	if o.Comment != "" {
+		blocks = append(blocks, flacComment(o.Comment))
+	}
+	e.enc, err = flac.NewEncoder(e.out, info, blocks...)
 	return e, err
 }
 

@@ -9,7 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
-	"time"
+
+	"github.com/facodec-go/facodec/internal/fifo"
 )
 
 // source is an input before it is known what it is.
@@ -26,7 +27,7 @@ type source struct {
 
 // openSource opens a file or a named pipe. Its errors name the file.
 func openSource(ctx context.Context, path string) (*source, error) {
-	f, err := openFile(ctx, path)
+	f, err := fifo.Open(ctx, path)
 	if err != nil {
 		return nil, readError(path, plainError(err))
 	}
@@ -43,58 +44,11 @@ func openSource(ctx context.Context, path string) (*source, error) {
 	if info.Mode().IsRegular() {
 		src.size, src.stat = info.Size(), info
 	} else {
-		// A read that waits for a pipe's writer ends with the context.
-		src.stop = context.AfterFunc(ctx, func() { f.SetReadDeadline(time.Unix(1, 0)) })
-		src.br = newBuffer(contextReader{ctx, f})
+		var in io.Reader
+		in, src.stop = fifo.Reader(ctx, f)
+		src.br = newBuffer(in)
 	}
 	return src, nil
-}
-
-// openFile is os.Open, which waits for a writer where the path is a named pipe, until
-// the context ends.
-func openFile(ctx context.Context, path string) (*os.File, error) {
-	info, err := os.Stat(path)
-	if err != nil || info.Mode()&fs.ModeNamedPipe == 0 || ctx.Done() == nil {
-		return os.Open(path)
-	}
-	type result struct {
-		f   *os.File
-		err error
-	}
-	opened := make(chan result, 1)
-	go func() {
-		f, err := os.Open(path)
-		opened <- result{f, err}
-	}()
-	select {
-	case r := <-opened:
-		return r.f, r.err
-	case <-ctx.Done():
-		// A writer that comes and goes at once ends the wait in the other goroutine.
-		if w, err := os.OpenFile(path, os.O_WRONLY|nonBlock, 0); err == nil {
-			w.Close()
-		}
-		go func() {
-			if r := <-opened; r.err == nil {
-				r.f.Close()
-			}
-		}()
-		return nil, ctx.Err()
-	}
-}
-
-// contextReader says of a read that the context ended, why.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c contextReader) Read(p []byte) (int, error) {
-	n, err := c.r.Read(p)
-	if err != nil && err != io.EOF && c.ctx.Err() != nil {
-		err = c.ctx.Err()
-	}
-	return n, err
 }
 
 // plainError drops the path from an error: it is named already.

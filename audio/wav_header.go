@@ -14,6 +14,7 @@ func (e *wavEncoder) finish() error {
 	if e.stream {
 		return e.finishStream()
 	}
+	e.buf.Write(e.comment)
 	if err := e.buf.Flush(); err != nil {
 		return err
 	}
@@ -33,6 +34,9 @@ func (e *wavEncoder) finish() error {
 }
 
 func (e *wavEncoder) bytes() int64 { return e.frames * int64(e.channels*e.format.width()) }
+
+// tail returns the bytes of the file from the samples on.
+func (e *wavEncoder) tail() int64 { return e.bytes() + e.bytes()%2 + int64(len(e.comment)) }
 
 // header returns everything before the samples.
 func (e *wavEncoder) header() []byte {
@@ -59,7 +63,7 @@ func (e *wavEncoder) header() []byte {
 	}
 	b = append(b, "data"...)
 	b = le.AppendUint32(b, size32(e.bytes()))
-	le.PutUint32(b[4:], size32(int64(len(b))-8+e.bytes()+e.bytes()%2))
+	le.PutUint32(b[4:], size32(int64(len(b))-8+e.tail()))
 	return b
 }
 
@@ -70,7 +74,7 @@ func (e *wavEncoder) longHeader(header []byte) []byte {
 	const ds64Size = 28
 	b := []byte("RF64\xFF\xFF\xFF\xFFWAVEds64")
 	b = le.AppendUint32(b, ds64Size)
-	b = le.AppendUint64(b, uint64(int64(len(header))+ds64Size+e.bytes()+e.bytes()%2)) // 8 for ds64's own head, -8 for RF64's
+	b = le.AppendUint64(b, uint64(int64(len(header))+ds64Size+e.tail())) // 8 for ds64's own head, -8 for RF64's
 	b = le.AppendUint64(b, uint64(e.bytes()))
 	b = le.AppendUint64(b, uint64(e.frames))
 	b = le.AppendUint32(b, 0) // no table of other long chunks
@@ -86,7 +90,7 @@ func size32(n int64) uint32 { return uint32(min(n, math.MaxUint32)) }
 // end: from the last block to the first, so that nothing is overwritten unread.
 func (e *wavEncoder) moveData(offset, by int64) error {
 	block := make([]byte, 1<<20)
-	for end := offset + e.bytes() + e.bytes()%2; end > offset; {
+	for end := offset + e.tail(); end > offset; {
 		n := min(int64(len(block)), end-offset)
 		end -= n
 		if _, err := e.file.ReadAt(block[:n], end); err != nil && err != io.EOF {

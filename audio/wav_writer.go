@@ -14,9 +14,10 @@ type wavEncoder struct {
 	channels int
 	format   SampleFormat
 	frames   int64
-	maxBytes int64 // of samples in a plain RIFF file; above it, RF64
-	stream   bool  // not a file, but what NewWriter was given
-	promised int64 // frames in a stream's header; -1: none
+	comment  []byte // the chunk behind the samples; nil for none
+	maxBytes int64  // of samples in a plain RIFF file; above it, RF64
+	stream   bool   // not a file, but what NewWriter was given
+	promised int64  // frames in a stream's header; -1: none
 }
 
 // newWAVEncoder begins a file, with a place for the header, which is known at the end.
@@ -27,6 +28,7 @@ func newWAVEncoder(f outFile, o WriteOptions) *wavEncoder {
 		rate:     o.FileRate,
 		channels: o.Channels,
 		format:   o.Format,
+		comment:  wavComment(o.Comment),
 		maxBytes: math.MaxUint32 - 1<<10,
 	}
 	e.buf.Write(make([]byte, len(e.header())))

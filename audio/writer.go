@@ -67,6 +67,7 @@ type WriteOptions struct {
 	Format   SampleFormat // of WAV and FLAC
 	FileRate int          // Hz, of the file; 0 is Rate
 	Bitrate  int          // bit/s of MP3 and Opus; 0 leaves it to the encoder
+	Comment  string       // a line that the file carries; "" for none
 }
 
 // outFile is what a Writer needs of its file; tests put failing ones in its place.
@@ -150,6 +151,9 @@ func CreateWith(path string, o WriteOptions) (*Writer, error) {
 // complete fills in what is left to us, finds out the format and refuses what it cannot
 // hold.
 func (o *WriteOptions) complete(path string) (kind string, err error) {
+	if len(o.Comment) > maxComment || strings.ContainsFunc(o.Comment, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return "", faultf(ErrUnsupported, "a comment of more than %d bytes, or of other letters than ASCII", maxComment)
+	}
 	if kind, err = writtenFormat(path); err != nil {
 		return "", err
 	}

@@ -5,12 +5,13 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/audio"
+	"github.com/facodec-go/facodec/internal/fifo"
 	"github.com/facodec-go/facodec/internal/fileerr"
+	"github.com/facodec-go/facodec/internal/recording"
 )
 
 // partsOf returns the parts of a file's codes that are decoded, of which wanted are
@@ -34,8 +35,13 @@ func partsOf(h Header, wanted []facodec.Part, converted bool) ([]facodec.Part, e
 
 // DecodeOptions are those of Decode.
 type DecodeOptions struct {
-	// SampleFormat is that of the WAV file, audio.S16 by default.
+	// SampleFormat is that of a WAV or FLAC file, audio.S16 by default.
 	SampleFormat audio.SampleFormat
+	// OutputRate is the rate of the file written in Hz; 0 stands for the codec's, which
+	// Out always has.
+	OutputRate int
+	// Comment is a line of ASCII that the file written carries; see audio.FindComment.
+	Comment string
 	// Parts are those to decode; nil for all that are there, or, in another voice,
 	// all but the residual, as conversion does. Each goes through the norm and the
 	// timbre as all together would, so that one alone can be listened to.
@@ -52,8 +58,8 @@ type DecodeOptions struct {
 	Out io.Writer
 }
 
-// Decode decodes a compressed file to a mono WAV file of as many samples as were
-// encoded: the same that ReconstructFile of the codec gives where all parts are
+// Decode decodes a compressed file to a mono file, whose extension sets the format
+// (audio.CreateWith), and Out to WAV, of as many samples as were encoded: the same that ReconstructFile of the codec gives where all parts are
 // decoded. A file is checked from its first byte to its last before a sample is
 // decoded, and no output is made of one that is damaged. After an error nothing is
 // left of an output file.
@@ -79,19 +85,23 @@ type fileDecoder struct {
 	source, output string
 	options        DecodeOptions
 
-	timbre  []float32
-	samples int64 // of the utterance; -1 before the trailer was read
-	w       *audio.Writer
-	held    []float32 // may reach past the end of the utterance
+	close    func() // of the source; nil where none was opened
+	identity recording.Identity
+	timbre   []float32
+	samples  int64 // of the utterance; -1 before the trailer was read
+	w        *audio.Writer
+	held     []float32 // may reach past the end of the utterance
 }
 
 func (f *fileDecoder) run(ctx context.Context) (facodec.FileReport, error) {
+	defer func() {
+		if f.close != nil {
+			f.close()
+		}
+	}()
 	codes, err := f.open(ctx)
 	if err != nil {
 		return facodec.FileReport{}, err
-	}
-	if file, ok := codes.(io.Closer); ok && f.options.In == nil {
-		defer file.Close()
 	}
 	defer func() {
 		if f.w != nil {
@@ -115,7 +125,8 @@ func (f *fileDecoder) open(ctx context.Context) (io.Reader, error) {
 	f.timbre = f.options.Timbre
 	in := f.options.In
 	if in == nil {
-		file, err := os.Open(f.source)
+		f.identity = recording.IdentityOf(f.source)
+		file, err := fifo.Open(ctx, f.source)
 		if err != nil {
 			return nil, fileerr.Read(f.source, err)
 		}
@@ -124,22 +135,21 @@ func (f *fileDecoder) open(ctx context.Context) (io.Reader, error) {
 			if err == nil {
 				_, err = file.Seek(0, io.SeekStart)
 			}
-			if err != nil {
-				file.Close()
-				return nil, err
-			}
-			return file, nil
+			f.close = func() { file.Close() }
+			return file, err
 		}
-		in = file // a pipe
+		pipe, stop := fifo.Reader(ctx, file)
+		f.close = func() {
+			stop()
+			file.Close()
+		}
+		in = pipe
 	}
 	if f.timbre != nil {
 		return in, nil
 	}
 	var kept bytes.Buffer
 	err := f.scan(ctx, io.TeeReader(in, &kept))
-	if file, ok := in.(io.Closer); ok && f.options.In == nil {
-		file.Close()
-	}
 	return &kept, err
 }
 
@@ -215,10 +225,17 @@ func (f *fileDecoder) decode(ctx context.Context, in io.Reader) (facodec.FileRep
 		}
 	}
 	if f.samples >= 0 && f.samples != r.Samples() {
-		return facodec.FileReport{}, fmt.Errorf("%s: changed while it was read", f.source)
+		return facodec.FileReport{}, fmt.Errorf("%s: %w", f.source, audio.ErrChanged)
+	}
+	if err := f.identity.Check(); err != nil {
+		return facodec.FileReport{}, err
 	}
 	f.samples = r.Samples()
-	if err := f.write(d.Flush(), 0); err != nil {
+	last, err := d.Flush()
+	if err == nil {
+		err = f.write(last, 0)
+	}
+	if err != nil {
 		return facodec.FileReport{}, err
 	}
 	report := facodec.FileReport{
@@ -241,7 +258,7 @@ func (f *fileDecoder) write(samples []float32, hold int) (err error) {
 		if f.options.Out != nil {
 			f.w, err = audio.NewWriter(f.options.Out, f.output, rate, format, f.samples)
 		} else {
-			f.w, err = audio.Create(f.output, rate, format)
+			f.w, err = audio.CreateWith(f.output, audio.WriteOptions{Rate: rate, FileRate: f.options.OutputRate, Format: format, Comment: f.options.Comment})
 		}
 		if err != nil {
 			return err

@@ -21,6 +21,8 @@ type EncodeOptions struct {
 	// EntropyCoding stores the same codes in fewer bits: some 8 % less for seconds of
 	// speech, 20 % for minutes. Decoding gives the same samples.
 	EntropyCoding bool
+	// Strict takes for an error what is odd about a source (audio.Options).
+	Strict bool
 	// Progress, if not nil, is told now and then how many seconds of the source are
 	// done.
 	Progress func(seconds float64)
@@ -44,7 +46,7 @@ func Encode(ctx context.Context, c *facodec.Codec, source, output string, o Enco
 		return facodec.FileReport{}, err
 	}
 	header.EntropyCoded = o.EntropyCoding
-	r, err := openAudio(c, source, o.In)
+	r, err := openAudio(ctx, c, source, o)
 	if err != nil {
 		return facodec.FileReport{}, err
 	}
@@ -70,17 +72,18 @@ func Encode(ctx context.Context, c *facodec.Codec, source, output string, o Enco
 	if err := commit(); err != nil {
 		return facodec.FileReport{}, err
 	}
-	report.Source, report.Output, report.Info = source, output, r.Info()
+	report.Source, report.Output, report.Info, report.Notices = source, output, r.Info(), r.Notices()
 	report.Bytes, report.Elapsed = w.Bytes(), time.Since(start)
 	return report, nil
 }
 
 // openAudio opens a file, or the stream that is called so, at the codec's rate.
-func openAudio(c *facodec.Codec, source string, stream io.Reader) (*audio.Reader, error) {
-	if stream != nil {
-		return audio.NewReaderAt(stream, source, c.SampleRate())
+func openAudio(ctx context.Context, c *facodec.Codec, source string, o EncodeOptions) (*audio.Reader, error) {
+	options := audio.Options{Rate: c.SampleRate(), Strict: o.Strict}
+	if o.In != nil {
+		return audio.NewReaderWith(o.In, source, options)
 	}
-	return audio.OpenAt(source, c.SampleRate())
+	return audio.OpenWith(ctx, source, options)
 }
 
 // A fileEncoder encodes one recording.
@@ -112,7 +115,10 @@ func (f *fileEncoder) encode(ctx context.Context, r *audio.Reader) (facodec.File
 	if err != nil {
 		return facodec.FileReport{}, err
 	}
-	codes := e.Flush()
+	codes, err := e.Flush()
+	if err != nil {
+		return facodec.FileReport{}, err
+	}
 	timbre, err := e.Timbre()
 	if err != nil {
 		return facodec.FileReport{}, fmt.Errorf("%s: %w", f.source, err)

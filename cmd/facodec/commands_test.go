@@ -147,7 +147,11 @@ func TestConvertWithRedecoder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want = append(want, decoder.Flush()...)[:len(samples)]
+	last, err := decoder.Flush()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want = append(want, last...)[:len(samples)]
 	for _, args := range [][]string{
 		{"--redecoder-checkpoint", fixture("redecoder.pth")},
 		{"--redecoder_checkpoint", fixture("redecoder.safetensors"), "--redecoder_config", fixture("redecoder.json")},

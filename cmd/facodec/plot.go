@@ -240,7 +240,7 @@ func (f *plotFlags) compare(show *display, r *scope.Recording, path string) {
 
 // encodeForPlot encodes a recording up to a time, 0 for the end.
 func encodeForPlot(ctx context.Context, codec *facodec.Codec, path string, to float64) (*scope.Codes, error) {
-	in, err := recording.Open(ctx, path, codec.SampleRate(), false)
+	in, err := recording.Open(ctx, path, recording.Options{Rate: codec.SampleRate()})
 	if err != nil {
 		return nil, err
 	}
@@ -264,6 +264,10 @@ func encodeForPlot(ctx context.Context, codec *facodec.Codec, path string, to fl
 	if err != nil {
 		return nil, err
 	}
-	codes.Append(encoder.Flush())
+	last, err := encoder.Flush()
+	if err != nil {
+		return nil, err
+	}
+	codes.Append(last)
 	return codeRows(codes, codec.FrameRate()), nil
 }

@@ -17,6 +17,7 @@ type Redecoder struct {
 
 // redecoderNetworks are the networks of a redecoder of one family.
 type redecoderNetworks interface {
+	Fingerprint() [16]byte // of all tensors
 	NewDecoder(timbre []float32, pool *parallel.Pool) DecoderStream
 }
 
@@ -74,6 +75,9 @@ func (c *Codec) OpenRedecoder(from Origin, o Options) (*Redecoder, error) {
 func (r *Redecoder) NewDecoder(timbre []float32) DecoderStream {
 	return r.model.NewDecoder(timbre, r.codec.Pool)
 }
+
+// Fingerprint is that of all tensors.
+func (r *Redecoder) Fingerprint() [16]byte { return r.model.Fingerprint() }
 
 // Close releases the weights' memory.
 func (r *Redecoder) Close() { r.region.Free() }

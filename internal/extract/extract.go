@@ -23,6 +23,8 @@ type Options struct {
 	What
 	// Normalize brings each recording to peak 1, as the model was trained on.
 	Normalize bool
+	// Strict takes for an error what is odd about a file (audio.Options).
+	Strict bool
 	// Progress, if not nil, is told now and then how many seconds are done.
 	Progress func(seconds float64)
 }
@@ -105,7 +107,7 @@ type utterance struct {
 func measure(ctx context.Context, c *facodec.Codec, source string, o Options) (*utterance, error) {
 	u := &utterance{codec: c, options: o, start: time.Now()}
 	var err error
-	if u.in, err = recording.Open(ctx, source, c.SampleRate(), o.Normalize); err != nil {
+	if u.in, err = recording.Open(ctx, source, recording.Options{Rate: c.SampleRate(), Normalize: o.Normalize, Strict: o.Strict}); err != nil {
 		return nil, err
 	}
 	v := c.NewVoiceEncoder()
@@ -139,7 +141,7 @@ func (u *utterance) encode(ctx context.Context, add func(facodec.Codes) error) (
 	}
 	rate := float64(u.codec.SampleRate())
 	total := int64(0)
-	info, err := u.in.Read(ctx, func(samples []float32) error {
+	result, err := u.in.Read(ctx, func(samples []float32) error {
 		codes, err := e.Push(samples)
 		if err != nil {
 			return err
@@ -153,13 +155,17 @@ func (u *utterance) encode(ctx context.Context, add func(facodec.Codes) error) (
 	if err != nil {
 		return facodec.FileReport{}, err
 	}
-	if err := take(e.Flush()); err != nil {
+	last, err := e.Flush()
+	if err == nil {
+		err = take(last)
+	}
+	if err != nil {
 		return facodec.FileReport{}, err
 	}
 	if u.codes.Frames() != u.frames {
 		return facodec.FileReport{}, fmt.Errorf("%s: shrank while it was read", u.in.Path)
 	}
 	return facodec.FileReport{
-		Source: u.in.Path, Info: info, Samples: total, Seconds: float64(total) / rate, Frames: u.frames,
+		Source: u.in.Path, Info: result.Info, Notices: result.Notices, Samples: total, Seconds: float64(total) / rate, Frames: u.frames,
 	}, nil
 }

@@ -35,6 +35,9 @@ func (c *Codec) TimbreFingerprint() [16]byte { return c.networks.fingerprint(tim
 // timbre.
 func (c *Codec) TokensFingerprint() [16]byte { return c.networks.fingerprint(tokenTensors) }
 
+// Fingerprint is that of all tensors.
+func (l *Redecoder) Fingerprint() [16]byte { return l.networks.fingerprint([]string{""}) }
+
 func (n networks) fingerprint(prefixes []string) [16]byte { return Fingerprint(n, prefixes) }
 
 // Fingerprint is SHA-256, cut to its first 16 bytes, over the tensors whose names

@@ -55,6 +55,11 @@ func (l *Redecoder) Books() (books [model.NumParts]int) {
 	return books
 }
 
+// Fingerprint is that of all tensors.
+func (l *Redecoder) Fingerprint() [16]byte {
+	return model.Fingerprint([]*nn.Network{l.parts[0].network}, []string{""})
+}
+
 // Load derives the weights from src, the tensors of its checkpoint (see Named), into
 // region.
 func (l *Redecoder) Load(src weights.Source, region *tensor.Region, pool *parallel.Pool) error {

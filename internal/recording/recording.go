@@ -10,20 +10,38 @@ import (
 	"github.com/facodec-go/facodec/audio"
 )
 
-// A Recording is an audio file that is read as often as is needed.
-type Recording struct {
-	Path string
-	Rate int // Hz, at which samples are read
-	Gain     // of all samples that Read gives
+// Options say how a recording is read.
+type Options struct {
+	Rate         int  // Hz, at which samples are read
+	Normalize    bool // brought to peak 1
+	KeepChannels bool // all channels, interleaved, and not their mean
+	Strict       bool // what is odd about the file is an error (audio.Options)
 }
 
-// Open returns a recording, peak normalized or as it is. The peak is that of the
-// samples as a codec takes them, mixed and at its rate: a peak between two samples
-// of the source counts, and channels that cancel out do not. To find it takes a
+// A Recording is an audio file that is read as often as is needed.
+type Recording struct {
+	Path     string
+	Channels int // of the samples that Read gives
+	Gain         // of all of them
+	options  Options
+	at       Identity
+}
+
+// Open returns a recording. The peak that it is normalized by is that of the samples as
+// a codec takes them, at its rate: a peak between two samples of the source counts,
+// and of the mean over channels, channels that cancel out do not. To find it takes a
 // reading of its own.
-func Open(ctx context.Context, path string, rate int, normalize bool) (Recording, error) {
-	r := Recording{Path: path, Rate: rate, Gain: 1}
-	if !normalize {
+func Open(ctx context.Context, path string, o Options) (Recording, error) {
+	r := Recording{Path: path, Gain: 1, Channels: 1, options: o, at: IdentityOf(path)}
+	if o.KeepChannels {
+		in, err := r.open(ctx)
+		if err != nil {
+			return r, err
+		}
+		r.Channels = in.Channels()
+		in.Close()
+	}
+	if !o.Normalize {
 		return r, nil
 	}
 	var peak float32
@@ -35,22 +53,38 @@ func Open(ctx context.Context, path string, rate int, normalize bool) (Recording
 	return r, err
 }
 
+func (r Recording) open(ctx context.Context) (*audio.Reader, error) {
+	return audio.OpenWith(ctx, r.Path, audio.Options{Rate: r.options.Rate, KeepChannels: r.options.KeepChannels, Strict: r.options.Strict})
+}
+
+// A Result is what is known of a recording that was read.
+type Result struct {
+	Info    audio.Info
+	Notices []string // what is odd about the file, without its name
+}
+
 // Read calls take with the samples of the recording, in pieces. take may change
-// them, but not keep them.
-func (r Recording) Read(ctx context.Context, take func([]float32) error) (audio.Info, error) {
-	in, err := audio.OpenAt(r.Path, r.Rate)
+// them, but not keep them. A file that another has replaced since Open, or that was
+// written to, is audio.ErrChanged.
+func (r Recording) Read(ctx context.Context, take func([]float32) error) (Result, error) {
+	in, err := r.open(ctx)
 	if err != nil {
-		return audio.Info{}, err
+		return Result{}, err
 	}
 	defer in.Close()
 	err = ReadFrom(ctx, in, func(samples []float32) error {
 		r.Apply(samples)
 		return take(samples)
 	})
-	if err != nil {
-		return audio.Info{}, err
+	if err == nil || errors.Is(err, audio.ErrCorrupt) || errors.Is(err, audio.ErrTruncated) {
+		if changed := r.at.Check(); changed != nil {
+			err = changed
+		}
 	}
-	return in.Info(), nil
+	if err != nil {
+		return Result{}, err
+	}
+	return Result{in.Info(), in.Notices()}, nil
 }
 
 // pieceSamples is how much is read at a time: 0.8 seconds at 24 kHz.
@@ -61,7 +95,7 @@ var ErrStop = errors.New("enough was read")
 
 // ReadFrom calls take with what is left of in, in pieces.
 func ReadFrom(ctx context.Context, in *audio.Reader, take func([]float32) error) error {
-	piece := make([]float32, pieceSamples)
+	piece := make([]float32, pieceSamples*in.Channels())
 	for {
 		n, err := readFull(in, piece)
 		if n > 0 {

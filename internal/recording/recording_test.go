@@ -5,7 +5,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/facodec-go/facodec/audio"
 )
@@ -26,7 +28,7 @@ func TestNormalizeSilence(t *testing.T) {
 		if err := w.Commit(); err != nil {
 			t.Fatal(err)
 		}
-		r, err := Open(t.Context(), path, 24000, true)
+		r, err := Open(t.Context(), path, Options{Rate: 24000, Normalize: true})
 		if err != nil || r.Gain != 1 {
 			t.Errorf("level %g: gain %v, %v", level, r.Gain, err)
 		}
@@ -43,7 +45,7 @@ func TestNormalizeSilence(t *testing.T) {
 
 // TestReadEnds: a reader may stop early, and an error of its own ends the reading.
 func TestReadEnds(t *testing.T) {
-	r, err := Open(t.Context(), filepath.Join("..", "..", "testdata", "speech", "en.flac"), 24000, false)
+	r, err := Open(t.Context(), filepath.Join("..", "..", "testdata", "speech", "en.flac"), Options{Rate: 24000})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +54,7 @@ func TestReadEnds(t *testing.T) {
 		total += len(samples)
 		return nil
 	})
-	if err != nil || total != 49884 || info.SampleRate != 16000 {
+	if err != nil || total != 49884 || info.Info.SampleRate != 16000 {
 		t.Errorf("%d samples, %+v, %v", total, info, err)
 	}
 	for _, end := range []error{ErrStop, fs.ErrInvalid} {
@@ -65,7 +67,76 @@ func TestReadEnds(t *testing.T) {
 			t.Errorf("%v after the first of %d pieces: %v", end, pieces, err)
 		}
 	}
-	if _, err := Open(t.Context(), "missing.wav", 24000, true); !errors.Is(err, os.ErrNotExist) {
+	if _, err := Open(t.Context(), "missing.wav", Options{Rate: 24000, Normalize: true}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a missing file: %v", err)
+	}
+}
+
+// TestReplaced: a file that another takes the place of between two readings, or that is
+// written to, is noticed, also one of the same length.
+func TestReplaced(t *testing.T) {
+	dir := t.TempDir()
+	write := func(path string, level float32) {
+		w, err := audio.Create(path, 24000, audio.F32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		samples := make([]float32, 2000)
+		samples[7] = level
+		if err := w.Write(samples); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join(dir, "x.wav")
+	for name, change := range map[string]func() error{
+		"replaced": func() error { write(path, 0.25); return nil },
+		"removed":  func() error { return os.Remove(path) },
+		"touched":  func() error { return os.Chtimes(path, time.Time{}, time.Unix(1, 0)) },
+	} {
+		write(path, 0.5)
+		r, err := Open(t.Context(), path, Options{Rate: 24000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed := false
+		_, err = r.Read(t.Context(), func([]float32) error {
+			if !changed {
+				changed = true
+				return change()
+			}
+			return nil
+		})
+		if !errors.Is(err, audio.ErrChanged) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestKeepChannels: the channels come interleaved.
+func TestKeepChannels(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.wav")
+	w, err := audio.CreateWith(path, audio.WriteOptions{Rate: 24000, Channels: 2, Format: audio.F32})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Write([]float32{0.5, -0.25, 0.5, -0.25}); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Open(t.Context(), path, Options{Rate: 24000, KeepChannels: true, Normalize: true})
+	if err != nil || r.Channels != 2 {
+		t.Fatalf("%d channels, %v", r.Channels, err)
+	}
+	var got []float32
+	if _, err := r.Read(t.Context(), func(samples []float32) error {
+		got = append(got, samples...)
+		return nil
+	}); err != nil || !slices.Equal(got, []float32{1, -0.5, 1, -0.5}) {
+		t.Errorf("%v, %v", got, err)
 	}
 }

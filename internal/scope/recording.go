@@ -87,7 +87,7 @@ func (r *Recording) end(o Options) error {
 
 // Measure reads an audio file.
 func Measure(ctx context.Context, path, name string, o Options) (*Recording, error) {
-	in, err := audio.OpenAt(path, Rate)
+	in, err := audio.OpenWith(ctx, path, audio.Options{Rate: Rate})
 	if err != nil {
 		return nil, err
 	}

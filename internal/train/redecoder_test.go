@@ -118,7 +118,11 @@ func opensInInference(t *testing.T, c *config.Config) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		samples = append(samples, decoder.Flush()...)
+		last, err := decoder.Flush()
+		if err != nil {
+			t.Fatal(err)
+		}
+		samples = append(samples, last...)
 		if n := encoded.Codes.Frames() * 300; n == 0 || len(samples) != n {
 			t.Errorf("%s: %d samples, want %d", name, len(samples), n)
 		}

@@ -1,6 +1,6 @@
 //go:build !unix
 
-package audio
+package fifo
 
 // nonBlock is nothing where there are no named pipes that are files.
 const nonBlock = 0
