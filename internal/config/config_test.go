@@ -68,7 +68,7 @@ func TestParseEveryKey(t *testing.T) {
 			"spect_params": {"n_fft": 512, "win_length": 64, "hop_length": 16, "n_mels": 40}},
 		"train": {"gradient_accumulation_step": 2, "random_seed": 3, "max_epoch": 4, "discriminator_start": 5, "discriminator_len": 50,
 			"residual_mask": 0, "quantizer_dropout": 1, "keep_checkpoints": 6, "max_skipped_steps": 7, "restart_codes": 100, "normalise_codes": true, "data_init": true, "reversal": 0.5, "reversal_warmup": 9, "joint_parts": true},
-		"loss_weights": {"mel": 45, "waveform": 7, "feature": 2, "generator": 3, "commitment": 0.5, "codebook": 2, "f0": 0, "uv": 0.25,
+		"loss_weights": {"mel": 45, "waveform": 7, "stft": 8, "feature": 2, "generator": 3, "commitment": 0.5, "codebook": 2, "f0": 0, "uv": 0.25,
 			"content": 1e-1, "speaker": 1, "conversion": 2},
 		"optimizer": {"lr": 3e-4, "betas": [0.8, 0.99], "eps": 1e-8, "weight_decay": 0, "lr_decay": 1,
 			"warmup_steps": 200, "clip_grad": 5, "clip_grad_discriminator": 6},

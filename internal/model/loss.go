@@ -29,7 +29,7 @@ func melSpectrum(c dsp.MelConfig) *op.MelSpectrogram {
 
 // STFTLoss is that on magnitudes themselves, for windows of 2048 and 512 samples
 // (dac/nn/loss.py, MultiScaleSTFTLoss): mean |Δ log10(max(1e-5, |X|)²)| plus
-// mean |Δ |X||. It is only logged.
+// mean |Δ |X||. Upstream only logs it.
 func STFTLoss(int) SpectralLoss {
 	var l SpectralLoss
 	for _, window := range []int{2048, 512} {

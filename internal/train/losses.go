@@ -26,17 +26,15 @@ var waveLosses = []loss[waveforms]{
 		func(r *op.Run, w waveforms, weight float64) float64 {
 			return w.mel.Value(r, w.output, w.target, weight)
 		}},
-	{named("stft", eventlog.STFTLoss, "Reconstruction", "STFT distance", "training"), nil,
-		func(r *op.Run, w waveforms, _ float64) float64 {
-			return w.stft.Value(r, r.Detach(w.output), w.target, 0)
+	{named("stft", eventlog.STFTLoss, "Reconstruction", "STFT distance", "training"),
+		func(w config.LossWeights) float64 { return w.STFT },
+		func(r *op.Run, w waveforms, weight float64) float64 {
+			return w.stft.Value(r, w.detachedUnless(r, weight), w.target, weight)
 		}},
 	{named("l1", eventlog.WaveLoss, "Reconstruction", "waveform, L1", "training"),
 		func(w config.LossWeights) float64 { return w.Waveform },
 		func(r *op.Run, w waveforms, weight float64) float64 {
-			if weight == 0 {
-				w.output = r.Detach(w.output)
-			}
-			return r.L1(w.output, w.target, weight)
+			return r.L1(w.detachedUnless(r, weight), w.target, weight)
 		}},
 }
 
@@ -177,6 +175,15 @@ func addLosses[O any](s *step, table []loss[O], o O, share float64) {
 type waveforms struct {
 	output, target tensor.Tensor // [B, N, 1]
 	mel, stft      model.SpectralLoss
+}
+
+// detachedUnless returns the output, detached if the weight of what is computed from
+// it is 0: then it is only measured.
+func (w waveforms) detachedUnless(r *op.Run, weight float64) tensor.Tensor {
+	if weight == 0 {
+		return r.Detach(w.output)
+	}
+	return w.output
 }
 
 // features are the outputs of each discriminator's layers, the last of which are its
