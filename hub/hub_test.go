@@ -22,7 +22,7 @@ func TestNoSuchName(t *testing.T) {
 	t.Setenv("HF_HUB_OFFLINE", "1")
 	t.Setenv("HF_HUB_CACHE", t.TempDir())
 	for name, want := range map[string]string{
-		"codec":           "facodec or redecoder",
+		"codec":           "facodec, redecoder or ns3",
 		"a/b/../../c":     "a/b",
 		"Plachta/FAcodec": "offline",
 		"facodec":         "Plachta/FAcodec",
