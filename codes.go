@@ -23,6 +23,16 @@ func ParsePart(name string) (Part, error) {
 	return Part(p), err
 }
 
+// conversionParts are the parts that voice conversion decodes.
+var conversionParts = partsOf(model.ConversionParts)
+
+func partsOf(list []model.Part) (parts []Part) {
+	for _, part := range list {
+		parts = append(parts, Part(part))
+	}
+	return parts
+}
+
 // Codes are the codes of some frames, [book][frame] for each part. A part without
 // books is left out when decoding.
 type Codes [NumParts][][]int32

@@ -209,13 +209,13 @@ func (c *Codec) ConvertFile(ctx context.Context, source, output string, d *Decod
 	if err != nil {
 		return FileReport{}, err
 	}
-	streams := []*Stream{c.NewStream(d, Prosody, Content)}
+	streams := []*Stream{c.NewStream(d, conversionParts...)}
 	for len(streams) < in.Channels {
 		another, err := d.another()
 		if err != nil {
 			return FileReport{}, err
 		}
-		streams = append(streams, c.NewStream(another, Prosody, Content))
+		streams = append(streams, c.NewStream(another, conversionParts...))
 	}
 	return c.decodeFile(ctx, start, in, output, streams, o)
 }

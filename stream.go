@@ -21,7 +21,9 @@ type Stream struct {
 // is in the speaker's own voice.
 func (c *Codec) NewStream(d *Decoder, parts ...Part) *Stream {
 	if len(parts) == 0 {
-		parts = []Part{Prosody, Content, Residual}
+		for part := range NumParts {
+			parts = append(parts, part)
+		}
 	}
 	return &Stream{encoder: c.NewEncoder(), decoder: d, parts: parts, total: -1}
 }

@@ -96,7 +96,7 @@ func (c *Codec) Convert(samples, timbre []float32) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := d.Push(codes.Only(Prosody, Content))
+	out, err := d.Push(codes.Only(conversionParts...))
 	if err != nil {
 		return nil, err
 	}

@@ -5,12 +5,14 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/internal/fifo"
 	"github.com/facodec-go/facodec/internal/fileerr"
+	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/recording"
 )
 
@@ -19,9 +21,11 @@ import (
 // residual. It refuses a part that is not there.
 func partsOf(h Header, wanted []facodec.Part, converted bool) ([]facodec.Part, error) {
 	if wanted == nil {
-		parts := []facodec.Part{facodec.Prosody, facodec.Content}
-		if !converted {
-			parts = append(parts, facodec.Residual)
+		var parts []facodec.Part
+		for part := range facodec.NumParts {
+			if !converted || slices.Contains(model.ConversionParts, model.Part(part)) {
+				parts = append(parts, part)
+			}
 		}
 		return parts, nil
 	}

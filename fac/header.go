@@ -9,6 +9,7 @@ import (
 
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/audio"
+	"github.com/facodec-go/facodec/internal/model"
 )
 
 // Errors of compressed files, beside [facodec.ErrTokens] for those of another codec.
@@ -42,6 +43,10 @@ const (
 	flagEntropyCoded   = 1 << 0 // of the flags
 	flagNaturalSpeech3 = 1 << 1 // the family; without it, FAcodec
 )
+
+// partBytes is how many bytes the header has for the books of parts; those without a
+// part are 0.
+const partBytes = 4
 
 // crcTable makes the checksums CRC-32C, for which processors have an instruction.
 var crcTable = crc32.MakeTable(crc32.Castagnoli)
@@ -108,8 +113,8 @@ func (h Header) Check(c *facodec.Codec) (sameDecoder bool, err error) {
 }
 
 func (h Header) shape() string {
-	return fmt.Sprintf("%d Hz, hop %d, %d+%d+%d books of %d entries and a timbre of %d (%s)", h.SampleRate, h.HopLength,
-		h.Books[facodec.Prosody], h.Books[facodec.Content], h.Books[facodec.Residual], h.CodebookSize, h.TimbreLen, h.Family)
+	return fmt.Sprintf("%d Hz, hop %d, books (%s) of %d entries and a timbre of %d (%s)", h.SampleRate, h.HopLength,
+		model.DescribeBooks(h.Books), h.CodebookSize, h.TimbreLen, h.Family)
 }
 
 // AllBooks returns the number of books stored, of all parts.
@@ -178,10 +183,11 @@ func (h Header) bytes() []byte {
 	b = le.AppendUint32(b, uint32(h.SampleRate))
 	b = le.AppendUint32(b, uint32(h.HopLength))
 	b = le.AppendUint32(b, uint32(h.CodebookSize))
-	for _, books := range h.Books {
-		b = append(b, byte(books))
+	var books [partBytes]byte
+	for part, n := range h.Books {
+		books[part] = byte(n)
 	}
-	b = append(b, 0)
+	b = append(b, books[:]...)
 	b = le.AppendUint32(b, uint32(h.TimbreLen))
 	b = append(b, h.Quantizer[:]...)
 	return append(b, h.Decoder[:]...)
@@ -202,13 +208,17 @@ func parseHeader(b []byte) (Header, error) {
 	h := Header{
 		Family:     family,
 		SampleRate: u32(12), HopLength: u32(16), CodebookSize: u32(20),
-		Books:     [facodec.NumParts]int{int(b[24]), int(b[25]), int(b[26])},
 		TimbreLen: u32(28), EntropyCoded: flags&flagEntropyCoded != 0,
 		Quantizer: facodec.Fingerprint(b[32:48]), Decoder: facodec.Fingerprint(b[48:64]),
 	}
+	for part := range h.Books {
+		h.Books[part] = int(b[24+part])
+	}
 	err := h.check()
-	if err == nil && b[27] != 0 {
-		err = fmt.Errorf("a reserved byte is %d", b[27])
+	for _, reserved := range b[24+len(h.Books) : 24+partBytes] {
+		if err == nil && reserved != 0 {
+			err = fmt.Errorf("a reserved byte is %d", reserved)
+		}
 	}
 	if err != nil {
 		return Header{}, fmt.Errorf("%w: %w", ErrCorrupt, err)

@@ -14,6 +14,7 @@ import (
 	"github.com/facodec-go/facodec/internal/bench"
 	"github.com/facodec-go/facodec/internal/describe"
 	"github.com/facodec-go/facodec/internal/fileerr"
+	"github.com/facodec-go/facodec/internal/model"
 )
 
 func newInfo() *cobra.Command {
@@ -205,8 +206,7 @@ func printModel(line func(string, ...any), d *describe.Description) {
 	}
 	line("  sound          %d Hz, mono", m.SampleRate)
 	line("  frames         %s a second, %d samples each", trim(m.FrameRate), m.HopLength)
-	line("  books          %d prosody, %d content, %d residual, of %d entries with %d values",
-		m.ProsodyBooks, m.ContentBooks, m.ResidualBooks, m.CodebookSize, m.CodebookDim)
+	line("  books          %s, of %d entries with %d values", model.DescribeBooks(m.Books), m.CodebookSize, m.CodebookDim)
 	line("  bitrate        %s kbit/s of all books", trim(m.Bitrate/1000))
 	line("  timbre         %d values", m.LatentDim)
 	if l := m.Lookahead; l != nil {

@@ -18,27 +18,26 @@ import (
 // A tokensDescription is what info says of a compressed file, which it reads whole:
 // it is sound.
 type tokensDescription struct {
-	File          string  `json:"file"`
-	Kind          string  `json:"kind"` // "fac"
-	Bytes         int64   `json:"bytes"`
-	Seconds       float64 `json:"seconds"`
-	Samples       int64   `json:"samples"`
-	SampleRate    int     `json:"sample_rate"`
-	Frames        int64   `json:"frames"`
-	FrameRate     float64 `json:"frame_rate"`
-	ProsodyBooks  int     `json:"prosody_books"`
-	ContentBooks  int     `json:"content_books"`
-	ResidualBooks int     `json:"residual_books"`
-	CodebookSize  int     `json:"codebook_size"`
-	EntropyCoded  bool    `json:"entropy_coded"`
-	Bitrate       float64 `json:"bitrate"` // bits a second of all that is in the file
-	TimbreLen     int     `json:"timbre_len"`
-	Quantizer     string  `json:"quantizer"`
-	Decoder       string  `json:"decoder"`
+	File       string  `json:"file"`
+	Kind       string  `json:"kind"` // "fac"
+	Bytes      int64   `json:"bytes"`
+	Seconds    float64 `json:"seconds"`
+	Samples    int64   `json:"samples"`
+	SampleRate int     `json:"sample_rate"`
+	Frames     int64   `json:"frames"`
+	FrameRate  float64 `json:"frame_rate"`
+	model.BookCounts
+	CodebookSize int     `json:"codebook_size"`
+	EntropyCoded bool    `json:"entropy_coded"`
+	Bitrate      float64 `json:"bitrate"` // bits a second of all that is in the file
+	TimbreLen    int     `json:"timbre_len"`
+	Quantizer    string  `json:"quantizer"`
+	Decoder      string  `json:"decoder"`
 
 	Family   string         `json:"family"`
 	Distinct map[string]int `json:"distinct_entries"` // that each book uses
 	uses     []bookUse
+	books    [facodec.NumParts]int
 }
 
 // A bookUse is how many entries a book of codes used.
@@ -129,7 +128,7 @@ func describeTokens(path string) (*tokensDescription, error) {
 		File: path, Kind: "fac", Bytes: read.n, Samples: r.Samples(), SampleRate: h.SampleRate,
 		Seconds: float64(r.Samples()) / float64(h.SampleRate),
 		Frames:  r.Frames(), FrameRate: float64(h.SampleRate) / float64(h.HopLength),
-		ProsodyBooks: h.Books[facodec.Prosody], ContentBooks: h.Books[facodec.Content], ResidualBooks: h.Books[facodec.Residual], CodebookSize: h.CodebookSize,
+		BookCounts: model.CountsOf(h.Books), books: h.Books, CodebookSize: h.CodebookSize,
 		EntropyCoded: h.EntropyCoded, TimbreLen: h.TimbreLen, Quantizer: h.Quantizer.String(), Decoder: h.Decoder.String(),
 	}
 	d.Family, d.uses, d.Distinct = string(h.Family), uses.list(), map[string]int{}
@@ -157,7 +156,7 @@ func (d *tokensDescription) print(out io.Writer) {
 	line("  family         %s", d.Family)
 	line("  sound          %s s: %s samples of %d Hz", trim(d.Seconds), grouped(d.Samples), d.SampleRate)
 	line("  frames         %s, %s a second", grouped(d.Frames), trim(d.FrameRate))
-	line("  books          %d prosody, %d content, %d residual, of %d entries", d.ProsodyBooks, d.ContentBooks, d.ResidualBooks, d.CodebookSize)
+	line("  books          %s, of %d entries", model.DescribeBooks(d.books), d.CodebookSize)
 	printUses(line, "", d.uses)
 	coded := ""
 	if d.EntropyCoded {

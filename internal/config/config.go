@@ -109,6 +109,21 @@ type Train struct {
 	ReversalWarmup int     `key:"reversal_warmup" redecoder:"-" range:"0,1000000000"`
 }
 
+// A BookCount is the number of codebooks of a part.
+type BookCount struct {
+	Key   string // of Count: model_params.n_p_codebooks
+	Count int
+}
+
+// Books returns the numbers of codebooks, in the order of model.Part.
+func (m *Model) Books() []BookCount {
+	return []BookCount{
+		{"model_params.n_p_codebooks", m.NProsody},
+		{"model_params.n_c_codebooks", m.NContent},
+		{"model_params.n_r_codebooks", m.NResidual},
+	}
+}
+
 // Model is the codec's networks.
 type Model struct {
 	Causal bool `key:"causal" redecoder:"encoder_causal"`

@@ -14,6 +14,7 @@ import (
 	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/codec"
 	"github.com/facodec-go/facodec/internal/config"
+	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/weights"
 )
 
@@ -62,22 +63,22 @@ type Tensor struct {
 
 // A Model sums a configuration up.
 type Model struct {
-	Type          string          `json:"type"`   // "FAcodec" or "redecoder"
-	Config        string          `json:"config"` // where it was found
-	SampleRate    int             `json:"sample_rate"`
-	HopLength     int             `json:"hop_length"`
-	FrameRate     float64         `json:"frame_rate"`
-	ProsodyBooks  int             `json:"prosody_books"` // books and bitrate are the codec's, of a redecoder too
-	ContentBooks  int             `json:"content_books"`
-	ResidualBooks int             `json:"residual_books"`
-	CodebookSize  int             `json:"codebook_size"`
-	CodebookDim   int             `json:"codebook_dim"`
-	Bitrate       float64         `json:"bitrate"` // bits a second of all books
-	LatentDim     int             `json:"latent_dim"`
-	Causal        bool            `json:"causal"`
-	Lookahead     *Lookahead      `json:"lookahead,omitempty"` // of a family that is not causal
-	UnusedKeys    []string        `json:"unused_keys"`
-	Keys          json.RawMessage `json:"keys"` // every key that has an effect
+	Type             string          `json:"type"`   // "FAcodec" or "redecoder"
+	Config           string          `json:"config"` // where it was found
+	SampleRate       int             `json:"sample_rate"`
+	HopLength        int             `json:"hop_length"`
+	FrameRate        float64         `json:"frame_rate"`
+	model.BookCounts                 // books and bitrate are the codec's, of a redecoder too
+	CodebookSize     int             `json:"codebook_size"`
+	CodebookDim      int             `json:"codebook_dim"`
+	Bitrate          float64         `json:"bitrate"` // bits a second of all books
+	LatentDim        int             `json:"latent_dim"`
+	Causal           bool            `json:"causal"`
+	Lookahead        *Lookahead      `json:"lookahead,omitempty"` // of a family that is not causal
+	UnusedKeys       []string        `json:"unused_keys"`
+	Keys             json.RawMessage `json:"keys"` // every key that has an effect
+
+	Books [model.NumParts]int `json:"-"` // those of BookCounts
 }
 
 // Describe reads a checkpoint or an experiment file, whichever path names, and
@@ -233,22 +234,30 @@ func (c counter) count(networks *[]Network, name string, t Tensor) {
 	n.List = append(n.List, t)
 }
 
+// bitrate returns the bits that a second of all of a model's books takes.
+func bitrate(m *Model) float64 {
+	books := 0
+	for _, n := range m.Books {
+		books += n
+	}
+	return m.FrameRate * float64(books*bits.Len(uint(m.CodebookSize-1)))
+}
+
 func describeModel(c *config.Config, source string) (*Model, error) {
 	keys, err := c.JSON()
 	if err != nil {
 		return nil, err
 	}
-	m := c.Model
+	m, books := c.Model, model.BooksOf(c)
 	d := &Model{
 		Type: c.ModelType, Config: source, Keys: keys, UnusedKeys: c.Unused(),
 		SampleRate: c.Preprocess.SampleRate, HopLength: c.Preprocess.Spect.HopLength, FrameRate: c.FrameRate(),
-		ProsodyBooks: m.NProsody, ContentBooks: m.NContent, ResidualBooks: m.NResidual,
+		BookCounts: model.CountsOf(books), Books: books,
 		CodebookSize: m.CodebookSize, CodebookDim: m.CodebookDim, LatentDim: m.LatentDim, Causal: m.Causal,
 	}
 	if c.IsRedecoder() {
 		d.Causal = c.Redecoder.DecoderCausal
 	}
-	books := m.NProsody + m.NContent + m.NResidual
-	d.Bitrate = d.FrameRate * float64(books*bits.Len(uint(m.CodebookSize-1)))
+	d.Bitrate = bitrate(d)
 	return d, nil
 }

@@ -2,7 +2,6 @@ package describe
 
 import (
 	"fmt"
-	"math/bits"
 
 	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/codec"
@@ -84,7 +83,7 @@ func ns3Model(c ns3.Config) *Model {
 	m := &Model{
 		Type: "NaturalSpeech 3 FACodec v1", Config: "read from the tensors' shapes",
 		SampleRate: ns3.SampleRate, HopLength: ns3.Hop, FrameRate: ns3.FrameRate,
-		ProsodyBooks: q.Books[model.Prosody], ContentBooks: q.Books[model.Content], ResidualBooks: q.Books[model.Residual],
+		BookCounts: model.CountsOf(q.Books), Books: q.Books,
 		CodebookSize: q.CodebookSize, CodebookDim: q.CodebookDim, LatentDim: q.Latent,
 		Lookahead: &Lookahead{EncoderSamples: ns3.EncoderLookahead, DecoderFrames: ns3.DecoderLookahead, Whole: []string{"timbre"}},
 	}
@@ -92,7 +91,6 @@ func ns3Model(c ns3.Config) *Model {
 		m.Type = "NaturalSpeech 3 FACodec v2"
 		m.Lookahead.Whole = []string{"timbre", "prosody"}
 	}
-	books := m.ProsodyBooks + m.ContentBooks + m.ResidualBooks
-	m.Bitrate = m.FrameRate * float64(books*bits.Len(uint(m.CodebookSize-1)))
+	m.Bitrate = bitrate(m)
 	return m
 }

@@ -46,8 +46,11 @@ func CodecConfigOf(c *config.Config) CodecConfig {
 
 // BooksOf returns the number of books of each part that an experiment file
 // describes.
-func BooksOf(c *config.Config) [NumParts]int {
-	return [NumParts]int{Prosody: c.Model.NProsody, Content: c.Model.NContent, Residual: c.Model.NResidual}
+func BooksOf(c *config.Config) (n [NumParts]int) {
+	for part, b := range c.Model.Books() {
+		n[part] = b.Count
+	}
+	return n
 }
 
 // PredictorsConfigOf returns the predictors that an experiment file describes.

@@ -3,6 +3,7 @@ package model
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -12,9 +13,17 @@ import (
 // The tensors that give codes their meaning, and those that turn what codes mean
 // and a timbre into sound.
 var (
-	quantizerTensors = []string{"quantizer.prosody_quantizer.", "quantizer.content_quantizer.", "quantizer.residual_quantizer."}
+	quantizerTensors = prefixesOf("quantizer.%s_quantizer.")
 	decoderTensors   = []string{"quantizer.timbre_linear.", "decoder."}
 )
+
+// prefixesOf returns a prefix with the name of each part.
+func prefixesOf(format string) (prefixes []string) {
+	for _, name := range partNames {
+		prefixes = append(prefixes, fmt.Sprintf(format, name))
+	}
+	return prefixes
+}
 
 // timbreTensors turn a voice into its timbre.
 var timbreTensors = []string{"quantizer.timbre_encoder."}

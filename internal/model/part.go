@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // A Part is one of the three streams of codes that an utterance is split into
@@ -33,6 +34,31 @@ func ParsePart(name string) (Part, error) {
 		return Part(i), nil
 	}
 	return 0, fmt.Errorf("%q is not one of prosody, content, residual", name)
+}
+
+// ConversionParts are the parts that voice conversion decodes: all but the residual,
+// which carries some of the source's voice.
+var ConversionParts = []Part{Prosody, Content}
+
+// BookCounts are the numbers of codebooks of the parts, as reports in JSON have them.
+type BookCounts struct {
+	ProsodyBooks  int `json:"prosody_books"`
+	ContentBooks  int `json:"content_books"`
+	ResidualBooks int `json:"residual_books"`
+}
+
+// CountsOf returns the numbers of books of each part for a report.
+func CountsOf(books [NumParts]int) BookCounts {
+	return BookCounts{books[Prosody], books[Content], books[Residual]}
+}
+
+// DescribeBooks names the numbers of books: "1 prosody, 2 content, 3 residual".
+func DescribeBooks(books [NumParts]int) string {
+	var list []string
+	for part, n := range books {
+		list = append(list, fmt.Sprintf("%d %v", n, Part(part)))
+	}
+	return strings.Join(list, ", ")
 }
 
 // Codes are the codes of some frames, [book][T] for each part. A part that is

@@ -64,7 +64,8 @@ type Predicted struct {
 
 // Forward predicts from the quantized parts [B, T, latent] and timbres
 // [B, 1, latent], all of which are left to the caller.
-func (l *Predictors) Forward(r *op.Run, prosody, content, residual, timbre tensor.Tensor) Predicted {
+func (l *Predictors) Forward(r *op.Run, parts [NumParts]tensor.Tensor, timbre tensor.Tensor) Predicted {
+	prosody, content, residual := parts[Prosody], parts[Content], parts[Residual]
 	var p Predicted
 	two := l.f0.Forward(r, r.Borrow(prosody))
 	p.F0, p.Energy = two[0], two[1]
@@ -73,8 +74,7 @@ func (l *Predictors) Forward(r *op.Run, prosody, content, residual, timbre tenso
 	two = l.revF0.Forward(r, r.ReverseGradient(l.with(r, residual, content, l.ContentF0), l.Reversal))
 	p.RevF0, p.RevEnergy = two[0], two[1]
 	p.RevPhones = l.revContent.Forward(r, r.ReverseGradient(l.with(r, residual, prosody, l.ProsodyPhone), l.Reversal))[0]
-	all := r.Add(prosody, content)
-	all = replace(r, all, r.Add(all, residual))
+	all := addAll(r, parts[:]...)
 	p.RevSpeaker = l.revTimbre.Forward(r, replace(r, all, r.ReverseGradient(all, l.Reversal)))[0]
 	return p
 }

@@ -65,6 +65,14 @@ func (q *Quantizer) ProsodyFeatures(r *op.Run, mel tensor.Tensor) tensor.Tensor 
 // Parts holds the quantized streams of an utterance or chunk.
 type Parts [NumParts]nn.Quantized
 
+// Z returns the quantized frames of each part.
+func (p Parts) Z() (z [NumParts]tensor.Tensor) {
+	for part, q := range p {
+		z[part] = q.Z
+	}
+	return z
+}
+
 // Free gives back the memory of the parts.
 func (p Parts) Free(r *op.Run) {
 	for _, q := range p {
@@ -87,11 +95,22 @@ func (q *Quantizer) split(r *op.Run, features, z tensor.Tensor, quantize func(Pa
 	return p
 }
 
-// rest returns what prosody and content leave of z, which it takes. What the
-// residual learns is not to change them.
+// rest returns what prosody and content leave of z, which it takes. The residual's
+// gradient does not reach them.
 func (q *Quantizer) rest(r *op.Run, z tensor.Tensor, p Parts) tensor.Tensor {
-	rest := replace(r, z, r.Sub(z, r.Detach(p[Prosody].Z)))
-	return replace(r, rest, r.Sub(rest, r.Detach(p[Content].Z)))
+	for _, part := range ConversionParts {
+		z = replace(r, z, r.Sub(z, r.Detach(p[part].Z)))
+	}
+	return z
+}
+
+// addAll returns the sum of two or more tensors of one shape.
+func addAll(r *op.Run, x ...tensor.Tensor) tensor.Tensor {
+	z := r.Add(x[0], x[1])
+	for _, next := range x[2:] {
+		z = replace(r, z, r.Add(z, next))
+	}
+	return z
 }
 
 // Join returns the decoder's input for quantized frames x, which it takes:

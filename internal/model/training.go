@@ -84,6 +84,18 @@ type DropoutMasks struct {
 	JointParts bool
 }
 
+// apply returns a part's quantized frames as the decoder takes them: the residual
+// masked, the others without a gradient.
+func (m DropoutMasks) apply(r *op.Run, part Part, z tensor.Tensor) tensor.Tensor {
+	switch {
+	case part == Residual && m.Residual != nil:
+		return r.Scale(z, m.Residual)
+	case part != Residual && !m.JointParts:
+		return r.Detach(z)
+	}
+	return z
+}
+
 // Outputs are what the codec makes of Inputs.
 type Outputs struct {
 	Wave   tensor.Tensor // [B, N, 1]
@@ -100,16 +112,11 @@ func (c *Codec) Forward(r *op.Run, in Inputs, masks DropoutMasks) Outputs {
 	out := Outputs{Timbre: q.Timbres(r, in.Timbre)}
 	features := q.ProsodyFeatures(r, r.Borrow(in.Prosody))
 	out.Parts = q.splitMasked(r, features, c.Encoder.Forward(r, r.Borrow(in.Wave)), masks.Books)
-	prosody, content := out.Parts[Prosody].Z, out.Parts[Content].Z
-	if !masks.JointParts {
-		prosody, content = r.Detach(prosody), r.Detach(content)
+	var parts []tensor.Tensor
+	for part, quantized := range out.Parts {
+		parts = append(parts, masks.apply(r, Part(part), quantized.Z))
 	}
-	z := r.Add(prosody, content)
-	residual := out.Parts[Residual].Z
-	if masks.Residual != nil {
-		residual = r.Scale(residual, masks.Residual)
-	}
-	z = replace(r, z, r.Add(z, residual)) // [B, T, latent]
+	z := addAll(r, parts...) // [B, T, latent]
 	out.Wave = c.Decoder.Forward(r, q.Join(r, z, q.Styles(r, r.Borrow(out.Timbre))))
 	return out
 }
@@ -196,7 +203,11 @@ func (t *CodecTraining) Convert(r *op.Run, out Outputs) Converted {
 	for b := range size {
 		copy(c.Timbre.Row(b, 0), out.Timbre.Row((b+1)%size, 0))
 	}
-	z := r.Add(r.Detach(out.Parts[Prosody].Z), r.Detach(out.Parts[Content].Z))
+	var parts []tensor.Tensor
+	for _, part := range ConversionParts {
+		parts = append(parts, r.Detach(out.Parts[part].Z))
+	}
+	z := addAll(r, parts...)
 	c.Wave = t.Codec.Decoder.Forward(r, q.Join(r, z, q.Styles(r, r.Borrow(c.Timbre))))
 	t.quantizer.Frozen = true
 	defer func() { t.quantizer.Frozen = false }()

@@ -172,7 +172,7 @@ func ConfigOf(encoder, decoder weights.Source) (Config, error) {
 	}
 	book := d.of("quantizer.0.layers.0._codebook.weight", 2)
 	c.Quantizer = QuantizerConfig{Latent: c.Decoder.Latent, CodebookSize: book[0], CodebookDim: book[1]}
-	for i := range c.Quantizer.Books {
+	for i := range partCount {
 		c.Quantizer.Books[i] = d.count(fmt.Sprintf("quantizer.%d.layers.%%d._codebook.weight", i), 0)
 		if d.err == nil && c.Quantizer.Books[i] == 0 {
 			d.err = fmt.Errorf("%w: missing: quantizer.%d.layers.0._codebook.weight", ErrShapes, i)
@@ -202,7 +202,7 @@ func ConfigOf(encoder, decoder weights.Source) (Config, error) {
 func RedecoderConfigOf(src weights.Source) (RedecoderConfig, error) {
 	s := &shapes{src: src}
 	c := RedecoderConfig{Decoder: s.decoder(), CodebookSize: s.of("prosody_embs.0.weight", 2)[0]}
-	for i, name := range embeddingNames {
+	for i, name := range embeddingNames[:partCount] {
 		c.Books[i] = s.count(name+".%d.weight", 0)
 	}
 	if s.err == nil && c.Books[model.Content] == 0 {

@@ -21,10 +21,13 @@ type Quantizer struct {
 	config QuantizerConfig
 }
 
+// partCount is how many parts models of this family have: prosody, content, residual.
+const partCount = 3
+
 // NewQuantizer declares a quantizer under b's prefix.
 func NewQuantizer(b *nn.Builder, c QuantizerConfig) *Quantizer {
 	q := &Quantizer{config: c}
-	for part, books := range c.Books {
+	for part, books := range c.Books[:partCount] {
 		q.parts[part] = nn.NewLinearResidualVQ(b.In("quantizer").In(part), c.Latent, books, c.CodebookSize, c.CodebookDim)
 	}
 	return q

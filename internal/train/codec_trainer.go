@@ -67,7 +67,7 @@ func (t *CodecTrainer) Step(pieces ...*Batch) (Losses, error) {
 	if t.options.DataInit && t.Steps == 0 {
 		t.generator.Record(op.Random{Off: true})
 		t.Model.Codec.InitFromData(t.generator, pieces[0].Inputs, func(part model.Part, book int) uint64 {
-			return op.Random{Seed: t.Seed}.Key(siteFit+uint64(part), book)
+			return op.Random{Seed: t.Seed}.Key(partSite(siteFit, part), book)
 		})
 		t.generator.Reset()
 	}
@@ -83,9 +83,8 @@ func (t *CodecTrainer) forward(s *step, piece *Batch, random op.Random) tensor.T
 	out := t.Model.Codec.Forward(r, piece.Inputs, t.dropout(s, random, piece.Size()))
 	t.outputs = codecOutputs{Outputs: out, batch: piece, networks: t.Model, quantizer: t.Model.Codec.Quantizer}
 	if predicts(t.Weights) {
-		p := out.Parts
 		t.Model.Predictors.Reversal = float32(t.reversal())
-		t.outputs.Predicted = t.Model.Predictors.Forward(r, p[model.Prosody].Z, p[model.Content].Z, p[model.Residual].Z, out.Timbre)
+		t.outputs.Predicted = t.Model.Predictors.Forward(r, out.Parts.Z(), out.Timbre)
 	}
 	if s.first {
 		t.collect(s, piece)
@@ -110,12 +109,15 @@ func (t *CodecTrainer) reversal() float64 {
 // The sites of random numbers that are drawn outside of the networks, whose own count
 // from 1 (see op.Random.Key).
 const (
-	siteResidual = 1<<63 + iota
-	siteBooks    // and the two after it
-	_
-	_
-	siteFit // and the two after it
+	siteResidual = 1 << 63
+	siteBooks    = 1<<63 + 1 // of the parts, see partSite
+	siteFit      = 1<<63 + 4
 )
+
+// partSite is the site of a part: three stand side by side, any more apart from them.
+func partSite(site uint64, part model.Part) uint64 {
+	return site + uint64(part%3) + uint64(part/3)<<32
+}
 
 // dropout draws what is left out of n utterances.
 func (t *CodecTrainer) dropout(s *step, random op.Random, n int) model.DropoutMasks {
@@ -136,7 +138,7 @@ func (t *CodecTrainer) dropout(s *step, random op.Random, n int) model.DropoutMa
 		for i := range n {
 			masks.Books[part][i] = books
 			if random.Sample+i < dropped {
-				masks.Books[part][i] = 1 + int(op.Uniform(random.Key(siteBooks+uint64(part), i), 0)*float64(books))
+				masks.Books[part][i] = 1 + int(op.Uniform(random.Key(partSite(siteBooks, model.Part(part)), i), 0)*float64(books))
 			}
 		}
 	}

@@ -59,9 +59,6 @@ func describes(redecoder *config.Config, codec *FrozenCodec) error {
 		{"preprocess_params.spect_params.n_mels", p.Spect.NMels, q.Spect.NMels},
 		{"model_params.encoder_causal", m.Causal, n.Causal},
 		{"model_params.encoder_lstm", m.LSTM, n.LSTM},
-		{"model_params.n_p_codebooks", m.NProsody, n.NProsody},
-		{"model_params.n_c_codebooks", m.NContent, n.NContent},
-		{"model_params.n_r_codebooks", m.NResidual, n.NResidual},
 		{"model_params.latent_dim", m.LatentDim, n.LatentDim},
 		{"model_params.codebook_size", m.CodebookSize, n.CodebookSize},
 		{"model_params.codebook_dim", m.CodebookDim, n.CodebookDim},
@@ -76,6 +73,12 @@ func describes(redecoder *config.Config, codec *FrozenCodec) error {
 	} {
 		if !reflect.DeepEqual(k.redecoder, k.real) {
 			differ = append(differ, fmt.Sprintf("%s is %v in the experiment and %v in the codec", k.key, k.redecoder, k.real))
+		}
+	}
+	real := n.Books()
+	for i, b := range m.Books() {
+		if b != real[i] {
+			differ = append(differ, fmt.Sprintf("%s is %v in the experiment and %v in the codec", b.Key, b.Count, real[i].Count))
 		}
 	}
 	if differ != nil {

@@ -55,11 +55,8 @@ var alone = []struct {
 	{eventlog.PartProsody, []model.Part{model.Prosody}},
 	{eventlog.PartContent, []model.Part{model.Content}},
 	{eventlog.PartResidual, []model.Part{model.Residual}},
-	{eventlog.PartProsodyContent, converted},
+	{eventlog.PartProsodyContent, model.ConversionParts},
 }
-
-// converted are the parts that a conversion keeps.
-var converted = []model.Part{model.Prosody, model.Content}
 
 // tag is a sample's tag: with its number, from 1, where there are several.
 func (v *Validator) tag(base string, i int) string {
@@ -91,7 +88,7 @@ func (v *Validator) show(ctx context.Context, log *eventlog.Log, step int64, res
 			all[i].parts = append(all[i].parts, b.Decode(d.codes.Only(a.parts...), d.timbre, n))
 		}
 		if s.reference >= 0 {
-			all[i].converted = b.Decode(d.codes.Only(converted...), results[s.reference].timbre, n)
+			all[i].converted = b.Decode(d.codes.Only(model.ConversionParts...), results[s.reference].timbre, n)
 		}
 	})
 	if err != nil {
