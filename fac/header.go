@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math/bits"
+	"strings"
 
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/audio"
-	"github.com/facodec-go/facodec/internal/model"
 )
 
 // Errors of compressed files, beside [facodec.ErrTokens] for those of another codec.
@@ -113,8 +113,9 @@ func (h Header) Check(c *facodec.Codec) (sameDecoder bool, err error) {
 }
 
 func (h Header) shape() string {
-	return fmt.Sprintf("%d Hz, hop %d, books (%s) of %d entries and a timbre of %d (%s)", h.SampleRate, h.HopLength,
-		model.DescribeBooks(h.Books), h.CodebookSize, h.TimbreLen, h.Family)
+	books := strings.ReplaceAll(strings.Trim(fmt.Sprint(h.Books), "[]"), " ", "+") // 1+2+3
+	return fmt.Sprintf("%d Hz, hop %d, %s books of %d entries and a timbre of %d (%s)", h.SampleRate, h.HopLength,
+		books, h.CodebookSize, h.TimbreLen, h.Family)
 }
 
 // AllBooks returns the number of books stored, of all parts.

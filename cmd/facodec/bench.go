@@ -32,14 +32,14 @@ func newBench() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench [flags]",
 		Short: "Measure how fast this machine reconstructs, and where the time goes",
-		Long: `Bench reconstructs an artificial utterance and prints the real-time factor (time
-taken for each second of sound: below 1 is faster than real time), the arithmetic speed, the share of each part, and the peak memory of the process.
-Of several runs it prints the fastest: what else goes on on a machine only slows
-it down.
+		Long: `Bench reconstructs an artificial utterance and prints the real-time factor (time per
+second of audio; below 1 is faster than real time), the arithmetic throughput, the
+share of each network, and the peak memory of the process. It prints the fastest of
+several runs, because other load can only slow a run down.
 
-Without a checkpoint it measures the standard codec with random weights, which take
-the same time as trained ones. FACODEC_SIMD=avx2 or generic in the
-environment measures slower kernels.`,
+Without a checkpoint it measures the standard codec with random weights, which are as
+fast as trained ones. FACODEC_SIMD=avx2 or generic in the environment selects slower
+kernels.`,
 		Example: `  facodec bench
   facodec bench --threads 1 --seconds 5 --json`,
 		Args: wantArgs(),

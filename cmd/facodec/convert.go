@@ -26,24 +26,24 @@ func newConvert() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "convert --source FILE... --reference FILE... --output-dir DIR --checkpoint-path CHECKPOINT",
 		Short: "Convert recordings to the voice of a reference clip",
-		Long: `Convert changes the voice of recordings: prosody and content of the source, timbre
-of the reference. A few seconds of clean speech are enough for a reference.
+		Long: `Convert changes the voice of recordings: it decodes prosody and content of the source
+with the timbre of the reference. A few seconds of clean speech are enough for a reference.
 
 Output is DIR/converted_<source>_to_<reference>.wav: mono, at the codec's sample
 rate (24 kHz), exactly as long as the source. Several references, or a folder of
-them, are one voice; it is called after the folder if that is all there is, and
-otherwise after the first clip. A .voice file of facodec voice enroll is used like
-the clips it was made from, by itself or among others.
+them, are taken as one voice, named after the folder if only a folder is given, and
+otherwise after the first clip. A .voice file of facodec voice enroll can be used in
+place of the clips it was made from, alone or together with others.
 
-With --redecoder-checkpoint a redecoder decodes the content of the source, a model
-trained for conversion alone, instead of the codec's own decoder.
+--redecoder-checkpoint decodes with a redecoder, a model trained for conversion only,
+instead of the codec's own decoder.
 
-The model was trained on recordings with peak 1. --normalize brings sources and
-reference clips to that, and outputs to the level of their source.
+The published model was trained on recordings with peak 1. --normalize scales sources
+and reference clips to peak 1, and outputs back to the level of their source.
 
-Every value must follow its flag: --source a.wav b.wav --reference r.wav.
-Outputs that exist are kept; --force overwrites them. A source that fails is
-reported, the others go on, and the exit code is 2.`,
+Values must follow their flag: --source a.wav b.wav --reference r.wav.
+Existing outputs are kept; --force overwrites them. A source that fails is reported,
+the others are still processed, and the exit code is 2.`,
 		Example: `  facodec weights random try.safetensors
   facodec convert --source testdata/speech/en.flac --reference testdata/speech/it.flac --output-dir out --checkpoint-path try.safetensors
   facodec weights random --redecoder try-redecoder.safetensors

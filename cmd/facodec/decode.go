@@ -26,25 +26,25 @@ func newDecode() *cobra.Command {
 		Use:   "decode FILE... {-o FILE | --output-dir DIR} --checkpoint-path CHECKPOINT",
 		Short: "Decode .fac files to recordings",
 		Long: `Decode decodes compressed files to recordings: mono WAV at the codec's sample rate
-(24 kHz), exactly as long as what was encoded, and sample for sample what reconstruct
-makes of it. The checkpoint must have the quantizer that the file was encoded with;
-another decoder, a fine-tuned one for example, gives a warning.
+(24 kHz), exactly as long as the original, and identical, sample for sample, to the
+output of reconstruct. The checkpoint must have the quantizer that the file was encoded
+with; another decoder, for example a fine-tuned one, gives a warning.
 
 Output is DIR/<name>.wav, or for a single source the file that -o names. A source
 called - is standard input, and -o - is standard output. For a folder, all .fac
-files in it are taken, and its tree is kept below DIR. A file is checked whole
-before it is decoded. From standard input it is kept in memory until its end, 600
-bytes for a second, because the timbre stands there.
+files in it are decoded, and its structure is kept below DIR. The whole file is checked
+before it is decoded. Standard input is kept in memory up to its end, 600 bytes per
+second of audio, because the timbre is stored there.
 
---reference decodes in another voice, as convert does: prosody and content of the
-file, without the residual, timbre of the reference. From standard input samples are
-then written while codes still arrive.
+--reference decodes in another voice, as convert does: prosody and content of the file
+with the timbre of the reference, without the residual. From standard input, samples
+are then written while codes still arrive.
 
---parts decodes some of the parts alone, to hear what each holds: a list of
-prosody, content, residual. With --reference it may name the residual too.
+--parts decodes selected parts only, to listen to what each carries: a list of
+prosody, content, residual. With --reference it may include the residual.
 
-Outputs that exist are kept; --force overwrites them. A source that fails is
-reported, the others go on, and the exit code is 2.`,
+Existing outputs are kept; --force overwrites them. A source that fails is reported,
+the others are still processed, and the exit code is 2.`,
 		Example: `  facodec weights random try.safetensors
   facodec encode testdata/speech/en.flac -o en.fac --checkpoint-path try.safetensors
   facodec decode en.fac -o en.wav --checkpoint-path try.safetensors

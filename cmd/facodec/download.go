@@ -17,22 +17,22 @@ func newDownload() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "download [facodec | redecoder | ns3 | ORG/NAME[@REVISION][/FILE]]",
 		Short: "Get a published model from the Hugging Face hub",
-		Long: `Download brings a model and its configuration from the Hugging Face hub into the
-cache that the hub's Python library uses, and prints the path of the checkpoint.
-What is there already, from Python too, is not fetched again.
+		Long: `Download downloads a model and its configuration from the Hugging Face hub to the cache
+of the hub's Python library, and prints the path of the checkpoint. Files that are
+already in the cache, also from Python, are not downloaded again.
 
-  facodec     Plachta/FAcodec, the published codec; this one if nothing is said
+  facodec     Plachta/FAcodec, the published codec; the default
   redecoder   Plachta/FAcodec-redecoder, the conversion model
   ns3         amphion/naturalspeech3_facodec, the NaturalSpeech 3 family: its folder
               with all five files, or with --version those of one codec
   ORG/NAME    any repository: its pytorch_model.bin or model.safetensors, or FILE;
               also the address of its page, or of a file there
 
-A download that was stopped goes on where it was; hashes are checked; a busy
-server is asked again. The commands do the same by themselves for a checkpoint
-that is named hf://ORG/NAME, but do not look for a newer one.
+An interrupted download is resumed, hashes are checked, and a busy server is asked
+again. Other commands also download a checkpoint named hf://ORG/NAME, but do not check
+for a newer version.
 
-These variables of the environment hold, as in Python:
+These environment variables work as in Python:
   HF_HOME, HF_HUB_CACHE   where the cache is (~/.cache/huggingface/hub)
   HF_ENDPOINT             another server, a mirror say (https://huggingface.co)
   HF_TOKEN                for private models and those with a licence to accept

@@ -17,21 +17,20 @@ func newEncode() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "encode FILE... {-o FILE | --output-dir DIR} --checkpoint-path CHECKPOINT",
 		Short: "Compress recordings to .fac files of 4.8 kbit/s",
-		Long: `Encode compresses recordings to their codes: 600 bytes for a second, and 4 KB for
-the timbre of each. Decode makes of a compressed file, sample for sample, what
-reconstruct makes of the recording.
+		Long: `Encode compresses recordings to codes: 600 bytes per second, and 4 KB per recording
+for its timbre. Decoding gives the same samples as reconstruct.
 
 Output is DIR/<name>.fac, or for a single source the file that -o names. A source
 called - is standard input, and -o - is standard output: codes are written while
-the recording still comes in, 0.8 seconds at a time, in flat memory.
+the recording is read, 0.8 seconds at a time, in constant memory.
 
---residual-books takes fewer of the three books that carry the detail, 0.8 kbit/s
-each: 0 leaves 2.4 kbit/s. --entropy-coding stores the same codes in fewer bits.
+--residual-books stores fewer of the three residual books, 0.8 kbit/s each: 0 leaves
+2.4 kbit/s. --entropy-coding stores the same codes in fewer bits.
 
-A compressed file can be decoded by a codec with the same quantizer, that is by
-the same checkpoint or one whose decoder was fine-tuned; docs/fac.md describes the
-format. Outputs that exist are kept; --force overwrites them. A source that fails is
-reported, the others go on, and the exit code is 2.`,
+A compressed file can be decoded by a codec with the same quantizer: by the same
+checkpoint, or by one whose decoder was fine-tuned. docs/fac.md describes the format.
+Existing outputs are kept; --force overwrites them. A source that fails is reported,
+the others are still processed, and the exit code is 2.`,
 		Example: `  facodec weights random try.safetensors
   facodec encode testdata/speech/en.flac -o en.fac --checkpoint-path try.safetensors
   facodec encode testdata/speech --output-dir compressed --checkpoint-path try.safetensors --residual-books 1 --entropy-coding

@@ -29,41 +29,43 @@ func newEval() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "eval --source FILE... --checkpoint-path CHECKPOINT",
 		Short: "Measure how close a codec's reconstructions are to recordings",
-		Long: `Eval encodes recordings, decodes them again, each in its own timbre, and measures
-how close they come: a row for each recording, then the means with their 95 %
-confidence intervals, then how the codebooks were used by all of them together.
+		Long: `Eval encodes and decodes recordings, each with its own timbre, and measures how close
+the reconstructions are: a row per recording, then the means with their 95 % confidence
+intervals, then the use of the codebooks over all recordings.
 
-  mel      mel distance, the loss that the codec is trained on: the spectra's mean
-           differences in log10, over seven resolutions; 0 is best, lower is better
-  stft     the same of the plain spectra, at two resolutions; lower is better
+  mel      mel distance, the loss that the codec is trained with: L1 of log10 mel spectra,
+           summed over seven resolutions; lower is better
+  stft     STFT distance: the same for linear spectra, two resolutions; lower is better
   si_sdr   scale-invariant signal-to-distortion ratio of the waveform, in dB; higher is
-           better. A codec that reproduces speech with other phases is near or below 0
+           better. It is near or below 0 for a codec that does not keep the phase
   stoi     intelligibility, 0 to 1; higher is better
-  estoi    the same, extended and stricter; higher is better
-  f0_cor   f0_correlation: how well the melody follows, -1 to 1; higher is better
-  cents    f0_cents: mean error of the pitch; 100 are a semitone; lower is better
-  rms      f0_cents_rms: root mean square of it, which leaps of an octave govern;
+  estoi    extended STOI, stricter; higher is better
+  f0_cor   f0_correlation: correlation of log pitch, -1 to 1; higher is better
+  cents    f0_cents: mean absolute error of the pitch; 100 cents are a semitone; lower is better
+  rms      f0_cents_rms: root mean square of the same, dominated by octave errors;
            lower is better
-  gross    f0_gross_error: share of frames, voiced in both, whose pitch is off by
+  gross    f0_gross_error: share of frames voiced in both whose pitch is off by
            more than 20 %; lower is better
-  voic     f0_voicing_error: share of frames that are voiced in one of the two alone;
+  voic     f0_voicing_error: share of frames voiced in only one of the two;
            lower is better
 
-  perplexity   as how many entries, all used alike, a codebook is used: 1 to the
-               number of its entries; higher is better. Few mean a book that has
-               collapsed, or few recordings: a frame is one code of each book
+  perplexity   effective number of entries in use, 1 to the size of the codebook;
+               higher is better. A low value means a collapsed book, or too little
+               audio: each frame is one code of each book
 
-What has no value on a recording is NaN, null in the report of --json, and is left
-out of its mean and counted: the pitch where nothing is voiced, si_sdr of silence,
-stoi of less than 0.41 s of speech, mel and stft of less than 0.043 s. The intervals
-take recordings as independent: those of one speaker say little of others.
+A metric that is undefined for a recording is NaN (null in the report of --json), and is
+left out of the mean and counted: pitch if nothing is voiced, si_sdr of silence, stoi of
+less than 0.41 s of speech, mel and stft of less than 0.043 s. The intervals treat
+recordings as independent: those of one speaker say little about other speakers.
 
-The mel distance of validation during training is that of recordings with peak 1;
---normalize brings them to that, and measures there. Each recording is in memory
-whole. With many, each thread takes one. --output-dir keeps the reconstructions, as
-DIR/reconstructed_<name>.wav, in the folders' tree; outputs that exist are replaced.
+Validation during training measures the mel distance at peak 1; --normalize scales
+recordings to peak 1 and measures there. Each recording is held in memory. If there are
+many, each thread processes one. --output-dir keeps the reconstructions as
+DIR/reconstructed_<name>.wav, in the structure of the source folders; existing outputs
+are overwritten.
 
-A recording that cannot be read is reported, the others go on, and the exit code is 2.`,
+A recording that cannot be read is reported, the others are still measured, and the exit
+code is 2.`,
 		Example: `  facodec eval --source testdata/speech --checkpoint-path random
   facodec weights random try.safetensors
   facodec eval --source testdata/speech --checkpoint-path try.safetensors --json
@@ -77,9 +79,9 @@ A recording that cannot be read is reported, the others go on, and the exit code
 	f.SortFlags = false
 	f.StringArrayVar(&flags.sources, "source", nil, "audio `file`s, or folders of them; may be repeated")
 	flags.modelFlags.add(cmd)
-	f.StringVar(&flags.outputDir, "output-dir", "", "`folder` to keep the reconstructions in (default: they are not kept)")
+	f.StringVar(&flags.outputDir, "output-dir", "", "`folder` for the reconstructions (default: they are not kept)")
 	addFormat(cmd, &flags.format)
-	f.BoolVar(&flags.normalize, "normalize", false, "bring recordings to peak 1, as the model was trained on, and measure at that level; outputs are brought back")
+	f.BoolVar(&flags.normalize, "normalize", false, "scale recordings to peak 1, the level the model was trained on, and measure at that level; outputs are scaled back")
 	f.BoolVar(&flags.quiet, "quiet", false, "print no progress and no notices")
 	f.BoolVar(&flags.json, "json", false, "print a report to stdout instead of the table")
 	return cmd

@@ -28,37 +28,37 @@ func newExtract() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "extract --source FILE... --output-dir DIR --checkpoint-path CHECKPOINT",
 		Short: "Write the codes of recordings, for training other models on them",
-		Long: `Extract encodes recordings and writes what language and speech models are trained on:
-arrays of T frames for every second times 80 (in the standard configuration), the
-last one padded.
+		Long: `Extract encodes recordings and writes arrays to train language and speech models on.
+T is the number of frames: 80 per second in the standard configuration, the last one
+padded.
 
   codes      codes_prosody   int32 [1, T]
              codes_content   int32 [2, T]
              codes_residual  int32 [3, T]        entries 0 to 1023
-  timbre     timbre          float32 [1024]      one vector for the whole recording
+  timbre     timbre          float32 [1024]      one vector for the recording
   quantized  quantized_prosody, quantized_content, quantized_residual
-                             float32 [1024, T]   what the codes stand for
+                             float32 [1024, T]   sums of codebook entries, projected
   float16    timbre and quantized are float16 instead
 
---what names the arrays, --format the files:
+--what selects the arrays, --format the files:
 
   npz          DIR/<name>.npz for each recording: numpy.load
   safetensors  DIR/<name>.safetensors, with samples, rates and model in its metadata
   jsonl        DIR/codes.jsonl, a line of JSON for each recording (no quantized)
 
 DIR/manifest.jsonl has a line for each output: path, output, offset, bytes, sha256,
-samples, seconds, frames, and what it was made with. A run that was stopped, or killed,
-continues after what is in the manifest. --force overwrites everything. Outputs of other
-settings or another model are not mixed in.
+samples, seconds, frames, and what it was made with. An interrupted run continues
+after the last output in the manifest. --force overwrites everything. Outputs of other
+settings or another model are refused, not mixed.
 
---shard I/N takes the recordings whose path hashes to part I of N, counted from 0,
-so that N machines share a corpus; adding recordings moves none of the others.
+--shard I/N processes the recordings whose path hashes to part I of N, counted from 0,
+so that N machines share a corpus; adding recordings does not move the others.
 Kubernetes Indexed Jobs (JOB_COMPLETION_INDEX of JOB_COMPLETIONS) and Slurm arrays
 (SLURM_ARRAY_TASK_ID) need no flag. Each shard has a manifest-00003-of-00016.jsonl
 and codes-00003-of-00016.jsonl of its own.
 
-With many recordings each thread takes one. One that fails is reported, the others
-go on, and the exit code is 2.`,
+With many recordings each thread processes one. One that fails is reported, the others
+are still processed, and the exit code is 2.`,
 		Example: `  facodec extract --source testdata/speech --output-dir codes --checkpoint-path random
   facodec extract --source testdata/speech --output-dir lines --checkpoint-path random --format jsonl --what codes
   facodec extract --source testdata/speech/en.flac --output-dir all --checkpoint-path random --format safetensors --what codes,timbre,quantized,float16

@@ -61,7 +61,7 @@ func (f *modelFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.checkpoint, "checkpoint-path", "", "`file` with the codec's weights: safetensors or PyTorch; hf://Plachta/FAcodec: the published one, downloaded; random: random weights, for trying. Of the NaturalSpeech 3 family the folder of its files or one of them, hf://amphion/naturalspeech3_facodec, or random-ns3")
 	flags.StringVar(&f.config, "config", "", "experiment `file`; needed only if the checkpoint carries none and no config.yml lies beside it")
 	flags.StringVar(&f.version, "version", "", "`v1` or v2: which codec of the NaturalSpeech 3 family, of a folder with both (default v1)")
-	flags.IntVar(&f.threads, "threads", 0, "how many threads to compute on (default: one for each CPU); results do not depend on it")
+	flags.IntVar(&f.threads, "threads", 0, "number of threads (default: one per CPU); results do not depend on it")
 }
 
 // errNoCheckpoint tells a new user where codecs come from.
@@ -152,12 +152,12 @@ type batchFlags struct {
 func (f *batchFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
-	flags.StringArrayVar(&f.sources, "source", nil, "audio `file`s, or folders of them, whose tree is kept; may be repeated")
-	flags.StringVar(&f.outputDir, "output-dir", "", "`folder` for the outputs; made where it does not exist")
+	flags.StringArrayVar(&f.sources, "source", nil, "audio `file`s, or folders, whose structure is kept; may be repeated")
+	flags.StringVar(&f.outputDir, "output-dir", "", "`folder` for the outputs; created if it does not exist")
 	f.modelFlags.add(cmd)
-	flags.BoolVar(&f.force, "force", false, "overwrite outputs that exist; otherwise they are kept")
+	flags.BoolVar(&f.force, "force", false, "overwrite existing outputs, which are otherwise kept")
 	flags.BoolVar(&f.quiet, "quiet", false, "print nothing but errors and warnings")
-	flags.BoolVar(&f.json, "json", false, "print a report to stdout: every file with its durations, what was skipped, what failed")
+	flags.BoolVar(&f.json, "json", false, "print a report to stdout: every file with its durations, skipped files, failed files")
 }
 
 func (f *batchFlags) check(cmd *cobra.Command) error {
@@ -186,5 +186,5 @@ func noArgs(cmd *cobra.Command, args []string) error {
 
 // addNormalize adds the flag of the commands that encode recordings.
 func addNormalize(cmd *cobra.Command, normalize *bool) {
-	cmd.Flags().BoolVar(normalize, "normalize", false, "bring recordings to peak 1, as the model was trained on, and outputs back to their own level")
+	cmd.Flags().BoolVar(normalize, "normalize", false, "scale recordings to peak 1, the level the model was trained on, and outputs back to their own level")
 }

@@ -23,11 +23,11 @@ func newInfo() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "info FILE",
 		Short: "Describe a checkpoint, an experiment file, a .fac file or a voice",
-		Long: `Info says what a checkpoint (safetensors, PyTorch) or an experiment file (JSON,
-YAML) holds: its networks with their tensors and parameters, sample rate, frame
-rate, code books and bitrate, how far it was trained, and which keys of the
-configuration have no effect. Checkpoints of other networks are listed, too. One
-on the Hugging Face hub, hf://ORG/NAME or hf://ORG/NAME/FILE, is downloaded.
+		Long: `Info describes a checkpoint (safetensors, PyTorch) or an experiment file (JSON, YAML):
+its networks with their tensors and parameters, sample rate, frame rate, codebooks and
+bitrate, how far it was trained, and which keys of the configuration have no effect.
+Checkpoints of other networks are listed, too. A checkpoint on the Hugging Face hub,
+hf://ORG/NAME or hf://ORG/NAME/FILE, is downloaded.
 
 Of a .fac file it says length, books and bitrate, and which quantizer and decoder
 it is for, having read it to its end: damage is an error. Of a voice it says from

@@ -101,10 +101,10 @@ time, and decode to noise.
 
 Every command ends with one of these exit codes:
 
-  0    all is done
-  1    it failed for all sources alike, or outputs could not be written
-  2    some sources failed, each of them reported, and all others are done
-  130  it was interrupted (Ctrl-C, SIGTERM); finished outputs are kept`,
+  0    success
+  1    failure: nothing could be done, or outputs could not be written
+  2    some sources failed, each was reported, and all others are finished
+  130  interrupted (Ctrl-C, SIGTERM); finished outputs are kept`,
 		Example: `  facodec reconstruct --source testdata/speech --output-dir out --checkpoint-path random
   facodec reconstruct --source clip.wav --output-dir out --checkpoint-path pytorch_model.bin
   facodec convert --source clip.wav --reference voice.wav --output-dir out --checkpoint-path hf://Plachta/FAcodec

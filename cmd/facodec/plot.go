@@ -35,22 +35,22 @@ func newPlot() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plot {FILE... -o PICTURE | RUN...}",
 		Short: "Draw recordings and codes, or a training run's curves",
-		Long: `Plot draws recordings as a picture, PNG or SVG by its file extension: the waveform, the
-mel spectrogram, the pitch (pYIN, 50 to 600 Hz), and the codes where there are
-any, a row for each book, a colour for each code. Several recordings are drawn
-below each other on the same scales, to compare them.
+		Long: `Plot draws recordings as a PNG or SVG picture (the file extension sets which): the
+waveform, the mel spectrogram, the pitch (pYIN, 50 to 600 Hz), and, if given, the codes
+with a row per book and a colour per code. Several recordings are drawn below each other
+on the same scales, to compare them.
 
 Codes come from --codes, a .npz of facodec extract or a .fac of facodec encode
 for each recording, in the same order; or from a codec, --checkpoint-path, that
-encodes the recordings now. Without a recording, the codes alone are drawn. Files
-of any length take the same memory, but for their codes. A picture that exists is
-kept; --force overwrites it.
+encodes the recordings. Without a recording, only the codes are drawn. Memory does not
+grow with the length, except for the codes. An existing picture is kept; --force
+overwrites it.
 
-Of a training run's folder, which has a log.jsonl, plot draws the curves: losses,
-validation, codebooks, gradients, learning rate, smoothed, with what was logged
-faint behind. Crosses mark values that were NaN or infinite. Several runs are
-drawn over each other, a colour for each. Without --output the picture of one run
-is ` + curvesName + ` in its folder, overwritten each time.`,
+Given the folder of a training run (with a log.jsonl), plot draws the curves: losses,
+validation, codebooks, gradients and learning rate, smoothed, with the logged values
+faint behind. Crosses mark values that were NaN or infinite. Several runs are drawn over
+each other, each in its own colour. Without --output the picture of a single run is
+` + curvesName + ` in its folder, overwritten each time.`,
 		Example: `  facodec plot testdata/speech/en.flac -o en.png
   facodec plot testdata/speech/en.flac testdata/speech/it.flac -o two.svg --checkpoint-path random
   facodec plot testdata/speech/en.flac -o half.png --from 0.5 --to 1 --title "Half a second"

@@ -17,23 +17,22 @@ func newReconstruct() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reconstruct --source FILE... --output-dir DIR --checkpoint-path CHECKPOINT",
 		Short: "Encode and decode recordings",
-		Long: `Reconstruct encodes recordings and decodes them again, each in its own timbre:
-the way to hear what the codec keeps of a voice.
+		Long: `Reconstruct encodes recordings and decodes them again, each with its own timbre, so
+that the quality of the codec can be judged by listening.
 
 Output is DIR/reconstructed_<name>.wav: mono, at the codec's sample rate (24 kHz),
 exactly as long as the source. Sources may have any sample rate from 8 to 192 kHz
-and any number of channels, which are mixed; WAV, FLAC, MP3, Ogg (Vorbis, Opus)
-and WebM (Opus) are read directly, other kinds by ffmpeg where it is installed.
-For a folder, all audio files in it are taken, and its tree is kept below DIR.
-Length costs no memory.
+and any number of channels, which are mixed to mono; WAV, FLAC, MP3, Ogg (Vorbis, Opus)
+and WebM (Opus) are read directly, other formats by ffmpeg if it is installed.
+For a folder, all audio files in it are taken, and its structure is kept below DIR.
+Memory does not grow with the length.
 
-The model was trained on recordings with peak 1. --normalize brings each one to
-that before it is encoded, and the output back to the recording's own level: a
-whisper from afar is then treated as the same voice nearby.
+The published model was trained on recordings with peak 1. --normalize scales each
+recording to peak 1 before it is encoded, and the output back to the original level.
 
-Outputs that exist are kept, so that a run that was stopped continues where it
-was; --force overwrites them. A source that fails is reported, the others go on, and
-the exit code is 2.`,
+Existing outputs are kept, so that an interrupted run continues where it stopped;
+--force overwrites them. A source that fails is reported, the others are still
+processed, and the exit code is 2.`,
 		Example: `  facodec weights random try.safetensors
   facodec reconstruct --source testdata/speech/en.flac --output-dir out --checkpoint-path try.safetensors
   facodec reconstruct --source testdata/speech --output-dir out --checkpoint-path try.safetensors --sample-format f32 --json`,

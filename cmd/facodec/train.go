@@ -21,11 +21,10 @@ func newTrain() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "train --dataset DIR (--preset tiny|base|small|full | --config FILE)",
 		Short: "Train a codec from a folder of raw speech",
-		Long: `Train makes a codec out of a folder of recordings: of any inner structure, with no
-transcripts, alignments or speaker labels, and without a network. What upstream
-takes from pretrained networks is learned from the folder itself:
-content units in place of phones, clusters of voices in place of speakers, and
-the pitch is tracked.
+		Long: `Train trains a codec on a folder of recordings, with any subfolders, without
+transcripts, alignments, speaker labels or network access. What upstream takes from
+pretrained networks is learned from the folder itself: content units replace phones,
+clusters of voices replace speakers, and pitch is tracked.
 
 A preset sets how large the codec is. tiny learns something to listen to within
 an hour on two cores, from minutes of speech; base, which works at the frame rate
@@ -35,14 +34,14 @@ and hundreds of hours of speech.
 --print-config prints the preset's experiment file, to change and give to
 --config. Upstream's experiment files are read as they are.
 
-Everything goes to the run's folder, log_dir/exp_name (./runs/facodec_tiny): config.json,
-log.jsonl, TensorBoard events, checkpoints, the cache of what was found in the
-recordings. facodec plot runs/facodec_tiny draws the curves. Every checkpoint,
-and best.safetensors, opens in every other command.
+The run's folder is log_dir/exp_name (./runs/facodec_tiny). It contains config.json,
+log.jsonl, TensorBoard events, checkpoints, and a cache of labels. facodec plot
+runs/facodec_tiny draws the curves. Every checkpoint, best.safetensors included, opens
+in every other command.
 
-Ctrl-C ends a run after the step, with a checkpoint. The same command goes on from
-it, bit for bit; --resume none refuses to, and --init starts a new run from another
-codec's weights: fine-tuning.`,
+Ctrl-C ends a run after the current step, with a checkpoint. The same command resumes
+from it, bit for bit, unless --resume none is given. --init starts a new run from another
+codec's weights, for fine-tuning.`,
 		Example: `  facodec train --preset tiny --dataset testdata/speech --steps 20
   facodec train --preset tiny --print-config
   facodec train --config my.json --dataset recordings --time 8h

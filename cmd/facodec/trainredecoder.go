@@ -23,20 +23,19 @@ func newTrainRedecoder() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "train-redecoder --codec CHECKPOINT [--dataset DIR] [--config FILE]",
 		Short: "Train a redecoder, which converts voices, for a codec",
-		Long: `Train-redecoder makes the voice conversion model of a codec: a network that decodes
-the codec's content codes under a timbre, and so has to take from the timbre all
-that the content leaves out. convert --redecoder-checkpoint uses it. The codec
-is frozen: it encodes every utterance as it does for a conversion, and the
-redecoder learns to decode a crop of it from the first content book and the timbre of
-the whole utterance.
+		Long: `Train-redecoder trains a voice conversion model for a codec: a network that decodes the
+codec's content codes with a timbre. Everything that the content does not contain must
+come from the timbre. convert --redecoder-checkpoint uses it. The codec is frozen: it
+encodes every utterance as for a conversion, and the redecoder learns to decode a crop of
+it from the first content book and the timbre of the whole utterance.
 
-Without --config the experiment is made for the codec: a redecoder of its size,
-trained in the way, and if there is no --dataset on the speech, that the codec was.
+Without --config the experiment is derived from the codec: a redecoder of the codec's
+size, trained with the same settings and, without --dataset, on the same speech.
 --print-config prints it, to change and give to --config.
 
-All else is as in facodec train: the run's folder (./runs/facodec_tiny_redecoder), with curves
-for facodec plot, checkpoints, and best.safetensors, by how well held-out speech is
-decoded in its own voice; Ctrl-C, after which the same command continues bit for bit;
+Everything else works as in facodec train: the run's folder
+(./runs/facodec_tiny_redecoder) with curves for facodec plot and checkpoints
+(best.safetensors decodes held-out speech best in its own voice), Ctrl-C and resuming,
 --resume and --init.`,
 		Example: `  facodec train --preset tiny --dataset testdata/speech --steps 20
   facodec train-redecoder --codec runs/facodec_tiny/checkpoints/step_00000020.safetensors --steps 20

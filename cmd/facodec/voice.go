@@ -15,9 +15,9 @@ import (
 func newVoice() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "voice",
-		Short: "Keep a voice for later, or compare two",
-		Long: `Voice keeps the timbre of recordings in a small file, which --reference takes in place
-of them, and measures how similar two voices are.`,
+		Short: "Store a voice, or compare two",
+		Long: `Voice stores the timbre of recordings in a small file, which --reference accepts in
+their place, and measures how similar two voices are.`,
 		Example: `  facodec weights random try.safetensors
   facodec voice enroll --source testdata/speech/it.flac -o it.voice --checkpoint-path try.safetensors
   facodec convert --source testdata/speech/en.flac --reference it.voice --output-dir out --checkpoint-path try.safetensors
@@ -43,15 +43,15 @@ func newVoiceEnroll() *cobra.Command {
 	var f enrollFlags
 	cmd := &cobra.Command{
 		Use:   "enroll --source FILE... -o VOICE --checkpoint-path CHECKPOINT",
-		Short: "Keep the voice of recordings in a small file",
-		Long: `Enroll takes the timbre of recordings of one speaker and writes it to a file, .voice
-by convention, of 4 kB. --reference takes it in place of the recordings, with the same
-result. The recordings cannot be had back from it.
+		Short: "Store the voice of recordings in a small file",
+		Long: `Enroll computes the timbre of recordings of one speaker and writes it to a file of 4 kB,
+.voice by convention. --reference accepts it in place of the recordings, with the same
+result. The recordings cannot be recovered from it.
 
-Sources are audio files, folders of them, or voices that were enrolled before:
-all of them become one voice, the mean weighted by their lengths. None may fail.
-A voice works with the checkpoint that made it, and with any whose timbre encoder
-has the same weights. docs/voice.md describes the file.`,
+Sources are audio files, folders of them, or enrolled voices; together they become one
+voice, their mean weighted by length. If one fails, nothing is written. A voice works
+with the checkpoint that made it, and with any that has the same timbre encoder.
+docs/voice.md describes the file.`,
 		Example: `  facodec weights random try.safetensors
   facodec voice enroll --source testdata/speech/it.flac -o it.voice --checkpoint-path try.safetensors
   facodec convert --source testdata/speech/en.flac --reference it.voice --output-dir out --checkpoint-path try.safetensors`,

@@ -29,12 +29,13 @@ func newVoiceCompare() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "compare A B [--checkpoint-path CHECKPOINT]",
 		Short: "Measure how similar two voices are",
-		Long: `Compare prints the cosine of the angle between the timbres of A and B: 1 for the
-same voice, lower the less similar they are. What is a high cosine depends on the
-model; compare clips of one speaker, and of two, to see.
+		Long: `Compare prints the cosine similarity of the timbres of A and B: 1 for the same voice,
+lower for less similar ones. What counts as similar depends on the model; compare clips
+of one speaker and of two to see.
 
-A and B are enrolled voices, audio files, or folders of them. Two enrolled voices
-are compared as they are; for anything else a checkpoint is needed. Voices that two models made cannot be compared.`,
+A and B are enrolled voices, audio files, or folders of audio files. Two enrolled voices
+need no checkpoint; everything else does. Voices made by different models cannot be
+compared.`,
 		Example: `  facodec weights random try.safetensors
   facodec voice compare testdata/speech/it.flac testdata/speech/fr.flac --checkpoint-path try.safetensors
   facodec voice compare testdata/speech/it.flac testdata/speech --checkpoint-path try.safetensors --json`,

@@ -16,10 +16,9 @@ import (
 func newWeights() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "weights",
-		Short: "Convert checkpoints between formats, make them small, or make a random one for trying",
-		Long: `Weights handles checkpoints: convert changes the format, export takes the networks that
-inference runs out of a training checkpoint, random makes a checkpoint of random weights
-for trying and testing.`,
+		Short: "Convert and shrink checkpoints, or write random weights",
+		Long: `Weights works on checkpoints: convert changes the format, export extracts the inference
+networks from a training checkpoint, random writes random weights for trying and testing.`,
 		Example: `  facodec weights random try.safetensors
   facodec weights convert try.safetensors try.pth`,
 		Args: commandArgs,
@@ -94,15 +93,15 @@ func newWeightsConvert() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "convert IN OUT",
 		Short: "Convert a checkpoint between safetensors and PyTorch",
-		Long: `Convert writes the checkpoint IN in the format that the file extension of OUT sets:
+		Long: `Convert writes the checkpoint IN to OUT, whose file extension sets the format:
 .safetensors, or .pth, .pt or .bin for a PyTorch file that upstream loads.
 IN may be safetensors, a PyTorch file of either container format, the index of one
 that is split (model.safetensors.index.json), a folder with one of these, or a name
 on the Hugging Face hub, hf://ORG/NAME or hf://ORG/NAME/FILE.
 
-All networks go along, those of training too (predictors, discriminators), with
-the configuration, the training step and the epoch. A configuration that lies
-beside IN, or is given, is put into OUT, so that OUT needs no other file. Values
+All networks are copied, those for training too (predictors, discriminators), with the
+configuration, the training step and the epoch. A configuration that is given, or lies
+next to IN, is stored in OUT, so that OUT needs no other file. Values
 become float32. Optimizers and schedulers are left out, of a training run here also
 the networks as they learn (those that go along are their running means), and named.
 What no command could open is an error.`,
@@ -132,11 +131,11 @@ func newWeightsRandom() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "random OUT",
 		Aliases: []string{"synthesize"},
-		Short:   "Make a checkpoint of random weights, for trying and testing",
+		Short:   "Write a checkpoint of random weights, for trying and testing",
 		Long: `Random writes a checkpoint of encoder, quantizer and decoder with random weights,
-which follow from the seed and the names of the parameters. A codec with them does all
-the work that a trained one does, in the same time, and decodes to noise: for trying the
-program, measuring and testing.
+which depend on the seed and the names of the parameters. A codec with random weights
+does the same work as a trained one in the same time, and decodes to noise: for trying
+the program, benchmarks and tests.
 
 It is of full size, 550 MB, unless --config sets another. The file extension of OUT sets
 the format: .safetensors, or .pth, .pt or .bin for PyTorch.

@@ -14,23 +14,22 @@ func newWeightsExport() *cobra.Command {
 	var dtype string
 	cmd := &cobra.Command{
 		Use:   "export IN OUT",
-		Short: "Make the small checkpoint of a training run: the networks that run, nothing else",
-		Long: `Export writes the networks of the checkpoint IN that run to OUT: a codec's encoder,
-quantizer and decoder, or a redecoder's encoder and decoder, with the configuration,
-the training step and the epoch. Of a training run they are the running means of the
-weights, which validation measured.
+		Short: "Extract the inference networks from a training checkpoint",
+		Long: `Export writes the inference networks of the checkpoint IN to OUT: a codec's encoder,
+quantizer and decoder, or a redecoder's encoder and decoder, with the configuration, the
+training step and the epoch. For a training run they are the running means of the weights
+(EMA), which validation measured.
 
-Predictors, discriminators, the optimizers' moments and the state of the run are
-left out, and named: OUT is a fraction of IN, and training cannot be continued from
-it, though train --init can start from it. Names of folders and files in the
-configuration, the dataset's for one, are left out. IN itself opens in every command
-as well; OUT is for keeping and giving away.
+Predictors, discriminators, the optimizers' moments and the state of the run are left
+out, and listed. Training cannot be resumed from OUT, but train --init can start from it.
+Paths in the configuration, such as the dataset's, are left out. IN itself opens in every
+command as well; OUT is smaller, to keep and to share.
 
---dtype f16 halves OUT: filters and matrices are rounded to float16, codebooks, biases
-and gains stay float32, and every command computes in float32. It is another model, with
-fingerprints of its own: codes differ where two entries are nearly as close (0.3 % of
-them in a codec of 5.8 million parameters; 3 % with bf16), waveforms of the same codes
-by -79 dB (bf16: -58 dB).
+--dtype f16 halves OUT: filters and matrices are rounded to float16; codebooks, biases
+and gains stay float32, and all commands compute in float32. The result is a different
+model with its own fingerprints: codes differ where two entries are almost equally close
+(0.3 % of them in a codec of 5.8 million parameters; 3 % with bf16), and waveforms of the
+same codes differ by -79 dB (bf16: -58 dB).
 
 The file extension of OUT sets the format: .safetensors, or .pth, .pt or .bin for a
 PyTorch file that upstream loads. IN may be any checkpoint that weights convert reads.`,

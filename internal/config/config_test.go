@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -68,8 +69,7 @@ func TestParseEveryKey(t *testing.T) {
 			"spect_params": {"n_fft": 512, "win_length": 64, "hop_length": 16, "n_mels": 40}},
 		"train": {"gradient_accumulation_step": 2, "random_seed": 3, "max_epoch": 4, "discriminator_start": 5, "discriminator_len": 50,
 			"residual_mask": 0, "quantizer_dropout": 1, "keep_checkpoints": 6, "max_skipped_steps": 7, "restart_codes": 100, "normalise_codes": true, "data_init": true, "reversal": 0.5, "reversal_warmup": 9, "joint_parts": true},
-		"loss_weights": {"mel": 45, "waveform": 7, "stft": 8, "feature": 2, "generator": 3, "commitment": 0.5, "codebook": 2, "f0": 0, "uv": 0.25,
-			"content": 1e-1, "speaker": 1, "conversion": 2},
+		"loss_weights": LOSS_WEIGHTS,
 		"optimizer": {"lr": 3e-4, "betas": [0.8, 0.99], "eps": 1e-8, "weight_decay": 0, "lr_decay": 1,
 			"warmup_steps": 200, "clip_grad": 5, "clip_grad_discriminator": 6},
 		"ema": {"decay": 0.99}, "augment": {"gain_db": [-6, 6], "speed": 0.1, "room": 0.2, "noise": 0.3, "equalizer": 0.4, "band_limit": 0.5},
@@ -85,7 +85,7 @@ func TestParseEveryKey(t *testing.T) {
 			"discriminator": {"periods": [2], "mpd_channels": [1, 2, 3, 4, 5], "fft_sizes": [64], "mrd_channels": 2},
 		},
 	}`
-	got, err := Parse("codec", []byte(codec))
+	got, err := Parse("codec", []byte(strings.Replace(codec, "LOSS_WEIGHTS", everyLossWeight(), 1)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestParseEveryKey(t *testing.T) {
 	if got.Model.DAC.DecoderRates[1] != 8 || got.Preprocess.DurationRange != [2]float64{0.5, 10} || got.Model.NResidual != 5 {
 		t.Errorf("got %+v", got)
 	}
-	if got.Optimizer.Betas != [2]float64{0.8, 0.99} || got.Augment.GainDB != [2]float64{-6, 6} || got.Loss.Content != 0.1 {
+	if got.Optimizer.Betas != [2]float64{0.8, 0.99} || got.Augment.GainDB != [2]float64{-6, 6} || got.Loss.Mel != 20.5 {
 		t.Errorf("got %+v, %+v, %+v", got.Optimizer, got.Augment, got.Loss)
 	}
 	if got.FrameRate() != 1000 {
@@ -108,6 +108,17 @@ func TestParseEveryKey(t *testing.T) {
 	if got.Model.Causal || got.Model.LSTM != 1 || *got.Redecoder != (Redecoder{true, 3, "wavenet", 16, 2}) {
 		t.Errorf("got %+v", got.Redecoder)
 	}
+}
+
+// everyLossWeight is the section loss_weights with a value for every key, none of
+// which is a default.
+func everyLossWeight() string {
+	var keys []string
+	fields := reflect.TypeFor[LossWeights]()
+	for i := range fields.NumField() {
+		keys = append(keys, fmt.Sprintf("%q: %v", fields.Field(i).Tag.Get("key"), 20.5+float64(i)))
+	}
+	return "{" + strings.Join(keys, ", ") + "}"
 }
 
 // checkAllChanged walks the schema, so that a new field is missed by nobody.

@@ -11,6 +11,7 @@ import (
 	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/dsp"
 	"github.com/facodec-go/facodec/internal/metric"
+	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/teacher"
 )
 
@@ -67,7 +68,7 @@ func (j *evaluation) convert() {
 	}
 	j.each(len(j.pairs), func(b *evaluationWorker, i int) {
 		p := &j.pairs[i]
-		p.spoken = b.Decode(j.results[p.source].codes.Only(converted...), j.results[p.reference].timbre, len(clips[p.source].Wave))
+		p.spoken = b.Decode(j.results[p.source].codes.Only(model.ConversionParts...), j.results[p.reference].timbre, len(clips[p.source].Wave))
 	})
 	voices := map[string]bool{}
 	for _, p := range j.pairs {
