@@ -6,6 +6,7 @@ const (
 	StepKey   = "iters"  // upstream's name for the training step
 	EpochKey  = "epoch"
 	LayoutKey = "layout"      // FlatLayout, or nothing
+	NameKey   = "name"        // of a published model, "facodec base v1" say
 	RandomKey = "synthesized" // of random weights: how they were made, "seed 0" say
 )
 

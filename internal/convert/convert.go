@@ -24,6 +24,12 @@ type Options struct {
 	// Config names an experiment file that replaces the usual one: the standard
 	// configuration, or the one that the checkpoint carries or lies beside it.
 	Config string
+	// Data, if not nil, is the checkpoint that is read, in memory, and the input is what
+	// it is called.
+	Data []byte
+	// Metadata is put into the output beside the checkpoint's own; an empty text takes
+	// away what the checkpoint has.
+	Metadata map[string]string
 	// DType is the type that Export stores weights in: F32 by default, F16 or BF16,
 	// which take half of the space.
 	DType weights.DType
@@ -122,7 +128,13 @@ func rewrite(ctx context.Context, input, output string, o Options,
 	if _, err := formatOf(output); err != nil {
 		return Report{}, err
 	}
-	file, err := weights.Open(input)
+	var file *weights.File
+	var err error
+	if o.Data != nil {
+		file, err = weights.OpenBytes(input, o.Data)
+	} else {
+		file, err = weights.Open(input)
+	}
 	if err != nil {
 		return Report{}, err
 	}
@@ -263,6 +275,11 @@ func write(ctx context.Context, output string, arrays []weights.Array, metadata 
 	format, err := formatOf(output)
 	if err != nil {
 		return Report{}, err
+	}
+	for key, text := range o.Metadata {
+		if metadata[key] = text; text == "" {
+			delete(metadata, key)
+		}
 	}
 	if c != nil {
 		text, err := c.JSON()

@@ -62,6 +62,23 @@ func TestExport(t *testing.T) {
 				t.Errorf("%s: metadata %v %v", output, f.Metadata(), f.Values())
 			}
 
+			// In memory it is the same, and what is to be said of it stands in the output.
+			data, err := os.ReadFile(training)
+			if err != nil {
+				t.Fatal(err)
+			}
+			memory := filepath.Join(t.TempDir(), "memory"+ending)
+			if _, err := convert.Export(t.Context(), "a model", memory, convert.Options{Data: data, Metadata: map[string]string{checkpoint.NameKey: "x v1", checkpoint.EpochKey: ""}}); err != nil {
+				t.Fatal(err)
+			}
+			sameTensors(t, memory, small)
+			if name, _ := checkpoint.Note(codectest.Open(t, memory), checkpoint.NameKey); name != "x v1" {
+				t.Errorf("%s is called %q", memory, name)
+			}
+			if epoch, ok := codectest.Open(t, memory).Metadata()[checkpoint.EpochKey]; ok {
+				t.Errorf("%s: epoch %s", memory, epoch)
+			}
+
 			// What is small already is written as it is.
 			again := filepath.Join(t.TempDir(), "again.safetensors")
 			if r, err = convert.Export(context.Background(), output, again, convert.Options{}); err != nil || r.LeftOut != nil {

@@ -31,7 +31,8 @@ type Description struct {
 	// networks as they learn, of which those above are running means, and "adamw",
 	// the optimizers' moments.
 	State []Network `json:"training_state,omitempty"`
-	Step  *int64    `json:"step"` // of training, where the file tells
+	Name  string    `json:"name,omitempty"` // of a published model, where the file tells
+	Step  *int64    `json:"step"`           // of training, where the file tells
 	Epoch *int64    `json:"epoch"`
 	// Random is how random weights were made, "seed 0" say.
 	Random string `json:"synthesized,omitempty"`
@@ -110,7 +111,24 @@ func Describe(path, configPath string) (*Description, error) {
 		return nil, err
 	}
 	defer file.Close()
-	d := &Description{File: path, Kind: "checkpoint", Format: file.Format(), Bytes: file.Size()}
+	return describeFile(file, path, c)
+}
+
+// InMemory describes a checkpoint in memory, which is called name.
+func InMemory(name string, data []byte) (*Description, error) {
+	file, err := weights.OpenBytes(name, data)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return describeFile(file, name, nil)
+}
+
+// describeFile describes an open checkpoint; c is nil for the configuration that it
+// carries or that lies beside path.
+func describeFile(file *weights.File, path string, c *config.Config) (d *Description, err error) {
+	d = &Description{File: path, Kind: "checkpoint", Format: file.Format(), Bytes: file.Size()}
+	d.Name, _ = checkpoint.Note(file, checkpoint.NameKey)
 	if n, ok := checkpoint.Number(file, checkpoint.StepKey); ok {
 		d.Step = &n
 	}

@@ -2,8 +2,11 @@ package describe
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,5 +63,29 @@ func TestDescribeManyNetworks(t *testing.T) {
 	}
 	if took := time.Since(began); took > 5*time.Second { // 0.2 s; the square took half a minute
 		t.Errorf("%v", took)
+	}
+}
+
+// TestInMemory: a checkpoint in memory is described as the file is.
+func TestInMemory(t *testing.T) {
+	path := codectest.Checkpoint(t, "small.safetensors", codectest.Config)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := Describe(path, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := InMemory("a model", data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want.File = "a model"
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if _, err := InMemory("a model", data[:len(data)-1]); err == nil || !strings.HasPrefix(err.Error(), "a model: ") {
+		t.Error(err)
 	}
 }

@@ -145,7 +145,13 @@ func openWhole(path string) (*weights.File, error) {
 // experiment's pretrained_model and one of training, with its optimizers, steps and
 // position in the data, unless load_only_params says otherwise.
 func (r *run) start(path string, resume resumer) error {
-	f, err := weights.Open(path)
+	var f *weights.File
+	var err error
+	if r.Init != "" && r.InitData != nil {
+		f, err = weights.OpenBytes(path, r.InitData)
+	} else {
+		f, err = weights.Open(path)
+	}
 	if err != nil {
 		return err
 	}

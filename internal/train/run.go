@@ -26,13 +26,15 @@ const (
 
 // RunOptions say what to train, and for how long.
 type RunOptions struct {
-	Config  *config.Config // checked, a codec's or a redecoder's; its Dataset is the folder of speech
-	Codec   *FrozenCodec   // that a redecoder is trained for; nil for a codec
-	Resume  string         // ResumeAuto, ResumeNone or a checkpoint
-	Init    string         // a checkpoint to start from, instead of pretrained_model
-	Steps   int            // of the whole run, 0 for no limit but the epochs
-	Time    time.Duration  // of this process, 0 for no limit
-	Threads int            // 0 for all
+	Config *config.Config // checked, a codec's or a redecoder's; its Dataset is the folder of speech
+	Codec  *FrozenCodec   // that a redecoder is trained for; nil for a codec
+	Resume string         // ResumeAuto, ResumeNone or a checkpoint
+	Init   string         // a checkpoint to start from, instead of pretrained_model
+	// InitData, if not nil, is the checkpoint that Init is the name of, in memory.
+	InitData []byte
+	Steps    int           // of the whole run, 0 for no limit but the epochs
+	Time     time.Duration // of this process, 0 for no limit
+	Threads  int           // 0 for all
 	// Report is told what is going on, in lines. Progress is told of every step, and,
 	// while data is prepared, how far that is.
 	Report   func(format string, args ...any)

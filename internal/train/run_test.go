@@ -300,6 +300,20 @@ func TestInit(t *testing.T) {
 		t.Fatal(err)
 	}
 	sameRuns(t, RunDir(other), RunDir(unfitted), 1)
+
+	// The checkpoint in memory is the same.
+	data, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	memory := smallExperiment(t.TempDir())
+	memory.Model.PhoneClasses = 13
+	l, err = runSmall(t, memory, 1, func(o *RunOptions) { o.Init, o.InitData = "a model", data })
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.has(t, "starting from a model")
+	sameRuns(t, RunDir(other), RunDir(memory), 1)
 }
 
 // TestPretrained: pretrained_model goes on where the checkpoint was, in a folder of
