@@ -56,7 +56,9 @@
 // bitrates lack; the tables of MP4 and M4A, in a stream if they come before the sound
 // and it is not in fragments; in Ogg and WebM always). Opus is decoded at 48 kHz.
 // The decoder of MP3 works with 16 bits: what it makes is 73 to 78 dB from what ffmpeg
-// makes, below what can be heard, where the others here are beyond 130 dB.
+// makes, below what can be heard, where the others here are beyond 130 dB. At 24 kHz ffmpeg
+// differs by more, for its table of bands has 330 where ISO 13818-3, LAME and libmad,
+// which agree with this one, have 332.
 //
 // To ffmpeg go, of these formats: MP3 at 22.05 kHz, MPEG-2.5 (8 to 12 kHz), MP3
 // with intensity stereo, of free bitrate, or with a change of rate; Opus and Vorbis
@@ -73,7 +75,8 @@
 // sound is missing; an Ogg stream without a last page; a last MP3 frame cut short, of
 // which what is there is decoded; fewer MP3 frames than the tag tells of, as in a
 // recording that was trimmed, or cut short; in WAV a part of a frame at the end, sizes
-// that differ in RF64 (the ds64 chunk is right), and an ID3 tag before it. Players' tags
+// that differ in RF64 (the ds64 chunk is right), and an ID3 tag before it; bytes behind
+// the end of FLAC and WebM; counts of Ogg that would cut off what is sound. Players' tags
 // behind the sound (ID3, APE, Lyrics3) are nothing odd in MP3 and FLAC.
 //
 // # What is refused

@@ -34,6 +34,27 @@ func fakeFFmpeg(t *testing.T, script string) (args string) {
 	return args
 }
 
+// A WAV of another codec goes to ffmpeg whole, from a stream, too.
+func TestFFmpegDecodesWAVInStreams(t *testing.T) {
+	args := fakeFFmpeg(t, `cat > "$ARGS.stdin"; cat "$WAV"`)
+	f := mono16(1, 2, 3, 4)
+	f.tag = 2
+	content := append(f.build(), make([]byte, 300000)...)
+	r, err := NewReader(onlyReader{bytes.NewReader(content)}, "adpcm.wav")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	got, err := readAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustEqual(t, "fake", got, []float32{1. / 32768, 2. / 32768, 3. / 32768})
+	if fed, _ := os.ReadFile(args + ".stdin"); !bytes.Equal(fed, content) {
+		t.Errorf("ffmpeg got %d bytes of the stream, want %d", len(fed), len(content))
+	}
+}
+
 func TestFFmpegOutputIsRead(t *testing.T) {
 	args := fakeFFmpeg(t, `cat "$WAV"`)
 	path := writeFile(t, "-v http:x.mp3", []byte("some music"))

@@ -1,6 +1,7 @@
 package audio
 
 import (
+	"bytes"
 	"crypto/md5"
 	"encoding/binary"
 	"errors"
@@ -187,7 +188,7 @@ func (d *flacDecoder) atEnd() bool {
 	if len(head) > 1 && head[0] == 0xFF && head[1]&0xFE == 0xF8 {
 		return false
 	}
-	return isEndTag(head) || d.head.frames > 0 && d.done == d.head.frames
+	return isEndTag(head) || d.done > 0 && bytes.HasPrefix(head, []byte("fLaC")) || d.head.frames > 0 && d.done == d.head.frames
 }
 
 // checkEnd is io.EOF for a stream that is all there and what it was.
@@ -197,6 +198,14 @@ func (d *flacDecoder) checkEnd() error {
 	}
 	if d.sum != nil && [16]byte(d.sum.Sum(nil)) != d.head.md5 {
 		return faultf(ErrCorrupt, "the samples do not have the MD5 in the FLAC header")
+	}
+	switch head := d.br.peek(32); {
+	case bytes.HasPrefix(head, []byte("fLaC")):
+		return faultf(ErrUnsupported, "a second FLAC recording in the file")
+	case len(head) > 0 && !isEndTag(head):
+		if err := d.src.odd(ErrCorrupt, "bytes behind the last FLAC frame that are none of it"); err != nil {
+			return err
+		}
 	}
 	return io.EOF
 }

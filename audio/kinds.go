@@ -18,6 +18,12 @@ func notOneRecording(head []byte) error {
 	if kind := archiveKind(head); kind != "" {
 		return faultf(ErrUnsupported, "%s is not one recording; unpack it and name the recordings in it", kind)
 	}
+	if bytes.HasPrefix(head, []byte("version https://git-lfs.github.com/")) {
+		return faultf(ErrUnsupported, "a pointer of Git LFS stands for the file; git lfs pull fetches it")
+	}
+	if kind := pageKind(head); kind != "" {
+		return faultf(ErrUnsupported, "%s is no recording", kind)
+	}
 	if kind := listKind(head); kind != "" {
 		return faultf(ErrUnsupported, "%s only names other files, which are not opened for it; name the recordings themselves", kind)
 	}
@@ -37,7 +43,10 @@ var archives = []struct{ magic, kind string }{
 	{"ORC", "an ORC table"}, {"Obj\x01", "an Avro table"}, {"\x89HDF\r\n\x1a\n", "an HDF5 file"}, {"CDF\x01", "a NetCDF file"},
 	{"CDF\x02", "a NetCDF file"}, {"SQLite format 3\x00", "an SQLite database"}, {"\x93NUMPY", "a NumPy array"},
 	{"MATLAB 5.0 MAT", "a MATLAB file"}, {"\x80\x04\x95", "a pickle"}, {"\x80\x05\x95", "a pickle"},
-	{"\x80\x02]", "a pickle"}, {"\x80\x02}", "a pickle"}, {"\x80\x03]", "a pickle"}, {"\x80\x03}", "a pickle"},
+	{"\x80\x02", "a pickle"}, {"\x80\x03", "a pickle"}, {"\x80\x04", "a pickle"}, {"\x80\x05", "a pickle"},
+	{"WARC/", "a web archive"}, {"#ROSBAG", "a ROS bag"}, {"\x89MCAP0\r\n", "an MCAP file"}, {"hsqs", "a SquashFS image"},
+	{"From: ", "a mail"}, {"From ", "a mailbox"}, {"MIME-Version: ", "a mail"}, {"Return-Path: ", "a mail"}, {"Received: ", "a mail"},
+	{"#!", "a script"}, {"CDF\x05", "a NetCDF file"}, {"PACK", "a Git pack"}, {"wOFF", "a font"}, {"GGUF", "a GGUF file"},
 }
 
 func archiveKind(head []byte) string {
@@ -53,6 +62,40 @@ func archiveKind(head []byte) string {
 		return "an Arrow table"
 	case isTFRecord(head):
 		return "a TFRecord file"
+	case len(head) >= 28 && (binary.LittleEndian.Uint32(head[16:]) == lmdbMagic || binary.LittleEndian.Uint32(head[24:]) == lmdbMagic):
+		return "an LMDB database"
+	case len(head) > 10 && binary.LittleEndian.Uint64(head) < 1<<32 && (bytes.HasPrefix(head[8:], []byte(`{"`)) || bytes.HasPrefix(head[8:], []byte(`{}`))):
+		return "a safetensors file"
+	case isKaldiArchive(head):
+		return "a Kaldi archive"
+	}
+	return ""
+}
+
+// lmdbMagic stands behind the head of the first page, of 16 or 24 bytes.
+const lmdbMagic = 0xBEEFC0DE
+
+// isKaldiArchive recognizes a name, a space, and a recording behind it.
+func isKaldiArchive(head []byte) bool {
+	name, rest, ok := bytes.Cut(head[:min(len(head), 256)], []byte(" "))
+	if !ok || len(name) == 0 || bytes.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }) {
+		return false
+	}
+	for _, magic := range []string{"RIFF", "fLaC", "OggS", "ID3", "\xff\xfb", "\xff\xf3", "NIST_1A", "\x00B"} {
+		if bytes.HasPrefix(rest, []byte(magic)) {
+			return true
+		}
+	}
+	return false
+}
+
+// pageKind names what servers send in place of a file.
+func pageKind(head []byte) string {
+	text := strings.TrimLeft(strings.ToLower(plainText(head)), " \t\r\n")
+	for _, begin := range []string{"<!doctype html", "<html", "<head", "<body"} {
+		if strings.HasPrefix(text, begin) {
+			return "an HTML page, perhaps of a failed download,"
+		}
 	}
 	return ""
 }
@@ -128,6 +171,9 @@ func listKind(head []byte) string {
 		if strings.HasPrefix(text, l.word) {
 			return l.kind
 		}
+	}
+	if strings.Contains(text, "\nfile \"") {
+		return "a cue sheet"
 	}
 	// The directives of HLS may stand behind other lines.
 	if strings.HasPrefix(text, "#") && (strings.Contains(text, "\n#ext") || strings.Contains(text, "#extm3u")) {

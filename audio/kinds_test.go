@@ -58,6 +58,13 @@ func TestArchivesAreNoRecordings(t *testing.T) {
 		"NumPy":         {[]byte("\x93NUMPY\x01\x00"), "a NumPy array"},
 		"SQLite":        {[]byte("SQLite format 3\x00"), "an SQLite database"},
 		"tar, with ID3": {append([]byte("ID3\x04\x00\x00\x00\x00\x00\x02ab"), tarOf("a.mp3", nil)...), "a tar archive"},
+		"pickle":        {[]byte("\x80\x02U\x03abcq\x00."), "a pickle"},
+		"web archive":   {[]byte("WARC/1.0\r\nWARC-Type: response\r\n\r\n"), "a web archive"},
+		"ROS bag":       {[]byte("#ROSBAG V2.0\n"), "a ROS bag"},
+		"LMDB":          {append(append(make([]byte, 16), "\xde\xc0\xef\xbe"...), make([]byte, 4000)...), "an LMDB database"},
+		"safetensors":   {[]byte("\x10\x00\x00\x00\x00\x00\x00\x00{\"__metadata__\":{"), "a safetensors file"},
+		"Kaldi":         {[]byte("speaker1-clip1 RIFF\x10\x00\x00\x00WAVE"), "a Kaldi archive"},
+		"script":        {[]byte("#!/bin/sh\nexec unzip $0\n"), "a script"},
 	} {
 		content := append(bytes.Clone(c.head), mp3...)
 		for _, read := range []func() (*Reader, error){
@@ -90,8 +97,57 @@ var testLists = map[string]struct{ content, say string }{
 	"x.asx":      {"<ASX version=\"3.0\"><ref href=\"fine.wav\"/></ASX>", "ASX"},
 	"x.sdp":      {"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\n", "SDP"},
 	"x.cue":      {"FILE \"fine.wav\" WAVE\n", "cue sheet"},
+	"named.cue":  {"PERFORMER \"x\"\nTITLE \"y\"\nFILE \"fine.wav\" WAVE\n  TRACK 01 AUDIO\n", "cue sheet"},
 	"plain.m3u":  {"# songs\n\nfine.wav\nother.mp3\n", "list of files"},
 	"x.ram":      {"http://localhost/fine.wav\n", "list of addresses"},
+}
+
+// Of formats that are not known, what holds several MP3s is told by the second, which has
+// a head of its own behind bytes that are of none.
+func TestSeveralMP3AreNoRecording(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	mp3 := clipBytes(t, "stereo44k.mp3")
+	for name, content := range map[string][]byte{
+		"one behind the other": bytes.Join([][]byte{[]byte("\x02\x00\x00\x00\x0c\x00\x00\x00"), mp3, mp3}, nil),
+		"names between":        bytes.Join([][]byte{mp3, []byte("\xa5audio\xc6"), mp3}, nil),
+	} {
+		for _, r := range []func() (*Reader, error){
+			func() (*Reader, error) { return Open(writeFile(t, "x.bin", content)) },
+			func() (*Reader, error) { return NewReader(bytes.NewReader(content), "x.bin") },
+		} {
+			r, err := r()
+			if err == nil {
+				_, err = readAll(r)
+				r.Close()
+			}
+			if !errors.Is(err, ErrUnsupported) {
+				t.Errorf("%s: %v", name, err)
+				continue
+			}
+			checkMessage(t, err, "another MP3 begins at byte")
+		}
+	}
+	joined := bytes.Join([][]byte{[]byte("\r\n"), mp3, mp3}, nil)
+	if _, _, err := readPath(writeFile(t, "joined.mp3", joined)); err != nil {
+		t.Errorf("two joined: %v", err)
+	}
+}
+
+// What stands for a file that was not fetched is told by name.
+func TestStandInsAreNoRecordings(t *testing.T) {
+	fakeFFmpeg(t, `cat "$WAV"`)
+	for content, say := range map[string]string{
+		"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n": "git lfs pull",
+		"<!DOCTYPE html>\n<html><body>404</body></html>":                            "HTML page",
+		"\n<HTML><head></head></HTML>":                                              "HTML page",
+	} {
+		_, err := Open(writeFile(t, "x.wav", []byte(content)))
+		if !errors.Is(err, ErrUnsupported) {
+			t.Errorf("%q: %v", content, err)
+			continue
+		}
+		checkMessage(t, err, say)
+	}
 }
 
 // Lists of files are told by name, before ffmpeg starts.

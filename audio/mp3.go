@@ -53,7 +53,7 @@ func newMP3(src *source) (decoder, error) {
 			return nil, err
 		}
 	}
-	d.frames = &mp3Frames{br: src.br, odd: &src.notices}
+	d.frames = &mp3Frames{br: src.br, odd: &src.notices, foreign: src.junk}
 	d.feed.frames = d.frames
 	if err := d.decodeFrame(); err != nil && err != io.EOF {
 		return nil, err
@@ -69,7 +69,7 @@ func (d *mp3Decoder) survey() error {
 	if err != nil {
 		return err
 	}
-	d.frames = &mp3Frames{br: d.src.br, odd: &d.src.notices, offset: start}
+	d.frames = &mp3Frames{br: d.src.br, odd: &d.src.notices, offset: start, foreign: d.src.junk}
 	for err == nil {
 		_, err = d.frames.next()
 	}

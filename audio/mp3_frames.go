@@ -21,6 +21,7 @@ type mp3Frames struct {
 	// Bytes of earlier frames that the next may use: the decoder keeps what the
 	// last frame used of them, and its own.
 	reservoir int
+	foreign   bool  // there were bytes before or between the frames that are none
 	gap       int64 // where bytes are that may have been a frame; 0: nowhere
 }
 
@@ -127,6 +128,11 @@ func (f *mp3Frames) next() ([]byte, error) {
 				continue
 			}
 		}
+		if f.foreign && f.count > 0 {
+			if _, again := parseMP3Tag(h, f.buf); again {
+				return nil, faultf(ErrUnsupported, "another MP3 begins at byte %d, and there are bytes of neither: an archive of many is not one recording", f.offset-int64(len(frame)))
+			}
+		}
 		f.count++
 		f.mute(h, len(frame))
 		return f.buf, nil
@@ -192,6 +198,7 @@ func (f *mp3Frames) changes(h mp3Header) bool {
 // been one: the tag of the encoder tells, if there is one, in the end.
 func (f *mp3Frames) oddBytes(start int64) error {
 	n := f.offset - start
+	f.foreign = true
 	if n >= int64(f.smallest()) {
 		if f.tag.frames == 0 {
 			return faultf(ErrCorrupt, "no MP3 frame in %d bytes from byte %d on", n, start)

@@ -38,6 +38,8 @@ var errMP4 = errors.New("not an MP4 whose tables are understood")
 type mp4Tables struct {
 	r          io.ReaderAt
 	boxes      int
+	depth      int  // of the boxes that are read
+	whole      bool // the movie's tables are read
 	movieScale int64
 	fragmented bool
 	tracks     []*mp4Track
@@ -108,6 +110,8 @@ func (t *mp4Tables) sound(track *mp4Track) *mp4Sound {
 
 // walk calls f with the boxes between two offsets.
 func (t *mp4Tables) walk(at, end int64, f func(kind string, at, end int64) error) error {
+	t.depth++
+	defer func() { t.depth-- }()
 	var head [16]byte
 	for at+8 <= end {
 		if t.boxes++; t.boxes > maxMP4Boxes {
@@ -127,11 +131,15 @@ func (t *mp4Tables) walk(at, end int64, f func(kind string, at, end int64) error
 			if kind := string(head[4:8]); kind == "mdat" {
 				return nil // cut short, which ffmpeg may live with
 			}
+			if t.depth == 1 && t.whole {
+				return nil // what is no box behind the last one
+			}
 			return errMP4
 		}
 		if err := f(string(head[4:8]), at+header, at+size); err != nil {
 			return err
 		}
+		t.whole = t.whole || t.depth == 1 && string(head[4:8]) == "moov"
 		at += size
 	}
 	return nil

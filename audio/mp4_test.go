@@ -105,13 +105,15 @@ func TestMP4Tables(t *testing.T) {
 		"no clock":           {with(func(f *mp4File) { f.timescale = 0 }), 0, 0},
 		"too long":           {with(func(f *mp4File) { f.packets = [][2]uint32{{1 << 31, 1 << 31}} }), 0, 0},
 	} {
-		content := c.file.build()
-		s := readMP4Sound(bytes.NewReader(content), int64(len(content)))
-		if s == nil {
-			s = &mp4Sound{}
-		}
-		if s.start != c.start || s.end != c.end {
-			t.Errorf("%s: %d to %d, want %d to %d", name, s.start, s.end, c.start, c.end)
+		for _, behind := range []string{"", "<html>no box</html>", "TAG" + strings.Repeat("x", 125)} {
+			content := append(c.file.build(), behind...)
+			s := readMP4Sound(bytes.NewReader(content), int64(len(content)))
+			if s == nil {
+				s = &mp4Sound{}
+			}
+			if s.start != c.start || s.end != c.end {
+				t.Errorf("%s and %q: %d to %d, want %d to %d", name, behind, s.start, s.end, c.start, c.end)
+			}
 		}
 	}
 }

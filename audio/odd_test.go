@@ -63,6 +63,14 @@ func TestOddFiles(t *testing.T) {
 	}
 	cases = append(cases, odd{"ID3, zeros and MP3", join([]byte("ID3\x04\x00\x00\x00\x00\x00\x02ab"), make([]byte, 100), mp3), mp3, "before the sound", ErrCorrupt})
 
+	webm := clipBytes(t, "video.webm")
+	flac := flacFile{rate: 16000, bits: 16, samples: flacSamples(1, 150, 16, 8), block: 64, subframe: fixed2}.build()
+	cases = append(cases,
+		odd{"WebM and text", join(webm, junk["a text"]), webm, "behind the end of the WebM", ErrCorrupt},
+		odd{"WebM and zeros", join(webm, make([]byte, 500)), webm, "behind the end of the WebM", ErrCorrupt},
+		odd{"WebM and an ID3 tag", join(webm, id3v1), webm, "behind the end of the WebM", ErrCorrupt},
+		odd{"FLAC and text", join(flac, junk["a text"]), flac, "behind the last FLAC frame", ErrCorrupt})
+
 	pages := oggPages(t, vorbis)
 	numbered := func(number func(i int) int) []byte {
 		return editPages(t, "stereo44k.ogg", func(i int, page []byte) { binary.LittleEndian.PutUint32(page[18:], uint32(number(i))) })
@@ -113,6 +121,43 @@ func TestOddFiles(t *testing.T) {
 		}
 		if _, _, err := readStrict(path); c.notice == "" && err != nil || c.notice != "" && err == nil || c.fault != nil && !errors.Is(err, c.fault) {
 			t.Errorf("%s: a strict reader says %v", c.name, err)
+		}
+	}
+}
+
+// A count that cannot be one, zero or less than what was before, cuts off nothing.
+func TestOggWithWrongCounts(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	for _, name := range []string{"speech.opus", "stereo44k.ogg"} {
+		all := mustReadBytes(t, editPages(t, name, func(i int, page []byte) { page[5] &^= oggLast }))
+		for what, content := range map[string][]byte{
+			"zeros": editPages(t, name, func(i int, page []byte) { clear(page[6:14]) }),
+			"zero on the last page": editPages(t, name, func(i int, page []byte) {
+				if page[5]&oggLast != 0 {
+					clear(page[6:14])
+				}
+			}),
+		} {
+			got := mustReadBytes(t, content)
+			mustEqual(t, name+", "+what, got, all)
+			if _, _, err := readStrict(writeFile(t, name, content)); !errors.Is(err, ErrCorrupt) {
+				t.Errorf("%s, %s: a strict reader says %v", name, what, err)
+			}
+		}
+	}
+}
+
+// What follows the end of a FLAC is not passed over if it is another.
+func TestJoinedFLAC(t *testing.T) {
+	for _, unknown := range []bool{false, true} {
+		flac := flacFile{rate: 16000, bits: 16, samples: flacSamples(1, 150, 16, 8), block: 64, subframe: fixed2}.build()
+		if unknown {
+			flac[21] &= 0xF0
+			clear(flac[22:26])
+		}
+		_, _, err := readPath(writeFile(t, "two.flac", append(bytes.Clone(flac), flac...)))
+		if !errors.Is(err, ErrUnsupported) {
+			t.Errorf("of unknown length %v: %v", unknown, err)
 		}
 	}
 }

@@ -221,8 +221,23 @@ func (d *oggDecoder) advance() error {
 	if err := d.checkHole(); err != nil {
 		return err
 	}
+	if err := d.checkCount(); err != nil {
+		return err
+	}
 	d.trim()
 	return nil
+}
+
+// checkCount drops a count of samples that cannot be one: zero behind sound, or on the
+// last page fewer than there were before it. By such a count sound would be cut off that
+// other decoders play.
+func (d *oggDecoder) checkCount() error {
+	granule := d.page.granule
+	if granule < 0 || len(d.buf) == 0 || granule > 0 && (d.base < 0 || !d.ended || granule >= d.base+d.done) {
+		return nil
+	}
+	d.page.granule = -1
+	return d.src.odd(ErrCorrupt, "an Ogg page counts %d samples, and there are more before its end", granule)
 }
 
 // checkNumber looks at the number of the page and at how it goes on with the packet of

@@ -22,6 +22,7 @@ type source struct {
 	stat fs.FileInfo // of a regular file, when it was opened
 	keep bool        // decoders deliver all channels, interleaved
 	notices
+	junk bool        // bytes were passed over before the sound, and not only zeros
 	stop func() bool // no longer heed the context
 }
 
@@ -171,11 +172,19 @@ func (s *source) decoder() (decoder, error) {
 
 // wav opens a WAV. ffmpeg may know ADPCM and other codecs in it.
 func (s *source) wav() (decoder, error) {
+	head := &recorder{r: s.br}
+	if !s.seekable() {
+		s.br = newBuffer(head)
+	}
 	dec, err := newWAV(s)
+	head.done = true
 	var other forFFmpeg
 	if errors.As(err, &other) {
 		err = faultf(ErrUnsupported, "%s", other.kind)
-		if s.seekable() {
+		if !s.seekable() {
+			s.br = newBuffer(io.MultiReader(bytes.NewReader(head.seen), head.r))
+		}
+		if len(head.seen) <= maxRecorded {
 			if dec, ffErr := newFFmpeg(s, ""); !errors.Is(ffErr, ErrNoFFmpeg) {
 				return dec, ffErr
 			}
@@ -185,6 +194,24 @@ func (s *source) wav() (decoder, error) {
 		return nil, err
 	}
 	return dec, nil
+}
+
+// recorder keeps what is read through it, for who reads a stream once more.
+type recorder struct {
+	r    io.Reader
+	seen []byte
+	done bool
+}
+
+// maxRecorded is more than any WAV has before its format.
+const maxRecorded = 1 << 20
+
+func (r *recorder) Read(p []byte) (int, error) {
+	n, err := r.r.Read(p)
+	if !r.done && len(r.seen) <= maxRecorded {
+		r.seen = append(r.seen, p[:n]...)
+	}
+	return n, err
 }
 
 // skipJunk looks for MP3 or Ogg behind bytes that are none: zeros, a newline, what is
@@ -213,6 +240,7 @@ func (s *source) skipJunk() (decoder, error) {
 	if err := s.odd(ErrCorrupt, "%d bytes before the sound", zeros+at); err != nil {
 		return nil, err
 	}
+	s.junk = len(bytes.Trim(head[:at], "\x00\r\n\t ")) > 0
 	s.br.Discard(at)
 	return s.attempt(open)
 }

@@ -14,6 +14,7 @@ type webmDecoder struct {
 	opus  opusDecoder
 	width int   // values of a frame
 	skip  int64 // samples still to be cut off at the start
+	end   int64 // offset where the segment ends; 0: not told
 	frame [][]byte
 	body  []byte
 
@@ -31,6 +32,7 @@ func newWebM(src *source) (decoder, error) {
 			switch id {
 			case mkvSegment:
 				d.ebml.enter(size)
+				d.end = d.ebml.end
 			case mkvTracks:
 				err = d.readTracks(size)
 			case mkvSimpleBlock, mkvBlockGroup:
@@ -128,6 +130,9 @@ func (d *webmDecoder) read(dst []float32) (int, error) {
 
 // advance decodes the next block, or skips the next element.
 func (d *webmDecoder) advance() error {
+	if behind, err := d.behindEnd(); behind || err != nil {
+		return err
+	}
 	id, size, err := d.ebml.next()
 	if err != nil {
 		return err
@@ -147,6 +152,24 @@ func (d *webmDecoder) advance() error {
 		return d.readGroup(size)
 	}
 	return d.ebml.skip(size)
+}
+
+// behindEnd is io.EOF behind the end of the segment, where no other recording follows.
+func (d *webmDecoder) behindEnd() (bool, error) {
+	if d.end == 0 || d.ebml.offset < d.end {
+		return false, nil
+	}
+	head, err := d.ebml.br.Peek(4)
+	if len(head) == 0 || isEBML(head) || len(head) == 4 && binary.BigEndian.Uint32(head) == mkvSegment {
+		return false, nil // next says so
+	}
+	if err != nil && err != io.EOF {
+		return true, err
+	}
+	if err := d.src.odd(ErrCorrupt, "bytes behind the end of the WebM that are none of it"); err != nil {
+		return true, err
+	}
+	return true, io.EOF
 }
 
 // otherTrack skips a block of another track: pictures can be larger than what is held
