@@ -104,8 +104,15 @@ func (q *Quantizer) rest(r *op.Run, z tensor.Tensor, p Parts) tensor.Tensor {
 	return z
 }
 
-// addAll returns the sum of two or more tensors of one shape.
-func addAll(r *op.Run, x ...tensor.Tensor) tensor.Tensor {
+// addAll returns the sum of two or more tensors of one shape. Zero Tensors, of parts
+// without books, are left out.
+func addAll(r *op.Run, all ...tensor.Tensor) tensor.Tensor {
+	var x []tensor.Tensor
+	for _, one := range all {
+		if one.Data != nil {
+			x = append(x, one)
+		}
+	}
 	z := r.Add(x[0], x[1])
 	for _, next := range x[2:] {
 		z = replace(r, z, r.Add(z, next))
