@@ -18,10 +18,9 @@ type Codec struct {
 
 // Open reads a checkpoint: safetensors, or a PyTorch file as upstream saves and
 // publishes them. The family NaturalSpeech3 is published in files of one network each:
-// path names one of them, beside which the others lie, or their folder. Weights are
-// mapped while they are brought into the form that is computed with, which takes less
-// than a second at full size. The configuration is the one given, or the checkpoint's
-// own, or lies beside it. Only files are read; to download a checkpoint, see package
+// path names one of them, with the others in the same folder, or that folder. Opening
+// takes less than a second at full size. The configuration is that of [WithConfig], or
+// the checkpoint's own, or a file next to it. Only files are read; to download a checkpoint, see package
 // hub.
 func Open(path string, opts ...Option) (*Codec, error) { return open(codec.OnDisk(path), opts) }
 
@@ -102,8 +101,8 @@ func (c *Codec) TimbreLen() int { return c.model.Timbre }
 // LatentDim returns the channels of quantized frames.
 func (c *Codec) LatentDim() int { return c.model.Latent }
 
-// Notices say what may surprise a user of this model: keys of its configuration that
-// have no effect, and random weights, which decode to noise.
+// Notices lists what a user of this model should know: keys of its configuration that
+// have no effect, and that its weights are random.
 func (c *Codec) Notices() (notices []string) {
 	if c.model.Config != nil {
 		if keys := c.model.Config.Unused(); len(keys) > 0 {
@@ -116,9 +115,9 @@ func (c *Codec) Notices() (notices []string) {
 	return notices
 }
 
-// A Fingerprint tells tensors of one model from those of another, so that a file
-// made by one is not taken for the other's. It depends on names, shapes and float32
-// values, whatever file they come from: a checkpoint that was converted keeps it.
+// A Fingerprint is a hash of tensors: of their names, shapes and float32 values, not of
+// the file, so that a converted checkpoint keeps it. Files that a model makes carry it,
+// and a model with another one refuses them.
 type Fingerprint [16]byte
 
 // String returns 32 hexadecimal digits.
@@ -127,10 +126,9 @@ func (f Fingerprint) String() string { return hex.EncodeToString(f[:]) }
 // MarshalText returns what String does, for JSON.
 func (f Fingerprint) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
 
-// Fingerprints returns those of the codec: of the quantizer, which gives codes
-// their meaning, and of the decoder, which may be fine-tuned while codes stay what
-// they are. A codec that was opened without its decoder has only the one, and gives
-// ErrNotLoaded.
+// Fingerprints returns those of the quantizer, which defines what codes mean, and of the
+// decoder, which may be fine-tuned without changing codes. A codec that was opened
+// without its decoder returns that of the quantizer, and ErrNotLoaded.
 func (c *Codec) Fingerprints() (quantizer, decoder Fingerprint, err error) {
 	q, d := c.model.Fingerprints()
 	if err := c.model.Need(codec.Decoder); err != nil {
@@ -139,7 +137,7 @@ func (c *Codec) Fingerprints() (quantizer, decoder Fingerprint, err error) {
 	return Fingerprint(q), Fingerprint(d), nil
 }
 
-// TokensFingerprint returns that of all tensors that turn a recording into codes
-// and a timbre: recordings extracted by two codecs go together if theirs are
-// equal. A decoder that was fine-tuned, or left out, does not change it.
+// TokensFingerprint returns that of all tensors that codes and timbre depend on: the
+// features of two codecs can be used together if theirs are equal. The decoder does not
+// change it.
 func (c *Codec) TokensFingerprint() Fingerprint { return Fingerprint(c.model.TokensFingerprint()) }

@@ -3,14 +3,14 @@ package facodec
 import "github.com/facodec-go/facodec/internal/model"
 
 // A Part is one of the three streams of codes that an utterance is split into. It
-// indexes Codes and whatever else there is one of for each.
+// indexes Codes and other arrays with one element per part.
 type Part int
 
 // The parts.
 const (
 	Prosody  Part = iota // rhythm, pitch and energy
-	Content              // what is said; its first book has the least timbre in it
-	Residual             // the detail that the others miss, some of the voice in it
+	Content              // what is said; the first book has the least speaker information
+	Residual             // acoustic detail, which includes some of the voice
 	NumParts             // how many there are
 )
 
@@ -63,11 +63,11 @@ type Tokens struct {
 	Samples int       // the utterance's length; the frames hold up to a hop more
 }
 
-// Features are the tokens of an utterance and what its codes stand for, as the
-// networks that are trained on them take it.
+// Features are the tokens of an utterance and its quantized frames, as input of other
+// models.
 type Features struct {
 	Tokens
-	// Quantized is what each part's codes stand for, [latent][frames], row-major: nil
-	// for a part without books. The sum is the decoder's input, before its norm.
+	// Quantized has each part's quantized frames, [latent][frames], row-major: nil for a
+	// part without books. Their sum is the decoder's input before the norm.
 	Quantized [NumParts][]float32
 }

@@ -1,8 +1,7 @@
 // Package facodec is FAcodec in Go: a neural speech codec that splits a voice
 // into prosody, content, timbre and residual (NaturalSpeech 3, arXiv
 // 2403.03100). It reconstructs speech, converts one voice into another from a
-// single reference clip, and extracts the codes that language and speech models
-// are trained on.
+// single reference clip, and extracts codes to train language and speech models on.
 //
 // Open a checkpoint, then reconstruct a file:
 //
@@ -41,18 +40,17 @@
 //	codes ─► sum of their entries ─► LayerNorm · gamma(timbre) + beta(timbre) ─► decoder ─► samples
 //
 // Samples are mono float32 with full scale ±1 at [Codec.SampleRate], 24 kHz in
-// the standard configuration. Every [Codec.HopLength] samples, 300, are a frame:
-// 80 frames a second, each of six codes of 10 bits, which makes 4.8 kbit/s. The
-// timbre is one vector for the whole utterance. A voice is converted by decoding
-// prosody and content under the timbre of another; an enrolled [Voice] keeps a timbre.
+// the standard configuration. A frame is [Codec.HopLength] samples, 300: 80 frames a
+// second, each with six codes of 10 bits, are 4.8 kbit/s. The timbre is one vector for
+// the whole utterance. Voice conversion decodes prosody and content with the timbre of
+// another speaker; a [Voice] is a timbre that was enrolled from recordings, to keep.
 //
 // # Streams
 //
-// [Encoder] and [Decoder] take an utterance in pieces of any size and return what
-// is complete so far; [Stream] is both, from samples to samples. Codes and samples
-// are the same, bit for bit, however the utterance is cut and on however many threads
-// it is computed: a whole utterance is a stream of one piece. Memory does not grow
-// with the length.
+// [Encoder] and [Decoder] take an utterance in chunks of any size and return what is
+// complete so far; [Stream] combines both, from samples to samples. Codes and samples are
+// bit-identical for any chunk size and any number of threads: a whole utterance is a
+// stream of one chunk. Memory does not grow with the length.
 //
 // A Codec is read-only once it is open and serves any number of goroutines. A
 // stream belongs to one goroutine at a time.

@@ -25,7 +25,7 @@ func (c *Codec) NewEncoder() *Encoder {
 	return e
 }
 
-// NewAnalyzer starts an utterance whose timbre is found, too, in the same pass.
+// NewAnalyzer starts an utterance whose timbre is also computed, in the same pass.
 func (c *Codec) NewAnalyzer() *Encoder {
 	e := &Encoder{codec: c}
 	if c.gate.enter() == nil {
@@ -36,8 +36,8 @@ func (c *Codec) NewAnalyzer() *Encoder {
 	return e
 }
 
-// Timbre returns the timbre of the utterance that was flushed last, TimbreLen values, of
-// an encoder that NewAnalyzer gave.
+// Timbre returns the timbre of the last flushed utterance, TimbreLen values. The encoder
+// must be one of NewAnalyzer.
 func (e *Encoder) Timbre() ([]float32, error) {
 	if e.timbre == nil {
 		return nil, fmt.Errorf("no samples were flushed, or the encoder finds no timbres: %w", ErrEmpty)

@@ -2,10 +2,10 @@ package facodec
 
 import "fmt"
 
-// A Stream converts or reconstructs an utterance while it arrives: samples are
-// written to it, and samples read from it. What comes out is the whole utterance's,
-// bit for bit, however it is cut. Memory stays flat as long as what is ready is
-// read. It belongs to one goroutine at a time. For codes alone there is Encoder.
+// A Stream converts or reconstructs an utterance while it arrives: samples are written
+// to it and read from it. The result is bit-identical to that of the whole utterance,
+// for chunks of any size. Memory does not grow as long as the output is read. It belongs
+// to one goroutine at a time. For codes alone use Encoder.
 type Stream struct {
 	encoder *Encoder
 	decoder *Decoder
@@ -15,10 +15,10 @@ type Stream struct {
 	total   int // samples of the utterance; -1 while it goes on
 }
 
-// NewStream starts a stream through d, a decoder of the codec or of its redecoder,
-// which the stream then uses alone. parts are those that are decoded: Prosody and
-// Content for a conversion. Without any, all are, which is a reconstruction where d
-// is in the speaker's own voice.
+// NewStream starts a stream through d, a decoder of the codec or of its redecoder, which
+// must not be used otherwise. parts are the parts to decode: Prosody and Content for a
+// conversion; without any, all, which is a reconstruction if d has the speaker's own
+// timbre.
 func (c *Codec) NewStream(d *Decoder, parts ...Part) *Stream {
 	if len(parts) == 0 {
 		for part := range NumParts {

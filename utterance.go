@@ -84,9 +84,8 @@ func (c *Codec) Reconstruct(samples []float32) ([]float32, error) {
 	return c.Decode(t)
 }
 
-// Convert returns an utterance in the voice of timbre: prosody and content of the
-// source, without its residual, under the norm of the other voice. As many samples
-// out as in.
+// Convert returns an utterance in the voice of timbre: prosody and content of the source
+// decoded with that timbre, without the residual. As many samples out as in.
 func (c *Codec) Convert(samples, timbre []float32) ([]float32, error) {
 	d, err := c.NewDecoder(timbre)
 	if err != nil {
@@ -120,7 +119,7 @@ func (c *Codec) Extract(samples []float32) (*Features, error) {
 	return &Features{Tokens: *t, Quantized: q}, nil
 }
 
-// Quantized returns what the codes of each part stand for, [latent][frames],
+// Quantized returns the quantized frames of each part's codes, [latent][frames],
 // row-major; nil for a part without books. Frames do not depend on each other.
 func (c *Codec) Quantized(codes Codes) (parts [NumParts][]float32, err error) {
 	if err := c.model.CheckCodes(model.Codes(codes)); err != nil {

@@ -61,13 +61,13 @@ func (x *extraction) plan(sources []source) (jobs []job, err error) {
 	} else {
 		jobs, err = plan(sources, x.outputDir, func(name string) string { return name + "." + x.format })
 	}
-	var ours []job
+	var own []job
 	for _, j := range jobs {
 		if x.part.Holds(j.path) {
-			ours = append(ours, j)
+			own = append(own, j)
 		}
 	}
-	return ours, err
+	return own, err
 }
 
 // planLines has all sources share an output, in which they are told apart by

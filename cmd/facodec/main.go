@@ -1,7 +1,7 @@
 // Command facodec runs the FAcodec speech codec: it reconstructs recordings,
-// converts voices, extracts codes, and handles checkpoints. It parses, calls the
-// library and prints; what it prints for people goes to stderr, and stdout is
-// for what was asked for: reports, descriptions, help.
+// converts voices, extracts codes, and handles checkpoints. It parses flags, calls
+// the library and prints. Progress and notices go to stderr; stdout is for results:
+// reports, descriptions, help.
 package main
 
 import (

@@ -1,5 +1,6 @@
-// Package checkpoint knows what a checkpoint says of itself beside its tensors: in
-// the metadata of safetensors, and beside the networks of a PyTorch file.
+// Package checkpoint holds what a checkpoint contains besides its tensors, in the
+// metadata of safetensors or next to the networks of a PyTorch file: its keys and its
+// configuration.
 package checkpoint
 
 import (

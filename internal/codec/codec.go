@@ -1,6 +1,6 @@
-// Package codec opens checkpoints as models that run. A model is the networks of
-// one family, behind the interface Networks; what stands above this package, the
-// public API and the tools, does not know which.
+// Package codec opens checkpoints as models for inference. A model is the networks of
+// one family, behind the interface Networks; the packages above, the public API and the
+// tools, do not depend on the family.
 package codec
 
 import (

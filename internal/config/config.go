@@ -1,7 +1,7 @@
-// Package config reads upstream's experiment files: what a model is made
-// of and how it is trained. It knows no weights.
+// Package config reads upstream's experiment files: the architecture of a model and how
+// it is trained.
 //
-// Every key stands in docs/config.md. The structs below are the schema: a
+// Every key is described in docs/config.md. The structs below are the schema: a
 // field's `key` is its name in the file, `range` bounds a whole number (or each of
 // a list), `frange` any other, `len` a list's length. `redecoder` is the key's
 // other name in a redecoder's file, "-" where the key has no effect there.

@@ -1,5 +1,5 @@
-// Package convert writes checkpoints: of another format, of the networks that run
-// alone, or of random weights.
+// Package convert writes checkpoints: in another format, with the inference networks
+// only, or with random weights.
 package convert
 
 import (

@@ -1,6 +1,5 @@
-// Package corpus is what a run over many recordings needs beside the work itself:
-// which part of them is this machine's, and a manifest of what is done, so that a
-// run that was stopped, however hard, continues where it was.
+// Package corpus divides a corpus among machines and keeps a manifest of finished
+// outputs, so that a run that was interrupted in any way continues where it stopped.
 package corpus
 
 import (

@@ -1,5 +1,5 @@
-// Package curves draws what training runs logged: small pictures of every curve
-// with one step axis, several runs in one picture to compare them.
+// Package curves draws the logs of training runs: small panels of every curve over one
+// step axis, and several runs in one picture to compare them.
 package curves
 
 import (

@@ -1,5 +1,5 @@
-// Package dataset makes a folder of raw speech an ordered, endless, resumable
-// sequence of training utterances.
+// Package dataset turns a folder of raw speech into an ordered, endless, resumable
+// sequence of training batches.
 //
 //	folder ─► walk ─► measure ─► cut ─► hold out ─► Set{Train, Valid}
 //	                  (index)
@@ -13,5 +13,5 @@
 // A [Loader] decodes and labels ahead of training on a number of goroutines. What
 // it delivers depends on the set, the seed and the position alone, so that a run
 // that is resumed at a [Position] in a new process sees the same batches. A file
-// that is gone or broken by then is reported, and another clip takes its place.
+// that has disappeared or is broken is reported, and another clip replaces it.
 package dataset

@@ -1,4 +1,4 @@
-// Package describe says what checkpoints and experiment files hold.
+// Package describe describes checkpoints and experiment files for facodec info.
 package describe
 
 import (

@@ -1,5 +1,5 @@
-// Package dsp holds the signal analysis of the codec: the log-mel spectrogram
-// that its networks see, and what teachers measure on speech.
+// Package dsp holds the signal analysis of the codec: FFT, the log-mel spectrogram that
+// its networks take, and pitch.
 package dsp
 
 import (

@@ -1,15 +1,15 @@
 // Package eventlog writes the log of a training run, twice: as
-// TensorBoard event files, with scalars, pictures and sounds, and as log.jsonl,
-// the scalars as lines of JSON, which any tool reads. Both survive the run's being
-// killed at any moment, and a run that is resumed continues them.
+// TensorBoard event files, with scalars, images and audio, and as log.jsonl,
+// the scalars as lines of JSON. Both survive a kill of the process at any moment, and a
+// resumed run continues them.
 //
 // A run's folder then holds
 //
 //	log.jsonl
 //	tensorboard/events.out.tfevents.<seconds>.<host>.<process>   one for each start
 //
-// Everything is handed to the system as it is logged, so that a process that is
-// killed loses nothing; Flush makes it outlast the machine's stopping, too.
+// Everything is written to the operating system as it is logged, so that a killed
+// process loses nothing; Flush also syncs it to the disk.
 package eventlog
 
 import (
@@ -126,7 +126,7 @@ func (l *Log) Image(step int64, tag string, img image.Image) error {
 
 // Audio logs a mono recording of a step, only for TensorBoard, as 16-bit WAV of
 // the given rate in Hz. Samples beyond ±1 are clipped; one that is NaN or infinite,
-// which a model in trouble may speak, is silence.
+// which a diverging model may output, is silence.
 func (l *Log) Audio(step int64, tag string, rate int, samples []float32) error {
 	if err := checkTag(tag); err != nil {
 		return fmt.Errorf("log %s: sound of step %d: %w", l.events.name, step, err)

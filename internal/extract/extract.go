@@ -1,5 +1,5 @@
-// Package extract writes the codes, timbres and quantized frames of recordings for
-// those who train on them.
+// Package extract writes the codes, timbres and quantized frames of recordings, as data
+// to train other models on.
 package extract
 
 import (

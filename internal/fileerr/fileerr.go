@@ -1,5 +1,5 @@
-// Package fileerr words the errors of files: each names the file once, as its user
-// knows it, and not what the system called.
+// Package fileerr formats errors about files: each names the file once, by the path that
+// the user gave, without the name of the system call.
 package fileerr
 
 import (

@@ -1,9 +1,9 @@
 // Package golden helps tests that compare with numbers which the public
 // PyTorch sources computed (testdata/golden/README.md). Only tests import it.
 //
-// A golden test has Golden in its name, runs every file of its form that the
-// folder holds, and ends each with Done, so that a further case of the same
-// form is tested without a change, and none passes by not being looked at.
+// A golden test has Golden in its name, runs every file of its kind in the folder, and
+// ends each with Done, so that an added file is tested without a change and no array is
+// left uncompared.
 package golden
 
 import (

@@ -1,16 +1,16 @@
-// Package hub brings files from the Hugging Face hub into the cache that its
-// Python library uses, so that both find what either has downloaded:
+// Package hub downloads files from the Hugging Face hub to the cache of its Python
+// library, so that each finds what the other has downloaded:
 //
 //	models--ORG--NAME/
-//	  blobs/<etag>                what a file holds, by its hash
-//	  blobs/<etag>.….incomplete   what has come of it so far (see partial)
+//	  blobs/<etag>                a file's content, by its hash
+//	  blobs/<etag>.….incomplete   the part downloaded so far (see partial)
 //	  refs/<revision>             the commit that a branch or a tag was last seen at
 //	  snapshots/<commit>/<file>   a link to the blob
 //	  .no_exist/<commit>/<file>   empty: the repository has no such file
 //	.locks/models--ORG--NAME/<etag>.lock
 //
-// A download that was stopped goes on where it was, and nothing is called by its
-// name before its hash is right.
+// An interrupted download is resumed, and a file gets its name only after its hash was
+// verified.
 package hub
 
 import (

@@ -8,8 +8,8 @@
 // channel), in that order, starting from bias + init. Neither the tile in which an
 // output is computed, nor the rows and panels computed beside it, nor the thread
 // that computes it changes a bit of it. The vector functions likewise compute each
-// element to the same value wherever in a slice it is. The exactness of
-// everything above rests on this.
+// element to the same value wherever in a slice it is. Bit-exact results
+// for any chunk size and number of threads depend on this.
 //
 // # Implementations
 //

@@ -1,10 +1,10 @@
 // Package lockfile keeps two processes from writing into one folder: a file in it is
 // locked and says who holds it.
 //
-// Where a file system has no locks, or has them for each machine only, the file itself
-// serves: who holds it writes to it that it still does, and one that was not written to
-// for a while is stale. Two processes that begin within a moment of each other are then
-// told apart by Check.
+// On file systems without locks, or with locks for one machine only, the file's
+// modification time serves: the holder writes to it regularly, and a file that was not
+// written for a while is stale. Check decides between two processes that start at almost
+// the same time.
 package lockfile
 
 import (

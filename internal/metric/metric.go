@@ -7,8 +7,8 @@
 // result; a Table counts such values and leaves them out of its means. Every
 // other value is finite. Nothing depends on the number of threads.
 //
-// Waves are mono and of one length; a codec's output is as long as its input,
-// and a difference is a fault that cropping would hide.
+// Waves are mono and of equal length: a codec's output is as long as its input, and
+// cropping would hide an error.
 package metric
 
 import "math"

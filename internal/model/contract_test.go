@@ -163,7 +163,7 @@ func TestOneCallIsAStream(t *testing.T) {
 		q := codec.Quantizer
 		r.Reset()
 		r.Last = true
-		y := codec.Decoder.Forward(r, q.Join(r, q.Decode(r, codes), q.Style(r, timbre)))
+		y := codec.Decoder.Forward(r, q.Modulate(r, q.Decode(r, codes), q.Modulation(r, timbre)))
 		if got := codec.NewDecoderStream(timbre, pool).Push(codes, true); !slices.Equal(got, y.ToBCT()) {
 			t.Errorf("causal=%v: the stream's samples are not those of the whole utterance", causal)
 		}

@@ -1,5 +1,5 @@
-// Package model holds the networks of FAcodec, one file each, to be read beside
-// the paper (NaturalSpeech 3, arXiv 2403.03100) and the checkpoint's keys.
+// Package model holds the networks of FAcodec, one file each. Names follow the paper
+// (NaturalSpeech 3, arXiv 2403.03100), upstream and the checkpoint's keys.
 package model
 
 import (

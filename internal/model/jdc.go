@@ -31,7 +31,7 @@ const (
 	jdcName  = "jdc" // what its parameters' names begin with here
 )
 
-// JDC is the pitch network of the originals, a teacher (modules/JDC/model.py,
+// JDC is upstream's pitch network, a teacher (modules/JDC/model.py,
 // JDCNet; after Kum and Nam, "Joint Detection and Classification of Singing Voice
 // Melody Using Convolutional Recurrent Neural Networks", Applied Sciences 9, 2019).
 // Its part that detects voices takes no part. Once loaded it is read-only.

@@ -20,8 +20,8 @@ type QuantizerConfig struct {
 }
 
 // A Quantizer splits latent frames into prosody, content and residual codes and
-// puts them together again under a timbre; keys as in the
-// originals' modules/quantize.py, FAquantizer.
+// decodes them with a timbre; keys as in upstream's
+// modules/quantize.py, FAquantizer.
 type Quantizer struct {
 	melIn    *nn.Conv                 // melspec_linear
 	melStack *nn.WN                   // melspec_encoder
@@ -62,7 +62,7 @@ func (q *Quantizer) ProsodyFeatures(r *op.Run, mel tensor.Tensor) tensor.Tensor 
 	return q.melOut.Forward(r, nil, x)
 }
 
-// Parts holds the quantized streams of an utterance or chunk.
+// Parts are the quantized parts of an utterance or chunk.
 type Parts [NumParts]nn.Quantized
 
 // Z returns the quantized frames of each part.
@@ -120,26 +120,26 @@ func addAll(r *op.Run, all ...tensor.Tensor) tensor.Tensor {
 	return z
 }
 
-// Join returns the decoder's input for quantized frames x, which it takes:
+// Modulate returns the decoder's input for quantized frames x, which it takes:
 // LayerNorm(x)·gamma + beta of the timbre [latent]. [B, T, latent] → the same.
-func (q *Quantizer) Join(r *op.Run, x tensor.Tensor, s Style) tensor.Tensor {
-	return replace(r, x, r.AdaptiveLayerNorm(x, tensor.Tensor(s)))
+func (q *Quantizer) Modulate(r *op.Run, x tensor.Tensor, m Modulation) tensor.Tensor {
+	return replace(r, x, r.AdaptiveLayerNorm(x, tensor.Tensor(m)))
 }
 
-// A Style is what the decoder's input norm takes from timbre vectors: gamma, then
-// beta, [B, 1, 2·latent].
-type Style tensor.Tensor
+// A Modulation is the scale and shift of the decoder's input norm, which are linear in the
+// timbre (timbre_linear): gamma, then beta, [B, 1, 2·latent].
+type Modulation tensor.Tensor
 
-// Style projects a timbre vector [latent].
-func (q *Quantizer) Style(r *op.Run, timbre []float32) Style {
+// Modulation projects a timbre vector [latent].
+func (q *Quantizer) Modulation(r *op.Run, timbre []float32) Modulation {
 	x := tensor.New(1, 1, q.latent)
 	copy(x.Data, timbre)
-	return q.Styles(r, x)
+	return q.Modulations(r, x)
 }
 
-// Styles projects timbre vectors [B, 1, latent], which it takes.
-func (q *Quantizer) Styles(r *op.Run, timbres tensor.Tensor) Style {
-	return Style(q.modulate.Forward(r, nil, timbres))
+// Modulations projects timbre vectors [B, 1, latent], which it takes.
+func (q *Quantizer) Modulations(r *op.Run, timbres tensor.Tensor) Modulation {
+	return Modulation(q.modulate.Forward(r, nil, timbres))
 }
 
 // Decode returns the sum of what the parts of codes stand for: [1, T, latent].

@@ -19,7 +19,7 @@ type RedecoderConfig struct {
 }
 
 // A Redecoder is the voice conversion model of Plachtaa/FAcodec: it decodes the
-// codes anew under another timbre; keys encoder.prosody_embed.<i>,
+// codes with another timbre; keys encoder.prosody_embed.<i>,
 // encoder.content_embed.<i>, encoder.encoder.*, encoder.conv_out, decoder.*
 // (modules/redecoder.py).
 type Redecoder struct {

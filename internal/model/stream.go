@@ -115,15 +115,15 @@ func (p Parts) Codes() (codes Codes) {
 
 // A DecoderStream turns codes into samples as they arrive.
 type DecoderStream struct {
-	codec *Codec
-	run   *op.Run
-	style Style
+	codec      *Codec
+	run        *op.Run
+	modulation Modulation
 }
 
 // NewDecoderStream starts an utterance in the voice of timbre [latent].
 func (c *Codec) NewDecoderStream(timbre []float32, pool *parallel.Pool) *DecoderStream {
 	run := op.NewRun(pool)
-	return &DecoderStream{codec: c, run: run, style: c.Quantizer.Style(run, timbre)}
+	return &DecoderStream{codec: c, run: run, modulation: c.Quantizer.Modulation(run, timbre)}
 }
 
 // Profile measures the stream from now on; nil ends it.
@@ -140,7 +140,7 @@ func (s *DecoderStream) Push(codes Codes, last bool) []float32 {
 	return pushBlocks(s.run, codes, last, func(block Codes) tensor.Tensor {
 		s.run.Profiler.Start(stageDecoder)
 		defer s.run.Profiler.Start("")
-		return s.codec.Decoder.Forward(s.run, q.Join(s.run, q.Decode(s.run, block), s.style))
+		return s.codec.Decoder.Forward(s.run, q.Modulate(s.run, q.Decode(s.run, block), s.modulation))
 	})
 }
 

@@ -47,7 +47,7 @@ func (s *TimbreStream) EndClip() {
 	s.run.Profiler.Start(stageTimbre)
 	defer s.run.Profiler.Start("")
 	frames := len(s.rows) / s.codec.Mel.Mels
-	// The originals take floor(samples/hop) frames here, but at least one is
+	// Upstream takes floor(samples/hop) frames here, but at least one is
 	// needed (modules/quantize.py, preprocess).
 	if s.seen > s.codec.Hop() && s.seen%s.codec.Hop() != 0 {
 		frames--

@@ -117,7 +117,7 @@ func (c *Codec) Forward(r *op.Run, in Inputs, masks DropoutMasks) Outputs {
 		parts = append(parts, masks.apply(r, Part(part), quantized.Z))
 	}
 	z := addAll(r, parts...) // [B, T, latent]
-	out.Wave = c.Decoder.Forward(r, q.Join(r, z, q.Styles(r, r.Borrow(out.Timbre))))
+	out.Wave = c.Decoder.Forward(r, q.Modulate(r, z, q.Modulations(r, r.Borrow(out.Timbre))))
 	return out
 }
 
@@ -208,7 +208,7 @@ func (t *CodecTraining) Convert(r *op.Run, out Outputs) Converted {
 		parts = append(parts, r.Detach(out.Parts[part].Z))
 	}
 	z := addAll(r, parts...)
-	c.Wave = t.Codec.Decoder.Forward(r, q.Join(r, z, q.Styles(r, r.Borrow(c.Timbre))))
+	c.Wave = t.Codec.Decoder.Forward(r, q.Modulate(r, z, q.Modulations(r, r.Borrow(c.Timbre))))
 	t.quantizer.Frozen = true
 	defer func() { t.quantizer.Frozen = false }()
 	frames := q.timbre.Forward(r, r.LogMel(t.spectrum, c.Wave))

@@ -7,8 +7,8 @@ import (
 )
 
 // Utterances runs whole utterances through a codec, one after the other, and uses
-// the memory of one for the next. It serves one goroutine at a time. The codec may
-// be loaded anew between two calls.
+// the memory of one for the next. It serves one goroutine at a time. The codec's
+// weights may be reloaded between two calls.
 type Utterances struct {
 	codec   *Codec
 	encoder *EncoderStream
@@ -42,12 +42,12 @@ func (u *Utterances) Timbre(samples []float32) []float32 {
 	return s.Timbre()
 }
 
-// Decode speaks codes in the voice of timbre and returns the first n samples, at
+// Decode decodes codes with a timbre and returns the first n samples, at
 // most hop for each frame.
 func (u *Utterances) Decode(codes Codes, timbre []float32, n int) []float32 {
 	s := &u.decoder
 	s.Reset()
-	s.run.Free(tensor.Tensor(s.style))
-	s.style = u.codec.Quantizer.Style(s.run, timbre)
+	s.run.Free(tensor.Tensor(s.modulation))
+	s.modulation = u.codec.Quantizer.Modulation(s.run, timbre)
 	return s.Push(codes, true)[:n]
 }

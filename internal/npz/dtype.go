@@ -1,7 +1,7 @@
 // Package npz reads and writes NumPy's array files: .npy, one array, and .npz,
-// a zip archive of them. What it writes, numpy.load reads; of what NumPy
-// writes it reads every array of plain numbers and booleans, in either byte and
-// axis order. Objects (pickles), structures, text and complex numbers are errors.
+// a zip archive of them. numpy.load reads what it writes. It reads
+// all of NumPy's arrays of numbers and booleans, in either byte and axis order; objects
+// (pickles), structures, text and complex numbers are errors.
 package npz
 
 import "fmt"

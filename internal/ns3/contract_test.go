@@ -135,7 +135,7 @@ func TestOneCallIsAStream(t *testing.T) {
 			t.Errorf("v2=%v: the stream's codes or timbre are not those of the whole utterance", v2)
 		}
 		d := codec.Decoder
-		y := d.Forward(r, d.Modulate(r, codec.Quantizer.Decode(r, codes), d.Style(r, timbre)))
+		y := d.Forward(r, d.Modulate(r, codec.Quantizer.Decode(r, codes), d.Modulation(r, timbre)))
 		if got := codec.NewDecoderStream(timbre, pool).Push(codes, true); !slices.Equal(got, y.ToBCT()) {
 			t.Errorf("v2=%v: the stream's samples are not those of the whole utterance", v2)
 		}
@@ -213,7 +213,7 @@ func TestRedecoderChunksAreExact(t *testing.T) {
 		r, d := wholeRun(one), redecoder.Decoder
 		x := redecoder.Prosody(r, redecoder.Embed(r, model.Prosody, codes[model.Prosody]), redecoder.Condition(r, timbre))
 		x = r.Add(x, redecoder.Embed(r, model.Content, codes[model.Content]))
-		want := d.Forward(r, d.Modulate(r, x, d.Style(r, timbre))).ToBCT()
+		want := d.Forward(r, d.Modulate(r, x, d.Modulation(r, timbre))).ToBCT()
 		s := redecoder.NewStream(timbre, three)
 		for name, next := range sizes(1) {
 			s.Reset()

@@ -38,13 +38,13 @@ func NewDecoder(b *nn.Builder, c DecoderConfig) *Decoder {
 	return l
 }
 
-// A Style is what a timbre makes of the decoder's input: scale and shift of its
+// A Modulation is what a timbre makes of the decoder's input: scale and shift of its
 // layer norm, [1, 1, 2·latent].
-type Style tensor.Tensor
+type Modulation tensor.Tensor
 
-// Style projects a timbre vector [latent].
-func (l *Decoder) Style(r *op.Run, timbre []float32) Style {
-	return Style(l.modulate.Forward(r, nil, vector(timbre)))
+// Modulation projects a timbre vector [latent].
+func (l *Decoder) Modulation(r *op.Run, timbre []float32) Modulation {
+	return Modulation(l.modulate.Forward(r, nil, vector(timbre)))
 }
 
 // vector returns values as a tensor [1, 1, len].
@@ -55,8 +55,8 @@ func vector(values []float32) tensor.Tensor {
 }
 
 // Modulate returns LayerNorm(x)·gamma + beta, taking x: [1, T, latent] → the same.
-func (l *Decoder) Modulate(r *op.Run, x tensor.Tensor, s Style) tensor.Tensor {
-	y := r.AdaptiveLayerNorm(x, tensor.Tensor(s))
+func (l *Decoder) Modulate(r *op.Run, x tensor.Tensor, m Modulation) tensor.Tensor {
+	y := r.AdaptiveLayerNorm(x, tensor.Tensor(m))
 	r.Free(x)
 	return y
 }

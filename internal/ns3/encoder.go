@@ -1,12 +1,12 @@
 // Package ns3 holds the networks of the FACodec that was published with
 // NaturalSpeech 3 (arXiv 2403.03100): open-mmlab/Amphion, models/codec/ns3_codec,
-// checkpoints amphion/naturalspeech3_facodec. It is the second family of models
-// beside package model's: 16 kHz, 200 samples a frame, not causal; one file a
-// block, to be read beside the checkpoints' keys.
+// checkpoints amphion/naturalspeech3_facodec. It is the second family of models:
+// 16 kHz, 200 samples a frame, not causal; package model has the first. One file has one
+// block; names follow the checkpoints' keys.
 //
-// Encoder, quantizer and decoder stream by the rule of package op, with the delay
-// that their lookahead makes. Timbre, and in version 2 prosody, come from
-// transformers that see whole utterances (see transformer.go).
+// Encoder, quantizer and decoder stream by the rule of package op, delayed by their
+// lookahead. Timbre, and in version 2 prosody, are computed by transformers over whole
+// utterances (see transformer.go).
 package ns3
 
 import (

@@ -201,7 +201,7 @@ func (c *comparison) streams(wave, ref []float32, want model.Codes) {
 // decode compares the decoder's input and the wave, as a whole and as a stream.
 func (c *comparison) decode(inputName, waveName string, codes model.Codes, timbre, sizes []float32) {
 	d := c.codec.Decoder
-	x := d.Modulate(c.r, c.codec.Quantizer.Decode(c.r, codes), d.Style(c.r, timbre))
+	x := d.Modulate(c.r, c.codec.Quantizer.Decode(c.r, codes), d.Modulation(c.r, timbre))
 	c.channels(inputName, x)
 	y := c.layers("decoder_rms", d.blocks, x, sizes)
 	want, _ := c.g.F32(waveName)
@@ -307,7 +307,7 @@ func TestGoldenNS3Redecoder(t *testing.T) {
 			z := r.Add(x, redecoder.Embed(r, model.Content, codes[model.Content]))
 			c.channels("z", z)
 			c.channels("z_all_codes", r.Add(z, redecoder.Embed(r, model.Residual, codes[model.Residual])))
-			x = d.Modulate(r, z, d.Style(r, timbre))
+			x = d.Modulate(r, z, d.Modulation(r, timbre))
 			c.channels("decoder_input", x)
 			y := c.layers("decoder_rms", d.blocks, x, c.rms("decoder_rms"))
 			want, _ := g.F32("wave")

@@ -14,7 +14,7 @@ import (
 // embeddingNames begin the keys of the tables of each part.
 var embeddingNames = [model.NumParts]string{"prosody_embs", "content_embs", "residual_embs"}
 
-// A Redecoder is the voice conversion model of the first pair: it speaks its codes of
+// A Redecoder is the voice conversion model of the first pair: it decodes codes of
 // prosody and content in the voice of another timbre; keys prosody_embs.<i>,
 // content_embs.<i>, residual_embs.<i>, timbre_cond_prosody_enc, timbre_linear, model
 // (ns3_codec/facodec.py, FACodecRedecoder).
@@ -97,12 +97,12 @@ func (l *Redecoder) Prosody(r *op.Run, x tensor.Tensor, condition []tensor.Tenso
 // it waits for the end of an utterance of up to a minute, and is 45 to 90 seconds
 // behind in a longer one.
 type RedecoderStream struct {
-	redecoder *Redecoder
-	run       *op.Run
-	style     Style
-	prosody   *windowed
-	encoded   queue
-	content   model.Codes // waiting for their prosody
+	redecoder  *Redecoder
+	run        *op.Run
+	modulation Modulation
+	prosody    *windowed
+	encoded    queue
+	content    model.Codes // waiting for their prosody
 }
 
 // NewStream starts an utterance in the voice of timbre.
@@ -110,7 +110,7 @@ func (l *Redecoder) NewStream(timbre []float32, pool *parallel.Pool) *RedecoderS
 	run := op.NewRun(pool)
 	condition := l.Condition(run, timbre)
 	return &RedecoderStream{
-		redecoder: l, run: run, style: l.Decoder.Style(run, timbre), encoded: queue{dim: l.latent},
+		redecoder: l, run: run, modulation: l.Decoder.Modulation(run, timbre), encoded: queue{dim: l.latent},
 		prosody: newWindowed(pool, l.latent, contextSeconds, func(r *op.Run, x tensor.Tensor) tensor.Tensor {
 			return l.Prosody(r, x, condition)
 		}),
@@ -149,7 +149,7 @@ func (s *RedecoderStream) Push(codes model.Codes, last bool) (samples []float32)
 	return samples
 }
 
-// decode speaks the frames whose prosody is known.
+// decode decodes the frames whose prosody is known.
 func (s *RedecoderStream) decode(last bool) (samples []float32) {
 	frames := s.encoded.len()
 	eachBlock(frames, last, func(from, to int, last bool) {
@@ -161,7 +161,7 @@ func (s *RedecoderStream) decode(last bool) (samples []float32) {
 			z = sum
 		}
 		s.run.Last = last
-		samples = append(samples, decode(s.run, s.redecoder.Decoder, z, s.style)...)
+		samples = append(samples, decode(s.run, s.redecoder.Decoder, z, s.modulation)...)
 	})
 	for i, book := range s.content[model.Content] {
 		s.content[model.Content][i] = book[:copy(book, book[frames:])]

@@ -294,15 +294,15 @@ func (s *TimbreStream) Timbre() []float32 { return s.timbre.mean() }
 // A DecoderStream turns codes into samples as they arrive, behind by the decoder's
 // lookahead.
 type DecoderStream struct {
-	codec *Codec
-	run   *op.Run
-	style Style
+	codec      *Codec
+	run        *op.Run
+	modulation Modulation
 }
 
 // NewDecoderStream starts an utterance in the voice of timbre [latent].
 func (c *Codec) NewDecoderStream(timbre []float32, pool *parallel.Pool) *DecoderStream {
 	run := op.NewRun(pool)
-	return &DecoderStream{codec: c, run: run, style: c.Decoder.Style(run, timbre)}
+	return &DecoderStream{codec: c, run: run, modulation: c.Decoder.Modulation(run, timbre)}
 }
 
 // Profile measures the stream with p from now on.
@@ -317,7 +317,7 @@ func (s *DecoderStream) Push(codes model.Codes, last bool) (samples []float32) {
 	eachBlock(codes.Frames(), last, func(from, to int, last bool) {
 		s.run.Last = last
 		z := s.codec.Quantizer.Decode(s.run, codes.Slice(from, to))
-		samples = append(samples, decode(s.run, s.codec.Decoder, z, s.style)...)
+		samples = append(samples, decode(s.run, s.codec.Decoder, z, s.modulation)...)
 	})
 	return samples
 }
@@ -334,10 +334,10 @@ func eachBlock(frames int, last bool, f func(from, to int, last bool)) {
 }
 
 // decode takes frames z and copies their waveform out of the run's memory.
-func decode(r *op.Run, d *Decoder, z tensor.Tensor, style Style) []float32 {
+func decode(r *op.Run, d *Decoder, z tensor.Tensor, modulation Modulation) []float32 {
 	r.Profiler.Start(stageDecoder)
 	defer r.Profiler.Start("")
-	y := d.Forward(r, d.Modulate(r, z, style))
+	y := d.Forward(r, d.Modulate(r, z, modulation))
 	samples := make([]float32, y.T)
 	for t := range samples {
 		samples[t] = y.Row(0, t)[0]

@@ -1,7 +1,6 @@
 // Package plot draws pictures: a canvas in pixels that becomes PNG or SVG, axes
-// with round ticks, colour maps. It is gonum/plot's vector graphics and fonts
-// without its plots, which know neither images nor shared axes. What is drawn is
-// the callers'.
+// with round ticks, colour maps. It uses the vector graphics and fonts of
+// gonum/plot, but not its plots, which have neither images nor shared axes.
 package plot
 
 import (

@@ -1,5 +1,5 @@
-// Package recording reads audio files as codecs take them: mono, at the codec's
-// rate, in pieces, in flat memory.
+// Package recording reads audio files as input of a codec: at the codec's rate, in
+// pieces, in constant memory.
 package recording
 
 import (
