@@ -255,7 +255,7 @@ func newStrided(store *storage, length int, d DType, offset int, shape, strides 
 	// A stride of 0 lets a few bytes claim any size: small expanded tensors
 	// exist, large ones would be memory out of proportion to the file.
 	if n > length && n > 1<<16 {
-		return nil, fmt.Errorf("shape %v repeats a storage of %d elements", shape, length)
+		t.opaque = fmt.Sprintf("shape %v repeats a storage of %d elements; save it with contiguous()", shape, length)
 	}
 	if contiguous {
 		t.strides = nil

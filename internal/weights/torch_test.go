@@ -108,13 +108,30 @@ func TestTorchStrides(t *testing.T) {
 		{"overflow of the shape", 0, []int64{1 << 32, 1 << 32}, []int64{0, 0}, "too large"},
 		{"overflow of the strides", 1, []int64{3}, []int64{math.MaxInt64}, "beyond a storage"},
 		{"overflow of their sum", 1, []int64{2, 2, 2}, []int64{5, 5, math.MaxInt64 - 5}, "beyond a storage"},
-		{"endless repetition", 0, []int64{1 << 40}, []int64{0}, "repeats a storage"},
 		{"strides missing", 0, []int64{2, 3}, []int64{1}, "strides"},
 	} {
 		x := tensorOf(storageOf("FloatStorage", "0", 6), c.offset, integers(c.shape...), integers(c.strides...))
 		_, err := OpenBytes("f", torchFile(t, state(text("x"), x)+".", storage))
 		wantError(t, err, c.want)
 	}
+}
+
+// A tensor that repeats its storage beyond what memory is taken for is there, and has no
+// values; the others are read.
+func TestTorchExpandedTensor(t *testing.T) {
+	x := tensorOf(storageOf("FloatStorage", "0", 6), 0, integers(1<<40), integers(0))
+	f, err := OpenBytes("f", torchFile(t, state(text("x"), x, text("y"), oneTensor)+".", floats(1, 2, 3, 4, 5, 6)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.tensors["y"].Float32(); err != nil {
+		t.Error(err)
+	}
+	_, err = f.tensors["x"].Float32()
+	if !errors.Is(err, ErrOpaque) {
+		t.Errorf("values of 2^40 elements: %v", err)
+	}
+	wantError(t, err, "repeats a storage")
 }
 
 func TestTorchContainerFaults(t *testing.T) {
@@ -250,6 +267,7 @@ func TestOpenFaults(t *testing.T) {
 	for _, c := range []struct{ path, want string }{
 		{t.TempDir(), "is a folder without a checkpoint"},
 		{file("empty.pth", ""), "not a checkpoint: the file is empty"},
+		{file("pointer.bin", "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"), "git lfs pull"},
 		{file("short.pth", "a"), `not a checkpoint: starts with "a", expected safetensors or a PyTorch file`},
 		{file("text.pth", "Hello, this is a text.\n"), `starts with "Hello, this "`},
 		{file("wave.pth", "RIFF\x00\x00\x00\x00WAVE"), "not a checkpoint"},

@@ -159,6 +159,8 @@ func parse(name string, c *content) (*File, error) {
 	case data[0] == opProto, bytes.HasPrefix(data, []byte(legacyText)):
 		f.format = "PyTorch legacy"
 		err = f.readTorchLegacy()
+	case bytes.HasPrefix(data, []byte("version https://git-lfs.github.com/")):
+		err = fmt.Errorf("%w: a pointer of Git LFS stands for the file; git lfs pull fetches it", ErrNotCheckpoint)
 	default:
 		err = fmt.Errorf("%w: starts with %s, expected safetensors or a PyTorch file", ErrNotCheckpoint, printable(data))
 	}
