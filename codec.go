@@ -9,8 +9,8 @@ import (
 	"github.com/facodec-go/facodec/internal/codec"
 )
 
-// A Codec is an open model. It is safe for concurrent use; one utterance uses
-// all of its threads, several at a time share them.
+// A Codec is an open model. It is safe for concurrent use: a single utterance uses all
+// of its threads, several at once share them.
 type Codec struct {
 	model *codec.Codec
 	gate  gate
@@ -24,15 +24,15 @@ type Codec struct {
 // hub.
 func Open(path string, opts ...Option) (*Codec, error) { return open(codec.OnDisk(path), opts) }
 
-// OpenBytes is Open for a checkpoint in memory, which must carry its
-// configuration if none is given. name stands in errors. data is not used after
-// OpenBytes has returned.
+// OpenBytes is Open for a checkpoint in memory, which must contain its
+// configuration if none is given. Errors contain name. data is not used after OpenBytes
+// has returned.
 func OpenBytes(name string, data []byte, opts ...Option) (*Codec, error) {
 	return open(codec.InMemory(name, data), opts)
 }
 
-// OpenFS is Open for a checkpoint in a file system, an embedded one say. The file
-// is in memory while it is opened.
+// OpenFS is Open for a checkpoint in a file system, for example an embedded one. The
+// file is in memory while it is opened.
 func OpenFS(fsys fs.FS, name string, opts ...Option) (*Codec, error) {
 	return open(codec.InFS(fsys, name), opts)
 }
@@ -49,9 +49,9 @@ func open(from codec.Origin, opts []Option) (*Codec, error) {
 	return &Codec{model: m}, nil
 }
 
-// OpenRandom returns a codec with random weights that follow from a seed, of the
-// standard configuration or the one given, or of the family given, for trying and
-// testing. It takes the time and memory of a trained one, and what it decodes is noise.
+// OpenRandom returns a codec with random weights that depend on seed, for trying and
+// testing. It has the standard configuration unless options say otherwise. It needs the
+// time and memory of a trained codec, and decodes to noise.
 func OpenRandom(seed uint64, opts ...Option) (*Codec, error) {
 	o, err := collect(opts)
 	if err != nil {

@@ -8,25 +8,24 @@ import (
 	"github.com/facodec-go/facodec/internal/nn"
 )
 
-// Errors of this package, found with errors.Is in what its functions return.
-// Faults of audio files are those of package audio.
+// Errors of this package, for errors.Is. Errors about audio files are those of package
+// audio.
 var (
-	// ErrNoConfig: the checkpoint carries no configuration, none lies beside it
-	// and none was given.
+	// ErrNoConfig: no configuration was given, and there is none in the checkpoint or
+	// next to it.
 	ErrNoConfig = checkpoint.ErrNoConfig
-	// ErrTensors: the checkpoint's tensors are not those of the configured
-	// networks.
+	// ErrTensors: the checkpoint's tensors do not match the configuration.
 	ErrTensors = nn.ErrTensors
-	// ErrKind: a redecoder where a codec is needed, or the other way round.
+	// ErrKind: a redecoder in place of a codec, or the reverse.
 	ErrKind = codec.ErrKind
-	// ErrNotLoaded: the codec was opened without the network that this needs.
+	// ErrNotLoaded: the codec was opened without a network that is needed.
 	ErrNotLoaded = codec.ErrNotLoaded
-	// ErrEmpty: no samples, no codes or no clip.
+	// ErrEmpty: no samples, codes or clips.
 	ErrEmpty = codec.ErrEmpty
 	// ErrNotFinite: a sample, a timbre value or a weight is NaN or infinite.
 	ErrNotFinite = codec.ErrNotFinite
 	// ErrTokens: codes or a timbre that do not belong to this codec.
 	ErrTokens = codec.ErrTokens
-	// ErrVoice: a file that is no voice, or a voice of another model.
+	// ErrVoice: not a voice file, or a voice of another model.
 	ErrVoice = errors.New("unusable voice")
 )

@@ -12,7 +12,7 @@ import (
 	"github.com/facodec-go/facodec/internal/recording"
 )
 
-// FileOptions are what the functions on audio files have in common.
+// FileOptions are the options of ReconstructFile and ConvertFile.
 type FileOptions struct {
 	// SampleFormat is that of the WAV and FLAC files written, audio.S16 by default.
 	SampleFormat audio.SampleFormat
@@ -21,20 +21,20 @@ type FileOptions struct {
 	// KeepChannels treats each channel of a file as an utterance of its own, in its own
 	// timbre, and writes as many channels; otherwise their mean is taken.
 	KeepChannels bool
-	// Strict takes for an error what is odd about a file (audio.Options).
+	// Strict turns oddities of a file into errors (audio.Options).
 	Strict bool
 	// Comment is a line of ASCII that the files written carry; see audio.FindComment.
 	Comment string
-	// Normalize brings each file to peak 1, the level of the recordings that the
-	// model was trained on, and the output back to the file's own. It takes another
-	// reading of the file. Silence stays what it is.
+	// Normalize scales each file to peak 1, the level of the recordings that the
+	// model was trained on, and the output back to the file's level. The file is read
+	// once more. Silence remains silence.
 	Normalize bool
-	// Progress, if not nil, is told now and then how many seconds of the source
+	// Progress, if not nil, is called regularly with the seconds of the source that
 	// are done.
 	Progress func(seconds float64)
 }
 
-// A FileReport says what was done to a file.
+// A FileReport describes the processing of one file.
 type FileReport struct {
 	Source   string
 	Output   string
@@ -44,8 +44,8 @@ type FileReport struct {
 	Frames   int
 	Clipped  int64    // samples of the output beyond full scale
 	Bytes    int64    // of an output that is no audio file
-	Notices  []string // what is odd about the source, without its name
-	Warnings []string // what is likely not as it was meant
+	Notices  []string // oddities of the source, without its name
+	Warnings []string // likely mistakes
 	Elapsed  time.Duration
 }
 
@@ -200,9 +200,9 @@ func (r *recorded) Reset() { r.at, r.samples = 0, 0 }
 
 func (r *recorded) Profile(*op.Profiler) {}
 
-// ConvertFile converts an audio file to the voice of d, which NewDecoder of the
-// codec or of a redecoder gave, as ReconstructFile does but without the residual. d
-// is left ready for another utterance.
+// ConvertFile converts an audio file to the voice of d, a decoder of the codec or of its
+// redecoder, like ReconstructFile but without the residual. d can then be used for
+// another utterance.
 func (c *Codec) ConvertFile(ctx context.Context, source, output string, d *Decoder, o FileOptions) (FileReport, error) {
 	start := time.Now()
 	in, err := recording.Open(ctx, source, o.recording(c.SampleRate()))

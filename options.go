@@ -24,9 +24,9 @@ func collect(opts []Option) (codec.Options, error) {
 	return o.Options, nil
 }
 
-// WithConfig reads the configuration from a file: upstream's experiment file or the
-// config.yml beside a published checkpoint. Without it the checkpoint's own is used,
-// or one that lies beside it.
+// WithConfig reads the configuration from a file: an experiment file of upstream, or the
+// config.yml of a published checkpoint. By default the checkpoint's own is used, or one
+// next to it.
 func WithConfig(path string) Option {
 	return func(o *options) (err error) {
 		o.Config, err = config.Load(path)
@@ -34,8 +34,8 @@ func WithConfig(path string) Option {
 	}
 }
 
-// WithThreads sets how many threads one utterance is computed on, by default one
-// for each CPU. It changes no result.
+// WithThreads sets the number of threads, by default one per CPU. Results do not depend
+// on it.
 func WithThreads(n int) Option {
 	return func(o *options) error {
 		o.Threads = n
@@ -43,18 +43,18 @@ func WithThreads(n int) Option {
 	}
 }
 
-// A Family is a family of models: checkpoints, codes and timbres of one mean nothing to
-// another.
+// A Family is a family of models. Checkpoints, codes and timbres of one cannot be used
+// with another.
 type Family = codec.Family
 
 // The families.
 const (
-	FAcodec        = codec.FAcodec        // Plachtaa/FAcodec, and what is trained here: 24 kHz
+	FAcodec        = codec.FAcodec        // Plachtaa/FAcodec, and codecs that facodec trains: 24 kHz
 	NaturalSpeech3 = codec.NaturalSpeech3 // amphion/naturalspeech3_facodec: 16 kHz
 )
 
-// WithFamily says which family the checkpoint must be of, or the random codec. Without
-// it, a checkpoint is what its tensors are, and a random codec is an FAcodec.
+// WithFamily requires a family of the checkpoint, or chooses that of a random codec. By
+// default any checkpoint is accepted, and a random codec is an FAcodec.
 func WithFamily(f Family) Option {
 	return func(o *options) error {
 		o.Family = f
@@ -62,9 +62,9 @@ func WithFamily(f Family) Option {
 	}
 }
 
-// WithVersion says which codec of the family NaturalSpeech3 is opened, of a folder with
-// both: "v1", the first, or "v2", which was published for converting voices by itself.
-// Without it, it is that of the file named, or v1.
+// WithVersion chooses the version of a codec of the family NaturalSpeech3 if a folder has
+// both: "v1", or "v2", which was published for voice conversion. The default is that of
+// the file named, or v1.
 func WithVersion(version string) Option {
 	return func(o *options) error {
 		o.Version = version
@@ -72,14 +72,14 @@ func WithVersion(version string) Option {
 	}
 }
 
-// WithoutDecoder leaves the decoder's weights aside, more than half of them, for
-// programs that only encode: the checkpoint need not have any. NewDecoder and what
-// decodes return ErrNotLoaded then.
+// WithoutDecoder does not load the decoder, more than half of the weights, for programs
+// that only encode; the checkpoint need not have one. NewDecoder and everything that
+// decodes then return ErrNotLoaded.
 func WithoutDecoder() Option { return without(codec.Decoder) }
 
-// WithoutEncoder leaves the encoder's weights aside, for programs that only decode:
-// the checkpoint need not have any. What encodes returns ErrNotLoaded then; timbres
-// can still be taken.
+// WithoutEncoder does not load the encoder, for programs that only decode; the checkpoint
+// need not have one. Everything that encodes then returns ErrNotLoaded; timbres can still
+// be computed.
 func WithoutEncoder() Option { return without(codec.Encoder) }
 
 func without(network string) Option {

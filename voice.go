@@ -204,6 +204,6 @@ func LoadVoice(path string) (*Voice, error) {
 	return v, nil
 }
 
-// IsVoiceFile says whether a file is meant as a voice: it begins as those do, or its
+// IsVoiceFile reports whether a file is a voice file: it begins like one, or its
 // name ends in .voice.
 func IsVoiceFile(path string) bool { return recording.IsKind(path, ".voice", voiceMagic) }
