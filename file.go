@@ -16,7 +16,7 @@ import (
 type FileOptions struct {
 	// SampleFormat is that of the WAV and FLAC files written, audio.S16 by default.
 	SampleFormat audio.SampleFormat
-	// OutputRate is the rate of the files written in Hz; 0 stands for the codec's.
+	// OutputRate is the rate of the files written in Hz; 0 for the codec's.
 	OutputRate int
 	// KeepChannels treats each channel of a file as an utterance of its own, in its own
 	// timbre, and writes as many channels; otherwise their mean is taken.
@@ -141,7 +141,7 @@ func (c *Codec) newAnalysis() analysis {
 	return voicing{c.NewVoiceEncoder()}
 }
 
-// voicing finds the timbre alone.
+// voicing only computes the timbre.
 type voicing struct{ voice *VoiceEncoder }
 
 func (a voicing) push(samples []float32) error { return a.voice.Push(samples) }

@@ -7,7 +7,7 @@ import (
 )
 
 // A Redecoder is the voice conversion model of Plachtaa/FAcodec: it decodes a
-// codec's codes in another voice, from the first content book alone. It is safe for
+// codec's codes in another voice, from the first content book only. It is safe for
 // concurrent use.
 type Redecoder struct {
 	Fingerprint Fingerprint // of all tensors

@@ -41,7 +41,7 @@ func partsOf(h Header, wanted []facodec.Part, converted bool) ([]facodec.Part, e
 type DecodeOptions struct {
 	// SampleFormat is that of a WAV or FLAC file, audio.S16 by default.
 	SampleFormat audio.SampleFormat
-	// OutputRate is the rate of the file written in Hz; 0 stands for the codec's, which
+	// OutputRate is the rate of the file written in Hz; 0 for the codec's, which
 	// Out always has.
 	OutputRate int
 	// Comment is a line of ASCII that the file written carries; see audio.FindComment.
@@ -52,7 +52,7 @@ type DecodeOptions struct {
 	Parts []facodec.Part
 	// Timbre, TimbreLen values, is another voice than the file's own.
 	Timbre []float32
-	// Progress, if not nil, is told now and then how many seconds are done.
+	// Progress, if not nil, is called regularly with the seconds done.
 	Progress func(seconds float64)
 	// In, if not nil, is read instead of the file source, which is then its name in
 	// errors.

@@ -30,7 +30,7 @@ var published = map[string]string{
 // publishes theirs, then as others do.
 var checkpointNames = []string{"pytorch_model.bin", "model.safetensors", "facodec.safetensors"}
 
-// Options say how Download works, and who is told.
+// Options are the options of Download.
 type Options struct {
 	// Update asks the hub whether a branch has moved on. Without it, what is in
 	// the cache is used as it is, and the network only for what is not.
@@ -42,7 +42,7 @@ type Options struct {
 	// Progress, if not nil, is told how much of a file has come; total is -1 where
 	// the server does not say.
 	Progress func(file string, done, total int64)
-	// Notice, if not nil, is told what may surprise: why nothing comes, say.
+	// Notice, if not nil, is called with messages for the user, such as why a download waits.
 	Notice func(text string)
 }
 
@@ -52,7 +52,7 @@ type Model struct {
 	Revision   string `json:"revision"`
 	Commit     string `json:"commit"`
 	Checkpoint string `json:"checkpoint"` // the path to open; a folder where there are several files
-	Config     string `json:"config"`     // the path of the configuration beside it; "" if there is none
+	Config     string `json:"config"`     // the path of the configuration next to it; "" if there is none
 	Bytes      int64  `json:"bytes"`      // of all files
 	Downloaded bool   `json:"downloaded"` // false: all of it was there
 }
@@ -65,13 +65,13 @@ func IsName(name string) bool { return hubclient.IsName(name) }
 // Python library uses, and returns the paths to give to facodec.Open. name is "facodec",
 // "redecoder", "ns3", ORG/NAME or ORG/NAME/FILE, with @REVISION behind NAME for another
 // than main, with or without hf:// or hf://models/ in front, or the address of a
-// page or file of the hub. The configuration that lies beside
+// page or file of the hub. The configuration next to
 // the checkpoint comes along. A download that was stopped continues where it was,
 // and hashes are checked. The environment variables of the Python library hold:
 // HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE,
 // HF_HUB_DISABLE_SYMLINKS.
 //
-// The codec itself opens files alone, so that nothing is downloaded unasked.
+// The codec itself only opens files; nothing is downloaded unless asked.
 func Download(ctx context.Context, name string, o Options) (*Model, error) {
 	client, err := hubclient.FromEnv()
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 // published one's, then those of upstream's experiment files.
 var BesideNames = []string{"config.yml", "config.yaml", "config.json"}
 
-// ErrNoConfig: the checkpoint carries no configuration, none lies beside it, and
+// ErrNoConfig: the checkpoint carries no configuration, none is next to it, and
 // none was given.
 var ErrNoConfig = errors.New("no configuration")
 

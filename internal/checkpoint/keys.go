@@ -1,6 +1,6 @@
 package checkpoint
 
-// What a checkpoint says of itself beside its tensors.
+// Keys of a checkpoint besides its tensors.
 const (
 	ConfigKey = "config" // the experiment file, as JSON
 	StepKey   = "iters"  // upstream's name for the training step

@@ -49,7 +49,7 @@ type Networks interface {
 	NewDecoder(timbre []float32, pool *parallel.Pool) DecoderStream
 	NewAnalyzer(pool *parallel.Pool) Analyzer
 
-	// Quantized returns what the codes of each part stand for, [1, T, channels]; a
+	// Quantized returns the quantized frames of each part, [1, T, channels]; a
 	// zero Tensor for a part without books.
 	Quantized(r *op.Run, codes model.Codes) [model.NumParts]tensor.Tensor
 

@@ -186,7 +186,7 @@ func counterparts(name string) (names []string) {
 	return names
 }
 
-// preferSafetensors drops files that stand beside one of safetensors of the same name:
+// preferSafetensors drops files next to one of safetensors of the same name:
 // they were converted.
 func preferSafetensors(names []string) []string {
 	slices.Sort(names)

@@ -189,7 +189,7 @@ type DAC struct {
 	SampleRate   int   `key:"sr" range:"1000,384000"` // as in preprocess_params
 }
 
-// Discriminator describes the discriminators. All keys are ours, named as
+// Discriminator describes the discriminators. Upstream has no such keys; they are named as
 // the arguments in upstream's code.
 type Discriminator struct {
 	Periods     []int `key:"periods" range:"1,1000" len:"0,16"`     // one MPD each
@@ -204,7 +204,7 @@ type Redecoder struct {
 	DecoderLSTM     int    `key:"decoder_lstm" range:"0,4"`
 	EncoderType     string `key:"encoder_type"` // only "wavenet" is supported
 	WavenetEmbedDim int    `key:"wavenet_embed_dim" range:"1,4096"`
-	WavenetLayers   int    `key:"wavenet_layers" range:"1,64"` // a key of ours
+	WavenetLayers   int    `key:"wavenet_layers" range:"1,64"` // not a key of upstream
 }
 
 // Default returns the standard codec, full size, with upstream's training.

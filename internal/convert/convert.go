@@ -22,7 +22,7 @@ import (
 // Options are what Convert, Export and Random have in common.
 type Options struct {
 	// Config names an experiment file that replaces the usual one: the standard
-	// configuration, or the one that the checkpoint carries or lies beside it.
+	// configuration, or the one that the checkpoint carries or that is next to it.
 	Config string
 	// Data, if not nil, is the checkpoint that is read, in memory, and the input is what
 	// it is called.
@@ -33,7 +33,7 @@ type Options struct {
 	// DType is the type that Export stores weights in: F32 by default, F16 or BF16,
 	// which take half of the space.
 	DType weights.DType
-	// Progress, if not nil, is told the bytes written and to write.
+	// Progress, if not nil, is called with the bytes written and to write.
 	Progress func(done, total int64)
 }
 

@@ -61,7 +61,7 @@ func readEntries(file string) (entries []Entry, torn bool, err error) {
 	return entries, false, nil
 }
 
-// line returns the entry as it stands in a manifest.
+// line returns the entry as a line of a manifest.
 func (e Entry) line() ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)

@@ -60,7 +60,7 @@ func (m *Manifest) verifyLines(force bool) error {
 	return nil
 }
 
-// checkOurs refuses a file with something in it and no manifest beside it.
+// checkOurs refuses a file with something in it and no manifest next to it.
 func (m *Manifest) checkOurs(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil || info.Size() == 0 {

@@ -125,7 +125,7 @@ func InMemory(name string, data []byte) (*Description, error) {
 }
 
 // describeFile describes an open checkpoint; c is nil for the configuration that it
-// carries or that lies beside path.
+// carries or that is next to path.
 func describeFile(file *weights.File, path string, c *config.Config) (d *Description, err error) {
 	d = &Description{File: path, Kind: "checkpoint", Format: file.Format(), Bytes: file.Size()}
 	d.Name, _ = checkpoint.Note(file, checkpoint.NameKey)
@@ -198,7 +198,7 @@ func tensorsOf(file *weights.File) (tensors []Tensor) {
 	return tensors
 }
 
-// addNetworks counts by what stands before the first dot of a name; the names
+// addNetworks counts by the part before the first dot of a name; the names
 // of a flat file have no network there.
 func (d *Description) addNetworks(tensors []Tensor, flat bool, c *config.Config) {
 	var inference []string

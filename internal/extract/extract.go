@@ -25,7 +25,7 @@ type Options struct {
 	Normalize bool
 	// Strict takes for an error what is odd about a file (audio.Options).
 	Strict bool
-	// Progress, if not nil, is told now and then how many seconds are done.
+	// Progress, if not nil, is called regularly with the seconds done.
 	Progress func(seconds float64)
 }
 

@@ -41,7 +41,7 @@ func (s *spool) Close() {
 	}
 }
 
-// add appends the frames that codes stand for.
+// add appends the quantized frames of codes.
 func (s *spool) add(codes facodec.Codes) error {
 	parts, err := s.codec.Quantized(codes)
 	if err != nil {

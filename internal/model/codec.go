@@ -16,7 +16,7 @@ type CodecConfig struct {
 	Encoder   EncoderConfig
 	Quantizer QuantizerConfig
 	Decoder   DecoderConfig
-	// STFT and ISTFT, where they are not nil, describe networks that stand in place of
+	// STFT and ISTFT, where they are not nil, describe networks that replace
 	// Encoder and of Decoder.
 	STFT, ISTFT *FrameConfig
 	Mel         dsp.MelConfig // Mel.Hop is the codec's

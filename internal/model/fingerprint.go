@@ -31,8 +31,7 @@ var timbreTensors = []string{"quantizer.timbre_encoder."}
 // tokenTensors are all but the decoder and what brings it the timbre.
 var tokenTensors = slices.Concat([]string{"encoder.", "quantizer.melspec_"}, quantizerTensors, timbreTensors)
 
-// Fingerprints returns what stands for the values of a loaded codec's tensors,
-// whatever file they came from.
+// Fingerprints returns hashes of a loaded codec's tensors, independent of the file.
 func (c *Codec) Fingerprints() (quantizer, decoder [16]byte) {
 	return c.networks.fingerprint(quantizerTensors), c.networks.fingerprint(decoderTensors)
 }

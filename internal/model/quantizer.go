@@ -142,7 +142,7 @@ func (q *Quantizer) Modulations(r *op.Run, timbres tensor.Tensor) Modulation {
 	return Modulation(q.modulate.Forward(r, nil, timbres))
 }
 
-// Decode returns the sum of what the parts of codes stand for: [1, T, latent].
+// Decode returns the sum of the quantized frames of all parts: [1, T, latent].
 // Parts without books are left out.
 func (q *Quantizer) Decode(r *op.Run, codes Codes) tensor.Tensor {
 	var z tensor.Tensor
@@ -163,7 +163,7 @@ func (q *Quantizer) Decode(r *op.Run, codes Codes) tensor.Tensor {
 	return z
 }
 
-// DecodeParts returns what each part of codes stands for, [1, T, latent]; a part
+// DecodeParts returns the quantized frames of each part, [1, T, latent]; a part
 // without books gives a zero Tensor.
 func (q *Quantizer) DecodeParts(r *op.Run, codes Codes) (parts [NumParts]tensor.Tensor) {
 	for part, books := range codes {

@@ -70,7 +70,7 @@ func (l *Redecoder) Condition(r *op.Run, timbre []float32) []tensor.Tensor {
 
 // Latents returns the decoder's input for codes [book][B][T], from none to all of
 // the books of each kind, under the condition of each sequence: [B, T, latent].
-// Conversion uses the first content book alone.
+// Conversion uses only the first content book.
 func (l *Redecoder) Latents(r *op.Run, prosody, content [][][]int32, frames int, condition []tensor.Tensor) tensor.Tensor {
 	x := r.Zeros(condition[0].B, frames, l.hidden)
 	for i, codes := range prosody {

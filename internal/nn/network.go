@@ -282,7 +282,7 @@ func (n *Network) compare(src weights.Source, names []string) string {
 	return strings.Join(faults, "; ")
 }
 
-// prefixes lists what stands before the first dot of names.
+// prefixes lists the parts of names before the first dot.
 func prefixes(names []string) string {
 	const most = 20
 	var found []string

@@ -49,7 +49,7 @@ func (q *Quantizer) Split(r *op.Run, prosody, z tensor.Tensor) model.Parts {
 	return p
 }
 
-// Decode returns the sum of what the parts of codes stand for: [1, T, latent]. A
+// Decode returns the sum of the quantized frames of all parts: [1, T, latent]. A
 // part without books is left out.
 func (q *Quantizer) Decode(r *op.Run, codes model.Codes) tensor.Tensor {
 	var z tensor.Tensor
@@ -70,7 +70,7 @@ func (q *Quantizer) Decode(r *op.Run, codes model.Codes) tensor.Tensor {
 	return z
 }
 
-// DecodeParts returns what each part of codes stands for, [1, T, latent]; a part
+// DecodeParts returns the quantized frames of each part, [1, T, latent]; a part
 // without books gives a zero Tensor.
 func (q *Quantizer) DecodeParts(r *op.Run, codes model.Codes) (parts [model.NumParts]tensor.Tensor) {
 	for part, books := range codes {

@@ -49,7 +49,7 @@ func (c *Codes) Frames() int {
 type Options struct {
 	Width    int     // of the picture in pixels: how fine to be
 	From, To float64 // seconds; To 0 is the end
-	// Progress, if not nil, is told how many seconds are done.
+	// Progress, if not nil, is called with the seconds done.
 	Progress func(seconds float64)
 }
 
