@@ -49,7 +49,7 @@ func TestDescribeTraining(t *testing.T) {
 // not with their square.
 func TestDescribeManyNetworks(t *testing.T) {
 	var arrays []weights.Array
-	for i := range 60_000 {
+	for i := range 120_000 {
 		arrays = append(arrays, weights.Array{Name: fmt.Sprintf("n%d.x", i), Shape: []int{0}, Values: func() ([]float32, error) { return nil, nil }})
 	}
 	path := filepath.Join(t.TempDir(), "many.safetensors")
@@ -61,7 +61,7 @@ func TestDescribeManyNetworks(t *testing.T) {
 	if err != nil || len(d.Networks) != len(arrays) {
 		t.Fatal(len(d.Networks), err)
 	}
-	if took := time.Since(began); took > 5*time.Second { // 0.2 s; the square took half a minute
+	if took := time.Since(began); took > time.Minute { // half a second; the square of the names takes two minutes
 		t.Errorf("%v", took)
 	}
 }
