@@ -1,14 +1,18 @@
 // Package atomicfile writes files that are either whole or not there: aside,
-// synced, then renamed over the destination.
+// synced, then renamed over the destination. What is written to a device or a pipe is
+// kept aside too, and copied there once it is whole.
+//
+// A file aside is locked while its process lives, and what a process that was killed has
+// left is removed by the next one that writes to the same folder.
 package atomicfile
 
 import (
 	"errors"
-	"fmt"
+	"io"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/facodec-go/facodec/internal/fileerr"
 )
@@ -18,42 +22,36 @@ import (
 // Discard after Commit does nothing.
 type File struct {
 	*os.File
-	path string
-	mode fs.FileMode // of the file that is replaced; 0 for a new one
-	done bool
+	path   string      // as it was named
+	target string      // where it goes: not a link
+	stream bool        // the target is a device or a pipe
+	mode   fs.FileMode // of the file that is replaced; 0 for a new one
+	done   bool
 }
 
-// Create opens a new file beside path, in path's directory, which must exist. Its mode
-// is that of the file it replaces, and of a new one what the umask says.
+// Create opens a new file aside path, whose directory must exist. Links are followed: what
+// they lead to is replaced or written to. The mode is that of the file that is replaced,
+// and of a new one what the umask says.
 func Create(path string) (*File, error) {
-	mode := fs.FileMode(0)
-	switch info, err := os.Stat(path); {
-	case err != nil:
-	case info.IsDir():
-		return nil, fileerr.Write(path, errors.New("is a directory"))
-	case !info.Mode().IsRegular():
-		// Renaming over a device or a pipe would replace it.
-		return nil, fileerr.Write(path, errors.New("is not a regular file"))
-	default:
-		mode = info.Mode().Perm()
-	}
-	f, err := createAside(path)
+	target, info, err := resolve(path)
 	if err != nil {
 		return nil, fileerr.Write(path, err)
 	}
-	return &File{File: f, path: path, mode: mode}, nil
-}
-
-// createAside is os.CreateTemp but for the mode, which there is private whatever the
-// umask says.
-func createAside(path string) (*os.File, error) {
-	for try := 0; ; try++ {
-		name := fmt.Sprintf(".%s.tmp-%d", filepath.Base(path), rand.Uint64())
-		f, err := os.OpenFile(filepath.Join(filepath.Dir(path), name), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
-		if !errors.Is(err, fs.ErrExist) || try == 100 {
-			return f, err
-		}
+	out := &File{path: path, target: target, stream: isStream(target, info)}
+	dir := filepath.Dir(target)
+	switch {
+	case out.stream:
+		dir = os.TempDir()
+	case info == nil:
+	case info.IsDir():
+		return nil, fileerr.Write(path, errors.New("is a directory"))
+	default:
+		out.mode = info.Mode().Perm()
 	}
+	if out.File, err = createAside(dir); err != nil {
+		return nil, fileerr.Write(path, err)
+	}
+	return out, nil
 }
 
 // Path returns the destination.
@@ -72,32 +70,72 @@ func (f *File) WriteAt(p []byte, off int64) (int, error) {
 	return n, fileerr.Cause(err)
 }
 
-// Commit syncs the file and renames it to its destination, replacing what is
-// there. After an error nothing is left behind and the destination is as it was.
+// Commit syncs the file and renames it to its destination, replacing what is there, or
+// copies it to a device or a pipe. After an error nothing is left behind, and a file at the
+// destination is as it was.
 func (f *File) Commit() error {
 	if f.done {
 		return fileerr.Write(f.path, os.ErrClosed)
 	}
+	f.done = true
 	var err error
+	if f.stream {
+		err = f.copy()
+		f.Close()
+	} else {
+		err = f.replace()
+	}
+	if err != nil || f.stream {
+		os.Remove(f.Name())
+	}
+	if err != nil {
+		return fileerr.Write(f.path, err)
+	}
+	if !f.stream {
+		syncDir(filepath.Dir(f.target))
+	}
+	return nil
+}
+
+func (f *File) replace() (err error) {
 	if f.mode != 0 {
 		err = f.Chmod(f.mode)
 	}
 	if err == nil {
 		err = f.Sync()
 	}
+	if runtime.GOOS == "windows" { // what is open cannot be renamed there
+		if closeErr := f.Close(); err == nil {
+			err = closeErr
+		}
+		if err == nil {
+			err = os.Rename(f.Name(), f.target)
+		}
+		return err
+	}
+	// Elsewhere the lock, which ends with Close, stays until it has its name.
+	if err == nil {
+		err = os.Rename(f.Name(), f.target)
+	}
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
 	}
-	if err == nil {
-		err = os.Rename(f.Name(), f.path)
+	return err
+}
+
+func (f *File) copy() error {
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return err
 	}
-	f.done = true
+	out, err := openStream(f.target)
 	if err != nil {
-		os.Remove(f.Name())
-		return fileerr.Write(f.path, err)
+		return err
 	}
-	syncDir(filepath.Dir(f.path))
-	return nil
+	_, err = io.Copy(out, f.File)
+	if closeErr := out.Close(); err == nil {
+		err = closeErr
+	}
+	return err
 }
 
 // Discard closes and removes the unfinished file. After Commit it does nothing.

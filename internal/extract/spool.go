@@ -26,6 +26,8 @@ func newSpool(c *facodec.Codec, dir string, frames int, half bool) (*spool, erro
 			s.Close()
 			return nil, err
 		}
+		// Nobody else needs its name. Where an open file keeps it, Close removes it.
+		os.Remove(f.Name())
 		s.files[i] = f
 	}
 	return s, nil

@@ -31,7 +31,7 @@ func Open(ctx context.Context, path string) (*os.File, error) {
 		return r.f, r.err
 	case <-ctx.Done():
 		// A writer that comes and goes at once ends the wait in the other goroutine.
-		if w, err := os.OpenFile(path, os.O_WRONLY|nonBlock, 0); err == nil {
+		if w, err := os.OpenFile(path, os.O_WRONLY|NonBlock, 0); err == nil {
 			w.Close()
 		}
 		go func() {

@@ -2,5 +2,5 @@
 
 package fifo
 
-// nonBlock is nothing where there are no named pipes that are files.
-const nonBlock = 0
+// NonBlock is nothing where there are no named pipes that are files.
+const NonBlock = 0

@@ -4,5 +4,5 @@ package fifo
 
 import "syscall"
 
-// nonBlock opens a pipe without waiting for its other end.
-const nonBlock = syscall.O_NONBLOCK
+// NonBlock opens a pipe without waiting for its other end.
+const NonBlock = syscall.O_NONBLOCK

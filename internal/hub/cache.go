@@ -166,6 +166,9 @@ func copyFile(from, to string) error {
 		return err
 	}
 	defer in.Close()
+	if info, err := os.Lstat(to); err == nil && info.Mode()&os.ModeSymlink != 0 {
+		os.Remove(to) // it leads to a blob, which is not to be written to
+	}
 	out, err := atomicfile.Create(to)
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"gonum.org/v1/plot/vg/vgimg"
 
 	"github.com/facodec-go/facodec/internal/atomicfile"
+	"github.com/facodec-go/facodec/internal/fileerr"
 )
 
 const rightAngle = math.Pi / 2
@@ -52,7 +53,7 @@ func (c *Canvas) Save(path string) error {
 	}
 	defer f.Discard()
 	if _, err := c.WriteTo(f); err != nil {
-		return err
+		return fileerr.Write(path, err)
 	}
 	return f.Commit()
 }
