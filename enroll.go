@@ -87,13 +87,19 @@ func (v *VoiceEncoder) Voice() (*Voice, error) {
 // both, in flat memory. The audio is one voice as VoiceEncoder makes it, each file a
 // clip, with normalize brought to peak 1 as FileOptions.Normalize does with sources;
 // with enrolled voices it is mixed by MixVoices. progress, if not nil, is told how
-// many seconds of all the audio are done.
+// many seconds of all the audio are done. Clips in which nothing is heard are in the
+// voice's Warnings.
 func (c *Codec) EnrollFiles(ctx context.Context, paths []string, normalize bool, progress func(seconds float64)) (*Voice, error) {
 	var voices []*Voice
+	var warnings []error
+	var peak float32 // of a clip
 	clips := c.NewVoiceEncoder()
 	push := func(samples []float32) error {
 		if err := clips.Push(samples); err != nil {
 			return err
+		}
+		for _, x := range samples {
+			peak = max(peak, x, -x)
 		}
 		if progress != nil {
 			progress(float64(clips.ended+clips.clip) / float64(c.SampleRate()))
@@ -116,19 +122,47 @@ func (c *Codec) EnrollFiles(ctx context.Context, paths []string, normalize bool,
 		if err != nil {
 			return nil, err
 		}
-		if _, err := r.Read(ctx, push); err != nil {
+		peak = 0
+		result, err := r.Read(ctx, push)
+		if err != nil {
 			return nil, err
 		}
 		clips.EndClip()
+		warning, err := c.checkClip(ctx, path, peak/float32(r.Gain), result.Info.Channels)
+		if err != nil {
+			return nil, err
+		}
+		if warning != nil {
+			warnings = append(warnings, warning)
+		}
 	}
 	if clips.ended > 0 || len(voices) == 0 {
 		v, err := clips.Voice()
 		if err != nil {
 			return nil, err
 		}
+		v.Warnings = warnings
 		voices = append(voices, v)
 	}
 	return MixVoices(voices...)
+}
+
+// checkClip returns a warning about a clip with a peak in which there is no voice.
+func (c *Codec) checkClip(ctx context.Context, path string, peak float32, channels int) (warning, err error) {
+	if channels > 1 {
+		loudest, cancels, err := recording.Cancels(ctx, path, c.SampleRate())
+		if err != nil {
+			return nil, err
+		}
+		if cancels {
+			return fmt.Errorf("%s: %w: its %d channels cancel each other when they are mixed; take one of them alone, channel %d say",
+				path, ErrSilent, channels, loudest), nil
+		}
+	}
+	if peak < recording.SilentPeak {
+		return fmt.Errorf("%s: %w: its peak is %.2g of full scale, and what was found is no voice", path, ErrSilent, peak), nil
+	}
+	return nil, nil
 }
 
 // CheckVoice returns an error that wraps ErrVoice if v was not made by this

@@ -26,6 +26,9 @@ type Voice struct {
 	// Model is the fingerprint of the timbre encoder. The values of a timbre mean
 	// nothing to another one.
 	Model Fingerprint
+	// Warnings are what is likely not as it was meant of the files that EnrollFiles made
+	// the voice of: ErrSilent. They are not kept in a file.
+	Warnings []error
 }
 
 // MixVoices returns the mean of voices of one model, weighted by their seconds.
@@ -51,7 +54,11 @@ func MixVoices(voices ...*Voice) (*Voice, error) {
 	if len(voices) == 1 {
 		return first, nil
 	}
-	mixed := &Voice{Timbre: make([]float32, len(sum)), Seconds: seconds, Model: first.Model}
+	var warnings []error
+	for _, v := range voices {
+		warnings = append(warnings, v.Warnings...)
+	}
+	mixed := &Voice{Warnings: warnings, Timbre: make([]float32, len(sum)), Seconds: seconds, Model: first.Model}
 	for i, x := range sum {
 		mixed.Timbre[i] = float32(x / seconds)
 	}

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/internal/atomicfile"
 	"github.com/facodec-go/facodec/internal/fileerr"
 )
 
@@ -31,15 +33,21 @@ type batch struct {
 
 	// What follows is for a command that does it in its own way; nil for the usual.
 
-	find func(fail func(source string, err error)) []source
+	find func(passed passedOver, fail func(source string, err error)) []source
 	plan func(sources []source) ([]job, error)
-	keep func(jobs []job) (todo, kept []job, err error)
 	// piped says that standard input or output is part of the work.
 	piped bool
 }
 
 // A worker makes outputs.
 type worker struct {
+	// made is what all outputs have in common; a worker whose outputs cannot carry a
+	// record has check instead, which returns an *otherwise for an output that was not
+	// made as this run would, or keep, which does all that keep does.
+	made  record
+	check func(ctx context.Context, j job) error
+	keep  func(jobs []job) (todo, kept []job, err error)
+
 	do func(ctx context.Context, j job, progress func(seconds float64)) (facodec.FileReport, error)
 	// record is called for each output that was made, in the order of the sources,
 	// and end after the last; nil for nothing. Their errors end the command.
@@ -49,6 +57,8 @@ type worker struct {
 	// notices are printed with the first output: where nothing comes out, the
 	// error is what matters.
 	notices []string
+	// warnings are printed before the work.
+	warnings []error
 }
 
 // run works on all sources. A source that fails is reported, and the others go
@@ -65,26 +75,21 @@ func (b *batch) run(cmd *cobra.Command) error {
 	if b.piped {
 		show.width = 0 // the other side of the pipe may draw there too
 	}
-	jobs, err := b.jobs(fail)
+	passed := passedOver{}
+	jobs, err := b.jobs(passed, fail)
 	if err != nil {
 		return err
 	}
-	todo, kept, err := b.split(jobs)
-	if err != nil {
+	err = b.work(cmd, jobs, show, r, fail)
+	r.Interrupted = errors.Is(err, context.Canceled)
+	if err != nil && !r.Interrupted {
 		return err
 	}
-	for _, j := range kept {
-		r.Skipped = append(r.Skipped, skipped{j.source, j.output})
-	}
-	if len(todo) > 0 {
-		err = b.work(cmd, todo, show, r, fail)
-		r.Interrupted = errors.Is(err, context.Canceled)
-		if err != nil && !r.Interrupted {
-			return err
-		}
+	if r.PassedOver = passed; len(jobs) == 0 {
+		r.PassedOver = nil // the error says it
 	}
 	r.finish()
-	if len(jobs) > 1 || len(kept) > 0 {
+	if len(jobs) > 1 || len(r.Skipped) > 0 || len(r.PassedOver) > 0 {
 		if s := r.summary(); s != "" {
 			show.info("%s", s)
 		}
@@ -114,12 +119,12 @@ func isOutputs(err error) bool {
 	return fileerr.IsWrite(err)
 }
 
-func (b *batch) jobs(fail func(string, error)) ([]job, error) {
+func (b *batch) jobs(passed passedOver, fail func(string, error)) ([]job, error) {
 	var sources []source
 	if b.find != nil {
-		sources = b.find(fail)
+		sources = b.find(passed, fail)
 	} else {
-		sources = findSources(b.sources, b.outputDir, fail)
+		sources = audioFiles.find(b.sources, b.outputDir, passed, fail)
 	}
 	if b.plan != nil {
 		return b.plan(sources)
@@ -127,12 +132,15 @@ func (b *batch) jobs(fail func(string, error)) ([]job, error) {
 	return plan(sources, b.outputDir, b.rename)
 }
 
-func (b *batch) split(jobs []job) (todo, kept []job, err error) {
-	if b.keep != nil {
-		return b.keep(jobs)
+// split splits off the jobs whose outputs are kept.
+func (b *batch) split(ctx context.Context, w *worker, jobs []job) (todo, kept []job, err error) {
+	switch {
+	case w.keep != nil:
+		return w.keep(jobs)
+	case w.check != nil:
+		return keep(ctx, jobs, b.force, w.check)
 	}
-	todo, kept = keep(jobs, b.force)
-	return todo, kept, nil
+	return keep(ctx, jobs, b.force, w.made.check)
 }
 
 // files returns how many files are worked on at a time: as many as there are
@@ -155,16 +163,31 @@ func (b *batch) work(cmd *cobra.Command, jobs []job, show *display, r *report, f
 	var made folders
 	defer made.removeEmpty()
 	// First, because it is quick to say that there is no place for outputs.
-	if err := made.make(b.outputDir); err != nil {
-		return err
+	if len(jobs) > 0 {
+		if err := made.make(b.outputDir); err != nil {
+			return err
+		}
 	}
-	files := b.files(cmd, len(jobs))
+	files := b.files(cmd, missing(jobs, b.force || b.oneOutput))
 	b.alone = files > 1
+	// Also where nothing is left to do: that outputs are kept says that they are what
+	// these flags and this checkpoint make.
 	w, err := b.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer w.close()
+	jobs, kept, err := b.split(ctx, &w, jobs)
+	if err != nil {
+		return err
+	}
+	for _, j := range kept {
+		r.Skipped = append(r.Skipped, skipped{j.source, j.output})
+	}
+	for _, warning := range w.warnings {
+		show.warning("%v", warning)
+	}
+	b.showShortened(show, jobs)
 	m := newMeter(show, jobs)
 	defer m.close()
 	start := time.Now()
@@ -205,6 +228,32 @@ func (b *batch) work(cmd *cobra.Command, jobs []job, show *display, r *report, f
 	return interrupted
 }
 
+// missing counts the jobs that are certainly to be done.
+func missing(jobs []job, force bool) (n int) {
+	for _, j := range jobs {
+		if force || !exists(j.output) {
+			n++
+		}
+	}
+	return n
+}
+
+// showShortened says which outputs are not called as a user would expect.
+func (b *batch) showShortened(show *display, jobs []job) {
+	n, first := 0, job{}
+	for _, j := range jobs {
+		if j.shortened {
+			if n == 0 {
+				first = j
+			}
+			n++
+		}
+	}
+	if n > 0 {
+		show.notice("%s of more than %d bytes shortened, with a hash at the end; the first is %s, of %s", count(n, "output name"), maxName, first.output, first.source)
+	}
+}
+
 // show prints a line about an output where there is no bar to see, and what is
 // wrong with it.
 func (b *batch) show(show *display, jobs int, r facodec.FileReport) {
@@ -218,6 +267,9 @@ func (b *batch) show(show *display, jobs int, r facodec.FileReport) {
 			name = r.Source
 		}
 		show.info("%s: %.2f s of audio in %.2f s (real-time factor %.2f)%s", name, r.Seconds, r.Elapsed.Seconds(), factor(r.Elapsed.Seconds(), r.Seconds), size)
+	}
+	if len(r.Notices) > 0 {
+		show.notice("%s: %s", r.Source, strings.Join(r.Notices, "; "))
 	}
 	for _, text := range r.Warnings {
 		show.warning("%s", text)
@@ -237,6 +289,12 @@ type outcome struct {
 func (b *batch) one(ctx context.Context, w worker, j job, made *folders, progress func(float64)) (o outcome) {
 	if o.err = ctx.Err(); o.err == nil {
 		o.err = made.make(filepath.Dir(j.output))
+	}
+	if o.err == nil && w.keep == nil && w.check == nil && isFile(j.source) && j.output != dash && !atomicfile.IsStream(j.output) {
+		var of record
+		if of, o.err = w.made.of(ctx, j.source); o.err == nil {
+			j.comment = of.String()
+		}
 	}
 	if o.err == nil {
 		o.report, o.err = w.do(ctx, j, progress)

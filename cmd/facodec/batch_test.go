@@ -39,31 +39,6 @@ func TestFolder(t *testing.T) {
 	absent(t, filepath.Join(out, "folder.wav"))
 }
 
-// TestKept: what exists is kept and counted, without a look at the checkpoint;
-// --force makes it anew.
-func TestKept(t *testing.T) {
-	dir := t.TempDir()
-	a, b := short(t, filepath.Join(dir, "a.wav")), short(t, filepath.Join(dir, "b.wav"))
-	out := filepath.Join(dir, "out")
-	old := filepath.Join(out, "reconstructed_a.wav")
-	write(t, old, []byte("old"))
-	args := []string{"reconstruct", "--source", a, b, "--output-dir", out, "--checkpoint-path"}
-	r := reported(t, 0, append(args, fixture("small.safetensors"))...)
-	if len(r.Files) != 1 || r.Totals.Skipped != 1 || len(r.Skipped) != 1 || r.Skipped[0] != (skipped{a, old}) {
-		t.Errorf("report %+v", r)
-	}
-	if string(read(t, old)) != "old" {
-		t.Error("the output that existed was replaced")
-	}
-	if text := succeed(t, append(args, "nowhere.pth")...).stderr; !strings.Contains(text, "2 outputs kept") {
-		t.Errorf("stderr: %s", text)
-	}
-	r = reported(t, 0, append(args, fixture("small.safetensors"), "--force")...)
-	if len(r.Files) != 2 || r.Totals.Skipped != 0 || string(read(t, old)) == "old" {
-		t.Errorf("with --force: %+v", r)
-	}
-}
-
 // TestReport: the totals are those of the files.
 func TestReport(t *testing.T) {
 	dir := t.TempDir()

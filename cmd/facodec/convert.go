@@ -6,34 +6,34 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/facodec-go/facodec/audio"
-
 	facodec "github.com/facodec-go/facodec"
 )
 
 // convertFlags are a batch's and the voice's.
 type convertFlags struct {
-	batchFlags
+	pipeFlags
+	outputs         outputFlags
 	references      []string
 	redecoder       string
 	redecoderConfig string
-	format          string
 	normalize       bool
+	strict          bool
 }
 
 func newConvert() *cobra.Command {
-	var flags convertFlags
+	flags := convertFlags{pipeFlags: pipeFlags{kind: audioFiles}}
 	cmd := &cobra.Command{
-		Use:   "convert --source FILE... --reference FILE... --output-dir DIR --checkpoint-path CHECKPOINT",
+		Use:   "convert --source FILE... --reference FILE... {--output-dir DIR | -o FILE} --checkpoint-path CHECKPOINT",
 		Short: "Convert recordings to the voice of a reference clip",
 		Long: `Convert changes the voice of recordings: it decodes prosody and content of the source
 with the timbre of the reference. A few seconds of clean speech are enough for a reference.
 
-Output is DIR/converted_<source>_to_<reference>.wav: mono, at the codec's sample
-rate (24 kHz), exactly as long as the source. Several references, or a folder of
-them, are taken as one voice, named after the folder if only a folder is given, and
-otherwise after the first clip. A .voice file of facodec voice enroll can be used in
-place of the clips it was made from, alone or together with others.
+Output is DIR/converted_<source>_to_<reference>.wav, or for a single source the file
+that -o names: mono, at the codec's sample rate (24 kHz), exactly as long as the source.
+--output-format, --output-rate and --channels change that, as in reconstruct. Several
+references, or a folder of them, are taken as one voice, named after the folder if only
+a folder is given, and otherwise after the first clip. A .voice file of facodec voice
+enroll can be used in place of the clips it was made from, alone or together with others.
 
 --redecoder-checkpoint decodes with a redecoder, a model trained for conversion only,
 instead of the codec's own decoder.
@@ -42,8 +42,9 @@ The published model was trained on recordings with peak 1. --normalize scales so
 and reference clips to peak 1, and outputs back to the level of their source.
 
 Values must follow their flag: --source a.wav b.wav --reference r.wav.
-Existing outputs are kept; --force overwrites them. A source that fails is reported,
-the others are still processed, and the exit code is 2.`,
+Existing outputs are kept if they were made from the same source, in the same voice, with
+the same weights and options; any other is an error, and --force overwrites them all. A
+source that fails is reported, the others are still processed, and the exit code is 2.`,
 		Example: `  facodec weights random try.safetensors
   facodec convert --source testdata/speech/en.flac --reference testdata/speech/it.flac --output-dir out --checkpoint-path try.safetensors
   facodec weights random --redecoder try-redecoder.safetensors
@@ -56,13 +57,14 @@ the others are still processed, and the exit code is 2.`,
 	f.StringArrayVar(&flags.references, "reference", nil, "audio `file`s of one voice, a folder of them, or a .voice (facodec voice enroll); may be repeated")
 	f.StringVar(&flags.redecoder, "redecoder-checkpoint", "", "`file` with a redecoder's weights, to decode with instead of the codec's decoder; hf://Plachta/FAcodec-redecoder: the published one")
 	f.StringVar(&flags.redecoderConfig, "redecoder-config", "", "the redecoder's experiment `file`, as --config is the codec's")
-	addFormat(cmd, &flags.format)
+	flags.outputs.add(cmd, true)
 	addNormalize(cmd, &flags.normalize)
+	addStrict(cmd, &flags.strict)
 	return cmd
 }
 
 func (f *convertFlags) run(cmd *cobra.Command) error {
-	if err := f.check(cmd); err != nil {
+	if err := f.check(cmd, nil); err != nil {
 		return err
 	}
 	if len(f.references) == 0 {
@@ -71,25 +73,24 @@ func (f *convertFlags) run(cmd *cobra.Command) error {
 	if f.redecoderConfig != "" && f.redecoder == "" {
 		return &usageError{cmd.CommandPath(), errors.New("--redecoder-config without --redecoder-checkpoint")}
 	}
-	format, err := parseFormat(cmd, f.format)
-	if err != nil {
+	if err := f.outputs.check(cmd, f.output); err != nil {
 		return err
 	}
 	voice, err := findReferences(f.references, f.outputDir)
 	if err != nil {
 		return err
 	}
-	b := batch{
-		batchFlags: &f.batchFlags,
-		rename:     func(name string) string { return "converted_" + name + "_to_" + voice.name + ".wav" },
-		open: func(ctx context.Context) (worker, error) {
-			return f.open(ctx, cmd, voice, format)
-		},
+	rename := func(name string) string {
+		return "converted_" + name + "_to_" + voice.name + f.outputs.extension()
 	}
+	b := f.batch(cmd, rename, func(ctx context.Context) (worker, error) {
+		return f.open(ctx, cmd, voice, f.outputLike(rename))
+	})
+	b.together = false
 	return b.run(cmd)
 }
 
-func (f *convertFlags) open(ctx context.Context, cmd *cobra.Command, voice references, format audio.SampleFormat) (worker, error) {
+func (f *convertFlags) open(ctx context.Context, cmd *cobra.Command, voice references, like string) (worker, error) {
 	var options []facodec.Option
 	if f.redecoder != "" {
 		options = append(options, facodec.WithoutDecoder()) // the redecoder has its own
@@ -99,13 +100,20 @@ func (f *convertFlags) open(ctx context.Context, cmd *cobra.Command, voice refer
 		return worker{}, err
 	}
 	w := worker{close: func() { codec.Close() }, notices: notices}
+	if err = f.outputs.probe(codec.SampleRate(), like); err != nil {
+		w.close()
+		return worker{}, err
+	}
 	decoder, err := f.decoder(ctx, cmd, codec, &w, voice)
 	if err != nil {
 		w.close()
 		return worker{}, err
 	}
 	w.do = func(ctx context.Context, j job, progress func(float64)) (facodec.FileReport, error) {
-		return codec.ConvertFile(ctx, j.source, j.output, decoder, facodec.FileOptions{SampleFormat: format, Normalize: f.normalize, Progress: progress})
+		return codec.ConvertFile(ctx, j.source, j.output, decoder, facodec.FileOptions{
+			SampleFormat: f.outputs.samples, OutputRate: f.outputs.rate, KeepChannels: f.outputs.keepChannels(), Strict: f.strict,
+			Normalize: f.normalize, Comment: j.comment, Progress: progress,
+		})
 	}
 	return w, nil
 }
@@ -130,9 +138,18 @@ func (f *convertFlags) decoder(ctx context.Context, cmd *cobra.Command, codec *f
 			codec.Close()
 		}
 	}
-	timbre, err := voice.timbre(ctx, codec, f.normalize)
+	timbre, warnings, err := voice.timbre(ctx, codec, f.normalize)
 	if err != nil {
 		return nil, err
+	}
+	w.warnings = warnings
+	w.made = record{Command: cmd.Name(), Voice: hashOfTimbre(timbre), Options: f.outputs.options(given(f.normalize, "--normalize"))}
+	if redecoder != nil {
+		w.made.Model = fingerprints(codec.TokensFingerprint(), redecoder.Fingerprint)
+	} else if made, err := madeBy(cmd, codec); err != nil {
+		return nil, err
+	} else {
+		w.made.Model = made.Model
 	}
 	if redecoder != nil {
 		return redecoder.NewDecoder(timbre)

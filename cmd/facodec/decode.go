@@ -15,9 +15,9 @@ import (
 // decodeFlags are a batch's and what is decoded.
 type decodeFlags struct {
 	pipeFlags
+	outputs    outputFlags
 	references []string
 	parts      string
-	format     string
 }
 
 func newDecode() *cobra.Command {
@@ -30,8 +30,9 @@ func newDecode() *cobra.Command {
 output of reconstruct. The checkpoint must have the quantizer that the file was encoded
 with; another decoder, for example a fine-tuned one, gives a warning.
 
-Output is DIR/<name>.wav, or for a single source the file that -o names. A source
-called - is standard input, and -o - is standard output. For a folder, all .fac
+Output is DIR/<name>.wav, or for a single source the file that -o names, whose
+extension sets the format; --output-format and --output-rate change it, as in
+reconstruct. A source called - is standard input, and -o - is standard output. For a folder, all .fac
 files in it are decoded, and its structure is kept below DIR. The whole file is checked
 before it is decoded. Standard input is kept in memory up to its end, 600 bytes per
 second of audio, because the timbre is stored there.
@@ -43,8 +44,9 @@ are then written while codes still arrive.
 --parts decodes selected parts only, to listen to what each carries: a list of
 prosody, content, residual. With --reference it may include the residual.
 
-Existing outputs are kept; --force overwrites them. A source that fails is reported,
-the others are still processed, and the exit code is 2.`,
+Existing outputs are kept if they were made from the same file with the same weights and
+options; any other is an error, and --force overwrites them all. A source that fails is
+reported, the others are still processed, and the exit code is 2.`,
 		Example: `  facodec weights random try.safetensors
   facodec encode testdata/speech/en.flac -o en.fac --checkpoint-path try.safetensors
   facodec decode en.fac -o en.wav --checkpoint-path try.safetensors
@@ -56,7 +58,7 @@ the others are still processed, and the exit code is 2.`,
 	f := cmd.Flags()
 	f.StringArrayVar(&flags.references, "reference", nil, "audio `file`s of another voice, a folder of them, or an enrolled voice; may be repeated")
 	f.StringVar(&flags.parts, "parts", "", "`list` of the parts to decode: prosody, content, residual (default: all, and with --reference all but the residual)")
-	addFormat(cmd, &flags.format)
+	flags.outputs.add(cmd, false)
 	return cmd
 }
 
@@ -67,7 +69,7 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 	if err := f.check(cmd, args); err != nil {
 		return err
 	}
-	format, err := parseFormat(cmd, f.format)
+	err := f.outputs.check(cmd, f.output)
 	if err != nil {
 		return err
 	}
@@ -83,23 +85,39 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 			return err
 		}
 	}
-	b := f.batch(cmd, func(name string) string { return name + ".wav" }, func(ctx context.Context) (worker, error) {
+	rename := func(name string) string { return name + f.outputs.extension() }
+	b := f.batch(cmd, rename, func(ctx context.Context) (worker, error) {
 		codec, notices, err := f.open(cmd, facodec.WithoutEncoder())
 		if err != nil {
 			return worker{}, err
 		}
 		var timbre []float32
-		if len(voice.files) > 0 {
-			if timbre, err = voice.timbre(ctx, codec, false); err != nil {
-				codec.Close()
-				return worker{}, err
-			}
+		var warnings []error
+		quantizer, decoder, err := codec.Fingerprints()
+		if err == nil {
+			err = f.outputs.probe(codec.SampleRate(), f.outputLike(rename))
+		}
+		if err == nil && len(voice.files) > 0 {
+			timbre, warnings, err = voice.timbre(ctx, codec, false)
+		}
+		if err != nil {
+			codec.Close()
+			return worker{}, err
+		}
+		made := record{Command: cmd.Name(), Model: fingerprints(quantizer, decoder), Options: f.outputs.options()}
+		if timbre != nil {
+			made.Voice = hashOfTimbre(timbre)
+		}
+		if parts != nil {
+			made.Options = f.outputs.options(fmt.Sprintf("--parts %v", parts))
 		}
 		return worker{
+			made:     made,
+			warnings: warnings,
 			do: func(ctx context.Context, j job, progress func(float64)) (facodec.FileReport, error) {
 				e := endsOf(ctx, cmd, j)
 				return fac.Decode(ctx, codec, e.source, e.output, fac.DecodeOptions{
-					SampleFormat: format, Parts: parts, Timbre: timbre, Progress: progress, In: e.in, Out: e.out,
+					SampleFormat: f.outputs.samples, OutputRate: f.outputs.rate, Comment: j.comment, Parts: parts, Timbre: timbre, Progress: progress, In: e.in, Out: e.out,
 				})
 			},
 			close:   func() { codec.Close() },

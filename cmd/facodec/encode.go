@@ -7,13 +7,14 @@ import (
 	"github.com/spf13/cobra"
 
 	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/fac"
 )
 
 func newEncode() *cobra.Command {
-	flags := pipeFlags{kind: sourceKind{what: "audio", endings: audioEndings, once: true}}
+	flags := pipeFlags{kind: sourceKind{what: "audio", extensions: audio.Extensions(), once: true}}
 	var residualBooks int
-	var entropyCoding bool
+	var entropyCoding, strict bool
 	cmd := &cobra.Command{
 		Use:   "encode FILE... {-o FILE | --output-dir DIR} --checkpoint-path CHECKPOINT",
 		Short: "Compress recordings to .fac files of 4.8 kbit/s",
@@ -29,8 +30,9 @@ the recording is read, 0.8 seconds at a time, in constant memory.
 
 A compressed file can be decoded by a codec with the same quantizer: by the same
 checkpoint, or by one whose decoder was fine-tuned. docs/fac.md describes the format.
-Existing outputs are kept; --force overwrites them. A source that fails is reported,
-the others are still processed, and the exit code is 2.`,
+Existing outputs are kept if they are what would be written, judged by their header,
+length, timbre and first second; any other is an error, and --force overwrites them all.
+A source that fails is reported, the others are still processed, and the exit code is 2.`,
 		Example: `  facodec weights random try.safetensors
   facodec encode testdata/speech/en.flac -o en.fac --checkpoint-path try.safetensors
   facodec encode testdata/speech --output-dir compressed --checkpoint-path try.safetensors --residual-books 1 --entropy-coding
@@ -53,11 +55,18 @@ the others are still processed, and the exit code is 2.`,
 						return worker{}, &usageError{cmd.CommandPath(), fmt.Errorf("--residual-books %d: the codec has 0 to %d", residualBooks, all)}
 					}
 				}
+				header, err := fac.HeaderFor(codec, codec.Books()[facodec.Residual]-drop)
+				if err != nil {
+					codec.Close()
+					return worker{}, err
+				}
+				header.EntropyCoded = entropyCoding
 				return worker{
+					check: func(ctx context.Context, j job) error { return checkCompressed(ctx, codec, header, j) },
 					do: func(ctx context.Context, j job, progress func(float64)) (facodec.FileReport, error) {
 						e := endsOf(ctx, cmd, j)
 						return fac.Encode(ctx, codec, e.source, e.output, fac.EncodeOptions{
-							DropResidual: drop, EntropyCoding: entropyCoding, Progress: progress, In: e.in, Out: e.out,
+							DropResidual: drop, EntropyCoding: entropyCoding, Strict: strict, Progress: progress, In: e.in, Out: e.out,
 						})
 					},
 					close:   func() { codec.Close() },
@@ -69,6 +78,7 @@ the others are still processed, and the exit code is 2.`,
 	}
 	flags.add(cmd)
 	cmd.Flags().IntVar(&residualBooks, "residual-books", 3, "how many of the residual books to store, 0 to 3: each takes 0.8 kbit/s")
+	addStrict(cmd, &strict)
 	cmd.Flags().BoolVar(&entropyCoding, "entropy-coding", false, "smaller files with the same codes, by some 8 % for seconds of speech and 20 % for minutes")
 	return cmd
 }

@@ -18,6 +18,7 @@ type extractFlags struct {
 	format    string
 	shard     string
 	normalize bool
+	strict    bool
 }
 
 // formats are the file extensions of outputs.
@@ -47,9 +48,10 @@ padded.
   jsonl        DIR/codes.jsonl, a line of JSON for each recording (no quantized)
 
 DIR/manifest.jsonl has a line for each output: path, output, offset, bytes, sha256,
-samples, seconds, frames, and what it was made with. An interrupted run continues
+samples, seconds, frames, and what it was made from and with. An interrupted run continues
 after the last output in the manifest. --force overwrites everything. Outputs of other
-settings or another model are refused, not mixed.
+settings, of another model or of a source that has changed since are not mixed in. Only
+one process at a time writes to a manifest.
 
 --shard I/N processes the recordings whose path hashes to part I of N, counted from 0,
 so that N machines share a corpus; adding recordings does not move the others.
@@ -74,6 +76,7 @@ are still processed, and the exit code is 2.`,
 	f.StringVar(&flags.what, "what", "codes,timbre", "arrays to write: `list` of codes, timbre, quantized, and float16")
 	f.StringVar(&flags.shard, "shard", "", "`I/N`: do part I of N of the recordings, counted from 0 (default: that of Kubernetes or Slurm, or all)")
 	addNormalize(cmd, &flags.normalize)
+	addStrict(cmd, &flags.strict)
 	return cmd
 }
 
@@ -98,8 +101,8 @@ func (f *extractFlags) run(cmd *cobra.Command) error {
 	}
 	b := batch{
 		batchFlags: &f.batchFlags,
+		find:       x.find,
 		plan:       x.plan,
-		keep:       x.keep,
 		open:       func(context.Context) (worker, error) { return x.open(cmd) },
 		together:   true,
 		oneOutput:  f.format == "jsonl",

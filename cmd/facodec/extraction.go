@@ -4,15 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/internal/corpus"
 	"github.com/facodec-go/facodec/internal/extract"
+	"github.com/facodec-go/facodec/internal/fileerr"
+	"github.com/facodec-go/facodec/internal/lockfile"
 )
 
 // An extraction is one run of extract: the part of the corpus that is its own, and
@@ -26,6 +31,8 @@ type extraction struct {
 	settings corpus.Settings      // of this run
 	kept     []corpus.Entry       // of earlier ones
 	made     map[string]extracted // by path, until they are recorded in order
+	lock     *lockfile.Lock       // of the manifest; nil where nothing can be written
+	unknown  int                  // of kept, those that no source is known of
 	mu       sync.Mutex
 }
 
@@ -33,6 +40,7 @@ type extraction struct {
 type extracted struct {
 	sha256 string
 	line   []byte
+	source corpus.Source
 }
 
 // chooseShard reads --shard, or the environment.
@@ -51,6 +59,18 @@ func (x *extraction) chooseShard(cmd *cobra.Command) (err error) {
 		newDisplay(cmd.ErrOrStderr(), x.quiet).info("shard %s, by %s", x.part, variable)
 	}
 	return nil
+}
+
+// find leaves out the recordings whose names a manifest cannot hold.
+func (x *extraction) find(passed passedOver, fail func(string, error)) (sources []source) {
+	for _, s := range audioFiles.find(x.sources, x.outputDir, passed, fail) {
+		if !utf8.ValidString(s.relative()) {
+			fail(s.path, fmt.Errorf("%q: its name is not UTF-8, and the manifest is; rename it", s.path))
+			continue
+		}
+		sources = append(sources, s)
+	}
+	return sources
 }
 
 // plan names the outputs of all sources, so that what collides does so in every
@@ -76,7 +96,7 @@ func planLines(sources []source, output string) ([]job, error) {
 	var jobs []job
 	byPath := map[string]string{}
 	for _, s := range sources {
-		j := job{s.path, output, s.relative()}
+		j := job{source: s.path, output: output, path: s.relative()}
 		other, taken := byPath[j.path]
 		if taken && location(other) == location(s.path) {
 			continue // named twice
@@ -90,8 +110,14 @@ func planLines(sources []source, output string) ([]job, error) {
 	return jobs, nil
 }
 
-// keep splits off the jobs that a manifest vouches for.
-func (x *extraction) keep(jobs []job) (todo, kept []job, err error) {
+// keep splits off the jobs that a manifest vouches for, and makes ready for the others.
+func (x *extraction) keep(ctx context.Context, jobs []job) (todo, kept []job, err error) {
+	if len(jobs) == 0 {
+		return nil, nil, nil
+	}
+	if err := x.takeLock(); err != nil {
+		return nil, nil, err
+	}
 	lines := ""
 	if x.format == "jsonl" {
 		lines = "codes"
@@ -102,7 +128,19 @@ func (x *extraction) keep(jobs []job) (todo, kept []job, err error) {
 		}
 		return nil, nil, err
 	}
-	x.settings = corpus.Settings{What: x.arrays.String(), Normalize: x.normalize}
+	if todo, kept, err = x.divide(jobs); err != nil {
+		return nil, nil, err
+	}
+	if err = x.checkKept(); err == nil {
+		err = x.checkSources(ctx, kept)
+	}
+	if err == nil && len(todo) > 0 {
+		err = x.manifest.Start(x.todo, "."+x.format)
+	}
+	return todo, kept, err
+}
+
+func (x *extraction) divide(jobs []job) (todo, kept []job, err error) {
 	var paths []string
 	for _, j := range jobs {
 		paths = append(paths, j.path)
@@ -127,17 +165,13 @@ func (x *extraction) keep(jobs []job) (todo, kept []job, err error) {
 			x.todo = append(x.todo, j.path)
 		}
 	}
-	return todo, kept, x.checkKept()
+	return todo, kept, nil
 }
 
-// checkKept refuses outputs that do not go with what this run makes. The model is
-// compared once it is open.
+// checkKept refuses outputs that do not go with what this run makes.
 func (x *extraction) checkKept() error {
 	for _, e := range x.kept {
 		was := e.Settings
-		if x.settings.Model == "" {
-			was.Model = ""
-		}
 		output := filepath.Join(x.outputDir, filepath.FromSlash(e.Output))
 		switch {
 		case was.Model != x.settings.Model:
@@ -151,26 +185,98 @@ func (x *extraction) checkKept() error {
 	return nil
 }
 
+// checkSources refuses outputs whose recordings have changed since. Their hashes are
+// compared where the times are others.
+func (x *extraction) checkSources(ctx context.Context, kept []job) error {
+	for i, e := range x.kept {
+		if e.SourceSHA256 == "" {
+			x.unknown++
+			continue
+		}
+		info, err := os.Stat(kept[i].source)
+		if err != nil {
+			return fileerr.Read(kept[i].source, err)
+		}
+		if info.Size() == e.SourceBytes && info.ModTime().UnixNano() == e.SourceModified {
+			continue
+		}
+		sum := ""
+		if info.Size() == e.SourceBytes {
+			of, err := record{}.of(ctx, kept[i].source)
+			if err != nil {
+				return err
+			}
+			sum = of.Source
+		}
+		if sum != e.SourceSHA256 {
+			return fmt.Errorf("%s: was extracted of another recording than %s is now; give another --output-dir, or --force to overwrite all",
+				filepath.Join(x.outputDir, filepath.FromSlash(e.Output)), kept[i].source)
+		}
+	}
+	return nil
+}
+
+func sourceOf(ctx context.Context, path string) (corpus.Source, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return corpus.Source{}, fileerr.Read(path, err)
+	}
+	of, err := record{}.of(ctx, path)
+	return corpus.Source{SourceBytes: of.Bytes, SourceSHA256: of.Source, SourceModified: info.ModTime().UnixNano()}, err
+}
+
+// takeLock keeps other processes from the files that they would share with this one: those
+// of the same shard, and those that divide the corpus in another way, which have the same
+// recordings.
+func (x *extraction) takeLock() (err error) {
+	x.lock, err = lockfile.Acquire(filepath.Join(x.outputDir, "."+x.part.Name("manifest", ".lock")))
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) {
+		return nil // who is to write here will say so
+	}
+	if err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(x.outputDir)
+	if err != nil {
+		return err
+	}
+	for _, entry := range entries {
+		name := entry.Name()
+		if ok, _ := filepath.Match(".manifest*.lock", name); !ok || x.part.Sibling(name, ".manifest", ".lock") {
+			continue
+		}
+		other, err := lockfile.Acquire(filepath.Join(x.outputDir, name))
+		if err != nil {
+			return err
+		}
+		other.Release()
+	}
+	return nil
+}
+
 func (x *extraction) open(cmd *cobra.Command) (worker, error) {
 	codec, notices, err := x.modelFlags.open(cmd, facodec.WithoutDecoder())
 	if err != nil {
 		return worker{}, err
 	}
-	x.settings.Model = codec.TokensFingerprint().String()
-	if err = x.checkKept(); err == nil {
-		err = x.manifest.Start(x.todo, "."+x.format)
-	}
-	if err != nil {
-		codec.Close()
-		return worker{}, err
-	}
+	x.settings = corpus.Settings{What: x.arrays.String(), Normalize: x.normalize, Model: codec.TokensFingerprint().String()}
 	x.made = map[string]extracted{}
 	return worker{
+		keep: func(jobs []job) (todo, kept []job, err error) {
+			todo, kept, err = x.keep(cmd.Context(), jobs)
+			if err == nil && x.unknown > 0 {
+				newDisplay(cmd.ErrOrStderr(), x.quiet).notice("%s of an earlier version kept, whose sources cannot be compared with what they were", count(x.unknown, "output"))
+			}
+			return todo, kept, err
+		},
 		do: func(ctx context.Context, j job, progress func(float64)) (facodec.FileReport, error) {
-			o := extract.Options{What: x.arrays, Normalize: x.normalize, Progress: progress}
+			o := extract.Options{What: x.arrays, Normalize: x.normalize, Strict: x.strict, Progress: progress}
+			source, err := sourceOf(ctx, j.source)
+			if err != nil {
+				return facodec.FileReport{}, err
+			}
 			var line []byte
 			var r extract.Report
-			var err error
 			if x.format == "jsonl" {
 				line, r, err = extract.Line(ctx, codec, j.source, j.path, o)
 				r.Output = j.output
@@ -179,17 +285,27 @@ func (x *extraction) open(cmd *cobra.Command) (worker, error) {
 			}
 			x.mu.Lock()
 			defer x.mu.Unlock()
-			x.made[j.path] = extracted{r.SHA256, line}
+			x.made[j.path] = extracted{r.SHA256, line, source}
 			return r.FileReport, err
 		},
 		record: x.record,
-		end:    x.manifest.Close,
+		end:    x.end,
 		close: func() {
-			x.manifest.Close() // after a failed write, which says enough
+			x.end() // after a failed write, which says enough
+			if x.lock != nil {
+				x.lock.Release()
+			}
 			codec.Close()
 		},
 		notices: notices,
 	}, nil
+}
+
+func (x *extraction) end() error {
+	if x.manifest == nil {
+		return nil
+	}
+	return x.manifest.Close()
 }
 
 // record writes what the manifest says of an output, and the line if it is one.
@@ -198,8 +314,13 @@ func (x *extraction) record(j job, r facodec.FileReport) error {
 	made := x.made[j.path]
 	delete(x.made, j.path)
 	x.mu.Unlock()
+	if x.lock != nil {
+		if err := x.lock.Check(); err != nil {
+			return err
+		}
+	}
 	e := corpus.Entry{
-		Path: j.path, Bytes: r.Bytes, SHA256: made.sha256,
+		Source: made.source, Path: j.path, Bytes: r.Bytes, SHA256: made.sha256,
 		Samples: r.Samples, Seconds: r.Seconds, Frames: r.Frames, Settings: x.settings,
 	}
 	if x.format == "jsonl" {

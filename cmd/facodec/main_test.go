@@ -238,6 +238,18 @@ func read(t *testing.T, path string) []byte {
 	return data
 }
 
+// bare returns what a WAV file would be without the record that stands behind its
+// samples; any other file as it is.
+func bare(file []byte) []byte {
+	at := bytes.Index(file, []byte("LIST"))
+	if !bytes.HasPrefix(file, []byte("RIFF")) || at < 0 || !bytes.Contains(file[at:], []byte(recordPrefix)) {
+		return file
+	}
+	file = slices.Clone(file[:at])
+	binary.LittleEndian.PutUint32(file[4:], uint32(at-8))
+	return file
+}
+
 // tone returns n samples of a sound with some harmonics.
 func tone(n, rate int) []float32 {
 	x := make([]float32, n)

@@ -31,6 +31,10 @@ type pipeFlags struct {
 func (f *pipeFlags) add(cmd *cobra.Command) {
 	f.batchFlags.add(cmd)
 	flags := cmd.Flags()
+	if !f.kind.once {
+		flags.StringVarP(&f.output, "output", "o", "", "`file` for the output of a single source")
+		return
+	}
 	flags.Lookup("source").Usage = f.kind.what + " `file`s, or folders of them, whose tree is kept; - is standard input; may be repeated"
 	flags.StringVarP(&f.output, "output", "o", "", "`file` for the output of a single source; - is standard output")
 }
@@ -41,8 +45,14 @@ func (f *pipeFlags) check(cmd *cobra.Command, args []string) error {
 	f.sources = append(f.sources, args...)
 	usage := func(text string) error { return &usageError{cmd.CommandPath(), errors.New(text)} }
 	switch {
+	case len(f.sources) == 0 && !f.kind.once:
+		return usage("no --source: name an audio file or a folder of them")
 	case len(f.sources) == 0:
 		return usage("no source: name " + f.kind.what + " files, a folder of them, or - for standard input")
+	case f.output == "" && f.outputDir == "" && !f.kind.once:
+		return usage("no --output-dir: name the folder for the outputs, or a file with -o")
+	case f.output == dash && !f.kind.once:
+		return usage("-o -: only encode and decode write to standard output; name a file")
 	case f.output == "" && f.outputDir == "":
 		return usage("no output: name a file with -o, or a folder with --output-dir")
 	case f.output != "" && f.outputDir != "":
@@ -52,6 +62,10 @@ func (f *pipeFlags) check(cmd *cobra.Command, args []string) error {
 	}
 	for _, source := range f.sources {
 		switch {
+		case source == "" && !f.kind.once:
+			return usage("--source is empty: name an audio file or a folder of them")
+		case source == dash && !f.kind.once:
+			return usage("--source -: sources are read twice; write standard input to a file first")
 		case source == "":
 			return usage("a source is empty: name " + f.kind.what + " files, a folder of them, or - for standard input")
 		case source == dash && (f.output == "" || len(f.sources) > 1):
@@ -71,11 +85,11 @@ func (f *pipeFlags) check(cmd *cobra.Command, args []string) error {
 func (f *pipeFlags) batch(cmd *cobra.Command, rename func(name string) string, open func(context.Context) (worker, error)) *batch {
 	b := &batch{batchFlags: &f.batchFlags, rename: rename, open: open, together: true}
 	skip := f.outputDir
-	b.find = func(fail func(string, error)) []source {
+	b.find = func(passed passedOver, fail func(string, error)) []source {
 		if f.sources[0] == dash {
 			return []source{{dash, "."}}
 		}
-		return f.kind.find(f.sources, skip, fail)
+		return f.kind.find(f.sources, skip, passed, fail)
 	}
 	if f.output == "" {
 		return b
@@ -95,11 +109,15 @@ func (f *pipeFlags) batch(cmd *cobra.Command, rename func(name string) string, o
 		}
 		return jobs, nil
 	}
-	b.keep = func(jobs []job) (todo, kept []job, err error) {
-		todo, kept = keep(jobs, f.force || f.output == dash)
-		return todo, kept, nil
-	}
 	return b
+}
+
+// outputLike is a path such as those of the outputs.
+func (f *pipeFlags) outputLike(rename func(name string) string) string {
+	if f.output != "" {
+		return f.output
+	}
+	return rename("x")
 }
 
 // ends are a job's two ends: streams where they are standard input and output,
@@ -153,4 +171,4 @@ type readerFunc func(p []byte) (int, error)
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // compressedFiles are what decode works on.
-var compressedFiles = sourceKind{what: "compressed", endings: []string{".fac"}, once: true}
+var compressedFiles = sourceKind{what: "compressed", extensions: []string{".fac"}, once: true}

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/facodec-go/facodec/internal/fileerr"
 )
@@ -16,6 +19,30 @@ import (
 type job struct {
 	source, output string
 	path           string // of the source below the folder that was named, with slashes
+	shortened      bool   // the output's name, which would be too long
+	comment        string // that the output is to carry
+}
+
+// maxName is how many bytes the names of files may have on most systems.
+const maxName = 255
+
+// shorten returns a name that a file system takes. One that is too long ends in a hash
+// of all of it, which keeps names apart and is the same in every run.
+func shorten(name string) (short string, shortened bool) {
+	if len(name) <= maxName {
+		return name, false
+	}
+	extension := filepath.Ext(name)
+	if len(extension) > 16 {
+		extension = ""
+	}
+	sum := sha256.Sum256([]byte(name))
+	tail := "~" + hex.EncodeToString(sum[:6]) + extension
+	stem := name[:maxName-len(tail)]
+	for len(stem) > 0 && !utf8.RuneStart(name[len(stem)]) { // in the middle of a letter
+		stem = stem[:len(stem)-1]
+	}
+	return stem + tail, true
 }
 
 // plan gives every source its output below dir, named by rename. Two sources
@@ -24,7 +51,8 @@ func plan(sources []source, dir string, rename func(name string) string) ([]job,
 	var jobs []job
 	byOutput, bySource := map[string]string{}, map[string]string{}
 	for _, s := range sources {
-		j := job{s.path, filepath.Join(dir, s.dir, rename(s.name())), s.relative()}
+		name, shortened := shorten(rename(s.name()))
+		j := job{source: s.path, output: filepath.Join(dir, s.dir, name), path: s.relative(), shortened: shortened}
 		key := location(j.output)
 		other, taken := byOutput[key]
 		if taken && location(other) == location(s.path) {
@@ -45,15 +73,17 @@ func plan(sources []source, dir string, rename func(name string) string) ([]job,
 	return jobs, nil
 }
 
-// location is a path that is the same for all ways to write it. The last element
-// stands for itself: a link there is replaced and not followed.
+// location is a path that is the same for all ways to write it, and for all links that
+// lead there: outputs are written through links.
 func location(path string) string {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		abs = filepath.Clean(path)
 	}
 	dir, base := filepath.Split(abs)
-	if resolved, err := filepath.EvalSymlinks(dir); err == nil {
+	if resolved, err := filepath.EvalSymlinks(abs); err == nil {
+		abs = resolved
+	} else if resolved, err := filepath.EvalSymlinks(dir); err == nil {
 		abs = filepath.Join(resolved, base)
 	}
 	// Where file systems usually do not tell A from a, neither may we.
@@ -61,18 +91,6 @@ func location(path string) string {
 		abs = strings.ToLower(abs)
 	}
 	return abs
-}
-
-// keep splits off the jobs whose outputs exist.
-func keep(jobs []job, force bool) (todo, kept []job) {
-	for _, j := range jobs {
-		if info, err := os.Stat(j.output); err == nil && !info.IsDir() && !force {
-			kept = append(kept, j)
-		} else {
-			todo = append(todo, j)
-		}
-	}
-	return todo, kept
 }
 
 // errFolder begins the errors of folders for outputs.

@@ -13,12 +13,14 @@ import (
 
 // A report is what --json prints of a run over many files.
 type report struct {
-	Command     string       `json:"command"`
-	Files       []fileReport `json:"files"`
-	Skipped     []skipped    `json:"skipped"` // outputs that exist and were kept
-	Failed      []failed     `json:"failed"`
-	Totals      totals       `json:"totals"`
-	Interrupted bool         `json:"interrupted"`
+	Command string       `json:"command"`
+	Files   []fileReport `json:"files"`
+	Skipped []skipped    `json:"skipped"` // outputs that exist and were kept
+	Failed  []failed     `json:"failed"`
+	// PassedOver counts the files in folders that were not taken, by extension.
+	PassedOver  passedOver `json:"passed_over,omitempty"`
+	Totals      totals     `json:"totals"`
+	Interrupted bool       `json:"interrupted"`
 }
 
 // A fileReport is one source that became an output.
@@ -36,6 +38,7 @@ type fileReport struct {
 	Elapsed    float64 `json:"elapsed_seconds"`
 	RealTime   float64 `json:"real_time_factor"` // seconds of work for a second of sound
 
+	Notices  []string `json:"notices,omitempty"` // what is odd about the source
 	Warnings []string `json:"warnings,omitempty"`
 }
 
@@ -67,7 +70,7 @@ func (r *report) add(f facodec.FileReport) {
 		Format:     strings.TrimSpace(f.Info.Format + " " + f.Info.Encoding),
 		SampleRate: f.Info.SampleRate, Channels: f.Info.Channels,
 		Seconds: f.Seconds, Samples: f.Samples, Frames: f.Frames, Clipped: f.Clipped,
-		Bytes: f.Bytes, Warnings: f.Warnings,
+		Bytes: f.Bytes, Notices: f.Notices, Warnings: f.Warnings,
 		Elapsed: round(elapsed), RealTime: round(factor(elapsed, f.Seconds)),
 	})
 	t := &r.Totals
@@ -119,6 +122,9 @@ func (r *report) summary() string {
 	}
 	if t.Failed > 0 {
 		parts = append(parts, fmt.Sprintf("%d failed", t.Failed))
+	}
+	if len(r.PassedOver) > 0 {
+		parts = append(parts, r.PassedOver.String())
 	}
 	return strings.Join(parts, "; ")
 }

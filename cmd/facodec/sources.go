@@ -1,22 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/internal/fileerr"
 )
-
-// audioEndings are what files in a folder are taken for audio by. A file that is
-// named itself may be called anything.
-var audioEndings = []string{
-	".wav", ".wave", ".w64", ".rf64", ".flac", ".mp3", ".opus", ".ogg", ".oga", ".webm",
-	".m4a", ".aac", ".wma", ".aif", ".aiff", ".aifc", ".caf", ".au", ".amr", ".mka",
-}
 
 // A source is an audio file to work on.
 type source struct {
@@ -44,22 +40,56 @@ func nameOf(path string) string {
 
 // A sourceKind is what a command works on.
 type sourceKind struct {
-	what    string   // "audio"
-	endings []string // of the files that are taken from a folder
-	once    bool     // sources are read once, so that they may be pipes
+	what       string   // "audio"
+	extensions []string // of the files that are taken from a folder
+	once       bool     // sources are read once, so that they may be pipes
 }
 
-var audioFiles = sourceKind{what: "audio", endings: audioEndings}
+var audioFiles = sourceKind{what: "audio", extensions: audio.Extensions()}
+
+// passedOver counts the files of folders that are not of the kind, by extension, "" for
+// those without one. A nil one counts nothing.
+type passedOver map[string]int
+
+func (p passedOver) add(path string) { p[strings.ToLower(filepath.Ext(path))]++ }
+
+func (p passedOver) addAll(other passedOver) {
+	if p != nil {
+		for extension, n := range other {
+			p[extension] += n
+		}
+	}
+}
+
+// String is "3 passed over (2 .txt, 1 without extension)", the most frequent first.
+func (p passedOver) String() string {
+	total := 0
+	var parts []string
+	byCount := slices.SortedFunc(maps.Keys(p), func(a, b string) int { return cmp.Or(p[b]-p[a], strings.Compare(a, b)) })
+	for i, extension := range byCount {
+		total += p[extension]
+		switch {
+		case i == 5:
+			parts = append(parts, fmt.Sprintf("%d other extensions", len(byCount)-5))
+		case i > 5:
+		case extension == "":
+			parts = append(parts, fmt.Sprintf("%d without extension", p[extension]))
+		default:
+			parts = append(parts, fmt.Sprintf("%d %s", p[extension], extension))
+		}
+	}
+	return fmt.Sprintf("%d passed over (%s)", total, strings.Join(parts, ", "))
+}
 
 // findSources lists the audio files that args name, see find.
 func findSources(args []string, skip string, fail func(path string, err error)) []source {
-	return audioFiles.find(args, skip, fail)
+	return audioFiles.find(args, skip, nil, fail)
 }
 
 // find lists the files that args name: files, and those of folders that are of
 // the kind. What cannot be used goes to fail, and the rest goes on. A folder that
 // is skip is passed over: outputs of an earlier run are no sources.
-func (k sourceKind) find(args []string, skip string, fail func(path string, err error)) []source {
+func (k sourceKind) find(args []string, skip string, passed passedOver, fail func(path string, err error)) []source {
 	var sources []source
 	skipInfo, _ := os.Stat(skip)
 	for _, arg := range args {
@@ -68,15 +98,17 @@ func (k sourceKind) find(args []string, skip string, fail func(path string, err 
 		case err != nil:
 			fail(arg, fileerr.In(arg, err))
 		case info.IsDir():
-			before := len(sources)
-			failed := false
-			k.walk(arg, ".", skipInfo, func(s source) { sources = append(sources, s) }, func(path string, err error) {
-				failed = true
-				fail(path, err)
-			})
-			if len(sources) == before && !failed {
-				fail(arg, fmt.Errorf("%s: no %s files in this folder; looked for %s", arg, k.what, strings.Join(k.endings, " ")))
+			w := walker{kind: k, root: arg, skip: skipInfo, passed: passedOver{}, fail: fail}
+			w.walk()
+			if len(w.found) == 0 && !w.failed {
+				what := ""
+				if len(w.passed) > 0 {
+					what = w.passed.String() + ", "
+				}
+				fail(arg, fmt.Errorf("%s: no %s files in this folder; %slooked for %s", arg, k.what, what, strings.Join(k.extensions, " ")))
 			}
+			passed.addAll(w.passed)
+			sources = append(sources, w.found...)
 		default:
 			if err := checkRegular(arg, info); err != nil && !k.once {
 				fail(arg, err)
@@ -94,37 +126,4 @@ func checkRegular(path string, info fs.FileInfo) error {
 		return nil
 	}
 	return fmt.Errorf("%s: is a pipe or a device, and sources are read twice; write it to a file first", path)
-}
-
-// walk finds the files of the kind below root/dir in order of their names. Hidden ones
-// are left alone, links to files followed, links to folders not: they may lead
-// back.
-func (k sourceKind) walk(root, dir string, skip fs.FileInfo, found func(source), fail func(string, error)) {
-	folder := filepath.Join(root, dir)
-	entries, err := os.ReadDir(folder)
-	if err != nil {
-		fail(folder, fileerr.In(folder, err))
-		return
-	}
-	for _, entry := range entries {
-		path := filepath.Join(folder, entry.Name())
-		if strings.HasPrefix(entry.Name(), ".") {
-			continue
-		}
-		if entry.IsDir() {
-			if info, err := entry.Info(); err != nil || skip == nil || !os.SameFile(info, skip) {
-				k.walk(root, filepath.Join(dir, entry.Name()), skip, found, fail)
-			}
-			continue
-		}
-		if !slices.Contains(k.endings, strings.ToLower(filepath.Ext(path))) {
-			continue
-		}
-		info, err := os.Stat(path)
-		if err != nil {
-			fail(path, fileerr.In(path, err))
-		} else if info.Mode().IsRegular() {
-			found(source{path, dir})
-		}
-	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -105,15 +104,34 @@ func (f *enrollFlags) run(cmd *cobra.Command) error {
 		}
 	}
 	r := enrollReport{Output: f.output, Sources: found.files}
-	var voice *facodec.Voice
-	if info, err := os.Stat(f.output); err == nil && !info.IsDir() && !f.force {
-		if voice, err = facodec.LoadVoice(f.output); err != nil {
-			return fmt.Errorf("%w; --force overwrites it", err)
+	codec, notices, err := f.open(cmd, timbreOnly...)
+	if err != nil {
+		return err
+	}
+	defer codec.Close()
+	start := time.Now()
+	voice, err := enroll(cmd, codec, show, found.files)
+	if err != nil {
+		return err
+	}
+	for _, warning := range voice.Warnings {
+		show.warning("%v", warning)
+	}
+	if exists(f.output) && !f.force {
+		if err := f.checkKept(voice); err != nil {
+			return err
 		}
 		r.Kept = true
 		show.info("%s: exists and is kept; --force overwrites it", f.output)
-	} else if voice, err = f.enroll(cmd, show, found.files, &r); err != nil {
-		return err
+	} else {
+		if err := voice.Save(f.output); err != nil {
+			return err
+		}
+		r.Elapsed = round(time.Since(start).Seconds())
+		for _, text := range notices {
+			show.notice("%s", text)
+		}
+		show.info("%s: the voice of %.2f s of audio in %s", f.output, voice.Seconds, count(len(found.files), "file"))
 	}
 	r.Seconds, r.Values, r.Model = round(voice.Seconds), len(voice.Timbre), voice.Model.String()
 	if f.json {
@@ -122,26 +140,18 @@ func (f *enrollFlags) run(cmd *cobra.Command) error {
 	return nil
 }
 
-func (f *enrollFlags) enroll(cmd *cobra.Command, show *display, files []string, r *enrollReport) (*facodec.Voice, error) {
-	codec, notices, err := f.open(cmd, timbreOnly...)
-	if err != nil {
-		return nil, err
+// checkKept refuses a file that is there and is not the voice.
+func (f *enrollFlags) checkKept(voice *facodec.Voice) error {
+	was, err := facodec.LoadVoice(f.output)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w; --force overwrites it", err)
+	case was.Model != voice.Model:
+		return fmt.Errorf("%s: was made with other weights; --force overwrites it, or give another -o", f.output)
+	case was.Seconds != voice.Seconds || distance(voice.Timbre, was.Timbre) > sameTimbre:
+		return fmt.Errorf("%s: was made of other recordings; --force overwrites it, or give another -o", f.output)
 	}
-	defer codec.Close()
-	start := time.Now()
-	voice, err := enroll(cmd, codec, show, files)
-	if err != nil {
-		return nil, err
-	}
-	if err := voice.Save(f.output); err != nil {
-		return nil, err
-	}
-	r.Elapsed = round(time.Since(start).Seconds())
-	for _, text := range notices {
-		show.notice("%s", text)
-	}
-	show.info("%s: the voice of %.2f s of audio in %s", f.output, voice.Seconds, count(len(files), "file"))
-	return voice, nil
+	return nil
 }
 
 // timbreOnly opens a codec for voices alone, a small part of it.

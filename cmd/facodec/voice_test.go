@@ -53,8 +53,14 @@ func TestVoiceIsKeptAsItWas(t *testing.T) {
 	voice := filepath.Join(dir, "a.voice")
 	enrolled(t, voice, clip("it.flac"))
 	before := string(read(t, voice))
-	if r := enrolled(t, voice, clip("fr.flac")); !r.Kept || string(read(t, voice)) != before {
+	if r := enrolled(t, voice, clip("it.flac")); !r.Kept || string(read(t, voice)) != before {
 		t.Errorf("the voice was replaced: %+v", r)
+	}
+	args := []string{"voice", "enroll", "--source", clip("fr.flac"), "-o", voice, "--checkpoint-path"}
+	fail(t, "was made of other recordings; --force", append(args, fixture("small.safetensors"))...)
+	fail(t, "nowhere.pth", append(args, "nowhere.pth")...)
+	if string(read(t, voice)) != before {
+		t.Error("the voice was replaced")
 	}
 	succeed(t, "voice", "enroll", "--source", clip("fr.flac"), "-o", voice, "--checkpoint-path", fixture("small.pth"), "--force")
 	if string(read(t, voice)) == before {

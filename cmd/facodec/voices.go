@@ -44,11 +44,12 @@ func voiceName(args, files []string) string {
 	return nameOf(files[0])
 }
 
-// timbre returns the voice's timbre, with normalize of clips brought to peak 1.
-func (r references) timbre(ctx context.Context, codec *facodec.Codec, normalize bool) ([]float32, error) {
+// timbre returns the voice's timbre, with normalize of clips brought to peak 1, and what
+// is likely not as it was meant.
+func (r references) timbre(ctx context.Context, codec *facodec.Codec, normalize bool) (timbre []float32, warnings []error, err error) {
 	voice, err := codec.EnrollFiles(ctx, r.files, normalize, nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return voice.Timbre, nil
+	return voice.Timbre, voice.Warnings, nil
 }

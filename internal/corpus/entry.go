@@ -21,6 +21,15 @@ type Entry struct {
 	Seconds float64 `json:"seconds"`
 	Frames  int     `json:"frames"`
 	Settings
+	Source
+}
+
+// A Source is what a recording was when an output was made of it. Entries that earlier
+// versions wrote have none.
+type Source struct {
+	SourceBytes    int64  `json:"source_bytes,omitempty"`
+	SourceSHA256   string `json:"source_sha256,omitempty"`
+	SourceModified int64  `json:"source_modified,omitempty"` // nanoseconds since 1970
 }
 
 // Settings are what outputs that belong together have in common.

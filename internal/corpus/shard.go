@@ -105,4 +105,15 @@ func (s Shard) Name(base, ext string) string {
 	return fmt.Sprintf("%s-%05d-of-%05d%s", base, s.Index, s.Count, ext)
 }
 
+// Sibling says whether a file that Name called is of this shard or of another of the same
+// number.
+func (s Shard) Sibling(name, base, ext string) bool {
+	if s.Count == 1 {
+		return name == base+ext
+	}
+	var other Shard
+	n, err := fmt.Sscanf(name, base+"-%05d-of-%05d"+ext, &other.Index, &other.Count)
+	return n == 2 && err == nil && other.Count == s.Count
+}
+
 func (s Shard) String() string { return fmt.Sprintf("%d/%d", s.Index, s.Count) }

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/internal/fileerr"
 )
 
@@ -23,7 +24,7 @@ import (
 const DefaultSampleRate = 24000
 
 // Endings are the file names that are taken for speech, in upper case too.
-var Endings = []string{".wav", ".mp3", ".opus", ".ogg", ".webm", ".flac", ".m4a"}
+var Endings = audio.Extensions()
 
 // DefaultDuration is what a training clip may last, in seconds.
 var DefaultDuration = [2]float64{1, 25}

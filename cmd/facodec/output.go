@@ -1,0 +1,133 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/facodec-go/facodec/audio"
+)
+
+// outputFlags say how recordings are written.
+type outputFlags struct {
+	sampleFormat string
+	format       string
+	rate         int
+	channels     string // "" where there is no choice
+
+	samples audio.SampleFormat // what sampleFormat says
+}
+
+// outputFormats are the extensions of what --output-format takes.
+var outputFormats = []string{"wav", "flac", "mp3", "opus"}
+
+func (f *outputFlags) add(cmd *cobra.Command, channels bool) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.format, "output-format", "wav", "`format` of the outputs: wav, flac, or through ffmpeg mp3, opus; with -o its extension says it")
+	addFormat(cmd, &f.sampleFormat)
+	flags.IntVar(&f.rate, "output-rate", 0, "sample rate of the outputs in `Hz`, 44100 or 48000 say (default: the codec's)")
+	if channels {
+		flags.StringVar(&f.channels, "channels", "mix", "mix: the mean of a source's channels, one; keep: each by itself, as many as there are")
+	}
+}
+
+// addFormat adds the flag of the commands that write samples.
+func addFormat(cmd *cobra.Command, format *string) {
+	cmd.Flags().StringVar(format, "sample-format", "s16", "s16, s24: integers of 16 or 24 bit, clipping counted; f32: 32-bit floats, nothing lost (WAV only)")
+}
+
+func parseFormat(cmd *cobra.Command, format string) (audio.SampleFormat, error) {
+	f, err := audio.ParseSampleFormat(format)
+	if err != nil {
+		return f, &usageError{cmd.CommandPath(), err}
+	}
+	return f, nil
+}
+
+// addStrict adds the flag of the commands that read recordings.
+func addStrict(cmd *cobra.Command, strict *bool) {
+	cmd.Flags().BoolVar(strict, "strict", false, "refuse recordings that are odd, though all of their sound is there; otherwise a notice tells what is")
+}
+
+// check refuses what needs no file to be seen wrong; output is what -o names, "" for
+// none.
+func (f *outputFlags) check(cmd *cobra.Command, output string) (err error) {
+	usage := func(format string, args ...any) error {
+		return &usageError{cmd.CommandPath(), fmt.Errorf(format, args...)}
+	}
+	if f.samples, err = parseFormat(cmd, f.sampleFormat); err != nil {
+		return err
+	}
+	if !slices.Contains(outputFormats, f.format) {
+		return usage("--output-format: %q is not one of %s", f.format, strings.Join(outputFormats, ", "))
+	}
+	if output != "" && cmd.Flags().Changed("output-format") {
+		return usage("--output-format and -o: the file extension of -o sets the format")
+	}
+	if f.channels != "" && f.channels != "mix" && f.channels != "keep" {
+		return usage("--channels: %q is not mix or keep", f.channels)
+	}
+	if cmd.Flags().Changed("output-rate") && (f.rate < audio.MinRate || f.rate > audio.MaxRate) {
+		return usage("--output-rate: %d Hz; rates from %d to %d Hz are written", f.rate, audio.MinRate, audio.MaxRate)
+	}
+	if output == dash && f.rate != 0 {
+		return usage("--output-rate with -o -: a pipe is written at the codec's rate")
+	}
+	return nil
+}
+
+// extension is that of outputs below --output-dir, with its dot.
+func (f *outputFlags) extension() string { return "." + f.format }
+
+func (f *outputFlags) keepChannels() bool { return f.channels == "keep" }
+
+// probe says before any work what keeps outputs such as path from being written at all:
+// ffmpeg that is missing, a rate that the format does not have.
+func (f *outputFlags) probe(rate int, path string) error {
+	if path == dash {
+		return nil
+	}
+	dir, err := os.MkdirTemp("", "facodec-")
+	if err != nil {
+		return nil // the outputs will tell
+	}
+	defer os.RemoveAll(dir)
+	probe := filepath.Join(dir, "output"+filepath.Ext(path))
+	w, err := audio.CreateWith(probe, audio.WriteOptions{Rate: rate, FileRate: f.rate, Format: f.samples})
+	if err != nil {
+		if inner := errors.Unwrap(err); inner != nil { // without the name of the probe
+			err = inner
+		}
+		return err
+	}
+	w.Discard()
+	return nil
+}
+
+// options returns the flags that change what is written, as they are given.
+func (f *outputFlags) options(more ...string) string {
+	list := slices.Clone(more)
+	if f.samples != audio.S16 {
+		list = append(list, "--sample-format "+f.samples.String())
+	}
+	if f.rate != 0 {
+		list = append(list, fmt.Sprintf("--output-rate %d", f.rate))
+	}
+	if f.keepChannels() {
+		list = append(list, "--channels keep")
+	}
+	return strings.Join(slices.DeleteFunc(list, func(s string) bool { return s == "" }), " ")
+}
+
+// given is flag if it is set.
+func given(set bool, flag string) string {
+	if set {
+		return flag
+	}
+	return ""
+}

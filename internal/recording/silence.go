@@ -1,0 +1,44 @@
+package recording
+
+import (
+	"context"
+	"math"
+)
+
+// SilentPeak is the peak, of full scale 1, below which nothing of speech is heard: -60
+// dB.
+const SilentPeak = 1e-3
+
+// cancelled is the part of the level that the mean of channels that have nothing to do
+// with each other would have, below which channels cancel: -14 dB.
+const cancelled = 0.2
+
+// Cancels says whether the channels of a recording cancel each other in their mean, and
+// which is the loudest, counted from 1. It reads the file.
+func Cancels(ctx context.Context, path string, rate int) (loudest int, cancels bool, err error) {
+	r, err := Open(ctx, path, Options{Rate: rate, KeepChannels: true})
+	if err != nil || r.Channels < 2 {
+		return 1, false, err
+	}
+	energies := make([]float64, r.Channels)
+	mean := 0.0
+	_, err = r.Read(ctx, func(samples []float32) error {
+		for ; len(samples) > 0; samples = samples[r.Channels:] {
+			sum := 0.0
+			for i, x := range samples[:r.Channels] {
+				energies[i] += float64(x) * float64(x)
+				sum += float64(x)
+			}
+			mean += sum * sum
+		}
+		return nil
+	})
+	all := 0.0
+	for i, e := range energies {
+		all += e
+		if e > energies[loudest] {
+			loudest = i
+		}
+	}
+	return loudest + 1, math.Sqrt(mean) < cancelled*math.Sqrt(all), err
+}
