@@ -32,9 +32,9 @@ with; another decoder, for example a fine-tuned one, gives a warning.
 
 Output is DIR/<name>.wav, or for a single source the file that -o names, whose
 extension sets the format; --output-format and --output-rate change it, as in
-reconstruct. A source called - is standard input, and -o - is standard output. For a folder, all .fac
-files in it are decoded, and its structure is kept below DIR. The whole file is checked
-before it is decoded. Standard input is kept in memory up to its end, 600 bytes per
+reconstruct. A source called - is standard input, and -o - is standard output. For a
+folder, all .fac files in it are decoded, and its structure is kept below DIR. The whole
+file is checked before it is decoded. Standard input is kept in memory up to its end, 600 bytes per
 second of audio, because the timbre is stored there.
 
 --reference decodes in another voice, as convert does: prosody and content of the file

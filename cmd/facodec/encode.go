@@ -31,7 +31,7 @@ the recording is read, 0.8 seconds at a time, in constant memory.
 A compressed file can be decoded by a codec with the same quantizer: by the same
 checkpoint, or by one whose decoder was fine-tuned. docs/fac.md describes the format.
 Existing outputs are kept if they are what would be written, judged by their header,
-length, timbre and first second; any other is an error, and --force overwrites them all.
+length, timbre and first 0.8 seconds; any other is an error, and --force overwrites them all.
 A source that fails is reported, the others are still processed, and the exit code is 2.`,
 		Example: `  facodec weights random try.safetensors
   facodec encode testdata/speech/en.flac -o en.fac --checkpoint-path try.safetensors

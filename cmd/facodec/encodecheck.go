@@ -17,7 +17,7 @@ import (
 // How much a timbre, and how many of the first codes, may differ between two machines:
 // results agree to the bit on one alone.
 const (
-	sameTimbre = 1e-3 // relative RMS
+	sameTimbre = 2e-5 // relative RMS, as golden numbers are compared
 	sameCodes  = 0.9
 )
 

@@ -206,6 +206,7 @@ func (f *plotFlags) recordings(cmd *cobra.Command, show *display, sources []sour
 	for i, s := range sources {
 		base := filepath.Base(s.path)
 		options.Progress = func(seconds float64) { show.progress(before+seconds, total, base) }
+		at := recording.IdentityOf(s.path)
 		r, err := scope.Measure(ctx, s.path, base, options)
 		if err != nil {
 			return nil, err
@@ -213,7 +214,10 @@ func (f *plotFlags) recordings(cmd *cobra.Command, show *display, sources []sour
 		before += r.Seconds()
 		switch {
 		case codec != nil:
-			if r.Codes, err = encodeForPlot(ctx, codec, s.path, f.to); err != nil {
+			if r.Codes, err = encodeForPlot(ctx, codec, s.path, f.to); err == nil {
+				err = at.Check()
+			}
+			if err != nil {
 				return nil, err
 			}
 		case codes != nil:

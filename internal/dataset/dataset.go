@@ -136,6 +136,7 @@ type Stats struct {
 	Used         int            // with at least one clip
 	Decoded      int            // by this Scan; what the index knew was not
 	Skipped      map[Reason]int // files, by reason
+	PassedOver   map[string]int // files without one of Endings, by extension
 	SilentPieces int            // of used files, left out
 	Seconds      float64        // of all clips
 	Longest      float64        // of all files that could be decoded, in seconds
@@ -212,7 +213,8 @@ func Scan(ctx context.Context, o Options) (*Set, error) {
 		return nil, fmt.Errorf("dataset %s: is a file; want a folder of speech", o.Root)
 	}
 	notify := &notifier{report: o.Report, told: map[string]bool{}}
-	found, err := walk(ctx, o.Root, notify.tell)
+	passed := map[string]int{}
+	found, err := walk(ctx, o.Root, notify.tell, passed)
 	if err != nil {
 		return nil, fmt.Errorf("dataset %s: %w", o.Root, err)
 	}
@@ -225,7 +227,7 @@ func Scan(ctx context.Context, o Options) (*Set, error) {
 	}
 	set := &Set{root: o.Root, rate: lim.rate, notify: notify, memory: newMemory(o.CacheBytes)}
 	set.store = newStore(o.CacheDir, o.StoreBytes, lim.rate, entries, notify.tell)
-	set.Stats.Decoded = decoded
+	set.Stats.Decoded, set.Stats.PassedOver = decoded, passed
 	held := o.HeldOut
 	if held == (HeldOut{}) {
 		held = DefaultHeldOut

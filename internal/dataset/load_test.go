@@ -31,7 +31,7 @@ func TestReadRangeIsAPartOfTheWhole(t *testing.T) {
 		must(t, w.Commit())
 		must(t, os.Rename(filepath.Join(root, "x"), filepath.Join(root, "other", fmt.Sprint(rate, ".wav"))))
 	}
-	files, err := walk(context.Background(), root, func(path, reason string) { t.Error(path, reason) })
+	files, err := walk(context.Background(), root, func(path, reason string) { t.Error(path, reason) }, map[string]int{})
 	must(t, err)
 	if len(files) != 18 {
 		t.Fatalf("%d files", len(files))

@@ -147,7 +147,7 @@ func TestScanErrors(t *testing.T) {
 		{root: "", parts: []string{"no folder is named"}},
 		{root: "missing", is: fs.ErrNotExist, parts: []string{"missing: no such folder"}},
 		{root: "file.wav", parts: []string{"file.wav: is a file"}},
-		{root: "empty", is: ErrEmpty, parts: []string{"empty: no speech files", ".wav .mp3 .opus .ogg .webm .flac .m4a"}},
+		{root: "empty", is: ErrEmpty, parts: []string{"empty: no speech files", "looked for .wav .wave"}},
 		{root: "short", is: ErrNothingUsable, parts: []string{"all 2 files are shorter than 1 s", "longest lasts 0.75 s", "lower the first number of duration_range"}},
 		{root: "bad", is: ErrNothingUsable, parts: []string{"in 2 files: 1 silent, 1 broken", "the first: c.wav: silent"}},
 		{root: "mixed", is: ErrNothingUsable, parts: []string{"1 too short, 1 broken", "under 1 s: lower the first number of duration_range", "the first: d.wav: no audio"}},

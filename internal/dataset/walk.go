@@ -34,20 +34,21 @@ type link struct {
 // however many links lead to it: the same speech on both sides of the validation
 // split would flatter it, and a loop would never end.
 type walker struct {
-	root  string
-	real  string // root without links
-	tell  func(path, reason string)
-	ctx   context.Context
-	dirs  map[string]bool // by their path without links
-	files map[string]bool
-	found []found
-	links []link
+	root   string
+	real   string // root without links
+	tell   func(path, reason string)
+	ctx    context.Context
+	passed map[string]int
+	dirs   map[string]bool // by their path without links
+	files  map[string]bool
+	found  []found
+	links  []link
 }
 
 // walk lists the files below root that have one of Endings, in order of their
-// paths. Names that begin with a dot are passed over. A folder that cannot be
+// paths, and counts the others in passed, by extension. Names that begin with a dot are passed over. A folder that cannot be
 // read is told and passed over, unless it is root.
-func walk(ctx context.Context, root string, tell func(path, reason string)) ([]found, error) {
+func walk(ctx context.Context, root string, tell func(path, reason string), passed map[string]int) ([]found, error) {
 	real, err := filepath.EvalSymlinks(root)
 	if err == nil {
 		real, err = filepath.Abs(real)
@@ -55,7 +56,7 @@ func walk(ctx context.Context, root string, tell func(path, reason string)) ([]f
 	if err != nil {
 		return nil, fileerr.Cause(err)
 	}
-	w := &walker{root: root, real: real, tell: tell, ctx: ctx, dirs: map[string]bool{}, files: map[string]bool{}}
+	w := &walker{root: root, real: real, tell: tell, ctx: ctx, passed: passed, dirs: map[string]bool{}, files: map[string]bool{}}
 	if err := w.dir(".", real); err != nil {
 		return nil, err
 	}
@@ -107,6 +108,8 @@ func (w *walker) dir(rel, real string) error {
 			w.link(at, below)
 		case isSpeech(name):
 			w.file(at, below)
+		default:
+			w.passed[strings.ToLower(path.Ext(name))]++
 		}
 	}
 	return nil

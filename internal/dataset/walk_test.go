@@ -19,7 +19,7 @@ func touch(t *testing.T, files ...string) {
 
 func walked(t *testing.T, root string, tell func(path, reason string)) []string {
 	t.Helper()
-	files, err := walk(context.Background(), root, tell)
+	files, err := walk(context.Background(), root, tell, map[string]int{})
 	must(t, err)
 	var paths []string
 	for _, f := range files {
@@ -35,7 +35,7 @@ func TestWalkFindsSpeechInOrder(t *testing.T) {
 	root := t.TempDir()
 	for _, name := range []string{
 		"b.wav", "a/z/deep.FLAC", "a.Mp3", "a/x.opus", "a b/é.ogg", "c/1.webm", "c/2.m4a",
-		".hidden.wav", ".git/x.wav", "c/.x.flac", "c/notes.txt", "c/wav", "c/x.wav.txt", "c/3.aiff",
+		".hidden.wav", ".git/x.wav", "c/.x.flac", "c/notes.txt", "c/wav", "c/x.wav.txt", "c/3.doc",
 	} {
 		touch(t, filepath.Join(root, name))
 	}
@@ -87,5 +87,20 @@ func TestWalkTakesEachFileOnce(t *testing.T) {
 	must(t, os.Symlink(root, filepath.Join(base, "link")))
 	if got := walked(t, filepath.Join(base, "link"), func(string, string) {}); !slices.Equal(got, want) {
 		t.Errorf("through a link %q, want %q", got, want)
+	}
+}
+
+// TestPassedOver: what is no speech is counted by extension.
+func TestPassedOver(t *testing.T) {
+	root := t.TempDir()
+	for _, name := range []string{"a.wav", "b.txt", "c.TXT", "README", ".hidden", "d.mp4"} {
+		if err := os.WriteFile(filepath.Join(root, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	passed := map[string]int{}
+	files, err := walk(t.Context(), root, func(path, reason string) { t.Error(path, reason) }, passed)
+	if err != nil || len(files) != 2 || len(passed) != 2 || passed[".txt"] != 2 || passed[""] != 1 {
+		t.Errorf("found %v, passed over %v, %v", files, passed, err)
 	}
 }

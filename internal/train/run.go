@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -165,6 +166,9 @@ func (r *run) scan(ctx context.Context) error {
 		time.Duration(s.Seconds*float64(time.Second)).Round(time.Second), len(set.Train), len(set.Valid))
 	for _, reason := range slices.Sorted(maps.Keys(s.Skipped)) {
 		r.Report("left out: %d %s", s.Skipped[reason], reason)
+	}
+	for _, extension := range slices.Sorted(maps.Keys(s.PassedOver)) {
+		r.Report("passed over: %d %s", s.PassedOver[extension], cmp.Or(extension, "without extension"))
 	}
 	if set.Note != "" {
 		r.Report("%s", set.Note)
