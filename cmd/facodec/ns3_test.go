@@ -43,6 +43,11 @@ func TestNS3Commands(t *testing.T) {
 	failWith(t, 2, "another quantizer", "decode", in("v1.fac"), "-o", in("x.wav"), "--checkpoint-path", folder, "--version", "v2")
 	fail(t, "give v1 or v2", "reconstruct", "--source", source, "--output-dir", out, "--checkpoint-path", folder, "--version", "3")
 
+	for _, path := range []string{folder, filepath.Join(folder, "ns3_facodec_decoder.bin"), "random-ns3"} {
+		const want = "NaturalSpeech 3 family, which only runs here"
+		fail(t, want, "train-redecoder", "--codec", path, "--dataset", t.TempDir(), "--log-dir", in("runs"))
+		fail(t, want, "train", "--preset", "tiny", "--init", path, "--dataset", t.TempDir(), "--log-dir", in("runs"))
+	}
 	text := succeed(t, "info", folder).stdout
 	for _, want := range []string{"NaturalSpeech 3 FACodec v1", "16000 Hz", "329.812 ms behind", "350 ms behind", "timbre at the end", "Apache-2.0", "ns3_decoder predictors", "of an artificial voice"} {
 		if !strings.Contains(text, want) {

@@ -92,6 +92,9 @@ func (f *trainRedecoderFlags) openCodec(cmd *cobra.Command) (*train.FrozenCodec,
 	if err != nil {
 		return nil, nil, err
 	}
+	if err := refuseNS3(path); err != nil {
+		return nil, nil, err
+	}
 	file, err := weights.Open(path)
 	if err != nil {
 		return nil, nil, err

@@ -82,6 +82,11 @@ func (f *runFlags) start(cmd *cobra.Command, c *config.Config, codec *train.Froz
 	if c.Dataset == "" {
 		return &usageError{cmd.CommandPath(), errors.New("no --dataset: name a folder of speech")}
 	}
+	if f.init != "" {
+		if err := refuseNS3(f.init); err != nil {
+			return err
+		}
+	}
 	d := newDisplay(cmd.ErrOrStderr(), f.quiet)
 	for _, key := range c.Unused() {
 		d.notice("%s has no effect", key)
