@@ -18,7 +18,7 @@ import (
 // samples reads an item whole.
 func samples(t *testing.T, it Item, rate int) []float32 {
 	t.Helper()
-	r, err := it.Open(context.Background(), rate)
+	r, err := it.Open(context.Background(), audio.Options{Rate: rate})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +181,7 @@ func TestSegments(t *testing.T) {
 	if n := len(samples(t, items[2], 0)); n != 6400 {
 		t.Errorf("%d samples", n)
 	}
-	r, err := Item{file: "testdata/wav/en_0.flac", segment: segment{start: 1, length: 1}}.Open(t.Context(), 0)
+	r, err := Item{file: "testdata/wav/en_0.flac", segment: segment{start: 1, length: 1}}.Open(t.Context(), audio.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/facodec-go/facodec/audio"
 )
 
 func write(t *testing.T, name string, data []byte) string {
@@ -134,7 +136,7 @@ func TestFaults(t *testing.T) {
 	// A row without sound, and one with what is no sound.
 	items, _ := collect(t, s, "testdata/pages.parquet", write(t, "a.tar", archive(t, "no sound", "x.wav")))
 	for i, want := range map[int]string{5: "testdata/pages.parquet: pages-00000005: the row has no bytes of sound", 6: "a.tar: x: "} {
-		if r, err := items[i].Open(context.Background(), 0); err == nil || !strings.Contains(err.Error(), want) {
+		if r, err := items[i].Open(context.Background(), audio.Options{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, %v, want %s", r, err, want)
 		}
 	}
@@ -149,7 +151,7 @@ func TestChanged(t *testing.T) {
 	if err := os.WriteFile(path, archive(t, "xyz", "b.wav", "c.wav"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := before[0].Open(context.Background(), 0); err == nil || !strings.Contains(err.Error(), "has changed") {
+	if _, err := before[0].Open(context.Background(), audio.Options{}); err == nil || !strings.Contains(err.Error(), "has changed") {
 		t.Error(err)
 	}
 	if items, _ := collect(t, New(o), path); describe(items) != "b= c=" {

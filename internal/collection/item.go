@@ -3,12 +3,17 @@ package collection
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"math"
+	"os"
+	"strings"
 
 	"github.com/facodec-go/facodec/audio"
+	"github.com/facodec-go/facodec/internal/fileerr"
 )
 
 // An Item is a recording of a collection, or a segment of one.
@@ -79,14 +84,14 @@ type Reader struct {
 // recording: as in Kaldi (extract-segments --max-overshoot).
 const maxOvershoot = 0.5
 
-// Open opens the item at a rate in Hz, 0 for its own. A segment is as if it were a file
+// Open opens the item at o.Rate, 0 for its own, mono whatever o says. A segment is as if it were a file
 // of its own: samples are counted at the recording's rate, and what lies around has no
 // part in resampling. Errors name the item.
-func (it Item) Open(ctx context.Context, rate int) (*Reader, error) {
+func (it Item) Open(ctx context.Context, o audio.Options) (*Reader, error) {
 	r := &Reader{name: it.String(), segment: it.segment, cut: it.segment != segment{}}
-	o := audio.Options{Rate: rate}
-	if r.cut {
-		o = audio.Options{KeepChannels: it.segment.channel > 0}
+	rate := o.Rate
+	if o.KeepChannels = it.segment.channel > 0; r.cut {
+		o.Rate = 0
 	}
 	var err error
 	switch {
@@ -142,6 +147,9 @@ func (r *Reader) begin(rate int) error {
 
 // Info returns what the recording is, of which the item may be a segment.
 func (r *Reader) Info() audio.Info { return r.in.Info() }
+
+// Channels is 1.
+func (r *Reader) Channels() int { return 1 }
 
 // Notices are what is odd about the recording, see audio.Reader.Notices.
 func (r *Reader) Notices() []string { return r.in.Notices() }
@@ -204,6 +212,50 @@ func (r *Reader) mono(n int) []float32 {
 		r.raw[i] = r.raw[i*channels+r.segment.channel-1]
 	}
 	return r.raw[:n/channels]
+}
+
+// Source tells of what the item is read: the size and the time, in nanoseconds since
+// 1970, of its file or shard, and the SHA-256 of its bytes as they are encoded. That of a
+// segment is of its recording's path, size and time and of its place, since a recording
+// may have thousands.
+func (it Item) Source() (size, modTime int64, sum string, err error) {
+	hash := sha256.New()
+	var in io.Reader
+	switch {
+	case it.shard == nil:
+		f, err := os.Open(it.file)
+		if err != nil {
+			return 0, 0, "", fileerr.Read(it.file, err)
+		}
+		defer f.Close()
+		info, err := f.Stat()
+		if err != nil {
+			return 0, 0, "", fileerr.Read(it.file, err)
+		}
+		size, modTime = info.Size(), info.ModTime().UnixNano()
+		if in = f; it.segment != (segment{}) {
+			in = strings.NewReader(fmt.Sprint(it.file, size, modTime, it.segment))
+		}
+	case it.shard.kind == Tar:
+		f, err := it.shard.open()
+		if err != nil {
+			return 0, 0, "", fileerr.Read(it.shard.path, err)
+		}
+		defer f.Close()
+		size, modTime = it.shard.size, it.shard.modTime
+		in = io.NewSectionReader(f, it.offset, it.size)
+	default:
+		data, err := it.set.tables.read(it.shard, it.offset)
+		if err != nil {
+			return 0, 0, "", fmt.Errorf("%s: %w", it, err)
+		}
+		size, modTime = it.shard.size, it.shard.modTime
+		in = bytes.NewReader(data)
+	}
+	if _, err := io.Copy(hash, in); err != nil {
+		return 0, 0, "", fileerr.Read(it.String(), err)
+	}
+	return size, modTime, hex.EncodeToString(hash.Sum(nil)), nil
 }
 
 // Close closes the item.

@@ -25,6 +25,8 @@ type Options struct {
 	Normalize bool
 	// Strict takes for an error what is odd about a file (audio.Options).
 	Strict bool
+	// Opener, if not nil, opens the recording, which is then no file (recording.Options).
+	Opener recording.Opener
 	// Progress, if not nil, is called regularly with the seconds done.
 	Progress func(seconds float64)
 }
@@ -107,7 +109,7 @@ type utterance struct {
 func measure(ctx context.Context, c *facodec.Codec, source string, o Options) (*utterance, error) {
 	u := &utterance{codec: c, options: o, start: time.Now()}
 	var err error
-	if u.in, err = recording.Open(ctx, source, recording.Options{Rate: c.SampleRate(), Normalize: o.Normalize, Strict: o.Strict}); err != nil {
+	if u.in, err = recording.Open(ctx, source, recording.Options{Rate: c.SampleRate(), Normalize: o.Normalize, Strict: o.Strict, Opener: o.Opener}); err != nil {
 		return nil, err
 	}
 	v := c.NewVoiceEncoder()

@@ -16,6 +16,21 @@ type Options struct {
 	Normalize    bool // brought to peak 1
 	KeepChannels bool // all channels, interleaved, and not their mean
 	Strict       bool // what is odd about the file is an error (audio.Options)
+	// Opener, if not nil, opens a recording that is no file of its own: one in a shard, a
+	// segment. Its path is only what it is called.
+	Opener Opener
+}
+
+// An Opener opens a recording, as often as it is called.
+type Opener func(ctx context.Context, o audio.Options) (Reader, error)
+
+// A Reader reads the samples of a recording, see audio.Reader.
+type Reader interface {
+	Read(dst []float32) (int, error)
+	Channels() int
+	Info() audio.Info
+	Notices() []string
+	Close() error
 }
 
 // A Recording is an audio file that is read as often as is needed.
@@ -32,7 +47,10 @@ type Recording struct {
 // and of the mean over channels, channels that cancel out do not. To find it takes a
 // reading of its own.
 func Open(ctx context.Context, path string, o Options) (Recording, error) {
-	r := Recording{Path: path, Gain: 1, Channels: 1, options: o, at: IdentityOf(path)}
+	r := Recording{Path: path, Gain: 1, Channels: 1, options: o}
+	if o.Opener == nil {
+		r.at = IdentityOf(path)
+	}
 	if o.KeepChannels {
 		in, err := r.open(ctx)
 		if err != nil {
@@ -53,8 +71,12 @@ func Open(ctx context.Context, path string, o Options) (Recording, error) {
 	return r, err
 }
 
-func (r Recording) open(ctx context.Context) (*audio.Reader, error) {
-	return audio.OpenWith(ctx, r.Path, audio.Options{Rate: r.options.Rate, KeepChannels: r.options.KeepChannels, Strict: r.options.Strict})
+func (r Recording) open(ctx context.Context) (Reader, error) {
+	o := audio.Options{Rate: r.options.Rate, KeepChannels: r.options.KeepChannels, Strict: r.options.Strict}
+	if r.options.Opener != nil {
+		return r.options.Opener(ctx, o)
+	}
+	return audio.OpenWith(ctx, r.Path, o)
 }
 
 // A Result is what is known of a recording that was read.
@@ -94,7 +116,7 @@ const pieceSamples = 64 * 300
 var ErrStop = errors.New("enough was read")
 
 // ReadFrom calls take with what is left of in, in pieces.
-func ReadFrom(ctx context.Context, in *audio.Reader, take func([]float32) error) error {
+func ReadFrom(ctx context.Context, in Reader, take func([]float32) error) error {
 	piece := make([]float32, pieceSamples*in.Channels())
 	for {
 		n, err := readFull(in, piece)
@@ -118,7 +140,7 @@ func ReadFrom(ctx context.Context, in *audio.Reader, take func([]float32) error)
 }
 
 // readFull fills dst, or returns the error that kept it from that.
-func readFull(in *audio.Reader, dst []float32) (n int, err error) {
+func readFull(in Reader, dst []float32) (n int, err error) {
 	for n < len(dst) && err == nil {
 		var m int
 		m, err = in.Read(dst[n:])
