@@ -35,6 +35,8 @@ type batch struct {
 
 	find func(passed passedOver, fail func(source string, err error)) []source
 	plan func(sources []source) ([]job, error)
+	// badShare is how much of a corpus may be bad before the command ends early.
+	badShare float64
 	// piped says that standard input or output is part of the work.
 	piped bool
 }
@@ -67,7 +69,9 @@ func (b *batch) run(cmd *cobra.Command) error {
 	show := newDisplay(cmd.ErrOrStderr(), b.quiet)
 	r := &report{Command: cmd.Name()}
 	unwritten := false
+	bad := tally{share: b.badShare}
 	fail := func(source string, err error) {
+		bad.fault(err, false)
 		unwritten = unwritten || isOutputs(err)
 		r.fail(source, err)
 		show.failure(err)
@@ -80,7 +84,17 @@ func (b *batch) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	err = b.work(cmd, jobs, show, r, fail)
+	for _, j := range jobs {
+		if j.corpus {
+			bad.total++
+		}
+	}
+	if tooMany := bad.tooMany(); tooMany != nil {
+		show.failure(tooMany)
+		jobs = nil
+	} else {
+		err = b.work(cmd, jobs, show, r, &bad, fail)
+	}
 	r.Interrupted = errors.Is(err, context.Canceled)
 	if err != nil && !r.Interrupted {
 		return err
@@ -158,7 +172,7 @@ func (b *batch) files(cmd *cobra.Command, jobs int) int {
 }
 
 // work does the jobs. Its error is one that concerns them all.
-func (b *batch) work(cmd *cobra.Command, jobs []job, show *display, r *report, fail func(string, error)) error {
+func (b *batch) work(cmd *cobra.Command, jobs []job, show *display, r *report, bad *tally, fail func(string, error)) error {
 	ctx := cmd.Context()
 	var made folders
 	defer made.removeEmpty()
@@ -203,6 +217,11 @@ func (b *batch) work(cmd *cobra.Command, jobs []job, show *display, r *report, f
 		}
 		if o.err != nil {
 			fail(j.source, o.err)
+			bad.fault(o.err, j.corpus)
+			if tooMany := bad.tooMany(); tooMany != nil {
+				show.failure(tooMany)
+				break
+			}
 			continue
 		}
 		if w.record != nil {

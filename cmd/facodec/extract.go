@@ -17,6 +17,7 @@ type extractFlags struct {
 	what      string
 	format    string
 	shard     string
+	maxBad    float64
 	normalize bool
 	strict    bool
 }
@@ -59,6 +60,14 @@ Kubernetes Indexed Jobs (JOB_COMPLETION_INDEX of JOB_COMPLETIONS) and Slurm arra
 (SLURM_ARRAY_TASK_ID) need no flag. Each shard has a manifest-00003-of-00016.jsonl
 and codes-00003-of-00016.jsonl of its own.
 
+A source may also be a corpus as it is kept elsewhere: WebDataset shards (.tar; shards
+may be named shard-{000000..000999}.tar or 'shard-*.tar'), Parquet tables with an Audio
+column (.parquet), Lhotse recordings or cuts (.jsonl, .jsonl.gz), Kaldi's wav.scp with the
+segments beside it, or a list of files, one path a line (@list.txt). Nothing is unpacked;
+where the items lie is kept in DIR/shard-index. Outputs are named after the keys of the
+corpus. --shard divides such a corpus by its shards. A shard that is cut, a broken line or
+an item without sound is named, counted and skipped.
+
 With many recordings each thread processes one. One that fails is reported, the others
 are still processed, and the exit code is 2.`,
 		Example: `  facodec extract --source testdata/speech --output-dir codes --checkpoint-path random
@@ -75,6 +84,7 @@ are still processed, and the exit code is 2.`,
 	f.StringVar(&flags.format, "format", "npz", "npz, safetensors: a `file` for each recording; jsonl: a line for each")
 	f.StringVar(&flags.what, "what", "codes,timbre", "arrays to write: `list` of codes, timbre, quantized, and float16")
 	f.StringVar(&flags.shard, "shard", "", "`I/N`: do part I of N of the recordings, counted from 0 (default: that of Kubernetes or Slurm, or all)")
+	f.Float64Var(&flags.maxBad, "max-bad", 5, "`percent` of the items of shards, manifests and lists that may be bad; more, and more than one, end the run early")
 	addNormalize(cmd, &flags.normalize)
 	addStrict(cmd, &flags.strict)
 	return cmd
@@ -96,16 +106,22 @@ func (f *extractFlags) run(cmd *cobra.Command) error {
 		return usage(errors.New("--what: quantized frames are 1 MB for each second of sound, too much for lines of text; give --format npz or safetensors"))
 	}
 	x := &extraction{extractFlags: f, arrays: what}
+	if !(f.maxBad >= 0 && f.maxBad <= 100) {
+		return usage(fmt.Errorf("--max-bad: %g is no percentage", f.maxBad))
+	}
 	if err := x.chooseShard(cmd); err != nil {
 		return usage(err)
 	}
 	b := batch{
 		batchFlags: &f.batchFlags,
-		find:       x.find,
-		plan:       x.plan,
-		open:       func(context.Context) (worker, error) { return x.open(cmd) },
-		together:   true,
-		oneOutput:  f.format == "jsonl",
+		find: func(passed passedOver, fail func(string, error)) []source {
+			return x.find(cmd.Context(), passed, fail)
+		},
+		badShare:  f.maxBad / 100,
+		plan:      x.plan,
+		open:      func(context.Context) (worker, error) { return x.open(cmd) },
+		together:  true,
+		oneOutput: f.format == "jsonl",
 	}
 	return b.run(cmd)
 }

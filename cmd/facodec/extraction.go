@@ -14,9 +14,9 @@ import (
 	"github.com/spf13/cobra"
 
 	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/internal/collection"
 	"github.com/facodec-go/facodec/internal/corpus"
 	"github.com/facodec-go/facodec/internal/extract"
-	"github.com/facodec-go/facodec/internal/fileerr"
 	"github.com/facodec-go/facodec/internal/lockfile"
 )
 
@@ -33,6 +33,7 @@ type extraction struct {
 	made     map[string]extracted // by path, until they are recorded in order
 	lock     *lockfile.Lock       // of the manifest; nil where nothing can be written
 	unknown  int                  // of kept, those that no source is known of
+	set      *collection.Set      // that items are read from
 	mu       sync.Mutex
 }
 
@@ -61,9 +62,20 @@ func (x *extraction) chooseShard(cmd *cobra.Command) (err error) {
 	return nil
 }
 
+// indexDir is the folder of the indexes of shards, below that of the outputs.
+const indexDir = "shard-index"
+
 // find leaves out the recordings whose names a manifest cannot hold.
-func (x *extraction) find(passed passedOver, fail func(string, error)) (sources []source) {
-	for _, s := range audioFiles.find(x.sources, x.outputDir, passed, fail) {
+func (x *extraction) find(ctx context.Context, passed passedOver, fail func(string, error)) (sources []source) {
+	x.set = collection.New(collection.Options{IndexDir: filepath.Join(x.outputDir, indexDir)})
+	kind := audioFiles
+	kind.corpora, kind.set, kind.ctx = true, x.set, ctx
+	ours := func(path string, err error) {
+		if !x.elsewhere(err) {
+			fail(path, err)
+		}
+	}
+	for _, s := range kind.find(x.sources, x.outputDir, passed, ours) {
 		if !utf8.ValidString(s.relative()) {
 			fail(s.path, fmt.Errorf("%q: its name is not UTF-8, and the manifest is; rename it", s.path))
 			continue
@@ -83,7 +95,7 @@ func (x *extraction) plan(sources []source) (jobs []job, err error) {
 	}
 	var own []job
 	for _, j := range jobs {
-		if x.part.Holds(j.path) {
+		if x.part.Holds(j.unit()) {
 			own = append(own, j)
 		}
 	}
@@ -96,7 +108,7 @@ func planLines(sources []source, output string) ([]job, error) {
 	var jobs []job
 	byPath := map[string]string{}
 	for _, s := range sources {
-		j := job{source: s.path, output: output, path: s.relative()}
+		j := job{source: s.path, output: output, path: s.relative(), corpus: s.corpus, item: s.item}
 		other, taken := byPath[j.path]
 		if taken && location(other) == location(s.path) {
 			continue // named twice
@@ -193,20 +205,18 @@ func (x *extraction) checkSources(ctx context.Context, kept []job) error {
 			x.unknown++
 			continue
 		}
-		info, err := os.Stat(kept[i].source)
+		size, modTime, err := kept[i].stat()
 		if err != nil {
-			return fileerr.Read(kept[i].source, err)
+			return err
 		}
-		if info.Size() == e.SourceBytes && info.ModTime().UnixNano() == e.SourceModified {
+		if size == e.SourceBytes && modTime == e.SourceModified {
 			continue
 		}
 		sum := ""
-		if info.Size() == e.SourceBytes {
-			of, err := record{}.of(ctx, kept[i].source)
-			if err != nil {
+		if size == e.SourceBytes || kept[i].item != nil { // other items of its shard may have changed
+			if sum, err = kept[i].hash(ctx); err != nil {
 				return err
 			}
-			sum = of.Source
 		}
 		if sum != e.SourceSHA256 {
 			return fmt.Errorf("%s: was extracted of another recording than %s is now; give another --output-dir, or --force to overwrite all",
@@ -216,13 +226,12 @@ func (x *extraction) checkSources(ctx context.Context, kept []job) error {
 	return nil
 }
 
-func sourceOf(ctx context.Context, path string) (corpus.Source, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return corpus.Source{}, fileerr.Read(path, err)
+// of tells of what a job's output is made.
+func (j job) of(ctx context.Context) (of corpus.Source, err error) {
+	if of.SourceBytes, of.SourceModified, err = j.stat(); err == nil {
+		of.SourceSHA256, err = j.hash(ctx)
 	}
-	of, err := record{}.of(ctx, path)
-	return corpus.Source{SourceBytes: of.Bytes, SourceSHA256: of.Source, SourceModified: info.ModTime().UnixNano()}, err
+	return of, err
 }
 
 // takeLock keeps other processes from the files that they would share with this one: those
@@ -270,8 +279,8 @@ func (x *extraction) open(cmd *cobra.Command) (worker, error) {
 			return todo, kept, err
 		},
 		do: func(ctx context.Context, j job, progress func(float64)) (facodec.FileReport, error) {
-			o := extract.Options{What: x.arrays, Normalize: x.normalize, Strict: x.strict, Progress: progress}
-			source, err := sourceOf(ctx, j.source)
+			o := extract.Options{What: x.arrays, Normalize: x.normalize, Strict: x.strict, Progress: progress, Opener: j.opener()}
+			source, err := j.of(ctx)
 			if err != nil {
 				return facodec.FileReport{}, err
 			}
@@ -295,6 +304,7 @@ func (x *extraction) open(cmd *cobra.Command) (worker, error) {
 			if x.lock != nil {
 				x.lock.Release()
 			}
+			x.set.Close()
 			codec.Close()
 		},
 		notices: notices,

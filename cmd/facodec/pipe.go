@@ -87,7 +87,7 @@ func (f *pipeFlags) batch(cmd *cobra.Command, rename func(name string) string, o
 	skip := f.outputDir
 	b.find = func(passed passedOver, fail func(string, error)) []source {
 		if f.sources[0] == dash {
-			return []source{{dash, "."}}
+			return []source{{path: dash, dir: "."}}
 		}
 		return f.kind.find(f.sources, skip, passed, fail)
 	}

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"unicode/utf8"
 
+	"github.com/facodec-go/facodec/internal/collection"
 	"github.com/facodec-go/facodec/internal/fileerr"
 )
 
@@ -21,6 +22,9 @@ type job struct {
 	path           string // of the source below the folder that was named, with slashes
 	shortened      bool   // the output's name, which would be too long
 	comment        string // that the output is to carry
+
+	corpus bool             // see source
+	item   *collection.Item // see source
 }
 
 // maxName is how many bytes the names of files may have on most systems.
@@ -52,7 +56,7 @@ func plan(sources []source, dir string, rename func(name string) string) ([]job,
 	byOutput, bySource := map[string]string{}, map[string]string{}
 	for _, s := range sources {
 		name, shortened := shorten(rename(s.name()))
-		j := job{source: s.path, output: filepath.Join(dir, s.dir, name), path: s.relative(), shortened: shortened}
+		j := job{source: s.path, output: filepath.Join(dir, s.dir, name), path: s.relative(), shortened: shortened, corpus: s.corpus, item: s.item}
 		key := location(j.output)
 		other, taken := byOutput[key]
 		if taken && location(other) == location(s.path) {

@@ -2,15 +2,18 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/facodec-go/facodec/audio"
+	"github.com/facodec-go/facodec/internal/collection"
 	"github.com/facodec-go/facodec/internal/fileerr"
 )
 
@@ -18,14 +21,25 @@ import (
 type source struct {
 	path string
 	dir  string // of the file below the folder that was named; "." for a file
+
+	corpus bool             // named by a list, a shard or a manifest
+	item   *collection.Item // that path names, where it is no file of its own
 }
 
 // name is what outputs are called after.
-func (s source) name() string { return nameOf(s.path) }
+func (s source) name() string {
+	if s.item != nil {
+		return path.Base(s.item.Key)
+	}
+	return nameOf(s.path)
+}
 
 // relative is the path below the folder that was named, with slashes on every
 // system: the same wherever the folder lies.
 func (s source) relative() string {
+	if s.item != nil {
+		return s.item.Key
+	}
 	return filepath.ToSlash(filepath.Join(s.dir, filepath.Base(s.path)))
 }
 
@@ -43,6 +57,10 @@ type sourceKind struct {
 	what       string   // "audio"
 	extensions []string // of the files that are taken from a folder
 	once       bool     // sources are read once, so that they may be pipes
+
+	corpora bool            // shards and manifests are read, too, by set
+	set     *collection.Set // nil for lists of files alone
+	ctx     context.Context // while they are read; nil for none
 }
 
 var audioFiles = sourceKind{what: "audio", extensions: audio.Extensions()}
@@ -87,37 +105,56 @@ func findSources(args []string, skip string, fail func(path string, err error)) 
 }
 
 // find lists the files that args name: files, and those of folders that are of
-// the kind. What cannot be used goes to fail, and the rest goes on. A folder that
+// the kind; names with braces and patterns stand for several, and @list for the paths in
+// a file. What cannot be used goes to fail, and the rest goes on. A folder that
 // is skip is passed over: outputs of an earlier run are no sources.
 func (k sourceKind) find(args []string, skip string, passed passedOver, fail func(path string, err error)) []source {
 	var sources []source
 	skipInfo, _ := os.Stat(skip)
+	if k.set == nil {
+		k.set = collection.New(collection.Options{FilesOnly: true})
+		defer k.set.Close()
+	}
 	for _, arg := range args {
-		info, err := os.Stat(arg)
-		switch {
-		case err != nil:
-			fail(arg, fileerr.In(arg, err))
-		case info.IsDir():
-			w := walker{kind: k, root: arg, skip: skipInfo, passed: passedOver{}, fail: fail}
-			w.walk()
-			if len(w.found) == 0 && !w.failed {
-				what := ""
-				if len(w.passed) > 0 {
-					what = w.passed.String() + ", "
-				}
-				fail(arg, fmt.Errorf("%s: no %s files in this folder; %slooked for %s", arg, k.what, what, strings.Join(k.extensions, " ")))
-			}
-			passed.addAll(w.passed)
-			sources = append(sources, w.found...)
-		default:
-			if err := checkRegular(arg, info); err != nil && !k.once {
-				fail(arg, err)
-				continue
-			}
-			sources = append(sources, source{arg, "."})
+		paths, err := collection.Expand(arg)
+		if err != nil {
+			fail(arg, err)
+		}
+		for _, p := range paths {
+			sources = append(sources, k.findPath(p, skipInfo, passed, fail)...)
 		}
 	}
 	return sources
+}
+
+// findPath lists the files of one path.
+func (k sourceKind) findPath(arg string, skip fs.FileInfo, passed passedOver, fail func(path string, err error)) []source {
+	info, err := os.Stat(arg)
+	if err == nil && info.IsDir() {
+		w := walker{kind: k, root: arg, skip: skip, passed: passedOver{}, fail: fail}
+		w.walk()
+		if len(w.found) == 0 && !w.failed {
+			what := ""
+			if len(w.passed) > 0 {
+				what = w.passed.String() + ", "
+			}
+			fail(arg, fmt.Errorf("%s: no %s files in this folder; %slooked for %s", arg, k.what, what, strings.Join(k.extensions, " ")))
+		}
+		passed.addAll(w.passed)
+		return w.found
+	}
+	if k.reads(arg) {
+		return k.collected(arg, fail)
+	}
+	if err != nil {
+		fail(arg, fileerr.In(arg, err))
+		return nil
+	}
+	if err := checkRegular(arg, info); err != nil && !k.once {
+		fail(arg, err)
+		return nil
+	}
+	return []source{{path: arg, dir: "."}}
 }
 
 // checkRegular refuses pipes and devices, for sources that are read twice.

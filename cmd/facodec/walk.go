@@ -84,7 +84,7 @@ func (w *walker) folder(dir string) {
 		case info.IsDir():
 			w.folder(filepath.Join(dir, entry.Name()))
 		case wanted && info.Mode().IsRegular():
-			w.found = append(w.found, source{path, dir})
+			w.found = append(w.found, source{path: path, dir: dir})
 		default:
 			w.passed.add(path)
 		}

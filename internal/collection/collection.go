@@ -23,6 +23,8 @@ type Options struct {
 	// SpeakerField is the field of the JSON beside the sound in a tar shard, or the
 	// column of a table, that names the speaker; "" is "speaker".
 	SpeakerField string
+	// FilesOnly refuses collections in lists, for who can only open files.
+	FilesOnly bool
 }
 
 func (o Options) speakerField() string {

@@ -31,6 +31,7 @@ type Item struct {
 	shard        *shard // nil for a file of its own
 	offset, size int64  // in a tar; the offset is the row in a table
 	file         string // without a shard
+	listed       bool   // by a list of paths
 	segment      segment
 }
 
@@ -214,48 +215,61 @@ func (r *Reader) mono(n int) []float32 {
 	return r.raw[:n/channels]
 }
 
-// Source tells of what the item is read: the size and the time, in nanoseconds since
-// 1970, of its file or shard, and the SHA-256 of its bytes as they are encoded. That of a
-// segment is of its recording's path, size and time and of its place, since a recording
-// may have thousands.
-func (it Item) Source() (size, modTime int64, sum string, err error) {
-	hash := sha256.New()
+// File returns the path of an item that has no other name, since a list names it by that,
+// and whether it is one.
+func (it Item) File() (path string, ok bool) { return it.file, it.listed }
+
+// Stat returns the size and the time, in nanoseconds since 1970, of the item's shard or
+// file.
+func (it Item) Stat() (size, modTime int64, err error) {
+	if it.shard != nil {
+		return it.shard.size, it.shard.modTime, nil
+	}
+	info, err := os.Stat(it.file)
+	if err != nil {
+		return 0, 0, fileerr.Read(it.file, err)
+	}
+	return info.Size(), info.ModTime().UnixNano(), nil
+}
+
+// SHA256 returns the hash, in hexadecimal, of the item's sound as it is encoded. That of
+// a segment is of its place, and of its recording's path, size and time: a recording may
+// have thousands of segments.
+func (it Item) SHA256() (string, error) {
 	var in io.Reader
 	switch {
+	case it.shard == nil && it.segment != segment{}:
+		size, modTime, err := it.Stat()
+		if err != nil {
+			return "", err
+		}
+		in = strings.NewReader(fmt.Sprintf("%q %d %d %v", it.file, size, modTime, it.segment))
 	case it.shard == nil:
 		f, err := os.Open(it.file)
 		if err != nil {
-			return 0, 0, "", fileerr.Read(it.file, err)
+			return "", fileerr.Read(it.file, err)
 		}
 		defer f.Close()
-		info, err := f.Stat()
-		if err != nil {
-			return 0, 0, "", fileerr.Read(it.file, err)
-		}
-		size, modTime = info.Size(), info.ModTime().UnixNano()
-		if in = f; it.segment != (segment{}) {
-			in = strings.NewReader(fmt.Sprint(it.file, size, modTime, it.segment))
-		}
+		in = f
 	case it.shard.kind == Tar:
 		f, err := it.shard.open()
 		if err != nil {
-			return 0, 0, "", fileerr.Read(it.shard.path, err)
+			return "", fileerr.Read(it.String(), err)
 		}
 		defer f.Close()
-		size, modTime = it.shard.size, it.shard.modTime
 		in = io.NewSectionReader(f, it.offset, it.size)
 	default:
 		data, err := it.set.tables.read(it.shard, it.offset)
 		if err != nil {
-			return 0, 0, "", fmt.Errorf("%s: %w", it, err)
+			return "", fileerr.Read(it.String(), err)
 		}
-		size, modTime = it.shard.size, it.shard.modTime
 		in = bytes.NewReader(data)
 	}
+	hash := sha256.New()
 	if _, err := io.Copy(hash, in); err != nil {
-		return 0, 0, "", fileerr.Read(it.String(), err)
+		return "", fileerr.Read(it.String(), err)
 	}
-	return size, modTime, hex.EncodeToString(hash.Sum(nil)), nil
+	return hex.EncodeToString(hash.Sum(nil)), nil
 }
 
 // Close closes the item.

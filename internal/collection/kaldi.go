@@ -85,6 +85,9 @@ func (s *Set) list(ctx context.Context, file string) iter.Seq2[Item, error] {
 			if err == nil && kind == List {
 				err = errors.New("a list in a list is not opened")
 			}
+			if err == nil && kind != None && s.options.FilesOnly {
+				err = errors.New("is no recording, but a collection of some")
+			}
 			path := ""
 			if err == nil {
 				path, err = regular(file, line.text)
@@ -97,7 +100,7 @@ func (s *Set) list(ctx context.Context, file string) iter.Seq2[Item, error] {
 			}
 			if kind == None {
 				key := strings.TrimSuffix(filepath.ToSlash(line.text), filepath.Ext(line.text))
-				if !yield(Item{Key: key, file: path}, nil) {
+				if !yield(Item{Key: key, file: path, listed: true}, nil) {
 					return
 				}
 				continue
