@@ -26,7 +26,7 @@ type runFlags struct {
 
 func (f *runFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.dataset, "dataset", "", "`folder` of speech, in place of the experiment's dataset")
+	flags.StringVar(&f.dataset, "dataset", "", "`folder` of speech, or a corpus: .tar shards, .parquet, .jsonl(.gz) of Lhotse, wav.scp of Kaldi, @list.txt; in place of the experiment's dataset")
 	flags.StringVar(&f.expName, "exp-name", "", "`name` of the run, in place of the experiment's exp_name")
 	flags.StringVar(&f.logDir, "log-dir", "", "`folder` of runs, in place of the experiment's log_dir")
 	flags.StringVar(&f.resume, "resume", train.ResumeAuto, "auto: go on where the run is, if there is one; none: begin a run; or a training checkpoint's `file`")

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -230,6 +231,17 @@ func (it Item) Stat() (size, modTime int64, err error) {
 		return 0, 0, fileerr.Read(it.file, err)
 	}
 	return info.Size(), info.ModTime().UnixNano(), nil
+}
+
+// Version returns a number, a hash of the item's place and of the size and time of what it
+// lies in: while it is the same, so is the item.
+func (it Item) Version() (int64, error) {
+	size, modTime, err := it.Stat()
+	if err != nil {
+		return 0, err
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %d %d %d %v", size, modTime, it.offset, it.size, it.segment))
+	return int64(binary.BigEndian.Uint64(sum[:]) >> 1), nil
 }
 
 // SHA256 returns the hash, in hexadecimal, of the item's sound as it is encoded. That of

@@ -10,12 +10,12 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
 
 	"github.com/facodec-go/facodec/audio"
+	"github.com/facodec-go/facodec/internal/collection"
 	"github.com/facodec-go/facodec/internal/fileerr"
 )
 
@@ -44,7 +44,8 @@ var (
 
 // Options say what a Set is made of.
 type Options struct {
-	// Root is the folder of speech.
+	// Root is the folder of speech, or a corpus as package collection reads it: shards, a
+	// table, a manifest, a list, also by braces and patterns.
 	Root string
 	// SampleRate is that of all samples, in Hz: the codec's. 0 is DefaultSampleRate.
 	SampleRate int
@@ -83,9 +84,9 @@ type Progress struct {
 // A Clip is an utterance to train on: a file, or a piece of a long one. It is
 // comparable, and stays the same when other files come and go.
 type Clip struct {
-	Path    string // below the set's root, with slashes
-	Size    int64  // of the file, in bytes, as it was scanned
-	ModTime int64  // of the file, in nanoseconds since 1970, as it was scanned
+	Path    string // below the set's root, with slashes; the key of an item of a corpus
+	Size    int64  // of the file or shard, in bytes, as it was scanned
+	ModTime int64  // of the file, in nanoseconds since 1970, as it was scanned; collection.Item.Version of an item
 	Start   int64  // first sample, at Rate
 	Samples int    // length, at Rate
 	Rate    int    // Hz, the set's
@@ -124,7 +125,8 @@ type Set struct {
 	Stats Stats
 
 	root   string
-	rate   int // Hz
+	items  map[string]collection.Item // by path, of a corpus that is no folder
+	rate   int                        // Hz
 	notify *notifier
 	memory *memory
 	store  *store
@@ -201,22 +203,37 @@ func Scan(ctx context.Context, o Options) (*Set, error) {
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
+	if o.Root == "" {
+		return nil, errors.New("dataset: no folder is named")
+	}
+	paths, err := collections(o.Root)
+	if err != nil {
+		return nil, fmt.Errorf("dataset %w", err)
+	}
 	info, err := os.Stat(o.Root)
 	switch {
-	case o.Root == "":
-		return nil, errors.New("dataset: no folder is named")
+	case paths != nil:
 	case errors.Is(err, os.ErrNotExist):
 		return nil, fmt.Errorf("dataset %s: no such folder: %w", o.Root, fileerr.Cause(err))
 	case err != nil:
 		return nil, fmt.Errorf("dataset %s: %w", o.Root, fileerr.Cause(err))
 	case !info.IsDir():
-		return nil, fmt.Errorf("dataset %s: is a file; want a folder of speech", o.Root)
+		return nil, fmt.Errorf("dataset %s: is a file; want a folder of speech, or a corpus: .tar, .parquet, .jsonl, wav.scp, @list", o.Root)
 	}
 	notify := &notifier{report: o.Report, told: map[string]bool{}}
 	passed := map[string]int{}
-	found, err := walk(ctx, o.Root, notify.tell, passed)
+	var found []found
+	var items map[string]collection.Item
+	if paths != nil {
+		found, items, err = gatherItems(ctx, paths, o.CacheDir, notify.tell)
+	} else {
+		found, err = walk(ctx, o.Root, notify.tell, passed)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("dataset %s: %w", o.Root, err)
+	}
+	if len(found) == 0 && paths != nil {
+		return nil, fmt.Errorf("dataset %s: %w: the corpus has no recording that can be used", o.Root, ErrEmpty)
 	}
 	if len(found) == 0 {
 		return nil, fmt.Errorf("dataset %s: %w: looked for %s in all its folders", o.Root, ErrEmpty, strings.Join(Endings, " "))
@@ -225,7 +242,7 @@ func Scan(ctx context.Context, o Options) (*Set, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dataset %s: %w", o.Root, err)
 	}
-	set := &Set{root: o.Root, rate: lim.rate, notify: notify, memory: newMemory(o.CacheBytes)}
+	set := &Set{root: o.Root, items: items, rate: lim.rate, notify: notify, memory: newMemory(o.CacheBytes)}
 	set.store = newStore(o.CacheDir, o.StoreBytes, lim.rate, entries, notify.tell)
 	set.Stats.Decoded, set.Stats.PassedOver = decoded, passed
 	held := o.HeldOut
@@ -321,6 +338,3 @@ func (n *notifier) tell(path, reason string) {
 		n.report(path, reason)
 	}
 }
-
-// file returns where the file at a path below the root is.
-func (s *Set) file(path string) string { return filepath.Join(s.root, filepath.FromSlash(path)) }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"sync"
 
@@ -48,18 +47,17 @@ func (s *Set) load(ctx context.Context, c Clip) (samples []float32, shared bool,
 }
 
 func (s *Set) read(ctx context.Context, c Clip) ([]float32, error) {
-	file := s.file(c.Path)
 	// Decoders do not see all changes: what is another file is not even tried.
-	info, err := os.Stat(file)
+	size, modTime, open, err := s.find(c.Path)
 	if err != nil {
 		return nil, fileerr.Cause(err)
 	}
-	if info.Size() != c.Size || info.ModTime().UnixNano() != c.ModTime {
+	if size != c.Size || modTime != c.ModTime {
 		return nil, errChanged
 	}
-	samples, stored, err := s.store.read(ctx, file, c)
+	samples, stored, err := s.store.read(ctx, open, c)
 	if err == nil && !stored {
-		samples, err = readRange(ctx, file, s.rate, c.Start, c.Samples)
+		samples, err = readRange(ctx, open, s.rate, c.Start, c.Samples)
 	}
 	if err != nil {
 		return nil, err
@@ -81,13 +79,13 @@ func (s *Set) read(ctx context.Context, c Clip) ([]float32, error) {
 // readRange returns n samples of a file at a rate from start on: to the bit those
 // of the whole file, but what lies before them is decoded and not resampled, which
 // is most of the work.
-func readRange(ctx context.Context, file string, rate int, start int64, n int) ([]float32, error) {
-	r, err := audio.Open(file)
+func readRange(ctx context.Context, open opener, rate int, start int64, n int) ([]float32, error) {
+	r, err := open(ctx, 0)
 	if err != nil {
 		return nil, errors.New(messageOf(err))
 	}
 	defer r.Close()
-	native := r.Rate()
+	native := r.Info().SampleRate
 	up, down := filterdesign.Ratio(native, rate)
 	in, out := int64(down), int64(up)
 	// Input sample k·in lies on output sample k·out, so that a resampler begun there

@@ -45,13 +45,13 @@ func TestReadRangeIsAPartOfTheWhole(t *testing.T) {
 			if random.IntN(3) == 0 {
 				n = len(whole) - start
 			}
-			got, err := readRange(context.Background(), f.file, DefaultSampleRate, int64(start), n)
+			got, err := readRange(context.Background(), f.open, DefaultSampleRate, int64(start), n)
 			must(t, err)
 			if !slices.Equal(got, whole[start:start+n]) {
 				t.Fatalf("%s: %d samples from %d on are others than in the whole", f.path, n, start)
 			}
 		}
-		if _, err := readRange(context.Background(), f.file, DefaultSampleRate, 0, len(whole)+1); !errors.Is(err, errChanged) {
+		if _, err := readRange(context.Background(), f.open, DefaultSampleRate, 0, len(whole)+1); !errors.Is(err, errChanged) {
 			t.Errorf("%s: a sample too many: %v", f.path, err)
 		}
 	}

@@ -37,8 +37,8 @@ type profile struct {
 }
 
 // measure decodes a file in flat memory but for its profile, 12 bytes for 10 ms.
-func measure(ctx context.Context, file string, lim limits) (*profile, error) {
-	r, err := audio.OpenAt(file, lim.rate)
+func measure(ctx context.Context, open opener, lim limits) (*profile, error) {
+	r, err := open(ctx, lim.rate)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ var silence = float32(math.Pow(10, SilenceDB/20.0))
 // scanFile says what can be taken from a file. An error is ctx's.
 func scanFile(ctx context.Context, f found, lim limits) (entry, error) {
 	e := entry{Path: f.path, Size: f.size, ModTime: f.modTime}
-	p, err := measure(ctx, f.file, lim)
+	p, err := measure(ctx, f.open, lim)
 	if err != nil {
 		if ctx.Err() != nil {
 			return e, ctx.Err()

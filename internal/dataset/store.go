@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"sync"
 
-	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/internal/atomicfile"
 	"github.com/facodec-go/facodec/internal/fileerr"
 )
@@ -117,13 +116,13 @@ func (s *store) fail(err error) {
 // read returns a clip of a stored file, which it decodes first where that is not
 // yet done. Not ok is a file that is not to be stored, or cannot. An error is the
 // file's or ctx's.
-func (s *store) read(ctx context.Context, file string, c Clip) (samples []float32, ok bool, err error) {
+func (s *store) read(ctx context.Context, open opener, c Clip) (samples []float32, ok bool, err error) {
 	if s == nil || s.samples[c.Path] == 0 {
 		return nil, false, nil
 	}
 	name := s.name(c.Path, c.Size, c.ModTime)
 	for range 2 { // a damaged one is written again, once
-		written, err := s.ensure(ctx, file, name, s.samples[c.Path])
+		written, err := s.ensure(ctx, open, name, s.samples[c.Path])
 		if written == 0 || err != nil {
 			return nil, false, err
 		}
@@ -151,7 +150,7 @@ func (s *store) drop(name string, written int, samples int64) {
 
 // ensure stores a file, or waits for another goroutine that does. It returns how
 // often it was written, or 0 where there is no room, and where it cannot be written or decoded.
-func (s *store) ensure(ctx context.Context, file, name string, samples int64) (written int, err error) {
+func (s *store) ensure(ctx context.Context, open opener, name string, samples int64) (written int, err error) {
 	for {
 		s.mu.Lock()
 		busy := s.busy[name]
@@ -178,7 +177,7 @@ func (s *store) ensure(ctx context.Context, file, name string, samples int64) (w
 	s.left -= storedSize(samples)
 	s.mu.Unlock()
 
-	wrote, err := s.write(ctx, file, name, samples)
+	wrote, err := s.write(ctx, open, name, samples)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.busy, name)
@@ -197,7 +196,7 @@ func (s *store) ensure(ctx context.Context, file, name string, samples int64) (w
 
 // write decodes a file into the store. Its error is the file's or ctx's; that of
 // the disk ends writing.
-func (s *store) write(ctx context.Context, file, name string, samples int64) (bool, error) {
+func (s *store) write(ctx context.Context, open opener, name string, samples int64) (bool, error) {
 	err := os.MkdirAll(s.dir, 0o755)
 	var out *atomicfile.File
 	if err == nil {
@@ -208,7 +207,7 @@ func (s *store) write(ctx context.Context, file, name string, samples int64) (bo
 		return false, nil
 	}
 	defer out.Discard()
-	r, err := audio.OpenAt(file, s.rate)
+	r, err := open(ctx, s.rate)
 	if err != nil {
 		return false, err
 	}
@@ -247,7 +246,7 @@ func (s *store) write(ctx context.Context, file, name string, samples int64) (bo
 }
 
 // fill reads until dst is full or the file ends, where it returns less.
-func fill(r *audio.Reader, dst []float32) (int, error) {
+func fill(r reader, dst []float32) (int, error) {
 	n := 0
 	for n < len(dst) {
 		got, err := r.Read(dst[n:])

@@ -181,14 +181,14 @@ func TestStoreAndAFileThatBreaks(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := s.store.ensure(ctx, filepath.Join(o.Root, "long.wav"), "x.f32", 1); err != context.Canceled {
+	if _, err := s.store.ensure(ctx, openFile(filepath.Join(o.Root, "long.wav")), "x.f32", 1); err != context.Canceled {
 		t.Errorf("cancelled: %v", err)
 	}
 	data, err := longTone()
 	must(t, err)
 	must(t, os.WriteFile(filepath.Join(o.Root, "long.wav"), data, 0o600))
 	for name, samples := range map[string]int64{"more.f32": longSamples + 1, "fewer.f32": longSamples - 1} {
-		if written, err := s.store.ensure(context.Background(), filepath.Join(o.Root, "long.wav"), name, samples); written != 0 || err != nil || !s.store.bad[name] {
+		if written, err := s.store.ensure(context.Background(), openFile(filepath.Join(o.Root, "long.wav")), name, samples); written != 0 || err != nil || !s.store.bad[name] {
 			t.Errorf("a file of another length is stored: %v, %v", written, err)
 		}
 	}

@@ -18,7 +18,8 @@ import (
 // A found file is one with the right ending.
 type found struct {
 	path    string // below the root, with slashes
-	file    string // as the system opens it
+	file    string // as the system opens it; "" for an item of a corpus
+	open    opener
 	size    int64
 	modTime int64
 }
@@ -156,7 +157,8 @@ func (w *walker) file(rel, real string) {
 	case !info.Mode().IsRegular():
 		w.tell(rel, "is a pipe or a device")
 	default:
-		w.found = append(w.found, found{rel, filepath.Join(w.root, filepath.FromSlash(rel)), info.Size(), info.ModTime().UnixNano()})
+		file := filepath.Join(w.root, filepath.FromSlash(rel))
+		w.found = append(w.found, found{rel, file, openFile(file), info.Size(), info.ModTime().UnixNano()})
 	}
 }
 
