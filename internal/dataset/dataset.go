@@ -244,7 +244,10 @@ func Scan(ctx context.Context, o Options) (*Set, error) {
 	}
 	set := &Set{root: o.Root, items: items, rate: lim.rate, notify: notify, memory: newMemory(o.CacheBytes)}
 	set.store = newStore(o.CacheDir, o.StoreBytes, lim.rate, entries, notify.tell)
-	set.Stats.Decoded, set.Stats.PassedOver = decoded, passed
+	set.Stats.Decoded = decoded
+	if len(passed) > 0 {
+		set.Stats.PassedOver = passed
+	}
 	held := o.HeldOut
 	if held == (HeldOut{}) {
 		held = DefaultHeldOut
