@@ -18,10 +18,11 @@ var (
 	ErrTokens = errors.New("not codes of this codec")
 )
 
-// CheckSamples refuses what would make every later sample of a stream NaN.
+// CheckSamples refuses NaN and infinite samples, which would make every later sample of
+// a stream NaN.
 func CheckSamples(samples []float32) error { return checkFinite("sample", samples) }
 
-// CheckTimbre refuses a timbre that is not of so many finite values.
+// CheckTimbre returns an error unless a timbre has so many values, all finite.
 func CheckTimbre(timbre []float32, values int) error {
 	if len(timbre) != values {
 		return fmt.Errorf("timbre of %d values for a codec of %d: %w", len(timbre), values, ErrTokens)
@@ -38,8 +39,7 @@ func checkFinite(what string, values []float32) error {
 	return nil
 }
 
-// CheckCodes refuses codes that a codec of this shape would read past its tables
-// for.
+// CheckCodes refuses codes outside the codebooks of a codec of this shape.
 func (s Shape) CheckCodes(codes model.Codes) error {
 	if codes.Frames() == 0 {
 		return fmt.Errorf("no frames: %w", ErrEmpty)

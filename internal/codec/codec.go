@@ -37,10 +37,10 @@ const (
 // and serve any number of streams at the same time.
 type Networks interface {
 	Params() []*nn.Param
-	// LeaveOut forgets a network that will not run: Load does not need its tensors,
-	// and streams that need it must not be made.
+	// LeaveOut drops a network that will not run: Load does not need its tensors,
+	// and streams that need it must not be created.
 	LeaveOut(network string)
-	// Check says what keeps Load from loading src.
+	// Check returns the error that Load would return for the names and shapes of src.
 	Check(src weights.Source) error
 	Load(src weights.Source, region *tensor.Region, pool *parallel.Pool) error
 
@@ -53,11 +53,11 @@ type Networks interface {
 	// zero Tensor for a part without books.
 	Quantized(r *op.Run, codes model.Codes) [model.NumParts]tensor.Tensor
 
-	// Fingerprints of the quantizers, which give codes their meaning, and of what
-	// turns codes and a timbre into samples.
+	// Fingerprints returns hashes of the tensors that quantize, and of those that
+	// decode.
 	Fingerprints() (quantizer, decoder [16]byte)
-	// TimbreFingerprint is that of what turns a voice into its timbre, and
-	// TokensFingerprint of all that turns a recording into codes and a timbre.
+	// TimbreFingerprint is the hash of the tensors that a timbre depends on, and
+	// TokensFingerprint of those that codes and timbre depend on.
 	TimbreFingerprint() [16]byte
 	TokensFingerprint() [16]byte
 }
@@ -84,7 +84,7 @@ type DecoderStream interface {
 	Profile(*op.Profiler)
 }
 
-// A TimbreStream finds the timbre of a voice from clips as they arrive.
+// A TimbreStream computes the timbre of a voice from clips as they arrive.
 type TimbreStream interface {
 	Push(samples []float32)
 	EndClip()
@@ -92,8 +92,8 @@ type TimbreStream interface {
 	Profile(*op.Profiler)
 }
 
-// A Family is a family of models, whose checkpoints, codes and timbres are unlike those
-// of another.
+// A Family is a family of models. Checkpoints, codes and timbres of one family cannot be
+// used with another.
 type Family string
 
 // The families.
@@ -120,8 +120,8 @@ type Shape struct {
 	CodebookSize int
 	Latent       int // channels of quantized frames
 	Timbre       int // values of a timbre
-	// TimbreFromEncoder says that timbres are found from the encoder's frames, so that an
-	// Analyzer does in one pass what encoder and timbre encoder do in two.
+	// TimbreFromEncoder says that timbres are computed from the encoder's frames, so that
+	// an Analyzer does in one pass what encoder and timbre encoder do in two.
 	TimbreFromEncoder bool
 }
 
@@ -155,7 +155,7 @@ type Options struct {
 	Version  string         // of NaturalSpeech3: V1 or V2; "" for what the checkpoint is
 }
 
-// CheckThreads refuses a number of threads that cannot be meant.
+// CheckThreads returns an error unless n is 1 to 1024.
 func CheckThreads(n int) error {
 	if n < 1 || n > 1024 {
 		return fmt.Errorf("%d threads: give 1 to 1024", n)
@@ -246,7 +246,7 @@ func (c *Codec) Need(network string) error {
 	return nil
 }
 
-// NeedTimbre returns ErrNotLoaded if a network was left out that timbres are found by.
+// NeedTimbre returns ErrNotLoaded if a network that timbres need was left out.
 func (c *Codec) NeedTimbre() error {
 	if c.TimbreFromEncoder {
 		return c.Need(Encoder)

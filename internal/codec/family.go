@@ -87,8 +87,8 @@ func Params(c *config.Config) []*nn.Param {
 	return networks.Params()
 }
 
-// Check says what keeps the model that a configuration describes from loading src,
-// which is called name.
+// Check returns an error unless src, called name in it, has the tensors of the model
+// that a configuration describes.
 func Check(c *config.Config, src weights.Source, name string) error {
 	if err := check(c, src); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
@@ -104,8 +104,8 @@ func check(c *config.Config, src weights.Source) error {
 	return networks.Check(src)
 }
 
-// CheckKnown refuses a file, called name, that holds no model that anything here
-// opens; c is its configuration, nil for one that will be given.
+// CheckKnown returns an error unless a file, called name in it, holds a model that this
+// program opens; c is its configuration, nil for one that is given later.
 func CheckKnown(c *config.Config, file *weights.File, name string) error {
 	switch {
 	case c != nil:
@@ -122,21 +122,21 @@ func CheckKnown(c *config.Config, file *weights.File, name string) error {
 		name, nn.ErrTensors, NaturalSpeech3)
 }
 
-// checkReadable returns the error of the first tensor without values in the networks
-// that run.
+// checkReadable returns the error of the first unreadable tensor of the inference
+// networks.
 func checkReadable(file *weights.File, name string) error {
 	for _, key := range file.Names() {
 		t, _ := file.Lookup(key)
-		if network, _, _ := strings.Cut(key, "."); slices.Contains(Inferred(nil), network) && t.Err() != nil {
+		if network, _, _ := strings.Cut(key, "."); slices.Contains(InferenceNetworks(nil), network) && t.Err() != nil {
 			return fmt.Errorf("%s: %w", name, t.Err())
 		}
 	}
 	return nil
 }
 
-// Inferred names the networks that inference runs, of the model that a
-// configuration describes; nil is a codec's.
-func Inferred(c *config.Config) []string {
+// InferenceNetworks names the networks of inference of the model that a configuration
+// describes; nil is a codec's.
+func InferenceNetworks(c *config.Config) []string {
 	if c != nil && c.IsRedecoder() {
 		return []string{Encoder, Decoder}
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/facodec-go/facodec/internal/weights"
 )
 
-// A folder is where checkpoints lie that belong to each other: some of the
-// NaturalSpeech 3 family are of several files.
+// A folder holds checkpoints that belong together: a codec of the NaturalSpeech 3
+// family is several files.
 type folder struct {
 	name string // in messages
 	list func() ([]string, error)

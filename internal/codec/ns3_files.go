@@ -42,7 +42,7 @@ func (f *ns3Files) Close() {
 	}
 }
 
-// version returns what the kinds of a file are called in versions of the codec.
+// versionOf returns the version of the codec that a kind of file belongs to.
 func versionOf(kind ns3.Kind) string {
 	if kind == ns3.KindEncoderV2 || kind == ns3.KindDecoderV2 {
 		return V2

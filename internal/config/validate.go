@@ -18,7 +18,7 @@ func (c *Config) Validate() error {
 	}
 	for _, check := range []func(*Config) error{
 		(*Config).checkKind, (*Config).checkPreprocess, (*Config).checkWidths,
-		(*Config).checkDiscriminator, (*Config).checkRun, (*Config).checkOptimizer, (*Config).checkConversion, (*Config).checkTeachers,
+		(*Config).checkDiscriminator, (*Config).checkTrain, (*Config).checkOptimizer, (*Config).checkConversion, (*Config).checkTeachers,
 	} {
 		if err := check(c); err != nil {
 			return err
@@ -188,7 +188,7 @@ func (c *Config) checkDiscriminator() error {
 // fftSizes says in a message which windows there are.
 var fftSizes = fmt.Sprintf("a power of two from 32 to %d", dsp.MaxFFTSize)
 
-func (c *Config) checkRun() error {
+func (c *Config) checkTrain() error {
 	lo, hi := c.Preprocess.DurationRange[0], c.Preprocess.DurationRange[1]
 	if !(lo >= 0 && lo < hi && !math.IsInf(hi, 0)) {
 		return &keyError{"preprocess_params.duration_range", showPair(c.Preprocess.DurationRange), "is not supported; want the shortest and the longest duration in seconds"}

@@ -152,7 +152,7 @@ func rewrite(ctx context.Context, input, output string, o Options,
 	}
 	for i, a := range s.arrays {
 		network, _, _ := strings.Cut(a.Name, ".")
-		if s.metadata[checkpoint.LayoutKey] == bareLayout || slices.Contains(codec.Inferred(c), network) {
+		if s.metadata[checkpoint.LayoutKey] == bareLayout || slices.Contains(codec.InferenceNetworks(c), network) {
 			s.arrays[i] = weights.Finite(a)
 		}
 	}

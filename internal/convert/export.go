@@ -34,7 +34,7 @@ func Export(ctx context.Context, input, output string, o Options) (Report, error
 			s.narrow(o.DType)
 			return s, nil
 		}
-		networks := codec.Inferred(c)
+		networks := codec.InferenceNetworks(c)
 		// Here, because a file that cannot be loaded is no export.
 		if c != nil {
 			if err := codec.Check(c, file, input); err != nil {

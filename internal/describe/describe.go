@@ -203,7 +203,7 @@ func tensorsOf(file *weights.File) (tensors []Tensor) {
 func (d *Description) addNetworks(tensors []Tensor, flat bool, c *config.Config) {
 	var inference []string
 	if c != nil {
-		inference = codec.Inferred(c)
+		inference = codec.InferenceNetworks(c)
 	}
 	networks, state := counter{}, counter{}
 	for _, t := range tensors {

@@ -5,8 +5,10 @@ import (
 	"github.com/facodec-go/facodec/internal/weights"
 )
 
-// Check says what would keep Load from loading src, without loading it.
+// Check returns the error that Load would return for the names and shapes of src,
+// without loading it.
 func (c *Codec) Check(src weights.Source) error { return nn.Check(src, c.networks...) }
 
-// Check says what would keep Load from loading src, without loading it.
+// Check returns the error that Load would return for the names and shapes of src,
+// without loading it.
 func (l *Redecoder) Check(src weights.Source) error { return nn.Check(src, l.networks...) }

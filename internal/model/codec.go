@@ -16,8 +16,7 @@ type CodecConfig struct {
 	Encoder   EncoderConfig
 	Quantizer QuantizerConfig
 	Decoder   DecoderConfig
-	// STFT and ISTFT, where they are not nil, describe networks that replace
-	// Encoder and of Decoder.
+	// STFT and ISTFT, if not nil, describe the networks that replace Encoder and Decoder.
 	STFT, ISTFT *FrameConfig
 	Mel         dsp.MelConfig // Mel.Hop is the codec's
 }
@@ -26,8 +25,8 @@ type CodecConfig struct {
 // [B, ceil(N/hop), latent].
 type WaveEncoder interface {
 	Forward(r *op.Run, x tensor.Tensor) tensor.Tensor
-	// InitFromData initializes a network in training to a first batch (see nn.Conv.InitFromData), and returns
-	// what Forward does then.
+	// InitFromData initializes a network in training from a first batch (see
+	// nn.Conv.InitFromData) and then returns what Forward does.
 	InitFromData(r *op.Run, x tensor.Tensor) tensor.Tensor
 }
 
@@ -52,7 +51,7 @@ func (c CodecConfig) waveDecoder(b *nn.Builder) WaveDecoder {
 	return NewDecoder(b, c.Decoder)
 }
 
-// A Codec is the three networks that infer, under the names encoder, quantizer
+// A Codec is the three networks of inference, under the names encoder, quantizer
 // and decoder. Once loaded it is read-only and serves any number of streams at
 // the same time.
 type Codec struct {
@@ -82,8 +81,8 @@ func (c *Codec) FrameRate() int { return c.Mel.FilterRate / c.Mel.Hop }
 // Hop returns the samples in a frame.
 func (c *Codec) Hop() int { return c.Mel.Hop }
 
-// LeaveOut forgets a network, "encoder" or "decoder", that will not run: Load
-// neither wants nor reads its tensors, and streams that need it must not be made.
+// LeaveOut drops a network, "encoder" or "decoder", that will not run: Load
+// does not need its tensors, and streams that need it must not be created.
 func (c *Codec) LeaveOut(network string) {
 	c.networks = slices.DeleteFunc(c.networks, func(n *nn.Network) bool { return n.Prefix == network })
 }
@@ -99,7 +98,7 @@ func (c *Codec) Load(src weights.Source, region *tensor.Region, pool *parallel.P
 	return c.networks.load(src, region, pool)
 }
 
-// networks are loaded together, and faults of all of them reported together.
+// networks are loaded together, and the errors of all of them are reported together.
 type networks []*nn.Network
 
 func (n networks) params() []*nn.Param {

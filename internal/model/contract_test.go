@@ -154,7 +154,7 @@ func TestOneCallIsAStream(t *testing.T) {
 		r := op.NewRun(pool)
 		r.Last = true
 		z := codec.Encoder.Forward(r, column(wave))
-		parts := codec.Quantizer.Split(r, codec.Quantizer.ProsodyFeatures(r, prosodyMel(codec, wave)), z)
+		parts := codec.Quantizer.Quantize(r, codec.Quantizer.ProsodyFeatures(r, prosodyMel(codec, wave)), z)
 		codes := codec.NewEncoderStream(pool).Push(wave, true)
 		if !reflect.DeepEqual(codes, parts.Codes()) {
 			t.Errorf("causal=%v: the stream's codes are not those of the whole utterance", causal)

@@ -19,8 +19,9 @@ type DiscriminatorConfig struct {
 // leaky is the slope of every activation.
 const leaky = 0.1
 
-// A Discriminator tells recordings from reconstructions, by periods and by
-// spectrograms; keys discriminators.<i>.* (modules/discriminator.py).
+// A Discriminator is all discriminators of training, multi-period and
+// multi-resolution: they score waveforms as recorded or reconstructed; keys
+// discriminators.<i>.* (modules/discriminator.py).
 type Discriminator struct {
 	Network     *nn.Network
 	periods     []*PeriodDiscriminator
@@ -56,7 +57,7 @@ func (l *Discriminator) Forward(r *op.Run, x tensor.Tensor) [][]tensor.Tensor {
 	return all
 }
 
-// A PeriodDiscriminator sees every period-th sample together; keys convs.<i>.0.*,
+// A PeriodDiscriminator convolves the samples that are one period apart; keys convs.<i>.0.*,
 // conv_post.* (modules/discriminator.py, MPD; HiFi-GAN, arXiv 2010.05646).
 type PeriodDiscriminator struct {
 	period int
@@ -92,7 +93,7 @@ func (l *PeriodDiscriminator) Forward(r *op.Run, x tensor.Tensor) []tensor.Tenso
 	return append(features, l.post.Forward(r, nil, h))
 }
 
-// A ResolutionDiscriminator sees the complex spectrogram in bands; keys
+// A ResolutionDiscriminator convolves bands of the complex spectrogram; keys
 // band_convs.<band>.<i>.0.*, conv_post.* (modules/discriminator.py, MRD; DAC,
 // arXiv 2306.06546).
 type ResolutionDiscriminator struct {
@@ -136,8 +137,8 @@ func (l *ResolutionDiscriminator) Forward(r *op.Run, x tensor.Tensor) []tensor.T
 	return append(features, l.post.Forward(r, r.ConcatTime(ends...), frames))
 }
 
-// transform returns the spectrogram, less two frames at each end, which would see
-// the padding most: ceil(N/hop) frames (audiotools, STFT with match_stride).
+// transform returns the spectrogram without the two frames at each end that lie mostly
+// in the padding: ceil(N/hop) frames (audiotools, STFT with match_stride).
 func (l *ResolutionDiscriminator) transform(r *op.Run, x tensor.Tensor) (tensor.Tensor, int) {
 	s := l.spectrum
 	side, right := reflectedSides(s, x.T)

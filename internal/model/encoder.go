@@ -67,8 +67,8 @@ func residualUnits(b *nn.Builder, at, dim int, causal bool) (units [3]*nn.Residu
 	return units
 }
 
-// numbered returns a function that gives b's parts 0, 1, 2 … in turn: where an
-// optional part is left out, the keys of later ones move down.
+// numbered returns a function that returns the builders of b's layers 0, 1, 2 … in
+// turn: where an optional layer is left out, later ones have lower numbers.
 func numbered(b *nn.Builder) func() *nn.Builder {
 	i := -1
 	return func() *nn.Builder {
@@ -83,9 +83,9 @@ func (l *Encoder) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
 }
 
 // InitFromData initializes the convolutions between the residual units from a first
-// batch (see nn.Conv.InitFromData), and returns what Forward does then. The units
-// themselves begin as small corrections and stay so: initialized likewise, they
-// would each double the variance, and no step would be small enough.
+// batch (see nn.Conv.InitFromData) and then returns what Forward does. The residual
+// units keep their small initial weights: initialized from data, each would double the
+// variance, and training would diverge at any learning rate.
 func (l *Encoder) InitFromData(r *op.Run, x tensor.Tensor) tensor.Tensor {
 	return l.forward(r, x, (*nn.Conv).InitFromData)
 }

@@ -10,8 +10,7 @@ import (
 	"github.com/facodec-go/facodec/internal/nn"
 )
 
-// The tensors that give codes their meaning, and those that turn what codes mean
-// and a timbre into sound.
+// The tensors that quantize, and those that decode quantized frames with a timbre.
 var (
 	quantizerTensors = prefixesOf("quantizer.%s_quantizer.")
 	decoderTensors   = []string{"quantizer.timbre_linear.", "decoder."}
@@ -25,30 +24,30 @@ func prefixesOf(format string) (prefixes []string) {
 	return prefixes
 }
 
-// timbreTensors turn a voice into its timbre.
+// timbreTensors are those that a timbre depends on.
 var timbreTensors = []string{"quantizer.timbre_encoder."}
 
-// tokenTensors are all but the decoder and what brings it the timbre.
+// tokenTensors are those that codes and timbre depend on: all but decoderTensors.
 var tokenTensors = slices.Concat([]string{"encoder.", "quantizer.melspec_"}, quantizerTensors, timbreTensors)
 
-// Fingerprints returns hashes of a loaded codec's tensors, independent of the file.
+// Fingerprints returns hashes of a loaded codec's tensors, which do not depend on the
+// format of their file.
 func (c *Codec) Fingerprints() (quantizer, decoder [16]byte) {
 	return c.networks.fingerprint(quantizerTensors), c.networks.fingerprint(decoderTensors)
 }
 
-// TimbreFingerprint is Fingerprints' for what turns a voice into its timbre.
+// TimbreFingerprint returns the hash of the tensors that a timbre depends on.
 func (c *Codec) TimbreFingerprint() [16]byte { return c.networks.fingerprint(timbreTensors) }
 
-// TokensFingerprint is that of all tensors that turn a recording into codes and a
-// timbre.
+// TokensFingerprint returns the hash of the tensors that codes and timbre depend on.
 func (c *Codec) TokensFingerprint() [16]byte { return c.networks.fingerprint(tokenTensors) }
 
-// Fingerprint is that of all tensors.
+// Fingerprint returns the hash of all tensors.
 func (l *Redecoder) Fingerprint() [16]byte { return l.networks.fingerprint([]string{""}) }
 
 func (n networks) fingerprint(prefixes []string) [16]byte { return Fingerprint(n, prefixes) }
 
-// Fingerprint is SHA-256, cut to its first 16 bytes, over the tensors whose names
+// Fingerprint returns the first 16 bytes of the SHA-256 of the tensors whose names
 // begin with one of prefixes, in the byte order of their names. For each: the
 // name, a zero byte, the number of its dimensions, the dimensions, and the CRC-32C
 // of its values as little-endian float32; numbers as little-endian uint32.

@@ -88,7 +88,7 @@ func compareInference(t *testing.T, codec *Codec, pool *parallel.Pool, g *golden
 	equal := compareCodes(t, codec.NewEncoderStream(pool).Push(wave, true).Slice(0, frames), want)
 
 	q := codec.Quantizer
-	parts := q.Split(r, q.ProsodyFeatures(r, prosodyMel(codec, wave)).Slice(0, frames), z.Slice(0, frames))
+	parts := q.Quantize(r, q.ProsodyFeatures(r, prosodyMel(codec, wave)).Slice(0, frames), z.Slice(0, frames))
 	var quantized [NumParts]tensor.Tensor
 	for part, p := range parts {
 		quantized[part] = p.Z

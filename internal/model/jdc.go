@@ -13,14 +13,14 @@ import (
 	"github.com/facodec-go/facodec/internal/weights"
 )
 
-// JDCMel is what the pitch network sees of speech at 24 kHz: the codec's spectra
-// under the filters of 16 kHz, which it was trained with.
+// JDCMel is the pitch network's log-mel of speech at 24 kHz: the codec's spectra with
+// filters for 16 kHz, as in its training.
 var JDCMel = dsp.MelConfig{FFT: 2048, Window: 1200, Hop: 300, Mels: 80, FilterRate: 16000}
 
 const (
 	jdcSlope    = 0.01 // of the leaky ReLUs
-	jdcChannels = 256  // that the convolutions end with,
-	jdcPooled   = 2    // in so many bins
+	jdcChannels = 256  // of the last convolution
+	jdcPooled   = 2    // bins that the last pooling leaves
 	jdcHidden   = 256  // units of the LSTM, in each direction
 	// jdcContext is how many frames on each side an output of the convolutions
 	// sees: one for each of eight.
@@ -28,13 +28,13 @@ const (
 	// jdcBlock is the most frames that the convolutions are computed for at a time,
 	// so that memory for a long utterance is that of its features.
 	jdcBlock = 256
-	jdcName  = "jdc" // what its parameters' names begin with here
+	jdcName  = "jdc" // prefix of its parameters' names in this program
 )
 
 // JDC is upstream's pitch network, a teacher (modules/JDC/model.py,
 // JDCNet; after Kum and Nam, "Joint Detection and Classification of Singing Voice
 // Melody Using Convolutional Recurrent Neural Networks", Applied Sciences 9, 2019).
-// Its part that detects voices takes no part. Once loaded it is read-only.
+// The voice detector of the network is not used. Once loaded it is read-only.
 type JDC struct {
 	conv       [2]*nn.ImageConv // conv_block.0, .3
 	norm       *nn.BatchNorm    // conv_block.1
@@ -45,7 +45,7 @@ type JDC struct {
 	networks   networks
 }
 
-// NewJDC declares the network. Load gives it its weights.
+// NewJDC declares the network. Load loads its weights.
 func NewJDC() *JDC {
 	b := nn.NewBuilder(jdcName)
 	block := b.In("conv_block")
@@ -67,7 +67,7 @@ func NewJDC() *JDC {
 	return l
 }
 
-// jdcUnused are the keys of the part that detects voices: files may have them.
+// jdcUnused are the keys of the voice detector: files may have them.
 var jdcUnused = []string{
 	"detector_conv.0.weight", "detector_conv.1.weight", "detector_conv.1.bias", "detector_conv.1.running_mean",
 	"detector_conv.1.running_var", "detector_conv.1.num_batches_tracked",
@@ -102,20 +102,20 @@ func (l *jdcResBlock) forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
 	h = l.norm.Forward(r, h, 1)
 	h = l.conv[1].Forward(r, h)
 	x = l.conv1by1.Forward(r, x)
-	return replace(r, h, sum(r, x, h))
+	return replace(r, h, addAndFree(r, x, h))
 }
 
-// Params returns the parameters that take part, under "jdc.".
+// Params returns the parameters that are used, under "jdc.".
 func (l *JDC) Params() []*nn.Param { return l.networks.params() }
 
-// Check says what keeps the network from loading src, which has its keys as they
-// stand in its file, with no name in front: "conv_block.0.weight".
+// Check returns the error that Load would return for the names and shapes of src, whose
+// keys are those of the file, without a prefix: "conv_block.0.weight".
 func (l *JDC) Check(src weights.Source) error {
 	const first = "conv_block.0.weight"
 	if _, ok := src.Lookup(first); !ok {
 		return fmt.Errorf("%w: not a pitch network, there is no %s", nn.ErrTensors, first)
 	}
-	return nn.Check(called{src, jdcName + "."}, l.networks...)
+	return nn.Check(withPrefix{src, jdcName + "."}, l.networks...)
 }
 
 // Load derives the weights from src, as for Check, into region.
@@ -123,7 +123,7 @@ func (l *JDC) Load(src weights.Source, region *tensor.Region, pool *parallel.Poo
 	if err := l.Check(src); err != nil {
 		return err
 	}
-	src = called{src, jdcName + "."}
+	src = withPrefix{src, jdcName + "."}
 	for _, p := range l.Params() {
 		t, _ := src.Lookup(p.Name)
 		v, err := t.Float32()
@@ -139,34 +139,33 @@ func (l *JDC) Load(src weights.Source, region *tensor.Region, pool *parallel.Poo
 	return l.networks.load(src, region, pool)
 }
 
-// called is a source whose names have something in front.
-type called struct {
+// withPrefix is a source with a prefix before every name.
+type withPrefix struct {
 	weights.Source
-	front string
+	prefix string
 }
 
-func (c called) Names() []string {
+func (c withPrefix) Names() []string {
 	names := c.Source.Names()
 	for i := range names {
-		names[i] = c.front + names[i]
+		names[i] = c.prefix + names[i]
 	}
 	return names
 }
 
-func (c called) Lookup(name string) (*weights.Tensor, bool) {
-	name, ok := strings.CutPrefix(name, c.front)
+func (c withPrefix) Lookup(name string) (*weights.Tensor, bool) {
+	name, ok := strings.CutPrefix(name, c.prefix)
 	if !ok {
 		return nil, false
 	}
 	return c.Source.Lookup(name)
 }
 
-// Fingerprint stands for the values of all tensors that take part.
+// Fingerprint returns the hash of all tensors that are used.
 func (l *JDC) Fingerprint() [16]byte { return l.networks.fingerprint([]string{jdcName + "."}) }
 
-// Forward returns what the network says of the pitch of every frame in Hz, for a
-// whole utterance's log-mel, which it takes: [1, T, 80] → T values. About 0 stands
-// for no voice.
+// Forward returns the pitch of every frame in Hz, for the log-mel of a whole utterance,
+// which it takes: [1, T, 80] → T values. Unvoiced frames are close to 0.
 func (l *JDC) Forward(r *op.Run, mel tensor.Tensor) []float32 {
 	h := l.recurrent.Forward(r, l.features(r, mel)) // [1, T, 512]
 	y := l.classifier.Forward(r, nil, h)            // [1, T, 1]
@@ -178,11 +177,10 @@ func (l *JDC) Forward(r *op.Run, mel tensor.Tensor) []float32 {
 	return f0
 }
 
-// features takes the log-mel and returns what the convolutions make of it: [1, T,
-// 80] → [1, T, 512], the bins of a channel together. They are computed block by
-// block. The zeros that pad a block are wrong where the utterance goes on behind
-// it, and so are the values that see them: the frames of context, which are left
-// out. Those that stay are the same, to the bit, as of the whole.
+// features takes the log-mel and returns the output of the convolutions: [1, T, 80] →
+// [1, T, 512], the bins of a channel together. They are computed block by block, with
+// frames of context on both sides, whose own output depends on the zero padding of the
+// block and is dropped. The rest is bit-identical to that of the whole utterance.
 func (l *JDC) features(r *op.Run, mel tensor.Tensor) tensor.Tensor {
 	y := r.New(1, mel.T, jdcPooled*jdcChannels)
 	blocks := (mel.T + jdcBlock - 1) / jdcBlock

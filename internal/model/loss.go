@@ -6,7 +6,7 @@ import (
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
-// A SpectralLoss is a sum of comparisons of spectra, at several resolutions. It is
+// A SpectralLoss is a sum of spectral distances at several resolutions. It is
 // read-only.
 type SpectralLoss []*op.SpectralLoss
 
@@ -27,7 +27,7 @@ func melSpectrum(c dsp.MelConfig) *op.MelSpectrogram {
 	return &op.MelSpectrogram{STFT: op.NewPaddedSTFT(c.FFT, c.Window, c.Hop), Bands: dsp.NewFilterbank(dsp.HTKFilters(c))}
 }
 
-// STFTLoss is that on magnitudes themselves, for windows of 2048 and 512 samples
+// STFTLoss is the loss on linear magnitudes, for windows of 2048 and 512 samples
 // (dac/nn/loss.py, MultiScaleSTFTLoss): mean |Δ log10(max(1e-5, |X|)²)| plus
 // mean |Δ |X||. Upstream only logs it.
 func STFTLoss(int) SpectralLoss {

@@ -7,7 +7,7 @@ import (
 )
 
 // A Part is one of the three streams of codes that an utterance is split into
-// (NaturalSpeech 3, section 3.2). It indexes whatever there is one of for each.
+// (NaturalSpeech 3, section 3.2). It indexes arrays with one element per part.
 type Part int
 
 // The parts, in the order in which they are stored, logged and named.
@@ -119,9 +119,8 @@ func BookNames(books [NumParts]int) (names []string) {
 	return names
 }
 
-// Check says what keeps codes from being those of a model with so many books of
-// each part, of size entries each. Books may be missing; those that are there are
-// of one length.
+// Check returns an error unless codes are those of a model with so many books of each
+// part, of size entries each. Books may be missing; the others must have one length.
 func (c Codes) Check(books [NumParts]int, size int) error {
 	frames := c.Frames()
 	for part, list := range c {

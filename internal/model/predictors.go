@@ -14,18 +14,16 @@ type PredictorsConfig struct {
 	Phones, Speakers int // classes
 	// ContentF0 and ProsodyPhone add z_c and z_p to the inputs of the adversaries.
 	ContentF0, ProsodyPhone bool
-	// GlobalF0 says that rev_global_f0_predictor exists, which takes no part in any
-	// loss.
+	// GlobalF0 declares rev_global_f0_predictor, which no loss uses.
 	GlobalF0 bool
 }
 
-// Predictors say in training what each part is to carry, and, behind a gradient
-// reversal, what the others are not to; keys fa_predictors.* (modules/quantize.py,
-// FApredictors).
+// Predictors are the networks of training that predict pitch, energy, phones and speaker
+// from the part that should carry them, and, behind gradient reversal, from the parts
+// that should not; keys fa_predictors.* (modules/quantize.py, FApredictors).
 type Predictors struct {
 	PredictorsConfig
-	// Reversal is the factor on the gradients that the adversaries send back; 1
-	// upstream.
+	// Reversal is the scale of the reversed gradients; 1 upstream.
 	Reversal   float32
 	f0         *Predictor // f0_predictor: f0 and energy of z_p
 	phone      *Predictor // phone_predictor: of z_c
@@ -35,8 +33,8 @@ type Predictors struct {
 	revTimbre  *Predictor // rev_timbre_predictor.1, on the mean over time
 }
 
-// NewPredictors declares the predictors under b's prefix. Two that take no part
-// in the losses are declared so that checkpoints have their keys.
+// NewPredictors declares the predictors under b's prefix, including two that no loss
+// uses, whose keys checkpoints have.
 func NewPredictors(b *nn.Builder, c PredictorsConfig) *Predictors {
 	l := &Predictors{
 		PredictorsConfig: c,
@@ -55,8 +53,9 @@ func NewPredictors(b *nn.Builder, c PredictorsConfig) *Predictors {
 	return l
 }
 
-// Predicted is what the predictors make of an utterance's parts: f0 and energy
-// [B, T, 1], phones [B, T, classes], speakers [B, 1, classes].
+// Predicted are the predictors' outputs for an utterance's parts: f0 and energy
+// [B, T, 1], phones [B, T, classes], speakers [B, 1, classes]. Those with Rev are of the
+// predictors behind gradient reversal.
 type Predicted struct {
 	F0, Energy, Phones, Speaker             tensor.Tensor
 	RevF0, RevEnergy, RevPhones, RevSpeaker tensor.Tensor
@@ -71,17 +70,17 @@ func (l *Predictors) Forward(r *op.Run, parts [NumParts]tensor.Tensor, timbre te
 	p.F0, p.Energy = two[0], two[1]
 	p.Phones = l.phone.Forward(r, r.Borrow(content))[0]
 	p.Speaker = l.timbre.Forward(r, nil, r.Borrow(timbre))
-	two = l.revF0.Forward(r, r.ReverseGradient(l.with(r, residual, content, l.ContentF0), l.Reversal))
+	two = l.revF0.Forward(r, r.ReverseGradient(l.addIf(r, residual, content, l.ContentF0), l.Reversal))
 	p.RevF0, p.RevEnergy = two[0], two[1]
-	p.RevPhones = l.revContent.Forward(r, r.ReverseGradient(l.with(r, residual, prosody, l.ProsodyPhone), l.Reversal))[0]
+	p.RevPhones = l.revContent.Forward(r, r.ReverseGradient(l.addIf(r, residual, prosody, l.ProsodyPhone), l.Reversal))[0]
 	all := addAll(r, parts[:]...)
 	p.RevSpeaker = l.revTimbre.Forward(r, replace(r, all, r.ReverseGradient(all, l.Reversal)))[0]
 	return p
 }
 
-// with returns x, or x + y where wanted.
-func (l *Predictors) with(r *op.Run, x, y tensor.Tensor, wanted bool) tensor.Tensor {
-	if wanted {
+// addIf returns x + y where condition is true, and x otherwise.
+func (l *Predictors) addIf(r *op.Run, x, y tensor.Tensor, condition bool) tensor.Tensor {
+	if condition {
 		return r.Add(x, y)
 	}
 	return x
@@ -122,8 +121,8 @@ func NewPredictor(b *nn.Builder, dim, out, heads int, global bool) *Predictor {
 	return l
 }
 
-// Forward returns what the heads make of x, which it takes: [B, T, out] each, or
-// [B, 1, out].
+// Forward returns the outputs of the heads for x, which it takes: [B, T, out] each, or
+// [B, 1, out] where it is global.
 func (l *Predictor) Forward(r *op.Run, x tensor.Tensor) []tensor.Tensor {
 	for _, u := range l.units {
 		h := u.conv1.Forward(r, nil, u.act1.Forward(r, x))

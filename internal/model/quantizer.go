@@ -80,15 +80,15 @@ func (p Parts) Free(r *op.Run) {
 	}
 }
 
-// Split quantizes prosody features and encoder frames z, both [B, T, latent]
+// Quantize quantizes prosody features and encoder frames z, both [B, T, latent]
 // and both taken: prosody from its features, content from z, and the residual
 // from what these two leave of z.
-func (q *Quantizer) Split(r *op.Run, features, z tensor.Tensor) Parts {
-	return q.split(r, features, z, func(part Part, x tensor.Tensor) nn.Quantized { return q.parts[part].Forward(r, x) })
+func (q *Quantizer) Quantize(r *op.Run, features, z tensor.Tensor) Parts {
+	return q.quantize(r, features, z, func(part Part, x tensor.Tensor) nn.Quantized { return q.parts[part].Forward(r, x) })
 }
 
-// split is Split with what quantizes each part's input.
-func (q *Quantizer) split(r *op.Run, features, z tensor.Tensor, quantize func(Part, tensor.Tensor) nn.Quantized) (p Parts) {
+// quantize is Quantize with what quantizes each part's input.
+func (q *Quantizer) quantize(r *op.Run, features, z tensor.Tensor, quantize func(Part, tensor.Tensor) nn.Quantized) (p Parts) {
 	p[Prosody] = quantize(Prosody, features)
 	p[Content] = quantize(Content, r.Borrow(z))
 	p[Residual] = quantize(Residual, q.rest(r, z, p))

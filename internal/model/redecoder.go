@@ -120,8 +120,8 @@ func (s *RedecoderStream) Push(codes Codes, last bool) []float32 {
 	})
 }
 
-// RedecoderInputs are what a redecoder decodes in training: what the codec makes of a
-// batch of utterances.
+// RedecoderInputs are what a redecoder decodes in training: codes and timbre of a batch
+// of utterances, from the codec.
 type RedecoderInputs struct {
 	Content [][]int32     // codes of the first content book, [B][T]
 	Timbre  tensor.Tensor // of each whole utterance, [B, 1, timbre]

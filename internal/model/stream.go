@@ -12,7 +12,7 @@ import (
 // that memory stays flat.
 const blockFrames = 64
 
-// The stages that a stream's meter tells apart.
+// The sections that a stream's profiler measures.
 const (
 	stageTimbre    = "timbre"
 	stageEncoder   = "encoder"
@@ -21,14 +21,14 @@ const (
 	stageDecoder   = "decoder"
 )
 
-// An EncoderStream turns samples into codes as they arrive. The frames it gives
-// are those of the whole utterance, whatever the pieces; the last is complete
-// only when the utterance ends.
+// An EncoderStream turns samples into codes as they arrive. The codes are those of the
+// whole utterance for any chunk size; the last frame is complete only when the
+// utterance ends.
 type EncoderStream struct {
 	codec      *Codec
 	run        *op.Run
 	mel        *dsp.MelStream
-	z, prosody op.Slot   // what the faster path waits with for the slower
+	z, prosody op.Slot   // frames of one path that wait for the other
 	melRows    []float32 // frames of the current block, [T][prosody mels]
 }
 
@@ -58,8 +58,8 @@ func (s *EncoderStream) Push(samples []float32, last bool) Codes {
 	return codes
 }
 
-// push calls emit with the quantized parts of each block; their memory is given
-// back when it returns.
+// push calls emit with the quantized parts of each block, which are freed when it
+// returns.
 func (s *EncoderStream) push(samples []float32, last bool, emit func(Parts)) {
 	block := blockFrames * s.codec.Hop()
 	for {
@@ -96,11 +96,11 @@ func (s *EncoderStream) block(samples []float32) Parts {
 	}
 	features := q.ProsodyFeatures(r, mel)
 
-	// The mel looks 25 ms ahead, so the encoder's frames usually wait.
+	// The log-mel has a lookahead of 25 ms, so the encoder's frames usually wait.
 	n := min(r.Held(s.z)+z.T, r.Held(s.prosody)+features.T)
 	r.Profiler.Start(stageQuantizer)
 	defer r.Profiler.Start("")
-	return q.Split(r, r.Align(s.prosody, features, n), r.Align(s.z, z, n))
+	return q.Quantize(r, r.Align(s.prosody, features, n), r.Align(s.z, z, n))
 }
 
 // Codes returns those of the first sequence.

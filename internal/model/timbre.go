@@ -49,8 +49,7 @@ func NewTimbreEncoder(b *nn.Builder, c TimbreConfig) *TimbreEncoder {
 }
 
 // Forward returns the frames whose mean is the timbre: [B, T, mels] →
-// [B, T, out]. It sees whole utterances only: the run's first chunk must be its
-// last.
+// [B, T, out]. Its input is a whole utterance: the run's first chunk must be its last.
 func (l *TimbreEncoder) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
 	x = l.spectral[0].Forward(r, nil, x) // [B, T, hidden]
 	x = r.Dropout(replace(r, x, r.Activate(op.Mish, x)), timbreDropout)
@@ -59,18 +58,18 @@ func (l *TimbreEncoder) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
 	for _, conv := range l.temporal {
 		h := conv.Forward(r, nil, r.Borrow(x)) // [B, T, 2·hidden]
 		h = r.Dropout(replace(r, h, r.GLU(h)), timbreDropout)
-		x = replace(r, h, sum(r, x, h))
+		x = replace(r, h, addAndFree(r, x, h))
 	}
 	q, k, v := l.q.Forward(r, nil, r.Borrow(x)), l.k.Forward(r, nil, r.Borrow(x)), l.v.Forward(r, nil, r.Borrow(x))
 	h := r.Attention(q, k, v, timbreHeads)
 	r.Free(q, k, v)
 	h = r.Dropout(l.o.Forward(r, nil, h), timbreDropout)
-	x = replace(r, h, sum(r, x, h))
+	x = replace(r, h, addAndFree(r, x, h))
 	return l.fc.Forward(r, nil, x)
 }
 
-// sum frees x and returns x + y.
-func sum(r *op.Run, x, y tensor.Tensor) tensor.Tensor { return replace(r, x, r.Add(y, x)) }
+// addAndFree frees x and returns x + y.
+func addAndFree(r *op.Run, x, y tensor.Tensor) tensor.Tensor { return replace(r, x, r.Add(y, x)) }
 
 // replace frees x and returns y, which was made from it.
 func replace(r *op.Run, x, y tensor.Tensor) tensor.Tensor {

@@ -6,30 +6,30 @@ import (
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
-// Adversarial are the networks of adversarial training: those of a generator and its
+// AdversarialNetworks are the networks of adversarial training: those of a generator and its
 // discriminator.
-type Adversarial struct {
+type AdversarialNetworks struct {
 	Discriminator *Discriminator
-	// Generator are the generator's networks, which are trained together, and Inferred
-	// those of them that inference runs.
-	Generator, Inferred []*nn.Network
+	// Generator are the generator's networks, which are trained together, and Inference
+	// those of them that inference uses.
+	Generator, Inference []*nn.Network
 }
 
-// newAdversarial declares the discriminator, under the name discriminator.
-func newAdversarial(generator, inferred []*nn.Network, c DiscriminatorConfig) Adversarial {
-	return Adversarial{
+// newAdversarialNetworks declares the discriminator, under the name discriminator.
+func newAdversarialNetworks(generator, inference []*nn.Network, c DiscriminatorConfig) AdversarialNetworks {
+	return AdversarialNetworks{
 		Discriminator: NewDiscriminator(nn.NewBuilder("discriminator"), c),
-		Generator:     generator, Inferred: inferred,
+		Generator:     generator, Inference: inference,
 	}
 }
 
 // Networks returns all networks, the discriminator's last.
-func (a *Adversarial) Networks() []*nn.Network {
+func (a *AdversarialNetworks) Networks() []*nn.Network {
 	return append(a.Generator[:len(a.Generator):len(a.Generator)], a.Discriminator.Network)
 }
 
 // Params returns every parameter of all networks.
-func (a *Adversarial) Params() []*nn.Param { return networks(a.Networks()).params() }
+func (a *AdversarialNetworks) Params() []*nn.Param { return networks(a.Networks()).params() }
 
 // CodecTrainingConfig describes all networks that a codec is trained with.
 type CodecTrainingConfig struct {
@@ -40,7 +40,7 @@ type CodecTrainingConfig struct {
 
 // CodecTraining is a codec with the networks that it is trained with.
 type CodecTraining struct {
-	Adversarial
+	AdversarialNetworks
 	Codec      *Codec
 	Predictors *Predictors
 
@@ -54,7 +54,7 @@ func NewCodecTraining(c CodecTrainingConfig) *CodecTraining {
 	predictors := nn.NewBuilder("fa_predictors")
 	t := &CodecTraining{Codec: NewCodec(c.Codec), Predictors: NewPredictors(predictors, c.Predictors)}
 	encoder, quantizer, decoder := t.Codec.networks[0], t.Codec.networks[1], t.Codec.networks[2]
-	t.Adversarial = newAdversarial([]*nn.Network{encoder, decoder, quantizer, predictors.Network()}, t.Codec.networks, c.Discriminator)
+	t.AdversarialNetworks = newAdversarialNetworks([]*nn.Network{encoder, decoder, quantizer, predictors.Network()}, t.Codec.networks, c.Discriminator)
 	t.quantizer, t.predictors = quantizer, predictors.Network()
 	return t
 }
@@ -72,15 +72,15 @@ type Inputs struct {
 	Timbre  []tensor.Tensor // the log-mel of each whole utterance, [1, frames, mels]
 }
 
-// DropoutMasks say what training leaves out of each sequence.
+// DropoutMasks are what training drops from each sequence.
 type DropoutMasks struct {
 	// Residual is 0 for a sequence that is decoded without its residual, else 1; nil
 	// for 1 everywhere.
 	Residual []float32
 	// Books are the numbers of books that each sequence uses; nil for all.
 	Books [NumParts][]int
-	// JointParts lets what is learned from the waveform reach prosody and content,
-	// too, and not the residual alone.
+	// JointParts lets the gradients of the waveform losses reach prosody and content, and
+	// not only the residual.
 	JointParts bool
 }
 
@@ -96,7 +96,7 @@ func (m DropoutMasks) apply(r *op.Run, part Part, z tensor.Tensor) tensor.Tensor
 	return z
 }
 
-// Outputs are what the codec makes of Inputs.
+// Outputs are the codec's outputs for Inputs.
 type Outputs struct {
 	Wave   tensor.Tensor // [B, N, 1]
 	Timbre tensor.Tensor // [B, 1, latent]
@@ -104,14 +104,13 @@ type Outputs struct {
 }
 
 // Forward runs the codec as training does (modules/quantize.py, FAquantizer;
-// train.py): the timbre is that of the whole utterance, and the decoder learns
-// from prosody and content without changing them, unless masks.JointParts says
-// otherwise.
+// train.py): the timbre is that of the whole utterance, and prosody and content are
+// detached from the decoder's gradient unless masks.JointParts is set.
 func (c *Codec) Forward(r *op.Run, in Inputs, masks DropoutMasks) Outputs {
 	q := c.Quantizer
 	out := Outputs{Timbre: q.Timbres(r, in.Timbre)}
 	features := q.ProsodyFeatures(r, r.Borrow(in.Prosody))
-	out.Parts = q.splitMasked(r, features, c.Encoder.Forward(r, r.Borrow(in.Wave)), masks.Books)
+	out.Parts = q.quantizeMasked(r, features, c.Encoder.Forward(r, r.Borrow(in.Wave)), masks.Books)
 	var parts []tensor.Tensor
 	for part, quantized := range out.Parts {
 		parts = append(parts, masks.apply(r, Part(part), quantized.Z))
@@ -128,7 +127,7 @@ func (c *Codec) InitFromData(r *op.Run, in Inputs, key func(part Part, book int)
 	q := c.Quantizer
 	features := q.ProsodyFeatures(r, r.Borrow(in.Prosody))
 	z := c.Encoder.InitFromData(r, r.Borrow(in.Wave))
-	q.split(r, features, z, func(part Part, x tensor.Tensor) nn.Quantized {
+	q.quantize(r, features, z, func(part Part, x tensor.Tensor) nn.Quantized {
 		return q.parts[part].InitFromData(r, x, func(book int) uint64 { return key(part, book) })
 	}).Free(r)
 }
@@ -147,20 +146,20 @@ func (q *Quantizer) Timbres(r *op.Run, mels []tensor.Tensor) tensor.Tensor {
 	return all
 }
 
-// splitMasked is Split with so many books of each part for each sequence.
-func (q *Quantizer) splitMasked(r *op.Run, features, z tensor.Tensor, books [NumParts][]int) Parts {
-	return q.split(r, features, z, func(part Part, x tensor.Tensor) nn.Quantized {
+// quantizeMasked is Quantize with so many books of each part for each sequence.
+func (q *Quantizer) quantizeMasked(r *op.Run, features, z tensor.Tensor, books [NumParts][]int) Parts {
+	return q.quantize(r, features, z, func(part Part, x tensor.Tensor) nn.Quantized {
 		return q.parts[part].ForwardMasked(r, x, q.parts[part].Masks(books[part]))
 	})
 }
 
 // CommitmentLoss returns the mean squared distance between projected frames and the
-// entries chosen for them, of which the frames learn with the given weight.
+// entries chosen for them. Its gradient, times weight, goes to the frames.
 func (q *Quantizer) CommitmentLoss(r *op.Run, p Parts, weight float64) float64 {
 	return q.distance(r, p, weight, 0)
 }
 
-// CodebookLoss has CommitmentLoss's value; the entries learn of it.
+// CodebookLoss has the value of CommitmentLoss; its gradient goes to the entries.
 func (q *Quantizer) CodebookLoss(r *op.Run, p Parts, weight float64) float64 {
 	return q.distance(r, p, 0, weight)
 }
@@ -180,19 +179,19 @@ func (q *Quantizer) Books() (n [NumParts]int) {
 	return n
 }
 
-// Converted is a batch decoded in other voices: the timbre that was asked for, and the
-// one that the timbre encoder finds in the result.
+// Converted is a batch decoded in other voices: the target timbre, and the timbre of
+// the result.
 type Converted struct {
 	Wave       tensor.Tensor // [B, N, 1]
-	Timbre     tensor.Tensor // asked for, [B, 1, latent], a constant
+	Timbre     tensor.Tensor // the target, [B, 1, latent], a constant
 	WaveTimbre tensor.Tensor // of Wave, [B, 1, latent]
 }
 
 // Convert decodes prosody and content of each utterance of a batch with the timbre of
 // the next one, as voice conversion does, and encodes the timbre of the result, for a
-// speaker consistency loss (Casanova et al., "YourTTS", ICML 2022). The decoder learns
-// of it; the timbre encoder, which could make itself agree, does not. The codec's
-// FFT must be a power of two from 8 to 2048.
+// speaker consistency loss (Casanova et al., "YourTTS", ICML 2022). Its gradient goes to
+// the decoder; the timbre encoder, which could lower the loss by collapsing, is frozen.
+// The codec's FFT must be a power of two from 8 to 2048.
 func (t *CodecTraining) Convert(r *op.Run, out Outputs) Converted {
 	if t.spectrum == nil {
 		t.spectrum = melSpectrum(t.Codec.Mel)
@@ -222,10 +221,10 @@ type RedecoderTrainingConfig struct {
 	Discriminator DiscriminatorConfig
 }
 
-// RedecoderTraining is a redecoder with the networks that it is trained with. The codec
-// that it is for is none of them: it is frozen.
+// RedecoderTraining is a redecoder with the networks that it is trained with. Its codec
+// is not among them: it is frozen.
 type RedecoderTraining struct {
-	Adversarial
+	AdversarialNetworks
 	Redecoder *Redecoder
 }
 
@@ -233,5 +232,5 @@ type RedecoderTraining struct {
 // discriminator.
 func NewRedecoderTraining(c RedecoderTrainingConfig) *RedecoderTraining {
 	redecoder := NewRedecoder(c.Redecoder)
-	return &RedecoderTraining{newAdversarial(redecoder.networks, redecoder.networks, c.Discriminator), redecoder}
+	return &RedecoderTraining{newAdversarialNetworks(redecoder.networks, redecoder.networks, c.Discriminator), redecoder}
 }

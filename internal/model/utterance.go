@@ -6,19 +6,19 @@ import (
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
-// Utterances runs whole utterances through a codec, one after the other, and uses
+// UtteranceCodec runs whole utterances through a codec, one after the other, and uses
 // the memory of one for the next. It serves one goroutine at a time. The codec's
 // weights may be reloaded between two calls.
-type Utterances struct {
+type UtteranceCodec struct {
 	codec   *Codec
 	encoder *EncoderStream
 	timbre  *TimbreStream
 	decoder DecoderStream
 }
 
-// NewUtterances prepares for utterances.
-func (c *Codec) NewUtterances(pool *parallel.Pool) *Utterances {
-	return &Utterances{
+// NewUtteranceCodec prepares for utterances.
+func (c *Codec) NewUtteranceCodec(pool *parallel.Pool) *UtteranceCodec {
+	return &UtteranceCodec{
 		codec: c, encoder: c.NewEncoderStream(pool), timbre: c.NewTimbreStream(pool),
 		decoder: DecoderStream{codec: c, run: op.NewRun(pool)},
 	}
@@ -26,13 +26,13 @@ func (c *Codec) NewUtterances(pool *parallel.Pool) *Utterances {
 
 // Encode returns the codes of an utterance of at least one sample,
 // ceil(len(samples)/hop) frames.
-func (u *Utterances) Encode(samples []float32) Codes {
+func (u *UtteranceCodec) Encode(samples []float32) Codes {
 	u.encoder.Reset()
 	return u.encoder.Push(samples, true)
 }
 
 // Timbre returns an utterance's timbre, [latent].
-func (u *Utterances) Timbre(samples []float32) []float32 {
+func (u *UtteranceCodec) Timbre(samples []float32) []float32 {
 	s := u.timbre
 	s.run.Reset()
 	clear(s.sum)
@@ -44,7 +44,7 @@ func (u *Utterances) Timbre(samples []float32) []float32 {
 
 // Decode decodes codes with a timbre and returns the first n samples, at
 // most hop for each frame.
-func (u *Utterances) Decode(codes Codes, timbre []float32, n int) []float32 {
+func (u *UtteranceCodec) Decode(codes Codes, timbre []float32, n int) []float32 {
 	s := &u.decoder
 	s.Reset()
 	s.run.Free(tensor.Tensor(s.modulation))

@@ -19,7 +19,7 @@ func TestUtterances(t *testing.T) {
 	codec := NewCodec(c)
 	region := &tensor.Region{}
 	defer region.Free()
-	u := codec.NewUtterances(pool)
+	u := codec.NewUtteranceCodec(pool)
 	var early int64
 	for round, seed := range []uint64{7, 8, 7, 8} {
 		region.Free()

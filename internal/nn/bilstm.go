@@ -26,7 +26,7 @@ func newLSTMDirection(b *Builder, suffix string, f *op.LSTMFilter, in, hidden in
 	bih, bhh := b.param("bias_ih"+suffix, nil, 4*hidden), b.param("bias_hh"+suffix, nil, 4*hidden)
 	b.onLoad(func(load *Loader) (err error) {
 		if load.training {
-			return errInfers
+			return errInferenceOnly
 		}
 		if f.Input.Panels, err = packGates(load, ih, hidden); err != nil {
 			return err

@@ -22,7 +22,7 @@ const minDeviation = 1e-6
 // InitFromData initializes the convolution from act(x), and returns what Forward
 // does then.
 func (l *Conv) InitFromData(r *op.Run, act op.Activation, x tensor.Tensor) tensor.Tensor {
-	learned := l.filter.Trainable.(*trainableConv)
+	params := l.filter.Trainable.(*trainableConv)
 	y := l.Forward(r, act, x)
 	n := float64(y.B * y.T)
 	for j := range y.C {
@@ -34,8 +34,8 @@ func (l *Conv) InitFromData(r *op.Run, act op.Activation, x tensor.Tensor) tenso
 		if deviation < minDeviation {
 			continue // a constant output, as for silence, has no scale
 		}
-		learned.initFromData(j, mean, deviation)
-		l.filter.Bias[j] = learned.bias.Value[j]
+		params.initFromData(j, mean, deviation)
+		l.filter.Bias[j] = params.bias.Value[j]
 		each(y, j, func(v *float32) { *v = float32((float64(*v) - mean) / deviation) })
 	}
 	return y

@@ -11,7 +11,7 @@ import (
 
 // The layers of this file and BiLSTM belong to pretrained networks that label
 // recordings: they are for inference only.
-var errInfers = errors.New("nn: a layer for inference only was loaded for training")
+var errInferenceOnly = errors.New("nn: a layer for inference only was loaded for training")
 
 // An ImageConv is PyTorch's Conv2d without a bias over images, with a kernel of
 // 1x1, or of 3x3 and a padding of 1; key weight [out, in, k, k].
@@ -26,7 +26,7 @@ func NewImageConv(b *Builder, in, out, k int) *ImageConv {
 	w := b.param("weight", nil, out, in, k, k)
 	b.onLoad(func(load *Loader) error {
 		if load.training {
-			return errInfers
+			return errInferenceOnly
 		}
 		v, err := load.Values(w)
 		if err != nil {
@@ -68,7 +68,7 @@ func NewBatchNorm(b *Builder, dim int, slope float32) *BatchNorm {
 	b.Buffer("num_batches_tracked")
 	b.onLoad(func(load *Loader) error {
 		if load.training {
-			return errInfers
+			return errInferenceOnly
 		}
 		var v [4][]float32
 		for i, p := range params {

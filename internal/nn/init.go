@@ -13,7 +13,7 @@ import (
 type Init func(p *Param, seed uint64) []float32
 
 // InitialWeights returns the weights that training starts from: for each parameter
-// what its layer declared. Parameters of layers that only infer have none.
+// what its layer declared. Layers for inference only have none.
 func InitialWeights(params []*Param, seed uint64) weights.Source {
 	shapes, byName := map[string][]int{}, map[string]*Param{}
 	for _, p := range params {

@@ -28,7 +28,7 @@ type Param struct {
 	// parameter that is Unused has no gradient and never changes.
 	Value, Grad []float32
 	Unused      bool
-	// Init is how training starts; nil in layers that only infer.
+	// Init is how training starts; nil in layers for inference only.
 	Init Init
 }
 

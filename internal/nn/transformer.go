@@ -25,12 +25,12 @@ type Transformer struct {
 	// positions, which upstream adds along the batch.
 	position []float32
 	layers   []*transformerLayer
-	last     *layerNorm
+	last     *conditionalLayerNorm
 	heads    int
 }
 
 type transformerLayer struct {
-	norm1, norm2 *layerNorm
+	norm1, norm2 *conditionalLayerNorm
 	attention    *Conv // in_proj: query, key and value
 	out          *Conv
 	ffn1, ffn2   *Conv
@@ -38,7 +38,7 @@ type transformerLayer struct {
 
 // NewTransformer declares a transformer under b's prefix.
 func NewTransformer(b *Builder, c TransformerConfig) *Transformer {
-	l := &Transformer{position: make([]float32, c.Dim), last: newLayerNorm(b.In("last_ln"), c.Dim, c.Condition), heads: c.Heads}
+	l := &Transformer{position: make([]float32, c.Dim), last: newConditionalLayerNorm(b.In("last_ln"), c.Dim, c.Condition), heads: c.Heads}
 	for i := 1; i < c.Dim; i += 2 {
 		l.position[i] = 1 // sin 0 and cos 0 in turn
 	}
@@ -51,10 +51,10 @@ func NewTransformer(b *Builder, c TransformerConfig) *Transformer {
 			bias: b.In("self_attn").param("in_proj_bias", nil, 3*c.Dim),
 		}
 		l.layers = append(l.layers, &transformerLayer{
-			norm1:     newLayerNorm(b.In("ln_1"), c.Dim, c.Condition),
+			norm1:     newConditionalLayerNorm(b.In("ln_1"), c.Dim, c.Condition),
 			attention: newConv(b, ConvConfig{In: c.Dim, Out: 3 * c.Dim, K: 1}, attention),
 			out:       NewLinear(b.In("self_attn").In("out_proj"), c.Dim, c.Dim),
-			norm2:     newLayerNorm(b.In("ln_2"), c.Dim, c.Condition),
+			norm2:     newConditionalLayerNorm(b.In("ln_2"), c.Dim, c.Condition),
 			ffn1: NewConv(b.In("ffn").In("ffn_1"), ConvConfig{
 				In: c.Dim, Out: c.Hidden, K: c.Kernel, ZeroPad: true, NoWeightNorm: true}),
 			ffn2: NewLinear(b.In("ffn").In("ffn_2"), c.Hidden, c.Dim),
@@ -72,7 +72,7 @@ func (l *Transformer) Styles(r *op.Run, condition tensor.Tensor) (styles []tenso
 	return styles
 }
 
-func (l *Transformer) norms() (norms []*layerNorm) {
+func (l *Transformer) norms() (norms []*conditionalLayerNorm) {
 	for _, layer := range l.layers {
 		norms = append(norms, layer.norm1, layer.norm2)
 	}
@@ -119,18 +119,18 @@ func (l *transformerLayer) attend(r *op.Run, x tensor.Tensor, heads int) tensor.
 	return y
 }
 
-// A layerNorm is a LayerNorm over channels with weight [C] and bias [C], or with a
+// A conditionalLayerNorm is a LayerNorm over channels with weight [C] and bias [C], or with a
 // scale and a shift that key style, a Linear, makes of a vector.
-type layerNorm struct {
+type conditionalLayerNorm struct {
 	style   tensor.Tensor // [1, 1, 2·C]
 	project *Conv
 }
 
-func newLayerNorm(b *Builder, c, condition int) *layerNorm {
+func newConditionalLayerNorm(b *Builder, c, condition int) *conditionalLayerNorm {
 	if condition > 0 {
-		return &layerNorm{project: NewLinear(b.In("style"), condition, 2*c)}
+		return &conditionalLayerNorm{project: NewLinear(b.In("style"), condition, 2*c)}
 	}
-	l := &layerNorm{style: tensor.New(1, 1, 2*c)}
+	l := &conditionalLayerNorm{style: tensor.New(1, 1, 2*c)}
 	weight, bias := b.param("weight", nil, c), b.param("bias", nil, c)
 	b.onLoad(func(load *Loader) error {
 		for i, p := range []*Param{weight, bias} {
@@ -147,7 +147,7 @@ func newLayerNorm(b *Builder, c, condition int) *layerNorm {
 
 // Forward leaves x to the caller. A style that is not nil replaces the layer's
 // own.
-func (l *layerNorm) Forward(r *op.Run, x tensor.Tensor, style *tensor.Tensor) tensor.Tensor {
+func (l *conditionalLayerNorm) Forward(r *op.Run, x tensor.Tensor, style *tensor.Tensor) tensor.Tensor {
 	if style == nil {
 		style = &l.style
 	}

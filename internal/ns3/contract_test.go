@@ -129,7 +129,7 @@ func TestOneCallIsAStream(t *testing.T) {
 		if v2 {
 			prosody = codec.Prosody.Forward(r, codec.ProsodyFeatures(r, codec.Mel.stream().Push(padded(wave), true)), nil)
 		}
-		codes := codec.Quantizer.Split(r, prosody, z).Codes()
+		codes := codec.Quantizer.Quantize(r, prosody, z).Codes()
 		s := codec.NewAnalysisStream(pool)
 		if got := s.Push(wave, true); !reflect.DeepEqual(got, codes) || !slices.Equal(s.Timbre(), timbre) {
 			t.Errorf("v2=%v: the stream's codes or timbre are not those of the whole utterance", v2)

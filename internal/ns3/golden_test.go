@@ -109,7 +109,7 @@ func (c *comparison) run() {
 	if c.codec.V2 {
 		prosody = c.prosody(wave)
 	}
-	parts := c.codec.Quantizer.Split(c.r, prosody, z)
+	parts := c.codec.Quantizer.Quantize(c.r, prosody, z)
 	want := model.Codes{c.books("codes_prosody"), c.books("codes_content"), c.books("codes_residual")}
 	if c.codes("codes", parts.Codes(), want) {
 		for part, name := range []string{"quantized_prosody", "quantized_content", "quantized_residual"} {
@@ -218,7 +218,7 @@ func (c *comparison) unpadded(wave []float32) {
 	timbre := op.Mean(c.codec.Timbre.Forward(c.r, c.r.Borrow(z), nil))[0]
 	want, _ := c.g.F32("timbre_unpadded")
 	golden.Close(c.T, "timbre_unpadded", timbre, want, waveTolerance)
-	parts := c.codec.Quantizer.Split(c.r, c.r.Borrow(z), z)
+	parts := c.codec.Quantizer.Quantize(c.r, c.r.Borrow(z), z)
 	books := c.books("codes_unpadded")
 	got := parts.Codes().Books()
 	if len(got) != len(books) {

@@ -33,10 +33,10 @@ func NewQuantizer(b *nn.Builder, c QuantizerConfig) *Quantizer {
 	return q
 }
 
-// Split quantizes prosody features and encoder frames z, both [1, T, latent] and
+// Quantize quantizes prosody features and encoder frames z, both [1, T, latent] and
 // both taken. Prosody and content do not see what the other left; the residual is
 // what both leave of z.
-func (q *Quantizer) Split(r *op.Run, prosody, z tensor.Tensor) model.Parts {
+func (q *Quantizer) Quantize(r *op.Run, prosody, z tensor.Tensor) model.Parts {
 	var p model.Parts
 	p[model.Prosody] = q.parts[model.Prosody].Forward(r, prosody)
 	p[model.Content] = q.parts[model.Content].Forward(r, r.Borrow(z))

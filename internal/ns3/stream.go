@@ -162,7 +162,7 @@ func (s *EncoderStream) push(samples []float32, last bool, emit func(model.Parts
 			s.timbre.push(z, last)
 		}
 		if !s.codec.V2 {
-			s.split(s.run.Borrow(z), z, emit)
+			s.quantize(s.run.Borrow(z), z, emit)
 			return
 		}
 		s.z.push(z)
@@ -173,7 +173,7 @@ func (s *EncoderStream) push(samples []float32, last bool, emit func(model.Parts
 			if n == 0 {
 				return
 			}
-			s.split(s.encoded.take(s.run, n), s.z.take(s.run, n), emit)
+			s.quantize(s.encoded.take(s.run, n), s.z.take(s.run, n), emit)
 		}
 	})
 }
@@ -198,14 +198,14 @@ func (c *Codec) ProsodyFeatures(r *op.Run, rows []float32) tensor.Tensor {
 	return c.MelIn.Forward(r, nil, mel)
 }
 
-// split quantizes frames, which it takes.
-func (s *EncoderStream) split(prosody, z tensor.Tensor, emit func(model.Parts)) {
+// quantize quantizes frames, which it takes.
+func (s *EncoderStream) quantize(prosody, z tensor.Tensor, emit func(model.Parts)) {
 	if z.T == 0 {
 		s.run.Free(prosody, z)
 		return
 	}
 	s.run.Profiler.Start(stageQuantizer)
-	p := s.codec.Quantizer.Split(s.run, prosody, z)
+	p := s.codec.Quantizer.Quantize(s.run, prosody, z)
 	s.run.Profiler.Start("")
 	emit(p)
 	p.Free(s.run)

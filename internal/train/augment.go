@@ -20,14 +20,14 @@ type augmentation struct {
 	rate float64 // samples a second
 }
 
-// any says whether anything is done at all.
-func (a augmentation) any() bool {
+// enabled says whether any augmentation is on.
+func (a augmentation) enabled() bool {
 	return a.Room > 0 || a.Noise > 0 || a.Equalizer > 0 || a.BandLimit > 0
 }
 
 // apply returns x as number i of a step draws it. It leaves x alone.
 func (a augmentation) apply(x []float32, random op.Random, i int) []float32 {
-	if !a.any() || len(x) == 0 {
+	if !a.enabled() || len(x) == 0 {
 		return x
 	}
 	d := &draws{key: random.Key(siteAugment, i)}

@@ -32,8 +32,8 @@ type Batch struct {
 // Size returns the number of utterances.
 func (b *Batch) Size() int { return b.Inputs.Wave.B }
 
-// Features makes batches. It is used by one goroutine at a time.
-type Features struct {
+// A Collator makes batches of crops (meldataset.py, Collater). It is used by one goroutine at a time.
+type Collator struct {
 	mel         *dsp.Mel // the codec's
 	energy      *dsp.Mel // with filters for 16 kHz, that of the pitch network
 	prosodyMels int
@@ -44,19 +44,19 @@ type Features struct {
 // they are laid over the codec's spectrum (meldataset.py).
 const energyRate = 16000
 
-// NewFeatures prepares batches for a codec. With normF0 the pitch target is
+// NewCollator prepares batches for a codec. With normF0 the pitch target is
 // normalised for each crop.
-func NewFeatures(c model.CodecConfig, normF0 bool) *Features {
+func NewCollator(c model.CodecConfig, normF0 bool) *Collator {
 	energy := c.Mel
 	energy.FilterRate = energyRate
-	return &Features{mel: dsp.NewMel(c.Mel), energy: dsp.NewMel(energy), prosodyMels: c.Quantizer.ProsodyMels, normF0: normF0}
+	return &Collator{mel: dsp.NewMel(c.Mel), energy: dsp.NewMel(energy), prosodyMels: c.Quantizer.ProsodyMels, normF0: normF0}
 }
 
 // Frames returns the number of whole frames of n samples.
-func (f *Features) Frames(n int) int { return n / f.mel.Hop }
+func (f *Collator) Frames(n int) int { return n / f.mel.Hop }
 
 // Batch crops frames frames of each utterance, from frame starts[i] on.
-func (f *Features) Batch(us []Utterance, starts []int, frames int) (*Batch, error) {
+func (f *Collator) Batch(us []Utterance, starts []int, frames int) (*Batch, error) {
 	hop := f.mel.Hop
 	b := &Batch{
 		F0: tensor.New(len(us), frames, 1), Energy: tensor.New(len(us), frames, 1),
@@ -103,7 +103,7 @@ const (
 // pitchTarget returns log2 of the voiced frames, minus its mean, over its unbiased
 // standard deviation; unvoiced frames, and those for which that is no number, are
 // -10 (train.py, norm_f0).
-func (f *Features) pitchTarget(f0 []float32) []float32 {
+func (f *Collator) pitchTarget(f0 []float32) []float32 {
 	target := make([]float32, len(f0))
 	mean, deviation := 0.0, 1.0
 	if f.normF0 {

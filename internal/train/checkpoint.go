@@ -97,7 +97,7 @@ func (t *Trainer) Restore(f *weights.File) error {
 	if c.EMA != (t.EMA != nil) {
 		return fmt.Errorf("%s: ema.decay was %s when it was written; a run cannot change that", f.Path(), map[bool]string{true: "above 0", false: "0"}[c.EMA])
 	}
-	load := loader{file: f}
+	load := stateLoader{file: f}
 	means := t.means()
 	for _, n := range t.Networks() {
 		for _, p := range n.Params {
@@ -130,14 +130,14 @@ func (t *Trainer) Restore(f *weights.File) error {
 	return nil
 }
 
-// A loader copies arrays out of a checkpoint and collects what is wrong.
-type loader struct {
+// A stateLoader copies arrays out of a checkpoint and collects what is wrong.
+type stateLoader struct {
 	file   *weights.File
 	faults []string
 	err    error
 }
 
-func (l *loader) into(dst []float32, name string, shape []int) {
+func (l *stateLoader) into(dst []float32, name string, shape []int) {
 	tensor, ok := l.file.Lookup(name)
 	switch {
 	case l.err != nil:
@@ -156,13 +156,13 @@ func (l *loader) into(dst []float32, name string, shape []int) {
 
 // optional is into for an array that may be missing: restart_codes may have been
 // switched on since.
-func (l *loader) optional(dst []float32, name string, shape []int) {
+func (l *stateLoader) optional(dst []float32, name string, shape []int) {
 	if _, ok := l.file.Lookup(name); ok {
 		l.into(dst, name, shape)
 	}
 }
 
-func (l *loader) fault() error {
+func (l *stateLoader) fault() error {
 	switch {
 	case l.err != nil:
 		return fmt.Errorf("%s: %w", l.file.Path(), l.err)
@@ -179,7 +179,7 @@ func (l *loader) fault() error {
 // EMA's where there is one. They are read when they are looked up.
 func (t *Trainer) InferenceWeights() weights.Source {
 	shapes, values := map[string][]int{}, map[string][]float32{}
-	for _, n := range t.Inferred {
+	for _, n := range t.Inference {
 		for _, p := range n.Params {
 			shapes[p.Name], values[p.Name] = p.Shape, p.Value
 		}

@@ -137,7 +137,7 @@ func gridOf(c *config.Config) teacher.Grid {
 type labeler struct {
 	units    *teacher.Units
 	teachers teacher.Set
-	features *Features
+	collator *Collator
 	speed    speedPerturbation
 	report   func(format string, args ...any)
 	unsaved  sync.Once // labels that could not be kept have been reported
@@ -177,7 +177,7 @@ func (r *run) newLabeler(ctx context.Context, units *teacher.Units) (*labeler, e
 	}
 	return &labeler{
 		units: units, teachers: teacher.Set{Phones: units, Speaker: units.Speakers(), Pitch: pitch, Store: store, Grid: gridOf(c)},
-		features: NewFeatures(model.CodecConfigOf(c), c.Model.NormF0), speed: speed, report: r.Report,
+		collator: NewCollator(model.CodecConfigOf(c), c.Model.NormF0), speed: speed, report: r.Report,
 	}, nil
 }
 
@@ -224,5 +224,5 @@ func (l *labeler) batch(items []dataset.Item, starts []int, frames int) (*Batch,
 		}
 		us = append(us, Utterance{Wave: item.Samples, F0: labels.F0, Phones: labels.Phones, Speaker: int32(labels.Speaker)})
 	}
-	return l.features.Batch(us, starts, frames)
+	return l.collator.Batch(us, starts, frames)
 }

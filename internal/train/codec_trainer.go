@@ -43,7 +43,7 @@ type CodecTrainer struct {
 // it is trained with are those of src. Close gives its memory back.
 func NewCodecTrainer(c model.CodecTrainingConfig, src weights.Source, o CodecOptions, pool *parallel.Pool) (*CodecTrainer, error) {
 	networks := model.NewCodecTraining(c)
-	shared, err := newTrainer(&networks.Adversarial, c.Codec.Mel.FilterRate, src, o.Options, pool)
+	shared, err := newTrainer(&networks.AdversarialNetworks, c.Codec.Mel.FilterRate, src, o.Options, pool)
 	if err != nil {
 		return nil, err
 	}
@@ -65,11 +65,11 @@ func (t *CodecTrainer) Step(pieces ...*Batch) (Losses, error) {
 		t.entropy = contentEntropy{}
 	}
 	if t.options.DataInit && t.Steps == 0 {
-		t.generator.Record(op.Random{Off: true})
-		t.Model.Codec.InitFromData(t.generator, pieces[0].Inputs, func(part model.Part, book int) uint64 {
-			return op.Random{Seed: t.Seed}.Key(partSite(siteFit, part), book)
+		t.generatorRun.Record(op.Random{Off: true})
+		t.Model.Codec.InitFromData(t.generatorRun, pieces[0].Inputs, func(part model.Part, book int) uint64 {
+			return op.Random{Seed: t.Seed}.Key(partSite(siteDataInit, part), book)
 		})
-		t.generator.Reset()
+		t.generatorRun.Reset()
 	}
 	losses, err := t.step(t, pieces)
 	if err != nil {
@@ -79,7 +79,7 @@ func (t *CodecTrainer) Step(pieces ...*Batch) (Losses, error) {
 }
 
 func (t *CodecTrainer) forward(s *step, piece *Batch, random op.Random) tensor.Tensor {
-	r := s.generator
+	r := s.generatorRun
 	out := t.Model.Codec.Forward(r, piece.Inputs, t.dropout(s, random, piece.Size()))
 	t.outputs = codecOutputs{Outputs: out, batch: piece, networks: t.Model, quantizer: t.Model.Codec.Quantizer}
 	if predicts(t.Weights) {
@@ -111,7 +111,7 @@ func (t *CodecTrainer) reversal() float64 {
 const (
 	siteResidual = 1 << 63
 	siteBooks    = 1<<63 + 1 // of the parts, see partSite
-	siteFit      = 1<<63 + 4
+	siteDataInit = 1<<63 + 4
 )
 
 // partSite is the site of a part: three stand side by side, any more apart from them.
@@ -149,7 +149,7 @@ func (t *CodecTrainer) dropout(s *step, random op.Random, n int) model.DropoutMa
 // focal losses are a function of.
 func (t *CodecTrainer) collect(s *step, piece *Batch) {
 	out := t.outputs
-	if r := s.generator; len(s.pieces) > 1 && predicts(t.Weights) {
+	if r := s.generatorRun; len(s.pieces) > 1 && predicts(t.Weights) {
 		share := s.share(piece)
 		t.entropy.content += share * r.CrossEntropy(r.Detach(out.Phones), piece.Phones, 0)
 		t.entropy.revContent += share * r.CrossEntropy(r.Detach(out.RevPhones), piece.Phones, 0)

@@ -51,7 +51,7 @@ func TestConvert(t *testing.T) {
 	trainer := newCodecTrainer(t, c, conversionOptions(), 2)
 	us := utterances(t, "en", "fr", "it")
 	batch := batchOf(t, c, us, 30)
-	r := trainer.generator
+	r := trainer.generatorRun
 	r.Record(op.Random{Off: true})
 	codec := trainer.Model.Codec
 	spoken := codec.Forward(r, batch.Inputs, model.DropoutMasks{})

@@ -289,13 +289,13 @@ func (r *run) write(path string) error {
 
 // checkpoints lists those of a run's folder, the oldest first.
 func checkpoints(dir string) ([]string, error) {
-	paths, err := filepath.Glob(filepath.Join(escape(dir), checkpointDir, "step_*.safetensors"))
+	paths, err := filepath.Glob(filepath.Join(escapeGlob(dir), checkpointDir, "step_*.safetensors"))
 	slices.Sort(paths)
 	return paths, err
 }
 
-// escape keeps a folder's own name from being read as a pattern.
-func escape(dir string) string {
+// escapeGlob keeps a folder's own name from being read as a pattern.
+func escapeGlob(dir string) string {
 	var b []rune
 	for _, c := range dir {
 		if (c == '*' || c == '?' || c == '[' || c == '\\') && filepath.Separator == '/' {

@@ -139,7 +139,7 @@ func TestDiscriminatorCrop(t *testing.T) {
 	for n := range 3 {
 		trainer.Steps = n
 		s := &step{Trainer: trainer.Trainer}
-		x := s.discriminatorCrop(trainer.generator, batch.Inputs.Wave)
+		x := s.discriminatorCrop(trainer.generatorRun, batch.Inputs.Wave)
 		if x.T != 1500 || x.B != 2 {
 			t.Fatalf("%d sequences of %d samples", x.B, x.T)
 		}

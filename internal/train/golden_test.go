@@ -69,7 +69,7 @@ func goldenStep(t *testing.T, path string) {
 		}
 	}
 	golden.Close(t, "timbre", got, timbre, lossTolerance)
-	trainer.generator.Reset()
+	trainer.generatorRun.Reset()
 	losses, err := trainer.Step(batch)
 	if err != nil {
 		t.Fatal(err)
@@ -122,7 +122,7 @@ func goldenBatch(t *testing.T, g *golden.Case, c model.CodecTrainingConfig) *Bat
 	phones, _ := g.Ints("phones")
 	speakers, _ := g.Ints("speaker")
 	frames := cropped[1]
-	f := NewFeatures(c.Codec, true)
+	f := NewCollator(c.Codec, true)
 	var us []Utterance
 	var from []int
 	for b := range shape[0] {

@@ -19,9 +19,9 @@ func (r *run) loop(ctx context.Context) error {
 		return nil
 	}
 	r.Report("training: %d steps an epoch, %s", r.perEpoch(), r.end(total))
-	meter := newStepTimer()
+	timer := newStepTimer()
 	for (total == 0 || t.Steps < total) && ctx.Err() == nil && !r.late() {
-		f, err := r.loader.next(ctx)
+		f, err := r.prefetcher.next(ctx)
 		if err != nil {
 			if ctx.Err() != nil {
 				break
@@ -31,13 +31,13 @@ func (r *run) loop(ctx context.Context) error {
 		if err := r.step(f); err != nil {
 			return err
 		}
-		meter.tick()
+		timer.tick()
 		if t.Steps%c.LogInterval == 0 || t.Steps == 1 {
-			if err := r.logStep(meter.last); err != nil {
+			if err := r.logStep(timer.last); err != nil {
 				return err
 			}
 		}
-		r.progress(meter, total)
+		r.progress(timer, total)
 		if t.Steps%c.Validation.Interval == 0 {
 			if err := r.validate(ctx); err != nil {
 				return err
@@ -48,7 +48,7 @@ func (r *run) loop(ctx context.Context) error {
 				return err
 			}
 		}
-		meter.resume()
+		timer.resume()
 	}
 	if r.good == "" || r.saved != t.Steps {
 		if err := r.save(); err != nil {
@@ -77,7 +77,7 @@ func (r *run) total() int {
 }
 
 func (r *run) perEpoch() int {
-	return max(1, r.loader.loader.BatchesPerEpoch()/r.Config.Train.GradientAccumulationStep)
+	return max(1, r.prefetcher.loader.BatchesPerEpoch()/r.Config.Train.GradientAccumulationStep)
 }
 
 func (r *run) end(total int) string {
@@ -89,9 +89,9 @@ func (r *run) end(total int) string {
 
 func (r *run) late() bool { return r.Time > 0 && time.Since(r.begun) >= r.Time }
 
-// step trains on one feed. Steps with values that are not finite are skipped, but
+// step trains on the data of one step. Steps with values that are not finite are skipped, but
 // not forever.
-func (r *run) step(f feed) error {
+func (r *run) step(f stepData) error {
 	losses, err := r.job.step(f.pieces...)
 	r.losses, r.position, r.epoch = losses, f.next, f.at.Epoch
 	switch {

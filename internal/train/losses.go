@@ -39,7 +39,7 @@ var waveLosses = []loss[waveforms]{
 }
 
 // adversarialLosses are computed from the step on at which the discriminator begins.
-var adversarialLosses = []loss[features]{
+var adversarialLosses = []loss[discriminatorFeatures]{
 	{named("feature", eventlog.FeatureLoss, "Reconstruction", "feature matching", "training"),
 		func(w config.LossWeights) float64 { return w.Feature }, featureMatching},
 	{named("generator", eventlog.AdversarialLoss, "Generator and discriminators", "generator against discriminators", "training"),
@@ -165,7 +165,7 @@ func addLosses[O any](s *step, table []loss[O], o O, share float64) {
 		if weight == 0 && (l.optional || !s.measures()) {
 			continue
 		}
-		value := l.value(s.generator, o, share*weight)
+		value := l.value(s.generatorRun, o, share*weight)
 		s.losses[l.name] += share * value
 		s.losses["total"] += share * weight * value
 	}
@@ -186,12 +186,12 @@ func (w waveforms) detachedUnless(r *op.Run, weight float64) tensor.Tensor {
 	return w.output
 }
 
-// features are the outputs of each discriminator's layers, the last of which are its
+// discriminatorFeatures are the outputs of each discriminator's layers, the last of which are its
 // scores, for recordings and for what a generator made of them.
-type features struct{ real, fake [][]tensor.Tensor }
+type discriminatorFeatures struct{ real, fake [][]tensor.Tensor }
 
 // featureMatching is the mean distance of all layers but the last, summed.
-func featureMatching(r *op.Run, f features, weight float64) (sum float64) {
+func featureMatching(r *op.Run, f discriminatorFeatures, weight float64) (sum float64) {
 	for i, layers := range f.fake {
 		for j, layer := range layers[:len(layers)-1] {
 			sum += r.L1(layer, r.Detach(f.real[i][j]), weight)
@@ -203,7 +203,7 @@ func featureMatching(r *op.Run, f features, weight float64) (sum float64) {
 
 // leastSquares is how far the scores are from those of recordings (LSGAN, arXiv
 // 1611.04076).
-func leastSquares(r *op.Run, f features, weight float64) (sum float64) {
+func leastSquares(r *op.Run, f discriminatorFeatures, weight float64) (sum float64) {
 	for _, layers := range f.fake {
 		sum += r.MSE(layers[len(layers)-1], 1, weight)
 	}

@@ -39,9 +39,9 @@ func encoderOf(c config.ConvNeXt) config.ConvNeXt {
 	return c
 }
 
-// describes holds what a redecoder's experiment says of its codec against the codec:
+// checkCodec compares the codec that a redecoder experiment describes with the codec:
 // a checkpoint that says something else of it would be of no use.
-func describes(redecoder *config.Config, codec *FrozenCodec) error {
+func checkCodec(redecoder *config.Config, codec *FrozenCodec) error {
 	if codec.Config.IsRedecoder() {
 		return fmt.Errorf("%s: is a redecoder and not a codec", codec.Name)
 	}

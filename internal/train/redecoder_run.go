@@ -94,7 +94,7 @@ func newBatchEncoder(c *config.Config, frozen *FrozenCodec, pool *parallel.Pool)
 	if frozen == nil {
 		return nil, errors.New("a redecoder is trained for a codec, and none is given")
 	}
-	if err := describes(c, frozen); err != nil {
+	if err := checkCodec(c, frozen); err != nil {
 		return nil, err
 	}
 	e := &batchEncoder{
@@ -107,7 +107,7 @@ func newBatchEncoder(c *config.Config, frozen *FrozenCodec, pool *parallel.Pool)
 		return nil, fmt.Errorf("%s: %w", frozen.Name, err)
 	}
 	for range cap(e.workers) {
-		e.workers <- &encoderWorker{e.codec.Hop(), e.codec.NewEncoderStream(e.pool), e.codec.NewUtterances(e.pool)}
+		e.workers <- &encoderWorker{e.codec.Hop(), e.codec.NewEncoderStream(e.pool), e.codec.NewUtteranceCodec(e.pool)}
 	}
 	return e, nil
 }
@@ -149,7 +149,7 @@ func (e *batchEncoder) batch(items []dataset.Item, starts []int, frames int) (*B
 type encoderWorker struct {
 	hop     int
 	encoder *model.EncoderStream
-	*model.Utterances
+	*model.UtteranceCodec
 }
 
 // pushFrames are how many frames are encoded at a time.

@@ -157,7 +157,7 @@ func smallRedecoderTrainer(t *testing.T, o Options) (*RedecoderTrainer, *Batch) 
 	t.Cleanup(trainer.Close)
 
 	for i, item := range items {
-		u := encoder.codec.NewUtterances(pool)
+		u := encoder.codec.NewUtteranceCodec(pool)
 		from := []int{70, 11}[i]
 		if want := u.Encode(item.Samples)[model.Content][0][from : from+24]; !slices.Equal(batch.Encoded.Content[i], want) {
 			t.Errorf("codes %v, of the whole utterance %v", batch.Encoded.Content[i], want)
@@ -320,7 +320,7 @@ func TestRedecoderValidation(t *testing.T) {
 	if err := redecoder.Load(trainer.InferenceWeights(), region, pool); err != nil {
 		t.Fatal(err)
 	}
-	u := codec.NewUtterances(pool)
+	u := codec.NewUtteranceCodec(pool)
 	speak := func(clip, voice int) []float32 {
 		wave := clips[clip].Wave
 		return redecoder.NewStream(u.Timbre(clips[voice].Wave), pool).Push(u.Encode(wave), true)[:len(wave)]
@@ -394,7 +394,7 @@ func TestRedecoderFor(t *testing.T) {
 		if err := c.Validate(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if err := describes(c, &FrozenCodec{Name: name, Config: codec}); err != nil {
+		if err := checkCodec(c, &FrozenCodec{Name: name, Config: codec}); err != nil {
 			t.Error(err)
 		}
 		params := 0

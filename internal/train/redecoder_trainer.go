@@ -19,7 +19,7 @@ type RedecoderTrainer struct {
 // NewCodecTrainer does a codec.
 func NewRedecoderTrainer(c model.RedecoderTrainingConfig, rate int, src weights.Source, o Options, pool *parallel.Pool) (*RedecoderTrainer, error) {
 	networks := model.NewRedecoderTraining(c)
-	shared, err := newTrainer(&networks.Adversarial, rate, src, o, pool)
+	shared, err := newTrainer(&networks.AdversarialNetworks, rate, src, o, pool)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func NewRedecoderTrainer(c model.RedecoderTrainingConfig, rate int, src weights.
 func (t *RedecoderTrainer) Step(pieces ...*Batch) (Losses, error) { return t.step(t, pieces) }
 
 func (t *RedecoderTrainer) forward(s *step, piece *Batch, _ op.Random) tensor.Tensor {
-	return t.Model.Redecoder.Forward(s.generator, piece.Encoded)
+	return t.Model.Redecoder.Forward(s.generatorRun, piece.Encoded)
 }
 
 func (t *RedecoderTrainer) addLosses(*step, *Batch) {}

@@ -90,19 +90,19 @@ type run struct {
 	from    dataset.Position
 	best    float64 // mel distance of the best validation, -1 for none
 
-	set      *dataset.Set
-	pool     *parallel.Pool
-	trainer  *Trainer
-	log      *eventlog.Log
-	loader   *feeder
-	losses   Losses // of the last step
-	epoch    int
-	position dataset.Position // of the next step
-	skipped  int              // steps in a row
-	written  []string         // checkpoints, the oldest first
-	good     string           // the newest checkpoint of this process
-	saved    int              // its step
-	job      job
+	set        *dataset.Set
+	pool       *parallel.Pool
+	trainer    *Trainer
+	log        *eventlog.Log
+	prefetcher *prefetcher
+	losses     Losses // of the last step
+	epoch      int
+	position   dataset.Position // of the next step
+	skipped    int              // steps in a row
+	written    []string         // checkpoints, the oldest first
+	good       string           // the newest checkpoint of this process
+	saved      int              // its step
+	job        job
 }
 
 // A job is what a run does in its own way for a codec or a redecoder.
@@ -211,9 +211,9 @@ func (r *run) train(ctx context.Context, j job) error {
 		return err
 	}
 	r.position = r.from
-	if r.loader, err = r.feed(ctx); err != nil {
+	if r.prefetcher, err = r.prefetch(ctx); err != nil {
 		return err
 	}
-	defer r.loader.close() // before what its batches are made with
+	defer r.prefetcher.close() // before what its batches are made with
 	return r.loop(ctx)
 }

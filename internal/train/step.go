@@ -25,7 +25,7 @@ func (t *Trainer) step(g generator, pieces []*Batch) (Losses, error) {
 	}
 	defer func() {
 		t.Steps++
-		t.generator.Reset()
+		t.generatorRun.Reset()
 		t.discriminatorRun.Reset()
 	}()
 	if err := s.run(); err != nil {
@@ -116,7 +116,7 @@ func (s *step) trainGenerator(wave tensor.Tensor) error {
 // in the batch, and records it.
 func (s *step) forward(piece *Batch, first int) tensor.Tensor {
 	random := op.Random{Seed: s.Seed, Step: uint64(s.Steps), Sample: first, Off: s.Deterministic}
-	s.generator.Record(random)
+	s.generatorRun.Record(random)
 	return s.model.forward(s, piece, random)
 }
 
@@ -155,11 +155,11 @@ func (s *step) discriminatorCrop(r *op.Run, x tensor.Tensor) tensor.Tensor {
 
 // generatorStep adds the gradient of all losses of a piece to the generator's.
 func (s *step) generatorStep(piece *Batch, wave tensor.Tensor) {
-	r, target, share := s.generator, piece.Inputs.Wave, s.share(piece)
+	r, target, share := s.generatorRun, piece.Inputs.Wave, s.share(piece)
 	addLosses(s, waveLosses, waveforms{wave, target, s.mel, s.stft}, share)
 	if s.adversarial() {
 		real := s.Discriminator.Forward(r, s.discriminatorCrop(r, target))
-		addLosses(s, adversarialLosses, features{real, s.Discriminator.Forward(r, s.discriminatorCrop(r, wave))}, share)
+		addLosses(s, adversarialLosses, discriminatorFeatures{real, s.Discriminator.Forward(r, s.discriminatorCrop(r, wave))}, share)
 	}
 	s.model.addLosses(s, piece)
 	r.Backward()
@@ -168,16 +168,16 @@ func (s *step) generatorStep(piece *Batch, wave tensor.Tensor) {
 
 // update steps networks unless a loss or one of their gradients is not finite.
 func (s *step) update(names ...string) error {
-	sound := true
+	ok := true
 	for _, v := range s.losses {
-		sound = sound && finite(v)
+		ok = ok && finite(v)
 	}
 	for _, name := range names {
 		norm := s.Optimizers[name].Norm(s.pool)
 		s.losses["grad_norm."+name] = norm
-		sound = sound && finite(norm)
+		ok = ok && finite(norm)
 	}
-	if !sound {
+	if !ok {
 		return ErrNotFinite
 	}
 	for _, name := range names {

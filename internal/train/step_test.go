@@ -65,7 +65,7 @@ func batchOf(t testing.TB, c model.CodecTrainingConfig, us []Utterance, frames i
 	for i := range starts {
 		starts[i] = 10 + 3*i
 	}
-	b, err := NewFeatures(c.Codec, true).Batch(us, starts, frames)
+	b, err := NewCollator(c.Codec, true).Batch(us, starts, frames)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -321,7 +321,7 @@ func TestMemory(t *testing.T) {
 	c := smallConfig()
 	trainer := newCodecTrainer(t, c, upstreamCodecOptions(), 2)
 	batch := batchOf(t, c, utterances(t, "en", "fr"), 8)
-	held := func() int64 { return trainer.generator.Memory() + trainer.discriminatorRun.Memory() }
+	held := func() int64 { return trainer.generatorRun.Memory() + trainer.discriminatorRun.Memory() }
 	var early int64
 	for i := range 30 {
 		if _, err := trainer.Step(batch); err != nil {

@@ -30,7 +30,7 @@ type Options struct {
 // their optimizers and EMA, counters, and the state of them all in checkpoints.
 type Trainer struct {
 	Options
-	*model.Adversarial
+	*model.AdversarialNetworks
 	Optimizers map[string]*Optimizer // by the network's name
 	EMA        *EMA                  // nil for none
 	Steps      int                   // taken or skipped
@@ -39,7 +39,7 @@ type Trainer struct {
 	buffers          []stateBuffer // state that is no parameter, saved beside them
 	region           *tensor.Region
 	pool             *parallel.Pool
-	generator        *op.Run
+	generatorRun     *op.Run
 	discriminatorRun *op.Run
 	mel, stft        model.SpectralLoss
 }
@@ -52,10 +52,10 @@ type stateBuffer struct {
 
 // newTrainer prepares to train networks, whose weights are those of src, on waveforms
 // of a rate in Hz. Close gives its memory back.
-func newTrainer(networks *model.Adversarial, rate int, src weights.Source, o Options, pool *parallel.Pool) (*Trainer, error) {
+func newTrainer(networks *model.AdversarialNetworks, rate int, src weights.Source, o Options, pool *parallel.Pool) (*Trainer, error) {
 	t := &Trainer{
-		Options: o, Adversarial: networks, Optimizers: map[string]*Optimizer{},
-		region: &tensor.Region{}, pool: pool, generator: op.NewRun(pool), discriminatorRun: op.NewRun(pool),
+		Options: o, AdversarialNetworks: networks, Optimizers: map[string]*Optimizer{},
+		region: &tensor.Region{}, pool: pool, generatorRun: op.NewRun(pool), discriminatorRun: op.NewRun(pool),
 		mel: model.MelLoss(rate), stft: model.STFTLoss(rate),
 	}
 	for _, n := range t.Networks() {
@@ -70,7 +70,7 @@ func newTrainer(networks *model.Adversarial, rate int, src weights.Source, o Opt
 		t.Optimizers[n.Prefix] = NewOptimizer(n, o.AdamW, o.Schedule, clip, t.region)
 	}
 	if o.EMADecay > 0 {
-		t.EMA = NewEMA(o.EMADecay, t.region, t.Inferred...)
+		t.EMA = NewEMA(o.EMADecay, t.region, t.Inference...)
 	}
 	return t, nil
 }

@@ -26,18 +26,18 @@ type Clip struct {
 // that the numbers are those of a checkpoint with the same weights. They depend neither
 // on the number of threads nor on earlier runs. It serves one goroutine at a time.
 type Validator struct {
-	codec   *model.Codec
-	clips   []Clip
-	samples []sample
-	region  *tensor.Region
-	pool    *parallel.Pool
-	workers chan *evaluationWorker
-	shown   bool // the recordings themselves have been logged
+	codec            *model.Codec
+	clips            []Clip
+	samples          []sample
+	region           *tensor.Region
+	pool             *parallel.Pool
+	workers          chan *evaluationWorker
+	recordingsLogged bool
 }
 
 // An evaluationWorker encodes, decodes and measures clips on one thread.
 type evaluationWorker struct {
-	*model.Utterances
+	*model.UtteranceCodec
 	speech *metric.Speech
 }
 
@@ -62,7 +62,7 @@ func NewValidator(c model.CodecConfig, clips []Clip, samples int, pool *parallel
 		if err != nil {
 			return nil, fmt.Errorf("validation: %w", err)
 		}
-		v.workers <- &evaluationWorker{v.codec.NewUtterances(pool), speech}
+		v.workers <- &evaluationWorker{v.codec.NewUtteranceCodec(pool), speech}
 	}
 	return v, nil
 }
@@ -97,7 +97,7 @@ func (v *Validator) Run(ctx context.Context, src weights.Source, log *eventlog.L
 		return nil, err
 	}
 	if log != nil {
-		if err := v.show(ctx, log, step, results); err != nil {
+		if err := v.logSamples(ctx, log, step, results); err != nil {
 			return nil, err
 		}
 	}

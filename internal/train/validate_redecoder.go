@@ -32,7 +32,7 @@ func NewRedecoderValidator(codec *model.Codec, c model.RedecoderConfig, clips []
 	}
 	v := &RedecoderValidator{base: base, redecoder: model.NewRedecoder(c), encoded: make([]result, len(clips)), region: &tensor.Region{}}
 	pool.For(len(clips), func(i int) {
-		u := codec.NewUtterances(pool)
+		u := codec.NewUtteranceCodec(pool)
 		v.encoded[i] = result{codes: u.Encode(clips[i].Wave), timbre: u.Timbre(clips[i].Wave)}
 	})
 	return v, nil
@@ -65,7 +65,7 @@ func (v *RedecoderValidator) Run(ctx context.Context, src weights.Source, log *e
 		return nil, err
 	}
 	if log != nil {
-		if err := v.show(ctx, log, step, results); err != nil {
+		if err := v.logSamples(ctx, log, step, results); err != nil {
 			return nil, err
 		}
 	}
@@ -81,15 +81,15 @@ func (v *RedecoderValidator) redecode(clip int, timbre []float32) []float32 {
 	return v.redecoder.NewStream(timbre, v.base.pool).Push(v.encoded[clip].codes, true)[:len(v.base.clips[clip].Wave)]
 }
 
-// show logs the samples: the recordings once, each redecoded with its own timbre, with
+// logSamples logs the samples: the recordings once, each redecoded with its own timbre, with
 // the spectrograms of both, and with the other clip's.
-func (v *RedecoderValidator) show(ctx context.Context, log *eventlog.Log, step int64, results []result) error {
+func (v *RedecoderValidator) logSamples(ctx context.Context, log *eventlog.Log, step int64, results []result) error {
 	base := v.base
-	if !base.shown {
-		if err := base.showTruth(log, step); err != nil {
+	if !base.recordingsLogged {
+		if err := base.logRecordings(log, step); err != nil {
 			return err
 		}
-		base.shown = true
+		base.recordingsLogged = true
 	}
 	converted := make([][]float32, len(base.samples))
 	err := base.each(ctx, len(converted), func(_ *evaluationWorker, i int) {

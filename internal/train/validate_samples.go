@@ -47,8 +47,8 @@ func chooseSamples(clips []Clip, n int) []sample {
 // truthSpectrogram is the tag of the recordings' own pictures.
 const truthSpectrogram = eventlog.ValidationSpectrogram + "_gt"
 
-// alone are the parts that are decoded without the others.
-var alone = []struct {
+// decodedParts are the parts that are decoded without the others.
+var decodedParts = []struct {
 	tag   string
 	parts []model.Part
 }{
@@ -66,15 +66,15 @@ func (v *Validator) tag(base string, i int) string {
 	return base + "_" + strconv.Itoa(i+1)
 }
 
-// show logs the samples: the recordings once, their reconstructions, each part decoded
+// logSamples logs the samples: the recordings once, their reconstructions, each part decoded
 // alone with the clip's own timbre, and the conversion: prosody and content with the
 // other clip's timbre.
-func (v *Validator) show(ctx context.Context, log *eventlog.Log, step int64, results []result) error {
-	if !v.shown {
-		if err := v.showTruth(log, step); err != nil {
+func (v *Validator) logSamples(ctx context.Context, log *eventlog.Log, step int64, results []result) error {
+	if !v.recordingsLogged {
+		if err := v.logRecordings(log, step); err != nil {
 			return err
 		}
-		v.shown = true
+		v.recordingsLogged = true
 	}
 	type outputs struct {
 		parts     [][]float32
@@ -84,7 +84,7 @@ func (v *Validator) show(ctx context.Context, log *eventlog.Log, step int64, res
 	err := v.each(ctx, len(v.samples), func(b *evaluationWorker, i int) {
 		s := v.samples[i]
 		d, n := results[s.clip], len(v.clips[s.clip].Wave)
-		for _, a := range alone {
+		for _, a := range decodedParts {
 			all[i].parts = append(all[i].parts, b.Decode(d.codes.Only(a.parts...), d.timbre, n))
 		}
 		if s.reference >= 0 {
@@ -98,7 +98,7 @@ func (v *Validator) show(ctx context.Context, log *eventlog.Log, step int64, res
 	for i, s := range v.samples {
 		truth, predicted := v.clips[s.clip].Wave, results[s.clip].decoded
 		l.audio(v.tag(eventlog.FullPredicted, i), predicted)
-		for k, a := range alone {
+		for k, a := range decodedParts {
 			l.audio(v.tag(a.tag, i), all[i].parts[k])
 		}
 		if s.reference >= 0 {
@@ -109,9 +109,9 @@ func (v *Validator) show(ctx context.Context, log *eventlog.Log, step int64, res
 	return l.err
 }
 
-// showTruth logs the recordings of the samples, and of the voices that they are
+// logRecordings logs the recordings of the samples, and of the voices that they are
 // converted to.
-func (v *Validator) showTruth(log *eventlog.Log, step int64) error {
+func (v *Validator) logRecordings(log *eventlog.Log, step int64) error {
 	l := sampleLog{log: log, step: step, rate: v.codec.Mel.FilterRate}
 	for i, s := range v.samples {
 		truth := v.clips[s.clip].Wave

@@ -8,24 +8,24 @@ import (
 	"github.com/facodec-go/facodec/internal/op"
 )
 
-// A feed is the data of one step.
-type feed struct {
+// stepData is the data of one step.
+type stepData struct {
 	pieces []*Batch
 	at     dataset.Position // of the first piece
 	next   dataset.Position // of the step after it
 	err    error
 }
 
-// A feeder makes the data of the steps to come, one step ahead. What it makes
+// A prefetcher prepares the data of the next step while one is trained. The data
 // depends on the seed, the step and the position alone.
-type feeder struct {
+type prefetcher struct {
 	loader *dataset.Loader
-	feeds  chan feed
+	ready  chan stepData
 	cancel context.CancelFunc
 }
 
-// feed starts a feeder where the run stands.
-func (r *run) feed(ctx context.Context) (*feeder, error) {
+// prefetch starts a prefetcher at the position of the run.
+func (r *run) prefetch(ctx context.Context) (*prefetcher, error) {
 	c := r.Config
 	loader, err := r.set.NewLoader(dataset.LoaderOptions{
 		BatchSize: c.BatchSize, Seed: uint64(c.Train.RandomSeed), GainDB: c.Augment.GainDB,
@@ -35,14 +35,14 @@ func (r *run) feed(ctx context.Context) (*feeder, error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	f := &feeder{loader: loader, feeds: make(chan feed, 1), cancel: cancel}
+	f := &prefetcher{loader: loader, ready: make(chan stepData, 1), cancel: cancel}
 	step := r.trainer.Steps
 	go func() {
-		defer close(f.feeds)
+		defer close(f.ready)
 		for ; ; step++ {
 			next := r.prepare(ctx, loader, step)
 			select {
-			case f.feeds <- next:
+			case f.ready <- next:
 			case <-ctx.Done():
 				return
 			}
@@ -55,22 +55,22 @@ func (r *run) feed(ctx context.Context) (*feeder, error) {
 }
 
 // next returns the data of the next step.
-func (f *feeder) next(ctx context.Context) (feed, error) {
+func (f *prefetcher) next(ctx context.Context) (stepData, error) {
 	select {
-	case next, ok := <-f.feeds:
+	case next, ok := <-f.ready:
 		if !ok {
-			return feed{}, context.Canceled
+			return stepData{}, context.Canceled
 		}
 		return next, next.err
 	case <-ctx.Done():
-		return feed{}, ctx.Err()
+		return stepData{}, ctx.Err()
 	}
 }
 
-func (f *feeder) close() {
+func (f *prefetcher) close() {
 	f.cancel()
 	f.loader.Close()
-	for range f.feeds { // until the goroutine has ended
+	for range f.ready { // until the goroutine has ended
 	}
 }
 
@@ -79,7 +79,7 @@ const siteCrop = siteBooks + 8
 
 // prepare makes the data of a step: as many batches as gradients are accumulated
 // over, each with a crop of every utterance, all of one length.
-func (r *run) prepare(ctx context.Context, loader *dataset.Loader, step int) (f feed) {
+func (r *run) prepare(ctx context.Context, loader *dataset.Loader, step int) (f stepData) {
 	f.at = loader.Position()
 	hop := r.Config.Preprocess.Spect.HopLength
 	random := op.Random{Seed: uint64(r.Config.Train.RandomSeed), Step: uint64(step)}

@@ -9,19 +9,19 @@ import (
 // FrameConfig describes an encoder or a decoder that works at the frame rate: a
 // short-time Fourier transform on the side of the waveform, and between it and the
 // latent frames a stack of ConvNeXt blocks, as in Vocos (Siuzdak, arXiv 2306.00814).
-// A step costs a small part of what strided convolutions at the sample rate do.
+// They take a small part of the time of strided convolutions at the sample rate.
 type FrameConfig struct {
 	Window, Hop int // samples of a transform and of a frame
-	Phases      int // of an encoder: the lowest bins whose phases it sees
+	Phases      int // of an encoder: how many of the lowest bins have their phase as input
 	Dim, Hidden int // channels of the stack, and inside its blocks
 	Blocks      int
 	Latent      int
 	Causal      bool
 }
 
-// An STFTEncoder turns a waveform into latent frames, one for each hop, whose
-// windows stand about the hop's first sample as those of the prosody's mel
-// spectrogram do; keys embed.*, norm.*, convnext.<i>.*, final_layer_norm.*, out.*.
+// An STFTEncoder turns a waveform into latent frames, one for each hop. The windows are
+// centred on the first sample of the hop, as those of the log-mel are; keys embed.*,
+// norm.*, convnext.<i>.*, final_layer_norm.*, out.*.
 type STFTEncoder struct {
 	features *op.SpectralFeatures
 	slot     op.Slot
@@ -47,8 +47,9 @@ func (l *STFTEncoder) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
 	return l.out.Forward(r, nil, l.hidden(r, x))
 }
 
-// InitFromData initializes the last layer to a first batch (see nn.Conv.InitFromData), and returns what
-// Forward does then. The layers before it are normalized as they are.
+// InitFromData initializes the last layer from a first batch (see
+// nn.Conv.InitFromData) and then returns what Forward does. The layers before it have
+// layer norms.
 func (l *STFTEncoder) InitFromData(r *op.Run, x tensor.Tensor) tensor.Tensor {
 	return l.out.InitFromData(r, nil, l.hidden(r, x))
 }
@@ -61,7 +62,7 @@ func (l *STFTEncoder) hidden(r *op.Run, x tensor.Tensor) tensor.Tensor {
 
 // An ISTFTDecoder turns latent frames into a waveform by an inverse short-time
 // Fourier transform; keys embed.*, norm.*, convnext.<i>.*, final_layer_norm.*,
-// head.out.*. It lags behind its input by half of what a window has beyond its hop.
+// head.out.*. Its delay is half of the overlap of a window with the next.
 type ISTFTDecoder struct {
 	embed    *nn.Conv // latent → dim, k7
 	stack    *nn.ConvNeXt
