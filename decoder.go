@@ -14,7 +14,7 @@ type Decoder struct {
 	gates       gates
 	stream      codec.DecoderStream
 	contentOnly bool                     // a redecoder's
-	another     func() (*Decoder, error) // of the same model in the same voice
+	newDecoder  func() (*Decoder, error) // of the same model in the same voice
 }
 
 // NewDecoder starts an utterance in the voice of timbre, TimbreLen values.
@@ -26,7 +26,7 @@ func (c *Codec) NewDecoder(timbre []float32) (*Decoder, error) {
 		return nil, err
 	}
 	timbre = slices.Clone(timbre)
-	d := &Decoder{codec: c, gates: gates{&c.gate}, another: func() (*Decoder, error) { return c.NewDecoder(timbre) }}
+	d := &Decoder{codec: c, gates: gates{&c.gate}, newDecoder: func() (*Decoder, error) { return c.NewDecoder(timbre) }}
 	if err := d.gates.enter(); err != nil {
 		return nil, err
 	}

@@ -89,9 +89,9 @@ func (c *Codec) ReconstructFile(ctx context.Context, source, output string, o Fi
 // them when it is read again. Where the timbre comes from the encoder's frames, that is
 // what it gave now.
 func (c *Codec) timbresOf(ctx context.Context, in recording.Recording) (timbres [][]float32, encoders []*Encoder, err error) {
-	channels := make([]analysis, in.Channels)
+	channels := make([]firstPass, in.Channels)
 	for i := range channels {
-		channels[i] = c.newAnalysis()
+		channels[i] = c.newFirstPass()
 	}
 	var one []float32
 	_, err = in.Read(ctx, func(samples []float32) error {
@@ -128,43 +128,43 @@ func channel(dst, samples []float32, i, channels int) []float32 {
 	return dst
 }
 
-// An analysis is a first reading of an utterance.
-type analysis interface {
+// A firstPass reads an utterance for its timbre, before it is decoded.
+type firstPass interface {
 	push(samples []float32) error
 	end() (timbre []float32, encoder *Encoder, err error)
 }
 
-func (c *Codec) newAnalysis() analysis {
+func (c *Codec) newFirstPass() firstPass {
 	if c.model.TimbreFromEncoder {
-		return &encoding{encoder: c.NewAnalyzer()}
+		return &encodePass{encoder: c.NewAnalyzer()}
 	}
-	return voicing{c.NewVoiceEncoder()}
+	return timbrePass{c.NewVoiceEncoder()}
 }
 
-// voicing only computes the timbre.
-type voicing struct{ voice *VoiceEncoder }
+// timbrePass only computes the timbre.
+type timbrePass struct{ voice *VoiceEncoder }
 
-func (a voicing) push(samples []float32) error { return a.voice.Push(samples) }
+func (a timbrePass) push(samples []float32) error { return a.voice.Push(samples) }
 
-func (a voicing) end() ([]float32, *Encoder, error) {
+func (a timbrePass) end() ([]float32, *Encoder, error) {
 	a.voice.EndClip()
 	timbre, err := a.voice.Timbre()
 	return timbre, a.voice.codec.NewEncoder(), err
 }
 
-// encoding keeps the codes that are found on the way.
-type encoding struct {
+// encodePass computes timbre and codes, and keeps the codes.
+type encodePass struct {
 	encoder *Encoder
 	codes   Codes
 }
 
-func (a *encoding) push(samples []float32) error {
+func (a *encodePass) push(samples []float32) error {
 	codes, err := a.encoder.Push(samples)
 	a.codes.Append(codes)
 	return err
 }
 
-func (a *encoding) end() ([]float32, *Encoder, error) {
+func (a *encodePass) end() ([]float32, *Encoder, error) {
 	if a.encoder.Samples() == 0 {
 		return nil, nil, fmt.Errorf("no samples: %w", ErrEmpty)
 	}
@@ -175,17 +175,17 @@ func (a *encoding) end() ([]float32, *Encoder, error) {
 	a.codes.Append(codes)
 	timbre, err := a.encoder.Timbre()
 	c := a.encoder.codec
-	return timbre, &Encoder{codec: c, stream: &recorded{codes: model.Codes(a.codes), hop: c.HopLength()}}, err
+	return timbre, &Encoder{codec: c, stream: &replayStream{codes: model.Codes(a.codes), hop: c.HopLength()}}, err
 }
 
-// recorded is an encoder's stream that gives the codes of an utterance that was encoded
+// A replayStream is an encoder stream that returns the codes of an utterance that was encoded
 // before, as its samples come.
-type recorded struct {
+type replayStream struct {
 	codes            model.Codes
 	hop, at, samples int
 }
 
-func (r *recorded) Push(samples []float32, last bool) model.Codes {
+func (r *replayStream) Push(samples []float32, last bool) model.Codes {
 	r.samples += len(samples)
 	frames := r.samples / r.hop
 	if last {
@@ -196,9 +196,9 @@ func (r *recorded) Push(samples []float32, last bool) model.Codes {
 	return r.codes.Slice(from, r.at)
 }
 
-func (r *recorded) Reset() { r.at, r.samples = 0, 0 }
+func (r *replayStream) Reset() { r.at, r.samples = 0, 0 }
 
-func (r *recorded) Profile(*op.Profiler) {}
+func (r *replayStream) Profile(*op.Profiler) {}
 
 // ConvertFile converts an audio file to the voice of d, a decoder of the codec or of its
 // redecoder, like ReconstructFile but without the residual. d can then be used for
@@ -211,7 +211,7 @@ func (c *Codec) ConvertFile(ctx context.Context, source, output string, d *Decod
 	}
 	streams := []*Stream{c.NewStream(d, conversionParts...)}
 	for len(streams) < in.Channels {
-		another, err := d.another()
+		another, err := d.newDecoder()
 		if err != nil {
 			return FileReport{}, err
 		}

@@ -51,7 +51,7 @@ func (r *Redecoder) NewDecoder(timbre []float32) (*Decoder, error) {
 	}
 	timbre = slices.Clone(timbre)
 	d := &Decoder{codec: r.codec, gates: gates{&r.codec.gate, &r.gate}, contentOnly: true,
-		another: func() (*Decoder, error) { return r.NewDecoder(timbre) }}
+		newDecoder: func() (*Decoder, error) { return r.NewDecoder(timbre) }}
 	if err := d.gates.enter(); err != nil {
 		return nil, err
 	}

@@ -46,8 +46,8 @@ func (h Header) pack(b []byte, codes facodec.Codes) []byte {
 	return b
 }
 
-// empty returns codes of so many frames, all 0, and its books.
-func (h Header) empty(frames int) (codes facodec.Codes, books [][]int32) {
+// newCodes returns codes of so many frames, all 0, and its books.
+func (h Header) newCodes(frames int) (codes facodec.Codes, books [][]int32) {
 	for part, n := range h.Books {
 		for range n {
 			codes[part] = append(codes[part], make([]int32, frames))
@@ -59,7 +59,7 @@ func (h Header) empty(frames int) (codes facodec.Codes, books [][]int32) {
 // unpack reads blockBytes(frames) bytes. Codes past the codebook, and bits that
 // are left over and not zero, are ErrCorrupt.
 func (h Header) unpack(b []byte, frames int) (facodec.Codes, error) {
-	codes, books := h.empty(frames)
+	codes, books := h.newCodes(frames)
 	width := h.codeBits()
 	var bits uint64
 	var n int

@@ -262,14 +262,14 @@ func TestFacClaims(t *testing.T) {
 			t.Errorf("%+v is written: %v", bad, err)
 		}
 		f := &Writer{buf: bad.bytes()}
-		f.seal(0)
+		f.appendChecksum(0)
 		if _, err := NewReader(bytes.NewReader(f.buf)); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("%+v is read: %v", bad, err)
 		}
 	}
 	f := &Writer{buf: h.bytes()}
 	f.buf[10] = 4 // a flag
-	f.seal(0)
+	f.appendChecksum(0)
 	if _, err := NewReader(bytes.NewReader(f.buf)); !errors.Is(err, ErrVersion) {
 		t.Errorf("a flag: %v", err)
 	}
@@ -283,7 +283,7 @@ func TestFacContradictions(t *testing.T) {
 			w.header.CodebookSize = 31
 			w.buf = w.header.bytes()
 			w.sum = 0
-			w.seal(0)
+			w.appendChecksum(0)
 			w.header.CodebookSize = 32
 		},
 		"other length": func(w *Writer) { w.header.HopLength = 400 },

@@ -43,16 +43,16 @@ func NewReader(r io.Reader) (*Reader, error) {
 		return nil, ErrFormat
 	}
 	if err != nil {
-		return nil, cut(err, "the header")
+		return nil, truncated(err, "the header")
 	}
 	// Before the checksum: another version may have its header in another form.
 	if start, err = f.r.Peek(len(magic) + 2); err != nil {
-		return nil, cut(err, "the header")
+		return nil, truncated(err, "the header")
 	}
 	if v := binary.LittleEndian.Uint16(start[len(magic):]); v != Version {
 		return nil, fmt.Errorf("%w: %d, this program reads %d", ErrVersion, v, Version)
 	}
-	b, err := f.sealed(nil, headerSize-4, "the header")
+	b, err := f.readChecked(nil, headerSize-4, "the header")
 	if err != nil {
 		return nil, err
 	}
@@ -62,15 +62,15 @@ func NewReader(r io.Reader) (*Reader, error) {
 	return f, nil
 }
 
-// sealed reads n bytes and the checksum of them and all before; head are bytes
+// readChecked reads n bytes and the checksum of them and all before; head are bytes
 // before them that are read already.
-func (f *Reader) sealed(head []byte, n int, what string) ([]byte, error) {
+func (f *Reader) readChecked(head []byte, n int, what string) ([]byte, error) {
 	if cap(f.buf) < n+4 {
 		f.buf = make([]byte, n+4)
 	}
 	b := f.buf[:n+4]
 	if _, err := io.ReadFull(f.r, b); err != nil {
-		return nil, cut(err, what)
+		return nil, truncated(err, what)
 	}
 	f.sum = crc32.Update(crc32.Update(f.sum, crcTable, head), crcTable, b[:n])
 	if f.sum != binary.LittleEndian.Uint32(b[n:]) {
@@ -79,8 +79,8 @@ func (f *Reader) sealed(head []byte, n int, what string) ([]byte, error) {
 	return b[:n], nil
 }
 
-// cut makes an early end the error that it is.
-func cut(err error, what string) error {
+// truncated turns an early end of the file into ErrTruncated.
+func truncated(err error, what string) error {
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
 		return fmt.Errorf("%w: ends in %s", ErrTruncated, what)
 	}
@@ -105,7 +105,7 @@ func (f *Reader) Next() (facodec.Codes, error) {
 func (f *Reader) next() (facodec.Codes, error) {
 	var head [2]byte
 	if _, err := io.ReadFull(f.r, head[:]); err != nil {
-		return facodec.Codes{}, cut(err, fmt.Sprintf("the head of block %d", f.blocks))
+		return facodec.Codes{}, truncated(err, fmt.Sprintf("the head of block %d", f.blocks))
 	}
 	frames := int(binary.LittleEndian.Uint16(head[:]))
 	if frames == 0 {
@@ -137,7 +137,7 @@ func (f *Reader) block(head []byte, frames int, what string) (facodec.Codes, err
 		}
 		head, size = append(head, length...), n
 	}
-	b, err := f.sealed(head, size, what)
+	b, err := f.readChecked(head, size, what)
 	if err != nil {
 		return facodec.Codes{}, err
 	}
@@ -158,7 +158,7 @@ func (f *Reader) length(what string) (n int, bytes []byte, err error) {
 	for shift := 0; shift < 28; shift += 7 {
 		b, err := f.r.ReadByte()
 		if err != nil {
-			return 0, nil, cut(err, what)
+			return 0, nil, truncated(err, what)
 		}
 		n |= int(b&0x7f) << shift
 		bytes = append(bytes, b)
@@ -178,7 +178,7 @@ func (f *Reader) decode(b []byte, frames int) (facodec.Codes, error) {
 	if f.model == nil {
 		f.model = entropy.NewModel(f.header.AllBooks(), f.header.CodebookSize)
 	}
-	codes, books := f.header.empty(frames)
+	codes, books := f.header.newCodes(frames)
 	if err := f.model.Read(b, books); err != nil {
 		return facodec.Codes{}, fmt.Errorf("%w: %w", ErrCorrupt, err)
 	}
@@ -187,7 +187,7 @@ func (f *Reader) decode(b []byte, frames int) (facodec.Codes, error) {
 
 // trailer returns io.EOF if all is well.
 func (f *Reader) trailer(head []byte) error {
-	b, err := f.sealed(head, 8+4*f.header.TimbreLen, "the trailer")
+	b, err := f.readChecked(head, 8+4*f.header.TimbreLen, "the trailer")
 	if err != nil {
 		return err
 	}

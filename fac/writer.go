@@ -39,12 +39,12 @@ func NewWriter(w io.Writer, h Header) (*Writer, error) {
 	if h.EntropyCoded {
 		f.model = entropy.NewModel(h.AllBooks(), h.CodebookSize)
 	}
-	f.seal(0)
+	f.appendChecksum(0)
 	return f, nil
 }
 
-// seal appends the checksum to buf, of which the bytes before from are sealed.
-func (f *Writer) seal(from int) {
+// appendChecksum appends the checksum to buf, of which the bytes before from have theirs.
+func (f *Writer) appendChecksum(from int) {
 	f.sum = crc32.Update(f.sum, crcTable, f.buf[from:])
 	f.buf = binary.LittleEndian.AppendUint32(f.buf, f.sum)
 }
@@ -99,7 +99,7 @@ func (f *Writer) block(codes facodec.Codes) error {
 	} else {
 		f.buf = f.header.pack(f.buf, codes)
 	}
-	f.seal(from)
+	f.appendChecksum(from)
 	f.frames += int64(codes.Frames())
 	return f.flush()
 }
@@ -128,7 +128,7 @@ func (f *Writer) Finish(timbre []float32, samples int64) error {
 	for _, v := range timbre {
 		f.buf = le.AppendUint32(f.buf, math.Float32bits(v))
 	}
-	f.seal(0)
+	f.appendChecksum(0)
 	if err := f.flush(); err != nil {
 		return err
 	}
