@@ -8,8 +8,8 @@ import (
 // ErrClosed: the codec, or the redecoder, was closed.
 var ErrClosed = errors.New("the codec is closed")
 
-// A gate lets calls in until it is closed. Nothing that it lets in may pass it again:
-// who closes it would keep the second out, and wait for the first.
+// A gate lets calls in until it is closed. A call must not enter the same gate twice:
+// a close between the two would wait for the first and block the second.
 type gate struct {
 	mu     sync.RWMutex
 	closed bool
