@@ -3,7 +3,7 @@ GO ?= go
 STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 export CGO_ENABLED = 0
 
-.PHONY: build test test-heavy lint generate bench bench-compare fuzz
+.PHONY: build test test-heavy lint generate bench bench-compare fuzz embed-model
 
 build: ## the program, in bin/
 	$(GO) build -o bin/facodec ./cmd/facodec
@@ -30,6 +30,12 @@ OLD ?= bench-old.txt
 bench-compare:
 	$(GO) test -run '^$$' -bench . -count 6 ./internal/kernel | tee bench-new.txt
 	$(GO) run golang.org/x/perf/cmd/benchstat@latest $(OLD) bench-new.txt
+
+# make embed-model CHECKPOINT=runs/base/checkpoints/best.safetensors STEPS=9000 TRAINING="9,000 steps in 2 hours"
+embed-model: ## a trained model into defaultmodel, the table of known models, its card and the README
+	$(GO) run ./scripts/embed-model -steps "$(STEPS)" -training "$(TRAINING)" "$(CHECKPOINT)"
+	$(GO) run ./cmd/facodec plot testdata/speech/en.flac -o docs/plot.png --width 800 --height 480 --force --quiet
+	$(GO) test ./defaultmodel
 
 FUZZTIME ?= 10s
 fuzz: ## every fuzz target for FUZZTIME

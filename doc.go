@@ -26,7 +26,8 @@
 //	content := tokens.Codes[facodec.Content]           // [book][frame]
 //	again, err := codec.Decode(tokens)                 // what Reconstruct returns
 //
-// Package fac stores tokens in compressed files, package hub downloads the published
+// Package defaultmodel is a trained codec that a program carries with it; package fac
+// stores tokens in compressed files, package hub downloads the published
 // checkpoints, and package audio reads and writes recordings. docs/glossary.md has a
 // line for each term, with its name in the papers and upstream.
 //

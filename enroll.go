@@ -6,6 +6,7 @@ import (
 
 	"github.com/facodec-go/facodec/internal/codec"
 	"github.com/facodec-go/facodec/internal/fileerr"
+	"github.com/facodec-go/facodec/internal/known"
 	"github.com/facodec-go/facodec/internal/recording"
 )
 
@@ -172,8 +173,8 @@ func (c *Codec) CheckVoice(v *Voice) error {
 		return err
 	}
 	if own := c.timbreFingerprint(); v.Model != own {
-		return fmt.Errorf("%w: made by timbre encoder %v, and this codec's is %v; enroll it again with this checkpoint",
-			ErrVoice, v.Model, own)
+		return fmt.Errorf("%w: made by timbre encoder %s, and this codec's is %s; enroll it again with this checkpoint",
+			ErrVoice, known.Label(v.Model.String()), known.Label(own.String()))
 	}
 	return codec.CheckTimbre(v.Timbre, c.TimbreLen())
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/facodec-go/facodec/internal/atomicfile"
 	"github.com/facodec-go/facodec/internal/codec"
 	"github.com/facodec-go/facodec/internal/fileerr"
+	"github.com/facodec-go/facodec/internal/known"
 	"github.com/facodec-go/facodec/internal/recording"
 )
 
@@ -92,7 +93,7 @@ func oneModel(v, w *Voice) error {
 		}
 	}
 	if v.Model != w.Model || len(v.Timbre) != len(w.Timbre) {
-		return fmt.Errorf("%w: one was made by timbre encoder %v, the other by %v; enroll both with one checkpoint", ErrVoice, v.Model, w.Model)
+		return fmt.Errorf("%w: one was made by timbre encoder %s, the other by %s; enroll both with one checkpoint", ErrVoice, known.Label(v.Model.String()), known.Label(w.Model.String()))
 	}
 	return nil
 }

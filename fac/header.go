@@ -10,6 +10,7 @@ import (
 
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/audio"
+	"github.com/facodec-go/facodec/internal/known"
 )
 
 // Errors of compressed files, beside [facodec.ErrTokens] for those of another codec.
@@ -103,11 +104,15 @@ func (h Header) Check(c *facodec.Codec) (sameDecoder bool, err error) {
 	same := own
 	same.Quantizer, same.Decoder, same.EntropyCoded = h.Quantizer, h.Decoder, h.EntropyCoded
 	if same != h {
-		return false, fmt.Errorf("for a codec of %s, and this one is of %s: %w", h.shape(), own.shape(), facodec.ErrTokens)
+		of := ""
+		if name := known.NameOf(h.Quantizer.String()); name != "" {
+			of = name + ", "
+		}
+		return false, fmt.Errorf("for %sa codec of %s, and this one is of %s: %w", of, h.shape(), own.shape(), facodec.ErrTokens)
 	}
 	if own.Quantizer != h.Quantizer {
 		return false, fmt.Errorf("encoded with another quantizer (fingerprint %s, this codec's is %s): %w",
-			h.Quantizer, own.Quantizer, facodec.ErrTokens)
+			known.Label(h.Quantizer.String()), known.Label(own.Quantizer.String()), facodec.ErrTokens)
 	}
 	return own.Decoder == h.Decoder, nil
 }

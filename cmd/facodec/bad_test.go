@@ -139,7 +139,8 @@ func TestBadCheckpoint(t *testing.T) {
 		{"no such file", []string{fixture("small.pth"), "--config", filepath.Join(dir, "missing.yml")}},
 		{"model_params", []string{fixture("small.pth"), "--config", file("bad.json", []byte(`{"model_params": {"latent": 3}}`))}},
 		{"0 threads", []string{fixture("small.pth"), "--threads", "0"}},
-		{"no --checkpoint-path: name a file", []string{""}},
+		{"--checkpoint-path is empty: name a file", []string{""}},
+		{"carries its configuration", []string{"default", "--config", fixture("small.json")}},
 	} {
 		out := filepath.Join(dir, "out")
 		for _, command := range [][]string{{"reconstruct"}, {"extract"}, {"convert", "--reference", clip("it.flac")}} {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/facodec-go/facodec/defaultmodel"
 	"github.com/facodec-go/facodec/internal/bench"
 	"github.com/facodec-go/facodec/internal/codec"
 	"github.com/facodec-go/facodec/internal/config"
@@ -73,6 +74,7 @@ kernels.`,
 	}
 	f.add(cmd)
 	flags := cmd.Flags()
+	f.checkpoint, flags.Lookup("checkpoint-path").DefValue = "random", "random"
 	flags.Float64Var(&seconds, "seconds", 10, "length of the utterance")
 	flags.IntVar(&runs, "runs", 3, "how often to measure")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
@@ -101,7 +103,12 @@ func (f *modelFlags) openForBench(cmd *cobra.Command) (*codec.Codec, error) {
 	if f.checkpoint == randomNS3 {
 		o.Family = codec.NaturalSpeech3
 	}
-	if f.checkpoint == "" || isRandom(f.checkpoint) {
+	switch {
+	case f.checkpoint == "":
+		return nil, errNoCheckpoint
+	case f.checkpoint == builtin:
+		return codec.Open(codec.InMemory(defaultmodel.FileName, defaultmodel.Checkpoint()), o)
+	case isRandom(f.checkpoint):
 		return codec.OpenRandom(0, o)
 	}
 	path, err := localCheckpoint(cmd, f.checkpoint)

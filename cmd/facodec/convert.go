@@ -23,7 +23,7 @@ type convertFlags struct {
 func newConvert() *cobra.Command {
 	flags := convertFlags{pipeFlags: pipeFlags{kind: audioFiles}}
 	cmd := &cobra.Command{
-		Use:   "convert --source FILE... --reference FILE... {--output-dir DIR | -o FILE} --checkpoint-path CHECKPOINT",
+		Use:   "convert --source FILE... --reference FILE... {--output-dir DIR | -o FILE} [--checkpoint-path CHECKPOINT]",
 		Short: "Convert recordings to the voice of a reference clip",
 		Long: `Convert changes the voice of recordings: it decodes prosody and content of the source
 with the timbre of the reference. A few seconds of clean speech are enough for a reference.
@@ -45,8 +45,8 @@ Values must follow their flag: --source a.wav b.wav --reference r.wav.
 Existing outputs are kept if they were made from the same source, in the same voice, with
 the same weights and options; any other is an error, and --force overwrites them all. A
 source that fails is reported, the others are still processed, and the exit code is 2.`,
-		Example: `  facodec weights random try.safetensors
-  facodec convert --source testdata/speech/en.flac --reference testdata/speech/it.flac --output-dir out --checkpoint-path try.safetensors
+		Example: `  facodec convert --source testdata/speech/en.flac --reference testdata/speech/it.flac --output-dir out
+  facodec weights random try.safetensors
   facodec weights random --redecoder try-redecoder.safetensors
   facodec convert --source testdata/speech/en.flac --reference testdata/speech/fr.flac --output-dir out --checkpoint-path try.safetensors --redecoder-checkpoint try-redecoder.safetensors`,
 		Args: noArgs,
@@ -140,7 +140,7 @@ func (f *convertFlags) decoder(ctx context.Context, cmd *cobra.Command, codec *f
 	}
 	timbre, warnings, err := voice.timbre(ctx, codec, f.normalize)
 	if err != nil {
-		return nil, err
+		return nil, f.cureVoices(err, voice.files, codec)
 	}
 	w.warnings = warnings
 	w.made = record{Command: cmd.Name(), Voice: hashOfTimbre(timbre), Options: f.outputs.options(given(f.normalize, "--normalize"))}

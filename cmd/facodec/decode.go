@@ -23,7 +23,7 @@ type decodeFlags struct {
 func newDecode() *cobra.Command {
 	flags := decodeFlags{pipeFlags: pipeFlags{kind: compressedFiles}}
 	cmd := &cobra.Command{
-		Use:   "decode FILE... {-o FILE | --output-dir DIR} --checkpoint-path CHECKPOINT",
+		Use:   "decode FILE... {-o FILE | --output-dir DIR} [--checkpoint-path CHECKPOINT]",
 		Short: "Decode .fac files to recordings",
 		Long: `Decode decodes compressed files to recordings: mono WAV at the codec's sample rate
 (24 kHz), exactly as long as the original, and identical, sample for sample, to the
@@ -47,11 +47,10 @@ prosody, content, residual. With --reference it may include the residual.
 Existing outputs are kept if they were made from the same file with the same weights and
 options; any other is an error, and --force overwrites them all. A source that fails is
 reported, the others are still processed, and the exit code is 2.`,
-		Example: `  facodec weights random try.safetensors
-  facodec encode testdata/speech/en.flac -o en.fac --checkpoint-path try.safetensors
-  facodec decode en.fac -o en.wav --checkpoint-path try.safetensors
-  facodec decode en.fac -o en-as-it.wav --reference testdata/speech/it.flac --checkpoint-path try.safetensors
-  facodec decode en.fac -o en-prosody.wav --parts prosody --checkpoint-path try.safetensors`,
+		Example: `  facodec encode testdata/speech/en.flac -o en.fac
+  facodec decode en.fac -o en.wav
+  facodec decode en.fac -o en-as-it.wav --reference testdata/speech/it.flac
+  facodec decode en.fac -o en-prosody.wav --parts prosody`,
 		RunE: func(cmd *cobra.Command, args []string) error { return flags.run(cmd, args) },
 	}
 	flags.add(cmd)
@@ -99,6 +98,7 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 		}
 		if err == nil && len(voice.files) > 0 {
 			timbre, warnings, err = voice.timbre(ctx, codec, false)
+			err = f.cureVoices(err, voice.files, codec)
 		}
 		if err != nil {
 			codec.Close()
@@ -116,9 +116,10 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 			warnings: warnings,
 			do: func(ctx context.Context, j job, progress func(float64)) (facodec.FileReport, error) {
 				e := endsOf(ctx, cmd, j)
-				return fac.Decode(ctx, codec, e.source, e.output, fac.DecodeOptions{
+				r, err := fac.Decode(ctx, codec, e.source, e.output, fac.DecodeOptions{
 					SampleFormat: f.outputs.samples, OutputRate: f.outputs.rate, Comment: j.comment, Parts: parts, Timbre: timbre, Progress: progress, In: e.in, Out: e.out,
 				})
+				return r, f.cureModel(err, j.source, codec)
 			},
 			close:   func() { codec.Close() },
 			notices: notices,

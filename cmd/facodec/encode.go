@@ -16,7 +16,7 @@ func newEncode() *cobra.Command {
 	var residualBooks int
 	var entropyCoding, strict bool
 	cmd := &cobra.Command{
-		Use:   "encode FILE... {-o FILE | --output-dir DIR} --checkpoint-path CHECKPOINT",
+		Use:   "encode FILE... {-o FILE | --output-dir DIR} [--checkpoint-path CHECKPOINT]",
 		Short: "Compress recordings to .fac files of 4.8 kbit/s",
 		Long: `Encode compresses recordings to codes: 600 bytes per second, and 4 KB per recording
 for its timbre. Decoding gives the same samples as reconstruct.
@@ -33,10 +33,9 @@ checkpoint, or by one whose decoder was fine-tuned. docs/fac.md describes the fo
 Existing outputs are kept if they are what would be written, judged by their header,
 length, timbre and first 0.8 seconds; any other is an error, and --force overwrites them all.
 A source that fails is reported, the others are still processed, and the exit code is 2.`,
-		Example: `  facodec weights random try.safetensors
-  facodec encode testdata/speech/en.flac -o en.fac --checkpoint-path try.safetensors
-  facodec encode testdata/speech --output-dir compressed --checkpoint-path try.safetensors --residual-books 1 --entropy-coding
-  cat testdata/speech/en.flac | facodec encode - -o - --checkpoint-path try.safetensors | facodec decode - -o out.wav --checkpoint-path try.safetensors`,
+		Example: `  facodec encode testdata/speech/en.flac -o en.fac
+  facodec encode testdata/speech --output-dir compressed --residual-books 1 --entropy-coding
+  cat testdata/speech/en.flac | facodec encode - -o - | facodec decode - -o out.wav`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := flags.check(cmd, args); err != nil {
 				return err

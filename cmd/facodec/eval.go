@@ -27,7 +27,7 @@ type evalFlags struct {
 func newEval() *cobra.Command {
 	var flags evalFlags
 	cmd := &cobra.Command{
-		Use:   "eval --source FILE... --checkpoint-path CHECKPOINT",
+		Use:   "eval --source FILE... [--checkpoint-path CHECKPOINT]",
 		Short: "Measure how close a codec's reconstructions are to recordings",
 		Long: `Eval encodes and decodes recordings, each with its own timbre, and measures how close
 the reconstructions are: a row per recording, then the means with their 95 % confidence
@@ -66,10 +66,9 @@ are overwritten.
 
 A recording that cannot be read is reported, the others are still measured, and the exit
 code is 2.`,
-		Example: `  facodec eval --source testdata/speech --checkpoint-path random
-  facodec weights random try.safetensors
-  facodec eval --source testdata/speech --checkpoint-path try.safetensors --json
-  facodec eval --source testdata/speech/en.flac --checkpoint-path try.safetensors --output-dir reconstructed`,
+		Example: `  facodec eval --source testdata/speech
+  facodec eval --source testdata/speech --json
+  facodec eval --source testdata/speech/en.flac --output-dir reconstructed`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			flags.sources = append(flags.sources, args...)
 			return flags.run(cmd)

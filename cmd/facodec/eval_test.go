@@ -194,7 +194,7 @@ func TestEvalPassesOver(t *testing.T) {
 	// Nothing but faults: no table.
 	failWith(t, exitSomeFailed, "missing.wav", "eval", "--source", filepath.Join(dir, "missing.wav"), "--checkpoint-path", fixture("small.safetensors"))
 	fail(t, "no --source", "eval", "--checkpoint-path", fixture("small.safetensors"))
-	fail(t, "no --checkpoint-path", "eval", clip("en.flac"))
+	fail(t, "--checkpoint-path is empty", "eval", clip("en.flac"), "--checkpoint-path", "")
 	fail(t, "is a file", "eval", clip("en.flac"), "--output-dir", filepath.Join(dir, "bad.wav"), "--checkpoint-path", fixture("small.safetensors"))
 }
 

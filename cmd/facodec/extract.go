@@ -28,7 +28,7 @@ var formats = []string{"npz", "jsonl", "safetensors"}
 func newExtract() *cobra.Command {
 	var flags extractFlags
 	cmd := &cobra.Command{
-		Use:   "extract --source FILE... --output-dir DIR --checkpoint-path CHECKPOINT",
+		Use:   "extract --source FILE... --output-dir DIR [--checkpoint-path CHECKPOINT]",
 		Short: "Write the codes of recordings, for training other models on them",
 		Long: `Extract encodes recordings and writes arrays to train language and speech models on.
 T is the number of frames: 80 per second in the standard configuration, the last one
@@ -70,10 +70,10 @@ an item without sound is named, counted and skipped.
 
 With many recordings each thread processes one. One that fails is reported, the others
 are still processed, and the exit code is 2.`,
-		Example: `  facodec extract --source testdata/speech --output-dir codes --checkpoint-path random
-  facodec extract --source testdata/speech --output-dir lines --checkpoint-path random --format jsonl --what codes
-  facodec extract --source testdata/speech/en.flac --output-dir all --checkpoint-path random --format safetensors --what codes,timbre,quantized,float16
-  facodec extract --source testdata/speech --output-dir codes --checkpoint-path random --shard 0/4`,
+		Example: `  facodec extract --source testdata/speech --output-dir codes
+  facodec extract --source testdata/speech --output-dir lines --format jsonl --what codes
+  facodec extract --source testdata/speech/en.flac --output-dir all --format safetensors --what codes,timbre,quantized,float16
+  facodec extract --source testdata/speech --output-dir codes --shard 0/4`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			flags.sources = append(flags.sources, args...)
 			return flags.run(cmd)

@@ -17,6 +17,7 @@ import (
 	"github.com/facodec-go/facodec/internal/collection"
 	"github.com/facodec-go/facodec/internal/corpus"
 	"github.com/facodec-go/facodec/internal/extract"
+	"github.com/facodec-go/facodec/internal/known"
 	"github.com/facodec-go/facodec/internal/lockfile"
 )
 
@@ -188,7 +189,7 @@ func (x *extraction) checkKept() error {
 		switch {
 		case was.Model != x.settings.Model:
 			return fmt.Errorf("%s: %s was extracted by another model (fingerprint %s, this one's is %s); give another --output-dir, or --force to overwrite all",
-				output, e.Path, was.Model, x.settings.Model)
+				output, e.Path, known.Label(was.Model), known.Label(x.settings.Model))
 		case was != x.settings:
 			return fmt.Errorf("%s: %s was extracted with --what %s%s; give the same, another --output-dir, or --force to overwrite all",
 				output, e.Path, was.What, map[bool]string{true: " --normalize"}[was.Normalize])

@@ -57,7 +57,7 @@ func TestFullDisk(t *testing.T) {
 	if err := os.Symlink("/dev/full", link); err != nil {
 		t.Fatal(err)
 	}
-	if r := run(t, "plot", clip("en.flac"), "-o", link, "--width", "400", "--height", "300", "--force"); r.code != exitFailed || !strings.Contains(r.stderr, "write "+link+": no space left") {
+	if r := run(t, "plot", clip("en.flac"), "-o", link, "--width", "400", "--height", "400", "--force"); r.code != exitFailed || !strings.Contains(r.stderr, "write "+link+": no space left") {
 		t.Errorf("%d: %s", r.code, r.stderr)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/defaultmodel"
 )
 
 // expandLists lets the flags that may be repeated take several values in a row,
@@ -58,14 +59,14 @@ type modelFlags struct {
 
 func (f *modelFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringVar(&f.checkpoint, "checkpoint-path", "", "`file` with the codec's weights: safetensors or PyTorch; hf://Plachta/FAcodec: the published one, downloaded; random: random weights, for trying. Of the NaturalSpeech 3 family the folder of its files or one of them, hf://amphion/naturalspeech3_facodec, or random-ns3")
+	flags.StringVar(&f.checkpoint, "checkpoint-path", builtin, "`file` with the codec's weights: safetensors or PyTorch; default: the built-in model; hf://Plachta/FAcodec: the published one, downloaded; random: random weights, for trying. Of the NaturalSpeech 3 family the folder of its files or one of them, hf://amphion/naturalspeech3_facodec, or random-ns3")
 	flags.StringVar(&f.config, "config", "", "experiment `file`; needed only if the checkpoint carries none and no config.yml lies beside it")
 	flags.StringVar(&f.version, "version", "", "`v1` or v2: which codec of the NaturalSpeech 3 family, of a folder with both (default v1)")
 	flags.IntVar(&f.threads, "threads", 0, "number of threads (default: one per CPU); results do not depend on it")
 }
 
-// errNoCheckpoint tells a new user where codecs come from.
-var errNoCheckpoint = errors.New("no --checkpoint-path: name a file, or hf://Plachta/FAcodec " +
+// errNoCheckpoint says where codecs come from.
+var errNoCheckpoint = errors.New("--checkpoint-path is empty: name a file, or default for the built-in model, hf://Plachta/FAcodec " +
 	"for the published codec, which is downloaded, or random to try the program with random weights")
 
 // isRandom says whether a checkpoint is the name of a codec of random weights, which
@@ -79,8 +80,13 @@ const randomNS3 = "random-ns3"
 
 // check refuses what needs no file to be seen wrong.
 func (f *modelFlags) check() error {
-	if f.checkpoint == "" {
+	switch {
+	case f.checkpoint == "":
 		return errNoCheckpoint
+	case f.checkpoint == builtin && f.config != "":
+		return errors.New("--config without --checkpoint-path: the built-in model carries its configuration")
+	case f.checkpoint == builtin && f.version != "":
+		return errors.New("--version without --checkpoint-path: the built-in model is of another family; name the folder or the repository")
 	}
 	return nil
 }
@@ -109,9 +115,14 @@ func (f *modelFlags) options(cmd *cobra.Command) []facodec.Option {
 // user should know of it.
 func (f *modelFlags) open(cmd *cobra.Command, more ...facodec.Option) (codec *facodec.Codec, notices []string, err error) {
 	options := append(f.options(cmd), more...)
-	if isRandom(f.checkpoint) {
+	switch {
+	case f.checkpoint == builtin:
+		if codec, err = defaultmodel.Open(options...); !cmd.Flags().Changed("checkpoint-path") {
+			notices = append(notices, builtinNotice)
+		}
+	case isRandom(f.checkpoint):
 		codec, err = facodec.OpenRandom(0, options...)
-	} else {
+	default:
 		var path string
 		if path, err = localCheckpoint(cmd, f.checkpoint); err == nil {
 			codec, err = facodec.Open(path, options...)

@@ -27,16 +27,18 @@ func newInfo() *cobra.Command {
 its networks with their tensors and parameters, sample rate, frame rate, codebooks and
 bitrate, how far it was trained, and which keys of the configuration have no effect.
 Checkpoints of other networks are listed, too. A checkpoint on the Hugging Face hub,
-hf://ORG/NAME or hf://ORG/NAME/FILE, is downloaded.
+hf://ORG/NAME or hf://ORG/NAME/FILE, is downloaded. For the built-in model, default, it
+also prints the card: data, training, licence, measured quality.
 
 Of a .fac file it says length, books and bitrate, and which quantizer and decoder
 it is for, having read it to its end: damage is an error. Of a voice it says from
 how much speech it was enrolled, and which model it is for.`,
 		Example: `  facodec weights random try.safetensors
   facodec info try.safetensors
+  facodec info default
   facodec info --tensors try.safetensors
   facodec info --json try.safetensors
-  facodec encode testdata/speech/en.flac -o en.fac --checkpoint-path try.safetensors
+  facodec encode testdata/speech/en.flac -o en.fac
   facodec info en.fac`,
 		Args: wantArgs("FILE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -49,6 +51,9 @@ how much speech it was enrolled, and which model it is for.`,
 					return printJSON(out, d)
 				}
 				return printed(out, d.print)
+			}
+			if args[0] == builtin {
+				return describeBuiltin(out, tensors, asJSON)
 			}
 			path, err := localCheckpoint(cmd, args[0])
 			if err != nil {
@@ -134,6 +139,9 @@ func printDescription(out io.Writer, d *describe.Description, tensors bool) {
 		kind = d.Format + " checkpoint"
 	}
 	line("%s: %s, %s", d.File, kind, megabytes(d.Bytes))
+	if d.Name != "" {
+		line("  name           %s", d.Name)
+	}
 	if m := d.Model; m != nil {
 		printModel(line, d)
 	} else if d.Family == "" {

@@ -11,6 +11,7 @@ import (
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/fac"
 	"github.com/facodec-go/facodec/internal/fileerr"
+	"github.com/facodec-go/facodec/internal/known"
 	"github.com/facodec-go/facodec/internal/metric"
 	"github.com/facodec-go/facodec/internal/model"
 )
@@ -164,8 +165,8 @@ func (d *tokensDescription) print(out io.Writer) {
 	}
 	line("  bitrate        %s kbit/s with timbre and checksums%s", trim(d.Bitrate/1000), coded)
 	line("  timbre         %d values", d.TimbreLen)
-	line("  quantizer      %s", d.Quantizer)
-	line("  decoder        %s", d.Decoder)
+	line("  quantizer      %s", known.Label(d.Quantizer))
+	line("  decoder        %s", known.Label(d.Decoder))
 }
 
 // describeVoice reads a voice.
@@ -186,7 +187,7 @@ func (d *voiceDescription) print(out io.Writer) {
 	line("%s: voice, %s", d.File, megabytes(d.Bytes))
 	line("  enrolled from  %s s of speech", trim(d.Seconds))
 	line("  timbre         %d values", d.TimbreLen)
-	line("  model          %s", d.Model)
+	line("  model          %s", known.Label(d.Model))
 }
 
 // describeOutput describes what facodec itself makes of recordings; nil for anything

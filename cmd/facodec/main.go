@@ -95,9 +95,9 @@ speech from 4.8 kbit/s, compresses it to files of that rate, converts one voice
 into another from a single clip, extracts the codes that language and speech models are
 trained on, and trains on a folder of raw speech.
 
-A checkpoint is needed: hf://Plachta/FAcodec is the published one, downloaded the
-first time. To try the program without one, name it random: random weights take the same
-time, and decode to noise.
+A trained model is built in (facodec info default). --checkpoint-path names another:
+a file, hf://Plachta/FAcodec for the published codec, which is downloaded the first time,
+or random for random weights, which decode to noise.
 
 Every command ends with one of these exit codes:
 
@@ -105,12 +105,12 @@ Every command ends with one of these exit codes:
   1    failure: nothing could be done, or outputs could not be written
   2    some sources failed, each was reported, and all others are finished
   130  interrupted (Ctrl-C, SIGTERM); finished outputs are kept`,
-		Example: `  facodec reconstruct --source testdata/speech --output-dir out --checkpoint-path random
+		Example: `  facodec reconstruct --source testdata/speech --output-dir out
   facodec reconstruct --source clip.wav --output-dir out --checkpoint-path pytorch_model.bin
   facodec convert --source clip.wav --reference voice.wav --output-dir out --checkpoint-path hf://Plachta/FAcodec
-  facodec encode clip.wav -o clip.fac --checkpoint-path pytorch_model.bin
-  facodec decode clip.fac -o again.wav --checkpoint-path pytorch_model.bin
-  facodec extract --source recordings --output-dir codes --checkpoint-path pytorch_model.bin
+  facodec encode clip.wav -o clip.fac
+  facodec decode clip.fac -o again.wav
+  facodec extract --source recordings --output-dir codes
   facodec info pytorch_model.bin`,
 		SilenceUsage:  true,
 		SilenceErrors: true,

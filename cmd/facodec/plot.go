@@ -17,9 +17,14 @@ import (
 	"github.com/facodec-go/facodec/internal/scope"
 )
 
+// noCodec is the name of no codec: the sound alone is drawn.
+const noCodec = "none"
+
 // plotFlags are those of plot.
 type plotFlags struct {
 	modelFlags
+	named    bool     // the codec was
+	notices  []string // of the codec
 	output   string
 	codes    []string
 	title    string
@@ -36,15 +41,15 @@ func newPlot() *cobra.Command {
 		Use:   "plot {FILE... -o PICTURE | RUN...}",
 		Short: "Draw recordings and codes, or a training run's curves",
 		Long: `Plot draws recordings as a PNG or SVG picture (the file extension sets which): the
-waveform, the mel spectrogram, the pitch (pYIN, 50 to 600 Hz), and, if given, the codes
+waveform, the mel spectrogram, the pitch (pYIN, 50 to 600 Hz), and the codes
 with a row per book and a colour per code. Several recordings are drawn below each other
 on the same scales, to compare them.
 
-Codes come from --codes, a .npz of facodec extract or a .fac of facodec encode
-for each recording, in the same order; or from a codec, --checkpoint-path, that
-encodes the recordings. Without a recording, only the codes are drawn. Memory does not
-grow with the length, except for the codes. An existing picture is kept; --force
-overwrites it.
+Codes come from a codec that encodes the recordings: the built-in model, or that of
+--checkpoint-path; with --checkpoint-path none only the audio is drawn. Or they come from
+--codes, a .npz of facodec extract or a .fac of facodec encode for each recording, in the
+same order. Without a recording, only the codes are drawn. Memory does not grow with the
+length, except for the codes. An existing picture is kept; --force overwrites it.
 
 Given the folder of a training run (with a log.jsonl), plot draws the curves: losses,
 validation, codebooks, gradients and learning rate, smoothed, with the logged values
@@ -52,7 +57,7 @@ faint behind. Crosses mark values that were NaN or infinite. Several runs are dr
 each other, each in its own colour. Without --output the picture of a single run is
 ` + curvesName + ` in its folder, overwritten each time.`,
 		Example: `  facodec plot testdata/speech/en.flac -o en.png
-  facodec plot testdata/speech/en.flac testdata/speech/it.flac -o two.svg --checkpoint-path random
+  facodec plot testdata/speech/en.flac testdata/speech/it.flac -o two.svg --checkpoint-path none
   facodec plot testdata/speech/en.flac -o half.png --from 0.5 --to 1 --title "Half a second"
   facodec plot runs/x
   facodec plot runs/x runs/y -o compared.svg --from 10000`,
@@ -63,6 +68,7 @@ each other, each in its own colour. Without --output the picture of a single run
 	flags.StringVarP(&f.output, "output", "o", "", "`file` for the picture: .png or .svg")
 	flags.StringArrayVar(&f.codes, "codes", nil, ".npz or .fac `file` with a recording's codes; may be repeated")
 	f.add(cmd)
+	flags.Lookup("checkpoint-path").Usage += "; none: the sound alone"
 	flags.StringVar(&f.title, "title", "", "`text` above the picture")
 	flags.Float64Var(&f.from, "from", 0, "`seconds`, or the training step, at which the picture begins")
 	flags.Float64Var(&f.to, "to", 0, "`seconds`, or the training step, at which it ends (default: the end)")
@@ -81,7 +87,7 @@ func (f *plotFlags) check(args []string) (format plot.Format, err error) {
 		return "", errors.New("nothing to draw: name an audio file, a training run's folder, or --codes")
 	case f.output == "":
 		return "", errors.New("no --output: name the picture, -o picture.png say")
-	case len(f.codes) > 0 && f.checkpoint != "":
+	case len(f.codes) > 0 && f.named && f.checkpoint != noCodec:
 		return "", errors.New("--codes and --checkpoint-path both give the codes; leave one out")
 	case !(f.from >= 0 && f.from <= most):
 		return "", fmt.Errorf("--from %g: not a time in a recording", f.from)
@@ -103,6 +109,7 @@ func (f *plotFlags) checkPicture() (plot.Format, error) {
 }
 
 func (f *plotFlags) run(cmd *cobra.Command, args []string) error {
+	f.named = cmd.Flags().Changed("checkpoint-path")
 	if logs := findLogs(args); logs != nil {
 		return f.plotRuns(cmd, args, logs)
 	}
@@ -151,6 +158,9 @@ func (f *plotFlags) save(show *display, canvas *plot.Canvas) error {
 	if err := canvas.Save(f.output); err != nil {
 		return err
 	}
+	for _, text := range f.notices {
+		show.notice("%s", text)
+	}
 	show.info("%s: %d x %d pixels", f.output, canvas.Width, canvas.Height)
 	return nil
 }
@@ -186,16 +196,16 @@ func (f *plotFlags) recordings(cmd *cobra.Command, show *display, sources []sour
 		return recordings, nil
 	}
 	var codec *facodec.Codec
-	if f.checkpoint != "" {
+	if codes == nil && f.checkpoint != noCodec {
+		if err := f.modelFlags.check(); err != nil {
+			return nil, err
+		}
 		c, notices, err := f.open(cmd, facodec.WithoutDecoder())
 		if err != nil {
 			return nil, err
 		}
 		defer c.Close()
-		for _, text := range notices {
-			show.notice("%s", text)
-		}
-		codec = c
+		codec, f.notices = c, notices
 	}
 	total, before := 0.0, 0.0
 	for _, s := range sources {

@@ -23,7 +23,7 @@ func TestPlot(t *testing.T) {
 		width, height int // 0: any
 	}{
 		"one.png":   {[]string{clip("en.flac")}, 1200, 0},
-		"two.png":   {[]string{clip("en.flac"), clip("it.flac"), "--width", "640", "--height", "600", "--title", "Two"}, 640, 600},
+		"two.png":   {[]string{clip("en.flac"), clip("it.flac"), "--width", "640", "--height", "600", "--title", "Two", "--checkpoint-path", "none"}, 640, 600},
 		"part.png":  {[]string{"--from", "0.5", "--to", "0.7", clip("ru.flac"), "--width=500"}, 500, 0},
 		"codec.PNG": {[]string{clip("es.flac"), "--checkpoint_path", fixture("small.safetensors"), "--height", "480"}, 1200, 480},
 	} {

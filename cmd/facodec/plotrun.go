@@ -89,7 +89,7 @@ func (f *plotFlags) checkRuns(args, logs []string) error {
 	switch {
 	case len(f.codes) > 0:
 		return errors.New("--codes: a training run has none to be drawn")
-	case f.checkpoint != "":
+	case f.named:
 		return errors.New("--checkpoint-path: a training run's log is drawn without a codec")
 	case f.output == "":
 		return errors.New("no --output: name the picture of several runs, -o picture.png say")

@@ -13,7 +13,7 @@ func newReconstruct() *cobra.Command {
 	var output outputFlags
 	var normalize, strict bool
 	cmd := &cobra.Command{
-		Use:   "reconstruct --source FILE... {--output-dir DIR | -o FILE} --checkpoint-path CHECKPOINT",
+		Use:   "reconstruct --source FILE... {--output-dir DIR | -o FILE} [--checkpoint-path CHECKPOINT]",
 		Short: "Encode and decode recordings",
 		Long: `Reconstruct encodes recordings and decodes them again, each with its own timbre, so
 that the quality of the codec can be judged by listening.
@@ -37,9 +37,9 @@ Existing outputs are kept if they were made from the same source with the same w
 options, which each output records in its comment, so that an interrupted run continues
 where it stopped; any other output is an error, and --force overwrites them all. A source
 that fails is reported, the others are still processed, and the exit code is 2.`,
-		Example: `  facodec weights random try.safetensors
-  facodec reconstruct --source testdata/speech/en.flac --output-dir out --checkpoint-path try.safetensors
-  facodec reconstruct --source testdata/speech --output-dir out --checkpoint-path try.safetensors --sample-format f32 --json`,
+		Example: `  facodec reconstruct --source testdata/speech/en.flac --output-dir out
+  facodec reconstruct --source testdata/speech --output-dir out --sample-format f32 --json
+  facodec reconstruct --source testdata/speech --output-dir published --checkpoint-path hf://Plachta/FAcodec`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := flags.check(cmd, args); err != nil {
 				return err

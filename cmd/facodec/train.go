@@ -41,11 +41,13 @@ in every other command.
 
 Ctrl-C ends a run after the current step, with a checkpoint. The same command resumes
 from it, bit for bit, unless --resume none is given. --init starts a new run from another
-codec's weights, for fine-tuning.`,
+codec's weights, for fine-tuning; --init default from those of the built-in model, whose
+preset is base.`,
 		Example: `  facodec train --preset tiny --dataset testdata/speech --steps 20
   facodec train --preset tiny --print-config
   facodec train --config my.json --dataset recordings --time 8h
-  facodec train --config my.json --dataset recordings --init pytorch_model.bin`,
+  facodec train --config my.json --dataset recordings --init pytorch_model.bin
+  facodec train --preset base --dataset recordings --init default --time 20m`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}

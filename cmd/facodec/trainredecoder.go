@@ -46,7 +46,7 @@ Everything else works as in facodec train: the run's folder
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.codec, "codec", "", "`file` with the codec's weights, or a training checkpoint of it, in place of the experiment's pretrained_encoder; hf://Plachta/FAcodec: the published one")
+	flags.StringVar(&f.codec, "codec", "", "`file` with the codec's weights, or a training checkpoint of it, in place of the experiment's pretrained_encoder; default: the built-in model; hf://Plachta/FAcodec: the published one")
 	flags.StringVar(&f.codecConfig, "codec-config", "", "the codec's experiment `file`; needed only if its checkpoint carries none and no config.yml lies beside it")
 	flags.StringVar(&f.config, "config", "", "experiment `file` of the redecoder, JSON or YAML; docs/config.md has every key (default: one made for the codec)")
 	f.add(cmd)
@@ -88,17 +88,18 @@ func (f *trainRedecoderFlags) run(cmd *cobra.Command) error {
 // openCodec opens the codec and finds its configuration where facodec.Open does.
 // The file has to stay open while its weights are read.
 func (f *trainRedecoderFlags) openCodec(cmd *cobra.Command) (*train.FrozenCodec, *weights.File, error) {
-	path, err := localCheckpoint(cmd, f.codec)
+	path, _, err := inMemory(cmd, f.codec)
 	if err != nil {
 		return nil, nil, err
 	}
 	if err := refuseNS3(path); err != nil {
 		return nil, nil, err
 	}
-	file, err := weights.Open(path)
+	file, err := openWeights(cmd, f.codec)
 	if err != nil {
 		return nil, nil, err
 	}
+	path = file.Path()
 	c, err := f.configOf(file)
 	if err == nil && c.IsRedecoder() {
 		err = fmt.Errorf("%s: is a redecoder; want the codec that one is to be trained for", path)

@@ -30,7 +30,7 @@ func (f *runFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.expName, "exp-name", "", "`name` of the run, in place of the experiment's exp_name")
 	flags.StringVar(&f.logDir, "log-dir", "", "`folder` of runs, in place of the experiment's log_dir")
 	flags.StringVar(&f.resume, "resume", train.ResumeAuto, "auto: go on where the run is, if there is one; none: begin a run; or a training checkpoint's `file`")
-	flags.StringVar(&f.init, "init", "", "checkpoint `file` whose weights to start from")
+	flags.StringVar(&f.init, "init", "", "checkpoint `file` whose weights to start from; default: those of the built-in model, which --preset base fits")
 	flags.IntVar(&f.steps, "steps", 0, "stop when the run has so many steps")
 	flags.DurationVar(&f.time, "time", 0, "stop after this long, 90m or 8h say")
 	flags.IntVar(&f.seed, "seed", -1, "seed of weights, order and crops, in place of the experiment's train.random_seed")
@@ -93,8 +93,12 @@ func (f *runFlags) start(cmd *cobra.Command, c *config.Config, codec *train.Froz
 	}
 	s := &trainDisplay{display: d}
 	defer d.stopBar()
-	err := train.Run(cmd.Context(), train.RunOptions{
-		Config: c, Codec: codec, Resume: f.resume, Init: f.init, Steps: f.steps, Time: f.time, Threads: f.threads,
+	start, data, err := inMemory(cmd, f.init)
+	if err != nil {
+		return err
+	}
+	err = train.Run(cmd.Context(), train.RunOptions{
+		Config: c, Codec: codec, Resume: f.resume, Init: start, InitData: data, Steps: f.steps, Time: f.time, Threads: f.threads,
 		Report: d.info, Progress: s.progress,
 	})
 	if err == nil {

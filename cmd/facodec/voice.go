@@ -17,10 +17,9 @@ func newVoice() *cobra.Command {
 		Short: "Store a voice, or compare two",
 		Long: `Voice stores the timbre of recordings in a small file, which --reference accepts in
 their place, and measures how similar two voices are.`,
-		Example: `  facodec weights random try.safetensors
-  facodec voice enroll --source testdata/speech/it.flac -o it.voice --checkpoint-path try.safetensors
-  facodec convert --source testdata/speech/en.flac --reference it.voice --output-dir out --checkpoint-path try.safetensors
-  facodec voice compare it.voice testdata/speech/fr.flac --checkpoint-path try.safetensors`,
+		Example: `  facodec voice enroll --source testdata/speech/it.flac -o it.voice
+  facodec convert --source testdata/speech/en.flac --reference it.voice --output-dir out
+  facodec voice compare it.voice testdata/speech/fr.flac`,
 		Args: commandArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -41,7 +40,7 @@ type enrollFlags struct {
 func newVoiceEnroll() *cobra.Command {
 	var f enrollFlags
 	cmd := &cobra.Command{
-		Use:   "enroll --source FILE... -o VOICE --checkpoint-path CHECKPOINT",
+		Use:   "enroll --source FILE... -o VOICE [--checkpoint-path CHECKPOINT]",
 		Short: "Store the voice of recordings in a small file",
 		Long: `Enroll computes the timbre of recordings of one speaker and writes it to a file of 4 kB,
 .voice by convention. --reference accepts it in place of the recordings, with the same
@@ -51,9 +50,8 @@ Sources are audio files, folders of them, or enrolled voices; together they beco
 voice, their mean weighted by length. If one fails, nothing is written. A voice works
 with the checkpoint that made it, and with any that has the same timbre encoder.
 docs/voice.md describes the file.`,
-		Example: `  facodec weights random try.safetensors
-  facodec voice enroll --source testdata/speech/it.flac -o it.voice --checkpoint-path try.safetensors
-  facodec convert --source testdata/speech/en.flac --reference it.voice --output-dir out --checkpoint-path try.safetensors`,
+		Example: `  facodec voice enroll --source testdata/speech/it.flac -o it.voice
+  facodec convert --source testdata/speech/en.flac --reference it.voice --output-dir out`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
@@ -112,7 +110,7 @@ func (f *enrollFlags) run(cmd *cobra.Command) error {
 	start := time.Now()
 	voice, err := enroll(cmd, codec, show, found.files)
 	if err != nil {
-		return err
+		return f.cureVoices(err, found.files, codec)
 	}
 	for _, warning := range voice.Warnings {
 		show.warning("%v", warning)

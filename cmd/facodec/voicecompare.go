@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
@@ -34,11 +33,10 @@ lower for less similar ones. What counts as similar depends on the model; compar
 of one speaker and of two to see.
 
 A and B are enrolled voices, audio files, or folders of audio files. Two enrolled voices
-need no checkpoint; everything else does. Voices made by different models cannot be
+are compared without a codec. Voices made by different models cannot be
 compared.`,
-		Example: `  facodec weights random try.safetensors
-  facodec voice compare testdata/speech/it.flac testdata/speech/fr.flac --checkpoint-path try.safetensors
-  facodec voice compare testdata/speech/it.flac testdata/speech --checkpoint-path try.safetensors --json`,
+		Example: `  facodec voice compare testdata/speech/it.flac testdata/speech/fr.flac
+  facodec voice compare testdata/speech/it.flac testdata/speech --json`,
 		Args: wantArgs("A", "B"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			voices, err := f.voices(cmd, args, newDisplay(cmd.ErrOrStderr(), quiet))
@@ -92,9 +90,6 @@ func (f *modelFlags) voices(cmd *cobra.Command, args []string, show *display) ([
 		return voices, nil
 	}
 	if err := f.check(); err != nil {
-		if errors.Is(err, errNoCheckpoint) {
-			err = fmt.Errorf("only enrolled voices are compared without a codec; %w", err)
-		}
 		return nil, err
 	}
 	codec, notices, err := f.open(cmd, timbreOnly...)
@@ -104,7 +99,7 @@ func (f *modelFlags) voices(cmd *cobra.Command, args []string, show *display) ([
 	defer codec.Close()
 	for i, files := range found {
 		if voices[i], err = enroll(cmd, codec, show, files); err != nil {
-			return nil, err
+			return nil, f.cureVoices(err, files, codec)
 		}
 	}
 	for _, text := range notices {

@@ -111,10 +111,11 @@ What no command could open is an error.`,
 		Args: wantArgs("IN", "OUT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return flags.write(cmd, args[1], func(o convert.Options) (convert.Report, error) {
-				input, err := localCheckpoint(cmd, args[0])
+				input, data, err := inMemory(cmd, args[0])
 				if err != nil {
 					return convert.Report{}, err
 				}
+				o.Data = data
 				return convert.Convert(cmd.Context(), input, args[1], o)
 			})
 		},

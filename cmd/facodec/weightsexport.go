@@ -44,11 +44,12 @@ PyTorch file that upstream loads. IN may be any checkpoint that weights convert 
 			}
 			small := false
 			err := flags.write(cmd, args[1], func(o convert.Options) (convert.Report, error) {
-				input, err := localCheckpoint(cmd, args[0])
+				input, data, err := inMemory(cmd, args[0])
 				if err != nil {
 					return convert.Report{}, err
 				}
 				o.DType = d
+				o.Data = data
 				r, err := convert.Export(cmd.Context(), input, args[1], o)
 				small = err == nil && len(r.LeftOut) == 0
 				return r, err

@@ -123,9 +123,9 @@ func base() *Config {
 	c.Train.DataInit, c.Train.NormaliseCodes, c.Train.RestartCodes, c.Train.Reversal = true, true, 100, 0.1
 	c.Loss.Commitment = 2
 	// The envelope is learned first, at half the cost; the pitch, which a mel distance
-	// does not ask for, from discriminators.
+	// does not ask for, from discriminators and from linear spectra.
 	c.Train.DiscriminatorStart, c.Train.DiscriminatorLen = 2000, 26
-	c.Loss.Waveform = 50
+	c.Loss.Waveform, c.Loss.STFT = 50, 5
 	// Speech is recorded in rooms, over lines and with noise.
 	c.Augment.GainDB, c.Augment.Speed = [2]float64{-20, 0}, 0.12
 	c.Augment.Room, c.Augment.Noise, c.Augment.Equalizer, c.Augment.BandLimit = 0.15, 0.2, 0.4, 0.5
