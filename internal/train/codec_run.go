@@ -81,14 +81,14 @@ func (r *run) trainCodec(ctx context.Context) error {
 		return err
 	}
 	o := CodecOptionsOf(c)
-	o.DataInit = o.DataInit && r.started == nil // trained weights are not fitted again
+	o.DataInit = o.DataInit && r.initFrom == nil // trained weights are not fitted again
 	t, err := NewCodecTrainer(networks, src, o, r.pool)
 	if err != nil {
 		return err
 	}
 	r.trainer = t.Trainer
 	usage, monitor := newBookUsage(networks.Codec.Quantizer), &divergenceMonitor{}
-	j := job{
+	h := hooks{
 		step: t.Step, label: l.label, batch: l.batch, speed: l.speed,
 		metadata: map[string]string{checkpoint.TeachersKey: base64.StdEncoding.EncodeToString(l.units.Bytes())},
 		stepped: func(losses Losses) {
@@ -110,9 +110,9 @@ func (r *run) trainCodec(ctx context.Context) error {
 			return err
 		}
 		defer v.Close()
-		j.validate = v.Run
+		h.validate = v.Run
 	}
-	return r.train(ctx, j)
+	return r.train(ctx, h)
 }
 
 // unitsOf returns the content units and speakers of a checkpoint.

@@ -6,7 +6,7 @@
 // generator. A CodecTrainer or a RedecoderTrainer is a generator, and shares all else with
 // the other through Trainer. Run goes the way of a whole run: trainCodec and
 // trainRedecoder open the run's folder, scan the dataset, prepare labels or a frozen
-// codec, and hand a job to the loop.
+// codec, and hand their hooks to the loop.
 //
 // A step does not depend on the number of threads, nor on whether its batch is run whole
 // or in pieces: random numbers belong to the utterance and the place in the network, and

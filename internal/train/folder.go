@@ -33,38 +33,38 @@ const (
 func RunDir(c *config.Config) string { return filepath.Join(c.LogDir, c.ExpName) }
 
 // openFolder finds the checkpoint to resume, or makes the folder of a new run.
-func (r *run) openFolder(resume resumer) error {
+func (r *run) openFolder(readState stateReader) error {
 	if err := r.makeFolder(); err != nil {
 		return err
 	}
-	written, err := checkpoints(r.dir)
+	existing, err := checkpoints(r.dir)
 	if err != nil {
 		return err
 	}
-	r.written = written
+	r.checkpoints = existing
 	path := r.Resume
-	fresh := r.Resume == ResumeNone || r.Resume == ResumeAuto && len(written) == 0
+	fresh := r.Resume == ResumeNone || r.Resume == ResumeAuto && len(existing) == 0
 	switch {
-	case r.Resume == ResumeNone && len(written) > 0:
-		return fmt.Errorf("%s: holds a run already, with %s; resume it, or begin a new one under another exp_name", r.dir, filepath.Base(written[len(written)-1]))
+	case r.Resume == ResumeNone && len(existing) > 0:
+		return fmt.Errorf("%s: holds a run already, with %s; resume it, or begin a new one under another exp_name", r.dir, filepath.Base(existing[len(existing)-1]))
 	case fresh && r.Init != "":
-		return r.start(r.Init, resume)
+		return r.start(r.Init, readState)
 	case fresh && r.Config.PretrainedModel != "":
-		return r.start(r.Config.PretrainedModel, resume)
+		return r.start(r.Config.PretrainedModel, readState)
 	case fresh:
 		return r.writeConfig()
 	case r.Resume == ResumeAuto:
-		f, err := r.newestWhole(written)
+		f, err := r.newestIntact(existing)
 		if err != nil {
 			return err
 		}
-		return r.resume(f, resume)
+		return r.resume(f, readState)
 	}
-	f, err := openWhole(path)
+	f, err := openVerified(path)
 	if err != nil {
 		return err
 	}
-	return r.resume(f, resume)
+	return r.resume(f, readState)
 }
 
 // makeFolder makes the run's folder, where it is missing, and locks it.
@@ -73,14 +73,14 @@ func (r *run) makeFolder() error {
 		if _, err := os.Lstat(dir); err == nil || filepath.Dir(dir) == dir {
 			break
 		}
-		r.made = append(r.made, dir)
+		r.createdDirs = append(r.createdDirs, dir)
 	}
 	if err := os.MkdirAll(filepath.Join(r.dir, checkpointDir), 0o755); err != nil {
 		return err
 	}
 	lock, err := lockfile.Acquire(filepath.Join(r.dir, lockName))
 	if err != nil {
-		r.made = nil // another process has made the folder its own meanwhile
+		r.createdDirs = nil // another process has made the folder its own meanwhile
 		return err
 	}
 	r.lock = lock
@@ -90,17 +90,17 @@ func (r *run) makeFolder() error {
 // removeFolder removes the folder of a run whose start has failed, if the start made it.
 // What took long to find out about the dataset is kept.
 func (r *run) removeFolder() {
-	if len(r.made) == 0 {
+	if len(r.createdDirs) == 0 {
 		return
 	}
-	if r.set != nil && time.Since(r.begun) > keepCacheAfter {
+	if r.set != nil && time.Since(r.startTime) > keepCacheAfter {
 		r.Report("%s keeps what was found out about the dataset", filepath.Join(r.dir, cacheDir))
 		return
 	}
-	if err := os.RemoveAll(r.made[0]); err != nil {
+	if err := os.RemoveAll(r.createdDirs[0]); err != nil {
 		r.Report("the folder of the failed start is left behind: %v", err)
 	}
-	for _, parent := range r.made[1:] {
+	for _, parent := range r.createdDirs[1:] {
 		if os.Remove(parent) != nil { // something else is in it now
 			return
 		}
@@ -110,11 +110,11 @@ func (r *run) removeFolder() {
 // keepCacheAfter is how long a start may take for nothing.
 const keepCacheAfter = time.Minute
 
-// newestWhole opens the newest of the run's checkpoints that is not damaged.
-func (r *run) newestWhole(written []string) (*weights.File, error) {
+// newestIntact opens the newest of the run's checkpoints that is not damaged.
+func (r *run) newestIntact(paths []string) (*weights.File, error) {
 	var first error
-	for _, path := range slices.Backward(written) {
-		f, err := openWhole(path)
+	for _, path := range slices.Backward(paths) {
+		f, err := openVerified(path)
 		if err == nil {
 			if first != nil {
 				r.Report("%v; going on from an older checkpoint", first)
@@ -128,8 +128,8 @@ func (r *run) newestWhole(written []string) (*weights.File, error) {
 	return nil, fmt.Errorf("%w; no older checkpoint of %s is whole: move its folder %s away to begin again", first, r.dir, checkpointDir)
 }
 
-// openWhole opens a checkpoint and compares it with its digest.
-func openWhole(path string) (*weights.File, error) {
+// openVerified opens a checkpoint and compares it with its digest.
+func openVerified(path string) (*weights.File, error) {
 	f, err := weights.Open(path)
 	if err != nil {
 		return nil, err
@@ -144,7 +144,7 @@ func openWhole(path string) (*weights.File, error) {
 // start begins from a checkpoint: from its weights alone or, where it is the
 // experiment's pretrained_model and one of training, with its optimizers, steps and
 // position in the data, unless load_only_params says otherwise.
-func (r *run) start(path string, resume resumer) error {
+func (r *run) start(path string, readState stateReader) error {
 	var f *weights.File
 	var err error
 	if r.Init != "" && r.InitData != nil {
@@ -156,36 +156,36 @@ func (r *run) start(path string, resume resumer) error {
 		return err
 	}
 	if _, training := f.Metadata()[checkpoint.StateKey]; training && r.Init == "" && !r.Config.LoadOnlyParams {
-		if err := r.resume(f, resume); err != nil {
+		if err := r.resume(f, readState); err != nil {
 			return fmt.Errorf("%w; load_only_params: true takes its weights alone", err)
 		}
 		return nil
 	}
-	r.started = f
+	r.initFrom = f
 	return r.writeConfig()
 }
 
-// A resumer reads what a checkpoint has of a codec or a redecoder. old is the experiment
+// A stateReader reads what a checkpoint has of a codec or a redecoder. old is the experiment
 // that it was written by. errOtherModel says that its networks are not those of this
 // one; other errors name the file.
-type resumer func(f *weights.File, old *config.Config) error
+type stateReader func(f *weights.File, old *config.Config) error
 
 var errOtherModel = errors.New("model_params are not those of this experiment; only its weights can be started from")
 
 // resume goes on from a checkpoint, which must belong to this experiment.
-func (r *run) resume(f *weights.File, resume resumer) error {
-	r.resumed = f
+func (r *run) resume(f *weights.File, readState stateReader) error {
+	r.resumedFrom = f
 	meta := f.Metadata()
 	old, err := config.Parse(f.Path(), []byte(meta[checkpoint.ConfigKey]))
 	if err != nil {
 		return fmt.Errorf("%s: is no training checkpoint that can be resumed; only its weights can be started from: %w", f.Path(), err)
 	}
-	if err := resume(f, old); errors.Is(err, errOtherModel) {
+	if err := readState(f, old); errors.Is(err, errOtherModel) {
 		return fmt.Errorf("%s: %w", f.Path(), err)
 	} else if err != nil {
 		return err
 	}
-	if err := json.Unmarshal([]byte(meta[checkpoint.PositionKey]), &r.from); err != nil {
+	if err := json.Unmarshal([]byte(meta[checkpoint.PositionKey]), &r.startPosition); err != nil {
 		return fmt.Errorf("%s: %s: %w", f.Path(), checkpoint.PositionKey, err)
 	}
 	if text := meta[checkpoint.BestKey]; text != "" {
@@ -215,7 +215,7 @@ func (r *run) writeConfig() error {
 
 // initial returns the weights that a fresh run starts from.
 func (r *run) initial(params []*nn.Param) (weights.Source, error) {
-	f, seed := r.started, uint64(r.Config.Train.RandomSeed)
+	f, seed := r.initFrom, uint64(r.Config.Train.RandomSeed)
 	if f == nil {
 		return nn.InitialWeights(params, seed), nil
 	}
@@ -248,13 +248,13 @@ func (r *run) save() error {
 	if err := r.write(path); err != nil {
 		return err
 	}
-	r.good, r.saved = path, r.trainer.Steps
-	r.written = append(slices.DeleteFunc(r.written, func(old string) bool { return old == path }), path)
-	for len(r.written) > r.Config.Train.KeepCheckpoints {
-		if err := os.Remove(r.written[0]); err != nil && !errors.Is(err, os.ErrNotExist) {
+	r.lastCheckpoint, r.lastCheckpointStep = path, r.trainer.Steps
+	r.checkpoints = append(slices.DeleteFunc(r.checkpoints, func(old string) bool { return old == path }), path)
+	for len(r.checkpoints) > r.Config.Train.KeepCheckpoints {
+		if err := os.Remove(r.checkpoints[0]); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
-		r.written = r.written[1:]
+		r.checkpoints = r.checkpoints[1:]
 	}
 	return nil
 }
@@ -280,7 +280,7 @@ func (r *run) write(path string) error {
 		checkpoint.ConfigKey: string(config), checkpoint.EpochKey: strconv.Itoa(r.position.Epoch), checkpoint.PositionKey: string(position),
 		checkpoint.DatasetKey: r.set.Fingerprint(),
 	}
-	maps.Copy(metadata, r.job.metadata)
+	maps.Copy(metadata, r.hooks.metadata)
 	if r.best >= 0 {
 		metadata[checkpoint.BestKey] = strconv.FormatFloat(r.best, 'g', -1, 64)
 	}

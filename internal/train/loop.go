@@ -20,7 +20,7 @@ func (r *run) loop(ctx context.Context) error {
 	}
 	r.Report("training: %d steps an epoch, %s", r.perEpoch(), r.end(total))
 	timer := newStepTimer()
-	for (total == 0 || t.Steps < total) && ctx.Err() == nil && !r.late() {
+	for (total == 0 || t.Steps < total) && ctx.Err() == nil && !r.outOfTime() {
 		f, err := r.prefetcher.next(ctx)
 		if err != nil {
 			if ctx.Err() != nil {
@@ -50,16 +50,16 @@ func (r *run) loop(ctx context.Context) error {
 		}
 		timer.resume()
 	}
-	if r.good == "" || r.saved != t.Steps {
+	if r.lastCheckpoint == "" || r.lastCheckpointStep != t.Steps {
 		if err := r.save(); err != nil {
 			return err
 		}
 	}
 	if ctx.Err() != nil {
-		r.Report("stopped at step %d; the same command goes on from %s", t.Steps, r.good)
+		r.Report("stopped at step %d; the same command goes on from %s", t.Steps, r.lastCheckpoint)
 		return fmt.Errorf("stopped at step %d: %w", t.Steps, ctx.Err())
 	}
-	r.Report("step %d: %s", t.Steps, r.good)
+	r.Report("step %d: %s", t.Steps, r.lastCheckpoint)
 	return nil
 }
 
@@ -87,12 +87,12 @@ func (r *run) end(total int) string {
 	return fmt.Sprintf("to step %d", total)
 }
 
-func (r *run) late() bool { return r.Time > 0 && time.Since(r.begun) >= r.Time }
+func (r *run) outOfTime() bool { return r.Time > 0 && time.Since(r.startTime) >= r.Time }
 
 // step trains on the data of one step. Steps with values that are not finite are skipped, but
 // not forever.
 func (r *run) step(f stepData) error {
-	losses, err := r.job.step(f.pieces...)
+	losses, err := r.hooks.step(f.pieces...)
 	r.losses, r.position, r.epoch = losses, f.next, f.at.Epoch
 	switch {
 	case errors.Is(err, ErrNotFinite):
@@ -100,8 +100,8 @@ func (r *run) step(f stepData) error {
 		r.Report("step %d: a loss or gradient is not finite; it is skipped", r.trainer.Steps)
 		if r.skipped >= r.Config.Train.MaxSkippedSteps {
 			good := "there is no checkpoint yet"
-			if r.good != "" {
-				good = "the last good checkpoint is " + r.good
+			if r.lastCheckpoint != "" {
+				good = "the last good checkpoint is " + r.lastCheckpoint
 			}
 			return fmt.Errorf("%d steps in a row had a loss or gradient that is not finite: stopped; %s", r.skipped, good)
 		}
@@ -110,8 +110,8 @@ func (r *run) step(f stepData) error {
 		return err
 	}
 	r.skipped = 0
-	if r.job.stepped != nil {
-		r.job.stepped(losses)
+	if r.hooks.stepped != nil {
+		r.hooks.stepped(losses)
 	}
 	return nil
 }
@@ -142,8 +142,8 @@ func (r *run) logStep(seconds float64) error {
 	for _, loss := range labels() {
 		add(loss.curve.Tag, loss.name)
 	}
-	if r.job.scalars != nil {
-		scalars = append(scalars, r.job.scalars()...)
+	if r.hooks.scalars != nil {
+		scalars = append(scalars, r.hooks.scalars()...)
 	}
 	return r.log.Scalars(int64(t.Steps), scalars)
 }
@@ -156,7 +156,7 @@ func (r *run) progress(p *stepTimer, total int) {
 		progress.Left = time.Duration(float64(total-t.Steps) / progress.Rate * float64(time.Second))
 	}
 	if r.Time > 0 {
-		if left := r.Time - time.Since(r.begun); progress.Left == 0 || left < progress.Left {
+		if left := r.Time - time.Since(r.startTime); progress.Left == 0 || left < progress.Left {
 			progress.Left = max(0, left)
 		}
 	}
@@ -165,11 +165,11 @@ func (r *run) progress(p *stepTimer, total int) {
 
 // validate evaluates the run on what was held out, and keeps the best checkpoint.
 func (r *run) validate(ctx context.Context) error {
-	if r.job.validate == nil {
+	if r.hooks.validate == nil {
 		return nil
 	}
 	r.Progress(Progress{Phase: "validate", Done: r.trainer.Steps})
-	values, err := r.job.validate(ctx, r.trainer.InferenceWeights(), r.log, int64(r.trainer.Steps))
+	values, err := r.hooks.validate(ctx, r.trainer.InferenceWeights(), r.log, int64(r.trainer.Steps))
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil

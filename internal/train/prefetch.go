@@ -29,7 +29,7 @@ func (r *run) prefetch(ctx context.Context) (*prefetcher, error) {
 	c := r.Config
 	loader, err := r.set.NewLoader(dataset.LoaderOptions{
 		BatchSize: c.BatchSize, Seed: uint64(c.Train.RandomSeed), GainDB: c.Augment.GainDB,
-		Workers: r.Threads, Start: r.from, Label: r.job.label,
+		Workers: r.Threads, Start: r.startPosition, Label: r.hooks.label,
 	})
 	if err != nil {
 		return nil, err
@@ -94,7 +94,7 @@ func (r *run) prepare(ctx context.Context, loader *dataset.Loader, step int) (f 
 		}
 		items = append(items, b.Items)
 		for i := range b.Items {
-			if b.Items[i], f.err = r.job.speed.apply(b.Items[i], random, changed); f.err != nil {
+			if b.Items[i], f.err = r.hooks.speed.apply(b.Items[i], random, changed); f.err != nil {
 				return f
 			}
 			b.Items[i].Samples = augment.apply(b.Items[i].Samples, random, changed)
@@ -115,7 +115,7 @@ func (r *run) prepare(ctx context.Context, loader *dataset.Loader, step int) (f 
 			starts = append(starts, int(op.Uniform(random.Key(siteCrop, drawn), 0)*float64(room)))
 			drawn++
 		}
-		b, err := r.job.batch(batch, starts, frames)
+		b, err := r.hooks.batch(batch, starts, frames)
 		if err != nil {
 			f.err = fmt.Errorf("step %d: %w", step, err)
 			return f

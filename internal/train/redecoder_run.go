@@ -59,7 +59,7 @@ func (r *run) trainRedecoder(ctx context.Context) error {
 		return err
 	}
 	r.trainer = t.Trainer
-	j := job{
+	h := hooks{
 		step: t.Step, batch: e.batch, speed: speedPerturbation{speeds: c.Augment.Speeds(), grid: gridOf(c)},
 		metadata: map[string]string{checkpoint.CodecKey: e.fingerprint()},
 	}
@@ -73,9 +73,9 @@ func (r *run) trainRedecoder(ctx context.Context) error {
 			return err
 		}
 		defer v.Close()
-		j.validate = v.Run
+		h.validate = v.Run
 	}
-	return r.train(ctx, j)
+	return r.train(ctx, h)
 }
 
 // A batchEncoder makes batches for a redecoder, with a frozen codec.

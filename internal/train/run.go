@@ -60,7 +60,7 @@ func Run(ctx context.Context, o RunOptions) error {
 	if err := o.Config.CheckRun(); err != nil {
 		return err
 	}
-	r := &run{RunOptions: o, dir: RunDir(o.Config), best: -1, begun: time.Now(), pool: parallel.New(o.Threads)}
+	r := &run{RunOptions: o, dir: RunDir(o.Config), best: -1, startTime: time.Now(), pool: parallel.New(o.Threads)}
 	defer r.close()
 	train := r.trainCodec
 	if o.Config.IsRedecoder() {
@@ -81,32 +81,33 @@ func Run(ctx context.Context, o RunOptions) error {
 // share.
 type run struct {
 	RunOptions
-	dir     string
-	made    []string // folders that this start made: the run's, and then its parents
-	lock    *lockfile.Lock
-	begun   time.Time
-	resumed *weights.File // nil for a fresh run
-	started *weights.File // what a fresh run starts from, nil for nothing
-	from    dataset.Position
-	best    float64 // mel distance of the best validation, -1 for none
+	dir string
+	// createdDirs are the folders that this process created: the run's, then its parents.
+	createdDirs   []string
+	lock          *lockfile.Lock
+	startTime     time.Time     // of this process
+	resumedFrom   *weights.File // the checkpoint that the run goes on from, nil for a fresh run
+	initFrom      *weights.File // the checkpoint that a fresh run takes weights from, nil for none
+	startPosition dataset.Position
+	best          float64 // mel distance of the best validation, -1 for none
 
-	set        *dataset.Set
-	pool       *parallel.Pool
-	trainer    *Trainer
-	log        *eventlog.Log
-	prefetcher *prefetcher
-	losses     Losses // of the last step
-	epoch      int
-	position   dataset.Position // of the next step
-	skipped    int              // steps in a row
-	written    []string         // checkpoints, the oldest first
-	good       string           // the newest checkpoint of this process
-	saved      int              // its step
-	job        job
+	set                *dataset.Set
+	pool               *parallel.Pool
+	trainer            *Trainer
+	log                *eventlog.Log
+	prefetcher         *prefetcher
+	losses             Losses // of the last step
+	epoch              int
+	position           dataset.Position // of the next step
+	skipped            int              // steps in a row
+	checkpoints        []string         // paths, the oldest first
+	lastCheckpoint     string           // the path of the newest that this process wrote, "" for none
+	lastCheckpointStep int
+	hooks              hooks
 }
 
-// A job is what a run does in its own way for a codec or a redecoder.
-type job struct {
+// hooks are the functions in which the runs of a codec and of a redecoder differ.
+type hooks struct {
 	step func(pieces ...*Batch) (Losses, error)
 	// label is what dataset.LoaderOptions has, nil for none.
 	label dataset.LabelFunc
@@ -135,7 +136,7 @@ func (r *run) close() {
 	if r.lock != nil {
 		r.lock.Release()
 	}
-	for _, f := range []*weights.File{r.resumed, r.started} {
+	for _, f := range []*weights.File{r.resumedFrom, r.initFrom} {
 		if f != nil {
 			f.Close()
 		}
@@ -173,8 +174,8 @@ func (r *run) scan(ctx context.Context) error {
 	if set.Note != "" {
 		r.Report("%s", set.Note)
 	}
-	if r.resumed != nil {
-		if old := r.resumed.Metadata()[checkpoint.DatasetKey]; old != set.Fingerprint() {
+	if r.resumedFrom != nil {
+		if old := r.resumedFrom.Metadata()[checkpoint.DatasetKey]; old != set.Fingerprint() {
 			r.Report("the dataset has changed since the checkpoint: the run goes on, but not as it would have")
 		}
 	}
@@ -196,12 +197,12 @@ func (r *run) heldOut(ctx context.Context) (clips []Clip, err error) {
 	return clips, nil
 }
 
-// train trains by a job, from the trainer's weights or the checkpoint's state.
-func (r *run) train(ctx context.Context, j job) error {
-	r.job = j
+// train trains with h, from the trainer's weights or the checkpoint's state.
+func (r *run) train(ctx context.Context, h hooks) error {
+	r.hooks = h
 	last := int64(-1)
-	if r.resumed != nil {
-		if err := r.trainer.Restore(r.resumed); err != nil {
+	if r.resumedFrom != nil {
+		if err := r.trainer.Restore(r.resumedFrom); err != nil {
 			return err
 		}
 		last = int64(r.trainer.Steps)
@@ -210,7 +211,7 @@ func (r *run) train(ctx context.Context, j job) error {
 	if r.log, err = eventlog.Open(r.dir, last); err != nil {
 		return err
 	}
-	r.position = r.from
+	r.position = r.startPosition
 	if r.prefetcher, err = r.prefetch(ctx); err != nil {
 		return err
 	}
