@@ -35,7 +35,7 @@ func ExampleReadTokens() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(tokens.Samples, "samples at", header.SampleRate, "Hz in", tokens.Frames(), "frames of", header.AllBooks(), "codes")
+	fmt.Println(tokens.Samples, "samples at", header.SampleRate, "Hz in", tokens.Frames(), "frames of", header.NumBooks(), "codes")
 	// Output: 49884 samples at 24000 Hz in 167 frames of 6 codes
 }
 

@@ -123,8 +123,8 @@ func (h Header) shape() string {
 		books, h.CodebookSize, h.TimbreLen, h.Family)
 }
 
-// AllBooks returns the number of books stored, of all parts.
-func (h Header) AllBooks() (n int) {
+// NumBooks returns the number of books stored, of all parts.
+func (h Header) NumBooks() (n int) {
 	for _, books := range h.Books {
 		n += books
 	}
@@ -140,7 +140,7 @@ func (h Header) Bitrate() float64 {
 
 func (h Header) codeBits() int { return bits.Len(uint(h.CodebookSize - 1)) }
 
-func (h Header) frameBits() int { return h.AllBooks() * h.codeBits() }
+func (h Header) frameBits() int { return h.NumBooks() * h.codeBits() }
 
 // blockBytes is the length of the codes of some frames.
 func (h Header) blockBytes(frames int) int { return (frames*h.frameBits() + 7) / 8 }
@@ -164,7 +164,7 @@ func (h Header) check() error {
 	for part, books := range h.Books {
 		fields = append(fields, field{facodec.Part(part).String() + " books", books, 0, maxBooks})
 	}
-	fields = append(fields, field{"books", h.AllBooks(), 1, int(facodec.NumParts) * maxBooks})
+	fields = append(fields, field{"books", h.NumBooks(), 1, int(facodec.NumParts) * maxBooks})
 	for _, f := range fields {
 		if f.value < f.min || f.value > f.max {
 			return fmt.Errorf("%s of %d, outside %d to %d", f.what, f.value, f.min, f.max)

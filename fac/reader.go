@@ -176,7 +176,7 @@ func (f *Reader) length(what string) (n int, bytes []byte, err error) {
 // decode reads entropy coded codes.
 func (f *Reader) decode(b []byte, frames int) (facodec.Codes, error) {
 	if f.model == nil {
-		f.model = entropy.NewModel(f.header.AllBooks(), f.header.CodebookSize)
+		f.model = entropy.NewModel(f.header.NumBooks(), f.header.CodebookSize)
 	}
 	codes, books := f.header.newCodes(frames)
 	if err := f.model.Read(b, books); err != nil {

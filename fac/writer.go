@@ -37,7 +37,7 @@ func NewWriter(w io.Writer, h Header) (*Writer, error) {
 	}
 	f := &Writer{w: w, header: h, buf: h.bytes()}
 	if h.EntropyCoded {
-		f.model = entropy.NewModel(h.AllBooks(), h.CodebookSize)
+		f.model = entropy.NewModel(h.NumBooks(), h.CodebookSize)
 	}
 	f.appendChecksum(0)
 	return f, nil
