@@ -188,9 +188,9 @@ func (t *Trainer) InferenceWeights() weights.Source {
 	return weights.NewGenerated(shapes, func(name string) []float32 { return slices.Clone(values[name]) })
 }
 
-// Initial are weights to start from: those of a checkpoint where it has them in
+// pretrainedWeights are weights to start from: those of a checkpoint where it has them in
 // the right shape, and random ones elsewhere. It says what did not match.
-func Initial(params []*nn.Param, seed uint64, f *weights.File) (src weights.Source, missing, misshapen, extra []string) {
+func pretrainedWeights(params []*nn.Param, seed uint64, f *weights.File) (src weights.Source, missing, misshapen, extra []string) {
 	random := nn.InitialWeights(params, seed)
 	if f == nil {
 		return random, nil, nil, nil
@@ -212,7 +212,7 @@ func Initial(params []*nn.Param, seed uint64, f *weights.File) (src weights.Sour
 		}
 	}
 	for _, name := range f.Names() {
-		if _, ok := shapes[name]; !ok && !isOwn(name) && !isBuffer(name) {
+		if _, ok := shapes[name]; !ok && !checkpoint.IsTrainingState(name) && !isBuffer(name) {
 			extra = append(extra, name)
 		}
 	}

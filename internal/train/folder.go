@@ -220,7 +220,7 @@ func (r *run) initial(params []*nn.Param) (weights.Source, error) {
 		return nn.InitialWeights(params, seed), nil
 	}
 	path := f.Path()
-	src, missing, misshapen, extra := Initial(params, seed, f)
+	src, missing, misshapen, extra := pretrainedWeights(params, seed, f)
 	if len(missing)+len(misshapen) == len(params) {
 		return nil, fmt.Errorf("%s: has no tensor that fits this experiment", path)
 	}

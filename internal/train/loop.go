@@ -139,7 +139,7 @@ func (r *run) logStep(seconds float64) error {
 	add(eventlog.GradDiscriminator, "grad_norm.discriminator")
 	add(eventlog.GeneratorTotal, "total")
 	add(eventlog.DiscriminatorTotal, "discriminator")
-	for _, loss := range labels() {
+	for _, loss := range lossInfos() {
 		add(loss.curve.Tag, loss.name)
 	}
 	if r.hooks.scalars != nil {

@@ -21,17 +21,17 @@ import (
 
 // waveLosses compare waveforms. They are those of every generator.
 var waveLosses = []loss[waveforms]{
-	{named("mel", eventlog.MelLoss, "Reconstruction", "mel distance", "training"),
+	{newLossInfo("mel", eventlog.MelLoss, "Reconstruction", "mel distance", "training"),
 		func(w config.LossWeights) float64 { return w.Mel },
 		func(r *op.Run, w waveforms, weight float64) float64 {
 			return w.mel.Value(r, w.output, w.target, weight)
 		}},
-	{named("stft", eventlog.STFTLoss, "Reconstruction", "STFT distance", "training"),
+	{newLossInfo("stft", eventlog.STFTLoss, "Reconstruction", "STFT distance", "training"),
 		func(w config.LossWeights) float64 { return w.STFT },
 		func(r *op.Run, w waveforms, weight float64) float64 {
 			return w.stft.Value(r, w.detachedUnless(r, weight), w.target, weight)
 		}},
-	{named("l1", eventlog.WaveLoss, "Reconstruction", "waveform, L1", "training"),
+	{newLossInfo("l1", eventlog.WaveLoss, "Reconstruction", "waveform, L1", "training"),
 		func(w config.LossWeights) float64 { return w.Waveform },
 		func(r *op.Run, w waveforms, weight float64) float64 {
 			return r.L1(w.detachedUnless(r, weight), w.target, weight)
@@ -40,64 +40,64 @@ var waveLosses = []loss[waveforms]{
 
 // adversarialLosses are computed from the step on at which the discriminator begins.
 var adversarialLosses = []loss[discriminatorFeatures]{
-	{named("feature", eventlog.FeatureLoss, "Reconstruction", "feature matching", "training"),
+	{newLossInfo("feature", eventlog.FeatureLoss, "Reconstruction", "feature matching", "training"),
 		func(w config.LossWeights) float64 { return w.Feature }, featureMatching},
-	{named("generator", eventlog.AdversarialLoss, "Generator and discriminators", "generator against discriminators", "training"),
+	{newLossInfo("generator", eventlog.AdversarialLoss, "Generator and discriminators", "generator against discriminators", "training"),
 		func(w config.LossWeights) float64 { return w.Generator }, leastSquares},
 }
 
 // codecLosses are a codec's own: those of its quantizers and predictors. What the
 // adversaries behind gradient reversal learn (rev_*) has the weight of the predictor.
 var codecLosses = []loss[codecOutputs]{
-	{named("commitment", eventlog.CommitLoss, "Quantizers", "commitment", "training"),
+	{newLossInfo("commitment", eventlog.CommitLoss, "Quantizers", "commitment", "training"),
 		func(w config.LossWeights) float64 { return w.Commitment },
 		func(r *op.Run, o codecOutputs, weight float64) float64 {
 			return o.quantizer.CommitmentLoss(r, o.Parts, weight)
 		}},
-	{named("codebook", eventlog.CodebookLoss, "Quantizers", "codebooks", "training"),
+	{newLossInfo("codebook", eventlog.CodebookLoss, "Quantizers", "codebooks", "training"),
 		func(w config.LossWeights) float64 { return w.Codebook },
 		func(r *op.Run, o codecOutputs, weight float64) float64 {
 			return o.quantizer.CodebookLoss(r, o.Parts, weight)
 		}},
-	{optional(named("f0", eventlog.F0Loss, predictors, "f0", "from prosody")),
+	{optional(newLossInfo("f0", eventlog.F0Loss, predictors, "f0", "from prosody")),
 		func(w config.LossWeights) float64 { return w.F0 },
 		func(r *op.Run, o codecOutputs, weight float64) float64 { return r.SmoothL1(o.F0, o.batch.F0, weight) }},
-	{optional(named("uv", eventlog.EnergyLoss, predictors, "energy", "from prosody")),
+	{optional(newLossInfo("uv", eventlog.EnergyLoss, predictors, "energy", "from prosody")),
 		func(w config.LossWeights) float64 { return w.UV },
 		func(r *op.Run, o codecOutputs, weight float64) float64 {
 			return r.SmoothL1(o.Energy, o.batch.Energy, weight)
 		}},
-	{optional(named("rev_f0", eventlog.ReverseF0Loss, predictors, "f0", "reversed")),
+	{optional(newLossInfo("rev_f0", eventlog.ReverseF0Loss, predictors, "f0", "reversed")),
 		func(w config.LossWeights) float64 { return w.F0 },
 		func(r *op.Run, o codecOutputs, weight float64) float64 {
 			return r.SmoothL1(o.RevF0, o.batch.F0, weight)
 		}},
-	{optional(named("rev_uv", eventlog.ReverseEnergyLoss, predictors, "energy", "reversed")),
+	{optional(newLossInfo("rev_uv", eventlog.ReverseEnergyLoss, predictors, "energy", "reversed")),
 		func(w config.LossWeights) float64 { return w.UV },
 		func(r *op.Run, o codecOutputs, weight float64) float64 {
 			return r.SmoothL1(o.RevEnergy, o.batch.Energy, weight)
 		}},
-	{optional(named("content", eventlog.ContentLoss, predictors, "content", "from content")),
+	{optional(newLossInfo("content", eventlog.ContentLoss, predictors, "content", "from content")),
 		func(w config.LossWeights) float64 { return w.Content },
 		func(r *op.Run, o codecOutputs, weight float64) float64 {
 			return r.Focal(o.Phones, o.batch.Phones, o.crossEntropy.content, weight)
 		}},
-	{optional(named("rev_content", eventlog.ReverseContentLoss, predictors, "content", "reversed")),
+	{optional(newLossInfo("rev_content", eventlog.ReverseContentLoss, predictors, "content", "reversed")),
 		func(w config.LossWeights) float64 { return w.Content },
 		func(r *op.Run, o codecOutputs, weight float64) float64 {
 			return r.Focal(o.RevPhones, o.batch.Phones, o.crossEntropy.revContent, weight)
 		}},
-	{optional(named("speaker", eventlog.SpeakerLoss, predictors, "speaker", "from timbre")),
+	{optional(newLossInfo("speaker", eventlog.SpeakerLoss, predictors, "speaker", "from timbre")),
 		func(w config.LossWeights) float64 { return w.Speaker },
 		func(r *op.Run, o codecOutputs, weight float64) float64 {
 			return r.CrossEntropy(o.Speaker, o.batch.Speaker, weight)
 		}},
-	{optional(named("rev_speaker", eventlog.ReverseSpeakerLoss, predictors, "speaker", "reversed")),
+	{optional(newLossInfo("rev_speaker", eventlog.ReverseSpeakerLoss, predictors, "speaker", "reversed")),
 		func(w config.LossWeights) float64 { return w.Speaker },
 		func(r *op.Run, o codecOutputs, weight float64) float64 {
 			return r.CrossEntropy(o.RevSpeaker, o.batch.Speaker, weight)
 		}},
-	{optional(named("conversion", eventlog.ConversionLoss, predictors, "timbre of conversions", "training")),
+	{optional(newLossInfo("conversion", eventlog.ConversionLoss, predictors, "timbre of conversions", "training")),
 		func(w config.LossWeights) float64 { return w.Conversion },
 		func(r *op.Run, o codecOutputs, weight float64) float64 {
 			c := o.networks.Convert(r, o.Outputs)
@@ -110,45 +110,45 @@ const predictors = "Predictors, and those behind gradient reversal"
 
 // A loss is one entry of the table. O is what it is computed from.
 type loss[O any] struct {
-	label
+	lossInfo
 	// weight is its factor in the total; nil for what is only measured.
 	weight func(config.LossWeights) float64
 	// value computes the loss and records it with a weight.
 	value func(r *op.Run, o O, weight float64) float64
 }
 
-// A label says what a loss is called.
-type label struct {
+// A lossInfo is what a loss is called and where it is drawn.
+type lossInfo struct {
 	name     string // in Losses
 	curve    curves.Curve
 	optional bool // not computed where its weight is 0
 }
 
-// named labels a loss that is logged under tag and drawn in a panel of a group.
-func named(name, tag, group, panel, curve string) label {
-	return label{name: name, curve: curves.Curve{Tag: tag, Group: group, Panel: panel, Label: curve}}
+// newLossInfo describes a loss that is logged under tag and drawn in a panel of a group.
+func newLossInfo(name, tag, group, panel, curve string) lossInfo {
+	return lossInfo{name: name, curve: curves.Curve{Tag: tag, Group: group, Panel: panel, Label: curve}}
 }
 
-func optional(l label) label {
+func optional(l lossInfo) lossInfo {
 	l.optional = true
 	return l
 }
 
-// labels lists those of the whole table.
-func labels() []label {
-	return slices.Concat(labelsOf(waveLosses), labelsOf(adversarialLosses), labelsOf(codecLosses))
+// lossInfos lists those of the whole table.
+func lossInfos() []lossInfo {
+	return slices.Concat(infosOf(waveLosses), infosOf(adversarialLosses), infosOf(codecLosses))
 }
 
-func labelsOf[O any](table []loss[O]) (all []label) {
+func infosOf[O any](table []loss[O]) (all []lossInfo) {
 	for _, l := range table {
-		all = append(all, l.label)
+		all = append(all, l.lossInfo)
 	}
 	return all
 }
 
 // Curves says where the losses of training are drawn, for curves.Draw.
 func Curves() (all []curves.Curve) {
-	for _, l := range labels() {
+	for _, l := range lossInfos() {
 		all = append(all, l.curve)
 	}
 	return all

@@ -12,7 +12,7 @@ import (
 // that of a loss.
 func TestLossTable(t *testing.T) {
 	names, tags := map[string]bool{}, map[string]bool{}
-	for _, l := range labels() {
+	for _, l := range lossInfos() {
 		if names[l.name] || tags[l.curve.Tag] || l.name == "" || l.curve.Group == "" || l.curve.Panel == "" {
 			t.Errorf("%+v", l)
 		}
@@ -81,7 +81,7 @@ func TestTotal(t *testing.T) {
 	}
 	for name := range losses {
 		known := name == "total" || name == "discriminator" || len(name) > 10 && name[:10] == "grad_norm."
-		for _, l := range labels() {
+		for _, l := range lossInfos() {
 			known = known || l.name == name
 		}
 		if !known {

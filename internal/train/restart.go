@@ -144,8 +144,3 @@ func (r *Restarter) restart(seed uint64, steps int) int {
 	}
 	return replaced
 }
-
-// isOwn says whether a checkpoint's array is one of ours and not a network's.
-func isOwn(name string) bool {
-	return strings.HasPrefix(name, checkpoint.RawPrefix) || strings.HasPrefix(name, checkpoint.MeanPrefix) || strings.HasPrefix(name, checkpoint.SquarePrefix)
-}

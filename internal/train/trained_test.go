@@ -204,7 +204,7 @@ func (j *evaluation) reconstruct() {
 	j.must(err)
 	j.mel = values[eventlog.ValidationMel]
 	j.report.heading("Reconstruction of held-out clips")
-	for _, m := range validated {
+	for _, m := range validationMetrics {
 		all := make([]float64, len(j.results))
 		for i, d := range j.results {
 			all[i] = d.metrics[m.name]

@@ -132,9 +132,9 @@ func (v *Validator) evaluate(b *evaluationWorker, i int) result {
 // clips on which it has no value.
 const FailedOf = "val/failed_"
 
-// validated are the metrics by their tags. The others of metric.Speech add little to
+// validationMetrics are the metrics by their tags. The others of metric.Speech add little to
 // them.
-var validated = []struct{ tag, name string }{
+var validationMetrics = []struct{ tag, name string }{
 	{eventlog.ValidationMel, metric.NameMel},
 	{eventlog.ValidationSTFT, metric.NameSTFT},
 	{eventlog.ValidationSISDR, metric.NameSISDR},
@@ -146,7 +146,7 @@ var validated = []struct{ tag, name string }{
 
 func (v *Validator) values(results []result) (map[string]float64, error) {
 	values := map[string]float64{}
-	for _, m := range validated {
+	for _, m := range validationMetrics {
 		all := make([]float64, len(results))
 		for i, d := range results {
 			all[i] = d.metrics[m.name]

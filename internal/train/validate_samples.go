@@ -25,18 +25,18 @@ func chooseSamples(clips []Clip, n int) []sample {
 	samples := make([]sample, 0, max(0, min(n, len(clips))))
 	for i := range cap(samples) {
 		s := sample{i, -1}
-		best := 0
+		bestScore := 0
 		for j := range len(clips) - 1 {
 			other := (i + 1 + j) % len(clips)
-			likely := 1
+			score := 1
 			switch {
 			case path.Dir(clips[other].Name) != path.Dir(clips[i].Name):
-				likely = 3
+				score = 3
 			case clips[other].Name != clips[i].Name:
-				likely = 2
+				score = 2
 			}
-			if likely > best {
-				s.reference, best = other, likely
+			if score > bestScore {
+				s.reference, bestScore = other, score
 			}
 		}
 		samples = append(samples, s)
