@@ -112,7 +112,7 @@ func (d *downloader) model(ctx context.Context, ref hubclient.Ref) (*Model, erro
 	}
 	d.report.Checkpoint, d.report.Commit = weights.Path, weights.Commit
 	at := ref.In(weights.name)
-	if slices.Contains(checkpoint.BesideNames, path.Base(at.File)) {
+	if slices.Contains(checkpoint.ConfigNames, path.Base(at.File)) {
 		return &d.report, nil // was a configuration itself
 	}
 	// Of the same commit, even if the branch moves on between the two.
@@ -124,7 +124,7 @@ func (d *downloader) model(ctx context.Context, ref hubclient.Ref) (*Model, erro
 		}
 		return &d.report, err
 	}
-	for _, name := range checkpoint.BesideNames {
+	for _, name := range checkpoint.ConfigNames {
 		f, err := d.file(ctx, at.In(path.Join(path.Dir(at.File), name)))
 		if errors.Is(err, hubclient.ErrNoFile) {
 			continue

@@ -16,16 +16,16 @@ import (
 	"github.com/facodec-go/facodec/internal/weights"
 )
 
-// BesideNames are the names that configurations have next to checkpoints: the
+// ConfigNames are the file names of configurations next to checkpoints: the
 // published one's, then those of upstream's experiment files.
-var BesideNames = []string{"config.yml", "config.yaml", "config.json"}
+var ConfigNames = []string{"config.yml", "config.yaml", "config.json"}
 
 // ErrNoConfig: the checkpoint carries no configuration, none is next to it, and
 // none was given.
 var ErrNoConfig = errors.New("no configuration")
 
-// Note returns what a checkpoint says of itself under a key.
-func Note(file *weights.File, key string) (string, bool) {
+// Metadata returns what a checkpoint says of itself under a key.
+func Metadata(file *weights.File, key string) (string, bool) {
 	if text, ok := file.Metadata()[key]; ok {
 		return text, true
 	}
@@ -39,7 +39,7 @@ func Number(file *weights.File, key string) (int64, bool) {
 	if n, ok := file.Values()[key].(int64); ok {
 		return n, true
 	}
-	text, _ := Note(file, key)
+	text, _ := Metadata(file, key)
 	n, err := strconv.ParseInt(text, 10, 64)
 	return n, err == nil
 }
@@ -47,7 +47,7 @@ func Number(file *weights.File, key string) (int64, bool) {
 // IsFlat tells a single state dict from networks. Safetensors know only names, so
 // that it stands in the metadata there.
 func IsFlat(file *weights.File) bool {
-	text, _ := Note(file, LayoutKey)
+	text, _ := Metadata(file, LayoutKey)
 	return file.Flat() || text == FlatLayout
 }
 
@@ -71,20 +71,20 @@ func HasNetworks(src weights.Source, networks ...string) bool {
 // beside it, which beside reads by its name; nil where nothing can. The error for
 // none is ErrNoConfig.
 func Config(file *weights.File, name string, beside func(base string) (*config.Config, error)) (*config.Config, error) {
-	if text, ok := Note(file, ConfigKey); ok {
+	if text, ok := Metadata(file, ConfigKey); ok {
 		return config.Parse(name+": config", []byte(text))
 	}
 	if beside == nil {
 		return nil, fmt.Errorf("%s: %w in the checkpoint; give one", name, ErrNoConfig)
 	}
-	for _, base := range BesideNames {
+	for _, base := range ConfigNames {
 		c, err := beside(base)
 		if !errors.Is(err, fs.ErrNotExist) {
 			return c, err
 		}
 	}
 	return nil, fmt.Errorf("%s: %w in the checkpoint, nor a %s beside it; give one",
-		name, ErrNoConfig, strings.Join(BesideNames, ", "))
+		name, ErrNoConfig, strings.Join(ConfigNames, ", "))
 }
 
 // Beside reads configurations next to a file on the disk, or to the one in a folder,

@@ -194,7 +194,7 @@ func Open(from Origin, o Options) (*Codec, error) {
 		return nil, fmt.Errorf("%s: a redecoder: %w; a codec is needed here", from.name, ErrKind)
 	}
 	c := declare(cp.config, o)
-	_, c.Random = checkpoint.Note(cp.file, checkpoint.RandomKey)
+	_, c.Random = checkpoint.Metadata(cp.file, checkpoint.RandomKey)
 	if err := c.Load(cp.file, c.region, c.Pool); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("%s: %w", from.name, err)

@@ -76,7 +76,7 @@ func loadNS3(name string, files *ns3Files, o Options) (*Codec, error) {
 		src = ns3.Join(ns3.Named(encoder, config.EncoderKind()), src)
 	}
 	c := declareNS3(config, o)
-	_, c.Random = checkpoint.Note(files.decoder, checkpoint.RandomKey)
+	_, c.Random = checkpoint.Metadata(files.decoder, checkpoint.RandomKey)
 	if err := c.Load(src, c.region, c.Pool); err != nil {
 		c.Close()
 		return nil, fmt.Errorf("%s: %w", name, err)

@@ -172,7 +172,7 @@ func configToWrite(file *weights.File, path, given string) (*config.Config, erro
 		}
 		return c, err
 	}
-	_, own := checkpoint.Note(file, checkpoint.ConfigKey)
+	_, own := checkpoint.Metadata(file, checkpoint.ConfigKey)
 	if !own && !checkpoint.HasNetworks(file, codec.Encoder, codec.Decoder) {
 		return nil, nil
 	}

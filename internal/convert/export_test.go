@@ -56,9 +56,9 @@ func TestExport(t *testing.T) {
 			f := codectest.Open(t, output)
 			step, _ := checkpoint.Number(f, checkpoint.StepKey)
 			epoch, _ := checkpoint.Number(f, checkpoint.EpochKey)
-			mine, _ := checkpoint.Note(f, "note")
-			_, state := checkpoint.Note(f, "train_state")
-			if _, carried := checkpoint.Note(f, checkpoint.ConfigKey); step != 1200 || epoch != 3 || mine != "mine" || state || !carried {
+			mine, _ := checkpoint.Metadata(f, "note")
+			_, state := checkpoint.Metadata(f, "train_state")
+			if _, carried := checkpoint.Metadata(f, checkpoint.ConfigKey); step != 1200 || epoch != 3 || mine != "mine" || state || !carried {
 				t.Errorf("%s: metadata %v %v", output, f.Metadata(), f.Values())
 			}
 
@@ -72,7 +72,7 @@ func TestExport(t *testing.T) {
 				t.Fatal(err)
 			}
 			sameTensors(t, memory, small)
-			if name, _ := checkpoint.Note(codectest.Open(t, memory), checkpoint.NameKey); name != "x v1" {
+			if name, _ := checkpoint.Metadata(codectest.Open(t, memory), checkpoint.NameKey); name != "x v1" {
 				t.Errorf("%s is called %q", memory, name)
 			}
 			if epoch, ok := codectest.Open(t, memory).Metadata()[checkpoint.EpochKey]; ok {

@@ -119,8 +119,8 @@ type Set struct {
 	// Train and Valid are in order of path and place. All clips of a file are in
 	// one of them.
 	Train, Valid []Clip
-	// Note says why Valid is empty, where it is.
-	Note string
+	// NoHoldOutReason says why Valid is empty; "" where it is not.
+	NoHoldOutReason string
 	// Stats counts what was found.
 	Stats Stats
 
@@ -286,7 +286,7 @@ func (s *Set) gather(entries []entry, lim limits, held HeldOut) error {
 	st.Used = len(usable)
 	out := holdOut(usable, held.of(len(usable)))
 	if len(out) == 0 {
-		s.Note = "one file of speech only: none is held out for validation"
+		s.NoHoldOutReason = "one file of speech only: none is held out for validation"
 	}
 	for _, e := range entries {
 		for _, p := range e.Pieces {

@@ -175,10 +175,10 @@ func TestPiecesOfAFileStayTogether(t *testing.T) {
 func TestOneFileIsForTraining(t *testing.T) {
 	root := tones(t, 1)
 	s := scan(t, Options{Root: root})
-	if len(s.Train) != 1 || len(s.Valid) != 0 || !strings.Contains(s.Note, "none is held out") {
-		t.Errorf("%d clips to train on, %d held out, note %q", len(s.Train), len(s.Valid), s.Note)
+	if len(s.Train) != 1 || len(s.Valid) != 0 || !strings.Contains(s.NoHoldOutReason, "none is held out") {
+		t.Errorf("%d clips to train on, %d held out, reason %q", len(s.Train), len(s.Valid), s.NoHoldOutReason)
 	}
-	if s := scan(t, Options{Root: tones(t, 2)}); len(s.Train) != 1 || len(s.Valid) != 1 || s.Note != "" {
-		t.Errorf("of two: %d clips to train on, %d held out, note %q", len(s.Train), len(s.Valid), s.Note)
+	if s := scan(t, Options{Root: tones(t, 2)}); len(s.Train) != 1 || len(s.Valid) != 1 || s.NoHoldOutReason != "" {
+		t.Errorf("of two: %d clips to train on, %d held out, reason %q", len(s.Train), len(s.Valid), s.NoHoldOutReason)
 	}
 }

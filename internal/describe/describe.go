@@ -128,16 +128,16 @@ func InMemory(name string, data []byte) (*Description, error) {
 // carries or that is next to path.
 func describeFile(file *weights.File, path string, c *config.Config) (d *Description, err error) {
 	d = &Description{File: path, Kind: "checkpoint", Format: file.Format(), Bytes: file.Size()}
-	d.Name, _ = checkpoint.Note(file, checkpoint.NameKey)
+	d.Name, _ = checkpoint.Metadata(file, checkpoint.NameKey)
 	if n, ok := checkpoint.Number(file, checkpoint.StepKey); ok {
 		d.Step = &n
 	}
 	if n, ok := checkpoint.Number(file, checkpoint.EpochKey); ok {
 		d.Epoch = &n
 	}
-	d.Random, _ = checkpoint.Note(file, checkpoint.RandomKey)
+	d.Random, _ = checkpoint.Metadata(file, checkpoint.RandomKey)
 	source := "given"
-	if _, own := checkpoint.Note(file, checkpoint.ConfigKey); c == nil && (own || checkpoint.HasNetworks(file, codec.Encoder, codec.Decoder)) {
+	if _, own := checkpoint.Metadata(file, checkpoint.ConfigKey); c == nil && (own || checkpoint.HasNetworks(file, codec.Encoder, codec.Decoder)) {
 		if source = "in the checkpoint"; !own {
 			source = "beside the checkpoint"
 		}

@@ -44,7 +44,7 @@ func (d *Description) addNS3(path string) error {
 	kind, _ := ns3.KindOf(file)
 	d.Format = file.Format()
 	d.Bytes += file.Size()
-	if text, ok := checkpoint.Note(file, checkpoint.RandomKey); ok {
+	if text, ok := checkpoint.Metadata(file, checkpoint.RandomKey); ok {
 		d.Random = text
 	}
 	networks := counter{}

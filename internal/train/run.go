@@ -171,8 +171,8 @@ func (r *run) scan(ctx context.Context) error {
 	for _, extension := range slices.Sorted(maps.Keys(s.PassedOver)) {
 		r.Report("passed over: %d %s", s.PassedOver[extension], cmp.Or(extension, "without extension"))
 	}
-	if set.Note != "" {
-		r.Report("%s", set.Note)
+	if set.NoHoldOutReason != "" {
+		r.Report("%s", set.NoHoldOutReason)
 	}
 	if r.resumedFrom != nil {
 		if old := r.resumedFrom.Metadata()[checkpoint.DatasetKey]; old != set.Fingerprint() {
