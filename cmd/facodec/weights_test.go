@@ -51,9 +51,9 @@ func TestRandomWeights(t *testing.T) {
 		config, seed, network string
 		want                  func(name string, shape []int) []float32
 	}{
-		{"small.json", "0", "quantizer", func(name string, shape []int) []float32 { return weights.Synthesize(0, name, shape) }},
-		{"small.json", "18446744073709551615", "decoder", func(name string, shape []int) []float32 { return weights.Synthesize(math.MaxUint64, name, shape) }},
-		{"redecoder.json", "7", "decoder", func(name string, shape []int) []float32 { return weights.Synthesize(7, "redecoder."+name, shape) }},
+		{"small.json", "0", "quantizer", func(name string, shape []int) []float32 { return weights.RandomValues(0, name, shape) }},
+		{"small.json", "18446744073709551615", "decoder", func(name string, shape []int) []float32 { return weights.RandomValues(math.MaxUint64, name, shape) }},
+		{"redecoder.json", "7", "decoder", func(name string, shape []int) []float32 { return weights.RandomValues(7, "redecoder."+name, shape) }},
 	} {
 		path := filepath.Join(dir, c.seed+".safetensors")
 		succeed(t, "weights", "random", "--seed", c.seed, "--config", fixture(c.config), path)

@@ -101,7 +101,7 @@ func randomSource(params []*nn.Param, seed uint64) weights.Source {
 	for _, p := range params {
 		specs = append(specs, weights.Spec{Name: p.Name, Shape: p.Shape})
 	}
-	return weights.NewSynthetic(seed, specs)
+	return weights.NewRandom(seed, specs)
 }
 
 // ns3Redecoder is the family's redecoder.

@@ -74,7 +74,7 @@ func Random(ctx context.Context, output string, seed uint64, redecoder bool, o O
 	var arrays []weights.Array
 	for _, p := range codec.Params(c) {
 		arrays = append(arrays, weights.Array{Name: p.Name, Shape: p.Shape, Values: func() ([]float32, error) {
-			return weights.Synthesize(seed, prefix+p.Name, p.Shape), nil
+			return weights.RandomValues(seed, prefix+p.Name, p.Shape), nil
 		}})
 	}
 	metadata := map[string]any{checkpoint.RandomKey: fmt.Sprint("seed ", seed)}

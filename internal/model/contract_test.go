@@ -95,7 +95,7 @@ func checkContract(t *testing.T, c *config.Config, n int, threads []int) {
 	for i, count := range threads {
 		pool := parallel.New(count)
 		defer pool.Close()
-		codec := loadSynthetic(t, CodecConfigOf(c), 7, pool)
+		codec := loadRandom(t, CodecConfigOf(c), 7, pool)
 		hop := codec.Hop()
 		timbre := timbreOf(codec, pool, wave)
 		codes := codec.NewEncoderStream(pool).Push(wave, true)
@@ -149,7 +149,7 @@ func TestOneCallIsAStream(t *testing.T) {
 	pool := parallel.New(2)
 	defer pool.Close()
 	for _, causal := range []bool{true, false} {
-		codec := loadSynthetic(t, CodecConfigOf(small(causal, 2)), 3, pool)
+		codec := loadRandom(t, CodecConfigOf(small(causal, 2)), 3, pool)
 		wave := speechlike(130*300 + 50) // more than two of a stream's blocks
 		r := op.NewRun(pool)
 		r.Last = true
@@ -216,7 +216,7 @@ func TestRedecoderChunksAreExact(t *testing.T) {
 func TestLongVoiceIsWindowed(t *testing.T) {
 	pool := parallel.New(2)
 	defer pool.Close()
-	codec := loadSynthetic(t, CodecConfigOf(small(true, 0)), 3, pool)
+	codec := loadRandom(t, CodecConfigOf(small(true, 0)), 3, pool)
 	hop, rate := codec.Hop(), codec.FrameRate()
 	wave := speechlike(95*rate*hop + 100)
 	s := codec.NewTimbreStream(pool)

@@ -28,7 +28,7 @@ func TestGoldenInference(t *testing.T) {
 	files := golden.Files(t, "inference_full_*.npz")
 	pool := parallel.New(0)
 	defer pool.Close()
-	codec := loadSynthetic(t, CodecConfigOf(config.Default()), golden.Seed(t), pool)
+	codec := loadRandom(t, CodecConfigOf(config.Default()), golden.Seed(t), pool)
 	for _, path := range files {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			g := golden.Load(t, path)
@@ -38,8 +38,8 @@ func TestGoldenInference(t *testing.T) {
 	}
 }
 
-// loadSynthetic returns a codec with the golden recipe's weights.
-func loadSynthetic(t testing.TB, c CodecConfig, seed uint64, pool *parallel.Pool) *Codec {
+// loadRandom returns a codec with the golden recipe's weights.
+func loadRandom(t testing.TB, c CodecConfig, seed uint64, pool *parallel.Pool) *Codec {
 	t.Helper()
 	codec := NewCodec(c)
 	loadParams(t, codec.Params(), "", seed, func(src weights.Source, region *tensor.Region) error {
@@ -55,7 +55,7 @@ func loadParams(t testing.TB, params []*nn.Param, prefix string, seed uint64, lo
 	for _, p := range params {
 		specs = append(specs, weights.Spec{Name: strings.TrimPrefix(prefix+"."+p.Name, "."), Shape: p.Shape})
 	}
-	src := weights.NewSynthetic(seed, specs)
+	src := weights.NewRandom(seed, specs)
 	if prefix != "" {
 		src = weights.Below(src, prefix)
 	}

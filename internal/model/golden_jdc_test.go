@@ -39,7 +39,7 @@ func jdcShapes(t testing.TB) map[string][]int {
 // jdcSource makes weights by the golden recipe under the keys of a file.
 func jdcSource(seed uint64, shapes map[string][]int) weights.Source {
 	return weights.NewGenerated(shapes, func(key string) []float32 {
-		return weights.Synthesize(seed, jdcName+"."+key, shapes[key])
+		return weights.RandomValues(seed, jdcName+"."+key, shapes[key])
 	})
 }
 
@@ -136,7 +136,7 @@ func TestJDCValues(t *testing.T) {
 		"res_block2.conv.3.weight": math.NaN(), "classifier.bias": math.Inf(-1), "pool_block.0.running_var": -1,
 	} {
 		src := weights.NewGenerated(shapes, func(name string) []float32 {
-			v := weights.Synthesize(0, jdcName+"."+name, shapes[name])
+			v := weights.RandomValues(0, jdcName+"."+name, shapes[name])
 			if name == key {
 				v[len(v)-1] = float32(value)
 			}

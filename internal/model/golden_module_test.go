@@ -111,7 +111,7 @@ func (m *module) load() *op.Run {
 	if m.training {
 		load = net.LoadForTraining
 	}
-	if err := load(weights.NewSynthetic(golden.Seed(m.T), specs), &tensor.Region{}, m.pool); err != nil {
+	if err := load(weights.NewRandom(golden.Seed(m.T), specs), &tensor.Region{}, m.pool); err != nil {
 		m.Fatal(err)
 	}
 	m.run = op.NewRun(m.pool)

@@ -67,5 +67,5 @@ func madeUp(codec *Codec, seed uint64) weights.Source {
 	for _, p := range codec.Params() {
 		specs = append(specs, weights.Spec{Name: p.Name, Shape: p.Shape})
 	}
-	return weights.NewSynthetic(seed, specs)
+	return weights.NewRandom(seed, specs)
 }

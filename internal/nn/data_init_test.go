@@ -20,7 +20,7 @@ func learning(t *testing.T, b *Builder, pool *parallel.Pool) {
 	}
 	region := &tensor.Region{}
 	t.Cleanup(region.Free)
-	if err := b.Network().LoadForTraining(weights.NewSynthetic(1, specs), region, pool); err != nil {
+	if err := b.Network().LoadForTraining(weights.NewRandom(1, specs), region, pool); err != nil {
 		t.Fatal(err)
 	}
 }

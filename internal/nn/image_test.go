@@ -11,18 +11,18 @@ import (
 	"github.com/facodec-go/facodec/internal/weights"
 )
 
-// synthetic loads a network with weights made from their names and returns them.
-func synthetic(t *testing.T, b *Builder, pool *parallel.Pool) map[string][]float32 {
+// loadRandom loads a network with weights made from their names and returns them.
+func loadRandom(t *testing.T, b *Builder, pool *parallel.Pool) map[string][]float32 {
 	t.Helper()
 	var specs []weights.Spec
 	values := map[string][]float32{}
 	for _, p := range b.Network().Params {
 		specs = append(specs, weights.Spec{Name: p.Name, Shape: p.Shape})
-		values[strings.TrimPrefix(p.Name, "net.")] = weights.Synthesize(1, p.Name, p.Shape)
+		values[strings.TrimPrefix(p.Name, "net.")] = weights.RandomValues(1, p.Name, p.Shape)
 	}
 	region := &tensor.Region{}
 	t.Cleanup(region.Free)
-	if err := b.Network().Load(weights.NewSynthetic(1, specs), region, pool); err != nil {
+	if err := b.Network().Load(weights.NewRandom(1, specs), region, pool); err != nil {
 		t.Fatal(err)
 	}
 	return values
@@ -50,7 +50,7 @@ func TestImageConv(t *testing.T) {
 	for _, k := range []int{1, 3} {
 		b := NewBuilder("net")
 		l := NewImageConv(b, in, out, k)
-		w := synthetic(t, b, pool)["weight"]
+		w := loadRandom(t, b, pool)["weight"]
 		x := random(frames, bins, in)
 		y := l.Forward(op.NewRun(pool), x)
 		for f := range frames {
@@ -83,7 +83,7 @@ func TestBatchNorm(t *testing.T) {
 	const frames, bins, dim, slope = 700, 7, 19, 0.25
 	b := NewBuilder("net")
 	l := NewBatchNorm(b, dim, slope)
-	v := synthetic(t, b, pool)
+	v := loadRandom(t, b, pool)
 	x := random(frames, bins, dim)
 	for _, size := range []int{1, 2, 4} {
 		y := l.Forward(op.NewRun(pool), x, size)
@@ -120,7 +120,7 @@ func TestBiLSTM(t *testing.T) {
 	const in, hidden = 5, 18
 	b := NewBuilder("net")
 	l := NewBiLSTM(b, in, hidden)
-	synthetic(t, b, pool)
+	loadRandom(t, b, pool)
 	r := op.NewRun(pool)
 	for _, rows := range []int{1, lstmRows, 2*lstmRows + 3} {
 		x := random(1, rows, in)
@@ -159,7 +159,7 @@ func TestInferOnly(t *testing.T) {
 			specs = append(specs, weights.Spec{Name: p.Name, Shape: p.Shape})
 		}
 		region := &tensor.Region{}
-		if err := b.Network().LoadForTraining(weights.NewSynthetic(1, specs), region, pool); err == nil {
+		if err := b.Network().LoadForTraining(weights.NewRandom(1, specs), region, pool); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 		region.Free()

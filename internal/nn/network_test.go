@@ -32,7 +32,7 @@ func TestCheckNamesEveryDifference(t *testing.T) {
 		{Name: "net.window", Shape: []int{9}},
 		{Name: "elsewhere.weight", Shape: []int{1}},
 	}
-	err := Check(weights.NewSynthetic(0, specs), build(), other.Network())
+	err := Check(weights.NewRandom(0, specs), build(), other.Network())
 	if !errors.Is(err, ErrTensors) {
 		t.Fatalf("error %v", err)
 	}
@@ -49,7 +49,7 @@ func TestCheckNamesEveryDifference(t *testing.T) {
 	}
 	specs[1].Shape = []int{3, 2, 5}
 	specs[3] = weights.Spec{Name: "net.s.alpha", Shape: []int{1, 4, 1}}
-	if err := Check(weights.NewSynthetic(0, specs), build()); err != nil {
+	if err := Check(weights.NewRandom(0, specs), build()); err != nil {
 		t.Errorf("of a checkpoint that fits: %v", err)
 	}
 }
@@ -66,11 +66,11 @@ func TestWeightNorm(t *testing.T) {
 	pool := parallel.New(1)
 	var region tensor.Region
 	defer region.Free()
-	if err := b.Network().Load(weights.NewSynthetic(1, specs), &region, pool); err != nil {
+	if err := b.Network().Load(weights.NewRandom(1, specs), &region, pool); err != nil {
 		t.Fatal(err)
 	}
-	g := weights.Synthesize(1, "net.weight_g", []int{out, 1, 1})
-	v := weights.Synthesize(1, "net.weight_v", []int{out, in, k})
+	g := weights.RandomValues(1, "net.weight_g", []int{out, 1, 1})
+	v := weights.RandomValues(1, "net.weight_v", []int{out, in, k})
 	for o := range out {
 		row := v[o*in*k : (o+1)*in*k]
 		var square float64
@@ -127,7 +127,7 @@ func BenchmarkLSTM(b *testing.B) {
 	defer pool.Close()
 	var region tensor.Region
 	defer region.Free()
-	if err := builder.Network().Load(weights.NewSynthetic(1, specs), &region, pool); err != nil {
+	if err := builder.Network().Load(weights.NewRandom(1, specs), &region, pool); err != nil {
 		b.Fatal(err)
 	}
 	r := op.NewRun(pool)

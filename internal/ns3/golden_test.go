@@ -76,7 +76,7 @@ func random(params []*nn.Param, seed uint64) weights.Source {
 	for _, p := range params {
 		specs = append(specs, weights.Spec{Name: p.Name, Shape: p.Shape})
 	}
-	return weights.NewSynthetic(seed, specs)
+	return weights.NewRandom(seed, specs)
 }
 
 func wholeRun(pool *parallel.Pool) *op.Run {

@@ -34,7 +34,7 @@ func Random(kind Kind, params []*nn.Param, seed uint64) weights.Source {
 		if b, ok := buffers[key]; ok {
 			return b.values
 		}
-		return weights.Synthesize(seed, string(kind)+"."+key, shapes[key])
+		return weights.RandomValues(seed, string(kind)+"."+key, shapes[key])
 	})
 }
 

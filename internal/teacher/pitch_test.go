@@ -34,7 +34,7 @@ func networkArrays(t *testing.T) []weights.Array {
 	var arrays []weights.Array
 	for key, shape := range shapes {
 		a := weights.Array{Name: key, Shape: shape, Values: func() ([]float32, error) {
-			v := weights.Synthesize(golden.Seed(t), "jdc."+key, shape)
+			v := weights.RandomValues(golden.Seed(t), "jdc."+key, shape)
 			if key == "classifier.weight" {
 				for i := range v {
 					v[i] *= 100

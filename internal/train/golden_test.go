@@ -110,7 +110,7 @@ func synthetic(seed uint64, c model.CodecTrainingConfig) weights.Source {
 			specs = append(specs, weights.Spec{Name: p.Name, Shape: p.Shape})
 		}
 	}
-	return weights.NewSynthetic(seed, specs)
+	return weights.NewRandom(seed, specs)
 }
 
 // goldenBatch makes the batch from whole utterances, whose pitch and phones the

@@ -47,12 +47,12 @@ func Uniform(seed uint64, name string, n int) []float64 {
 	return values
 }
 
-// Synthesize makes one parameter by the golden recipe. Buffers that are
+// RandomValues makes one parameter by the golden recipe. Buffers that are
 // computed (filter, window, fb) are not for it; num_batches_tracked is 0, as in
 // a network that was never trained.
-func Synthesize(seed uint64, name string, shape []int) []float32 {
+func RandomValues(seed uint64, name string, shape []int) []float32 {
 	if isNS3(name) {
-		return synthesizeNS3(seed, name, shape)
+		return randomNS3Values(seed, name, shape)
 	}
 	n := 1
 	for _, d := range shape {
@@ -120,34 +120,34 @@ type Spec struct {
 	Shape []int
 }
 
-type synthetic struct {
+type generated struct {
 	names   []string
 	tensors map[string]*Tensor
 }
 
-// NewSynthetic returns a Source that makes each parameter by the golden recipe
+// NewRandom returns a Source that makes each parameter by the golden recipe
 // when its values are asked for.
-func NewSynthetic(seed uint64, specs []Spec) Source {
+func NewRandom(seed uint64, specs []Spec) Source {
 	shapes := make(map[string][]int, len(specs))
 	for _, spec := range specs {
 		shapes[spec.Name] = slices.Clone(spec.Shape)
 	}
-	return NewGenerated(shapes, func(name string) []float32 { return Synthesize(seed, name, shapes[name]) })
+	return NewGenerated(shapes, func(name string) []float32 { return RandomValues(seed, name, shapes[name]) })
 }
 
 // NewGenerated returns a Source of parameters, with their shapes by name, whose
 // values are made when they are asked for.
 func NewGenerated(shapes map[string][]int, values func(name string) []float32) Source {
-	s := &synthetic{names: slices.Sorted(maps.Keys(shapes)), tensors: make(map[string]*Tensor, len(shapes))}
+	s := &generated{names: slices.Sorted(maps.Keys(shapes)), tensors: make(map[string]*Tensor, len(shapes))}
 	for name, shape := range shapes {
 		s.tensors[name] = &Tensor{Name: name, Shape: shape, generate: func() []float32 { return values(name) }}
 	}
 	return s
 }
 
-func (s *synthetic) Names() []string { return slices.Clone(s.names) }
+func (s *generated) Names() []string { return slices.Clone(s.names) }
 
-func (s *synthetic) Lookup(name string) (*Tensor, bool) {
+func (s *generated) Lookup(name string) (*Tensor, bool) {
 	t, ok := s.tensors[name]
 	return t, ok
 }

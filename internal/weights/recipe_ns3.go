@@ -40,9 +40,9 @@ func spreadNS3(name string, shape []int) (center, scale float64) {
 	return 0, 0.05
 }
 
-// synthesizeNS3 makes a parameter of that family. Each row of melspec_linear.weight
+// randomNS3Values makes a parameter of that family. Each row of melspec_linear.weight
 // is less its mean, and scales come around 1: both before rounding.
-func synthesizeNS3(seed uint64, name string, shape []int) []float32 {
+func randomNS3Values(seed uint64, name string, shape []int) []float32 {
 	center, scale := spreadNS3(name, shape)
 	n := 1
 	for _, d := range shape {

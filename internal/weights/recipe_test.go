@@ -10,7 +10,7 @@ import (
 
 // What an independent implementation in NumPy gives: the first two values, the
 // last, and the checksum of all.
-func TestSynthesize(t *testing.T) {
+func TestRandomValues(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		shape []int
@@ -33,7 +33,7 @@ func TestSynthesize(t *testing.T) {
 		{"encoder.block.0.conv.conv.bias", []int{64}, []float32{-0.013299548998475075, 0.0027268826961517334, 0.038827162235975266}, 0x81291b56},
 		{"quantizer.timbre_linear.bias", []int{2048}, []float32{1.0287458896636963, 1.008033037185669, 0.04228247329592705}, 0x7f03db51},
 	} {
-		got := Synthesize(0, c.name, c.shape)
+		got := RandomValues(0, c.name, c.shape)
 		if n, _ := elements(c.shape, 4); len(got) != n {
 			t.Errorf("%s: %d values", c.name, len(got))
 			continue
@@ -49,7 +49,7 @@ func TestSynthesize(t *testing.T) {
 			t.Errorf("%s: checksum %08x, want %08x", c.name, crc, c.crc)
 		}
 	}
-	if got := Synthesize(0, "jdc.conv_block.1.num_batches_tracked", nil); len(got) != 1 || got[0] != 0 {
+	if got := RandomValues(0, "jdc.conv_block.1.num_batches_tracked", nil); len(got) != 1 || got[0] != 0 {
 		t.Errorf("num_batches_tracked is %v", got)
 	}
 }
@@ -75,8 +75,8 @@ func TestUniform(t *testing.T) {
 	}
 }
 
-func TestSyntheticSource(t *testing.T) {
-	s := NewSynthetic(7, []Spec{{"b.weight_v", []int{2, 3}}, {"a.bias", []int{4}}})
+func TestNewRandom(t *testing.T) {
+	s := NewRandom(7, []Spec{{"b.weight_v", []int{2, 3}}, {"a.bias", []int{4}}})
 	if want := []string{"a.bias", "b.weight_v"}; !slices.Equal(s.Names(), want) {
 		t.Error(s.Names())
 	}
@@ -85,10 +85,10 @@ func TestSyntheticSource(t *testing.T) {
 		t.Fatalf("%+v", x)
 	}
 	got, err := x.Float32()
-	if err != nil || !slices.Equal(got, Synthesize(7, "b.weight_v", []int{2, 3})) {
+	if err != nil || !slices.Equal(got, RandomValues(7, "b.weight_v", []int{2, 3})) {
 		t.Error(got, err)
 	}
-	if slices.Equal(got, Synthesize(8, "b.weight_v", []int{2, 3})) {
+	if slices.Equal(got, RandomValues(8, "b.weight_v", []int{2, 3})) {
 		t.Error("the seed changes nothing")
 	}
 	x.Release()
@@ -97,17 +97,17 @@ func TestSyntheticSource(t *testing.T) {
 	}
 }
 
-func BenchmarkSynthesize(b *testing.B) {
+func BenchmarkRandomValues(b *testing.B) {
 	shape := []int{1024, 1024}
 	b.SetBytes(4 << 20)
 	for b.Loop() {
-		Synthesize(0, "encoder.weight_v", shape)
+		RandomValues(0, "encoder.weight_v", shape)
 	}
 }
 
-// TestSynthesizeNS3: values of the NaturalSpeech 3 family's rules, each distinct from
+// TestRandomValuesNS3: values of the NaturalSpeech 3 family's rules, each distinct from
 // what the first family's would give. The golden tests of package ns3 compare all.
-func TestSynthesizeNS3(t *testing.T) {
+func TestRandomValuesNS3(t *testing.T) {
 	for _, c := range []struct {
 		name          string
 		shape         []int
@@ -122,14 +122,14 @@ func TestSynthesizeNS3(t *testing.T) {
 		{"ns3_decoder.model.0.bias", []int{64}, 0, 0.05},
 	} {
 		u := Uniform(3, c.name, 2)
-		got := Synthesize(3, c.name, c.shape)
+		got := RandomValues(3, c.name, c.shape)
 		for i, v := range u {
 			if want := float32(c.center + c.scale*v); got[i] != want {
 				t.Errorf("%s: %v, want %v", c.name, got[i], want)
 			}
 		}
 	}
-	for _, row := range slices.Collect(slices.Chunk(Synthesize(3, "ns3_decoder_v2.melspec_linear.weight", []int{16, 20}), 20)) {
+	for _, row := range slices.Collect(slices.Chunk(RandomValues(3, "ns3_decoder_v2.melspec_linear.weight", []int{16, 20}), 20)) {
 		var sum float64
 		for _, v := range row {
 			sum += float64(v)
@@ -138,7 +138,7 @@ func TestSynthesizeNS3(t *testing.T) {
 			t.Errorf("a row of melspec_linear.weight adds up to %v", sum)
 		}
 	}
-	bias := Synthesize(3, "ns3_redecoder.timbre_cond_prosody_enc.last_ln.style.bias", []int{8})
+	bias := RandomValues(3, "ns3_redecoder.timbre_cond_prosody_enc.last_ln.style.bias", []int{8})
 	for i, v := range bias {
 		if around := math.Round(float64(v)); (around == 1) != (i < 4) {
 			t.Errorf("style bias %v", bias)

@@ -18,12 +18,12 @@ type Tensor struct {
 	DType DType
 	Shape []int
 
-	store    *storage         // where the elements lie; nil for a synthetic tensor
+	store    *storage         // where the elements lie; nil for a generated tensor
 	offset   int              // of the first element in store, in elements
 	strides  []int            // in elements; nil where the elements lie in row-major order
 	negated  bool             // the values are those in store with the other sign
 	opaque   string           // why there are no values: "a sparse tensor; ..."; "" for one that has them
-	generate func() []float32 // of a synthetic tensor
+	generate func() []float32 // of a generated tensor
 }
 
 // ErrOpaque is wrapped by the error for the values of a tensor that cannot be read as

@@ -126,7 +126,7 @@ func checkArrays(t *testing.T, s Source, arrays []Array) {
 func TestViews(t *testing.T) {
 	for _, ending := range []string{"safetensors", "pth"} {
 		path := filepath.Join(t.TempDir(), "x."+ending)
-		source := NewSynthetic(0, []Spec{{"a.x", []int{3, 5}}, {"a.y", []int{70, 1000}}, {"b.z", []int{7}}})
+		source := NewRandom(0, []Spec{{"a.x", []int{3, 5}}, {"a.y", []int{70, 1000}}, {"b.z", []int{7}}})
 		var err error
 		if ending == "pth" {
 			err = WriteTorch(path, ArraysOf(source), Layout{}, nil)
