@@ -63,13 +63,13 @@ func NewTransformer(b *Builder, c TransformerConfig) *Transformer {
 	return l
 }
 
-// Styles projects the vector that a conditioned transformer depends on, once for
+// Modulations projects the vector that a conditioned transformer depends on, once for
 // all inputs: the scales and shifts of its layer norms.
-func (l *Transformer) Styles(r *op.Run, condition tensor.Tensor) (styles []tensor.Tensor) {
+func (l *Transformer) Modulations(r *op.Run, condition tensor.Tensor) (modulations []tensor.Tensor) {
 	for _, norm := range l.norms() {
-		styles = append(styles, norm.project.Forward(r, nil, r.Borrow(condition)))
+		modulations = append(modulations, norm.project.Forward(r, nil, r.Borrow(condition)))
 	}
-	return styles
+	return modulations
 }
 
 func (l *Transformer) norms() (norms []*conditionalLayerNorm) {
@@ -79,9 +79,9 @@ func (l *Transformer) norms() (norms []*conditionalLayerNorm) {
 	return append(norms, l.last)
 }
 
-// Forward runs the transformer on x, which it takes: [1, T, dim] → the same. Styles
-// are those of the condition, or nil without one.
-func (l *Transformer) Forward(r *op.Run, x tensor.Tensor, styles []tensor.Tensor) tensor.Tensor {
+// Forward runs the transformer on x, which it takes: [1, T, dim] → the same. The
+// modulations are those of the condition, or nil without one.
+func (l *Transformer) Forward(r *op.Run, x tensor.Tensor, modulations []tensor.Tensor) tensor.Tensor {
 	y := r.New(1, x.T, x.C)
 	for t := range x.T {
 		row := y.Row(0, t)
@@ -91,19 +91,19 @@ func (l *Transformer) Forward(r *op.Run, x tensor.Tensor, styles []tensor.Tensor
 	}
 	r.Free(x)
 	x = y // [1, T, dim]
-	style := func(i int) *tensor.Tensor {
-		if styles == nil {
+	modulation := func(i int) *tensor.Tensor {
+		if modulations == nil {
 			return nil
 		}
-		return &styles[i]
+		return &modulations[i]
 	}
 	for i, layer := range l.layers {
-		h := layer.attend(r, layer.norm1.Forward(r, x, style(2*i)), l.heads)
+		h := layer.attend(r, layer.norm1.Forward(r, x, modulation(2*i)), l.heads)
 		x = layer.out.ForwardAdd(r, nil, h, x)
-		h = layer.ffn1.Forward(r, nil, layer.norm2.Forward(r, x, style(2*i+1))) // [1, T, hidden]
+		h = layer.ffn1.Forward(r, nil, layer.norm2.Forward(r, x, modulation(2*i+1))) // [1, T, hidden]
 		x = layer.ffn2.ForwardAdd(r, nil, r.LeakyReLU(h, 0), x)
 	}
-	y = l.last.Forward(r, x, style(2*len(l.layers)))
+	y = l.last.Forward(r, x, modulation(2*len(l.layers)))
 	r.Free(x)
 	return y
 }
@@ -122,15 +122,15 @@ func (l *transformerLayer) attend(r *op.Run, x tensor.Tensor, heads int) tensor.
 // A conditionalLayerNorm is a LayerNorm over channels with weight [C] and bias [C], or with a
 // scale and a shift that key style, a Linear, makes of a vector.
 type conditionalLayerNorm struct {
-	style   tensor.Tensor // [1, 1, 2·C]
-	project *Conv
+	modulation tensor.Tensor // [1, 1, 2·C]
+	project    *Conv
 }
 
 func newConditionalLayerNorm(b *Builder, c, condition int) *conditionalLayerNorm {
 	if condition > 0 {
 		return &conditionalLayerNorm{project: NewLinear(b.In("style"), condition, 2*c)}
 	}
-	l := &conditionalLayerNorm{style: tensor.New(1, 1, 2*c)}
+	l := &conditionalLayerNorm{modulation: tensor.New(1, 1, 2*c)}
 	weight, bias := b.param("weight", nil, c), b.param("bias", nil, c)
 	b.onLoad(func(load *Loader) error {
 		for i, p := range []*Param{weight, bias} {
@@ -138,18 +138,18 @@ func newConditionalLayerNorm(b *Builder, c, condition int) *conditionalLayerNorm
 			if err != nil {
 				return err
 			}
-			copy(l.style.Data[i*c:], v)
+			copy(l.modulation.Data[i*c:], v)
 		}
 		return nil
 	})
 	return l
 }
 
-// Forward leaves x to the caller. A style that is not nil replaces the layer's
+// Forward leaves x to the caller. A modulation that is not nil replaces the layer's
 // own.
-func (l *conditionalLayerNorm) Forward(r *op.Run, x tensor.Tensor, style *tensor.Tensor) tensor.Tensor {
-	if style == nil {
-		style = &l.style
+func (l *conditionalLayerNorm) Forward(r *op.Run, x tensor.Tensor, modulation *tensor.Tensor) tensor.Tensor {
+	if modulation == nil {
+		modulation = &l.modulation
 	}
-	return r.AdaptiveLayerNorm(x, *style)
+	return r.AdaptiveLayerNorm(x, *modulation)
 }

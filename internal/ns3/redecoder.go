@@ -71,7 +71,7 @@ func (l *Redecoder) Check(src weights.Source) error { return checkParts(l.parts,
 
 // Condition prepares a timbre vector for Prosody.
 func (l *Redecoder) Condition(r *op.Run, timbre []float32) []tensor.Tensor {
-	return l.prosody.Styles(r, vector(timbre))
+	return l.prosody.Modulations(r, vector(timbre))
 }
 
 // Embed returns the sum of what the tables of a part have for codes [book][T]:

@@ -76,10 +76,10 @@ func activationCases() []gradientCase {
 }
 
 func combineCases() []gradientCase {
-	modulate := func(name string, b, t, c, styles int) gradientCase {
+	modulate := func(name string, b, t, c, modulations int) gradientCase {
 		return gradientCase{"AdaptiveLayerNorm", name, func(p *problem) {
 			p.input(b, t, c).scale(4) // rows that are nearly constant are far from linear
-			p.input(styles, 1, 2*c)
+			p.input(modulations, 1, 2*c)
 			p.loss = func(r *Run, x []tensor.Tensor) float64 { return p.probe(r, r.AdaptiveLayerNorm(x[0], x[1])) }
 		}}
 	}
@@ -123,8 +123,8 @@ func combineCases() []gradientCase {
 				return p.probe(r, a, b)
 			}
 		}},
-		modulate("a style for each", 3, 4, 5, 3),
-		modulate("one style", 3, 4, 17, 1),
+		modulate("a modulation for each", 3, 4, 5, 3),
+		modulate("one modulation", 3, 4, 17, 1),
 		modulate("long", 1, 2100, 3, 1),
 		on("Mean", "short", 3, 7, 5, (*Run).Mean),
 		{"AddEmbedding", "short", func(p *problem) {

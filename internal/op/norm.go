@@ -10,12 +10,12 @@ import (
 const NormEpsilon = 1e-5
 
 // AdaptiveLayerNorm returns LayerNorm over the channels of x, without weights of
-// its own, times gamma plus beta, the two halves of style, [B, 1, 2·C], or [1, 1,
+// its own, times gamma plus beta, the two halves of modulation, [B, 1, 2·C], or [1, 1,
 // 2·C] for all sequences.
-func (r *Run) AdaptiveLayerNorm(x, style tensor.Tensor) tensor.Tensor {
+func (r *Run) AdaptiveLayerNorm(x, modulation tensor.Tensor) tensor.Tensor {
 	y := r.New(x.B, x.T, x.C)
 	for b := range x.B {
-		gamma, beta := styleHalves(style, b)
+		gamma, beta := modulationHalves(modulation, b)
 		r.pool.Split(x.T, grainValues/x.Stride, func(from, to int) {
 			for t := from; t < to; t++ {
 				row, dst := x.Row(b, t), y.Row(b, t)
@@ -26,27 +26,27 @@ func (r *Run) AdaptiveLayerNorm(x, style tensor.Tensor) tensor.Tensor {
 			}
 		})
 	}
-	if r.Recording() && (r.needsGrad(x) || r.needsGrad(style)) {
-		r.retain(x, style)
+	if r.Recording() && (r.needsGrad(x) || r.needsGrad(modulation)) {
+		r.retain(x, modulation)
 		r.record(&y, func(dy tensor.Tensor) {
-			dx, dstyle := r.New(x.B, x.T, x.C), r.Zeros(style.B, 1, style.C)
+			dx, dmodulation := r.New(x.B, x.T, x.C), r.Zeros(modulation.B, 1, modulation.C)
 			for b := range x.B {
-				gamma, _ := styleHalves(style, b)
-				dgamma, dbeta := styleHalves(dstyle, b)
+				gamma, _ := modulationHalves(modulation, b)
+				dgamma, dbeta := modulationHalves(dmodulation, b)
 				for t := range x.T {
 					adaptiveLayerNormGrad(dx.Row(b, t), dgamma, dbeta, dy.Row(b, t), x.Row(b, t), gamma)
 				}
 			}
-			r.release(x, style)
+			r.release(x, modulation)
 			r.accumulateGrad(x, dx)
-			r.accumulateGrad(style, dstyle)
+			r.accumulateGrad(modulation, dmodulation)
 		})
 	}
 	return y
 }
 
-func styleHalves(style tensor.Tensor, b int) (gamma, beta []float32) {
-	row := style.Row(min(b, style.B-1), 0)
+func modulationHalves(modulation tensor.Tensor, b int) (gamma, beta []float32) {
+	row := modulation.Row(min(b, modulation.B-1), 0)
 	return row[:len(row)/2], row[len(row)/2:]
 }
 
