@@ -88,7 +88,7 @@ func TestFFmpegFaults(t *testing.T) {
 	}{
 		"refuses":             {`echo "[mp3 @ 0x55d408fc8980] Header missing" >&2; echo more >&2; exit 1`, ErrFFmpeg, ": Header missing"},
 		"names the file":      {`echo "file:$PWD/x.bin: Invalid data" >&2; exit 1`, ErrFFmpeg, "cannot decode it: Invalid data"},
-		"colours":             {`printf '\033[31mred\033[0m\n' >&2; exit 1`, ErrFFmpeg, "[31mred"},
+		"colors":              {`printf '\033[31mred\033[0m\n' >&2; exit 1`, ErrFFmpeg, "[31mred"},
 		"silent":              {`exit 3`, ErrFFmpeg, "exit status 3"},
 		"fails after output":  {`cat "$WAV"; echo "disk on fire" >&2; exit 1`, ErrFFmpeg, "disk on fire"},
 		"killed after output": {`cat "$WAV"; kill -9 $$`, ErrFFmpeg, "signal: killed"},

@@ -28,7 +28,7 @@ const (
 
 // filter is the sinc filter between two rates, as a table of rows of 2*half
 // coefficients. Row q holds the filter for an output that lies q/rows input
-// samples after the centre of its window.
+// samples after the center of its window.
 type filter struct {
 	up, down int // the ratio to/from in lowest terms: phases per input sample, and the step of one output
 	half     int // input samples that an output sees to each side
@@ -61,7 +61,7 @@ func newFilter(from, to int) *filter {
 	return f
 }
 
-// at returns the output that lies phase/up input samples after the centre,
+// at returns the output that lies phase/up input samples after the center,
 // window[half-1], of its window.
 func (f *filter) at(window []float64, phase int) float64 {
 	taps := len(window)

@@ -15,7 +15,7 @@ type Resampler struct {
 
 	// hist holds the input that outputs still to come can see; the window of the
 	// next output begins at hist[next], and phase/filter.up is how far the output
-	// lies behind its window's centre, in input samples.
+	// lies behind its window's center, in input samples.
 	hist  []float64
 	next  int
 	phase int

@@ -273,10 +273,10 @@ func TestFacFileFaults(t *testing.T) {
 	if _, err := Decode(ctx, c, dir, out, DecodeOptions{}); err == nil || strings.Count(err.Error(), dir) != 1 {
 		t.Errorf("a folder: %v", err)
 	}
-	cancelled, cancel := context.WithCancel(ctx)
+	canceled, cancel := context.WithCancel(ctx)
 	cancel()
-	if _, err := Decode(cancelled, c, "in", out, DecodeOptions{In: bytes.NewReader(file)}); !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled: %v", err)
+	if _, err := Decode(canceled, c, "in", out, DecodeOptions{In: bytes.NewReader(file)}); !errors.Is(err, context.Canceled) {
+		t.Errorf("canceled: %v", err)
 	}
 	// An interrupt that ends the pipe: what came is no whole utterance.
 	ctx2, cancel2 := context.WithCancel(ctx)

@@ -203,7 +203,7 @@ func TestFailingWrite(t *testing.T) {
 	}
 }
 
-// A countdown is a context that is cancelled when it has been asked some times.
+// A countdown is a context that is canceled when it has been asked some times.
 type countdown struct {
 	context.Context
 	left atomic.Int64
@@ -216,7 +216,7 @@ func (c *countdown) Err() error {
 	return nil
 }
 
-// TestInterrupt: cancelled at any time, a command says so and leaves nothing
+// TestInterrupt: canceled at any time, a command says so and leaves nothing
 // half-written.
 func TestInterrupt(t *testing.T) {
 	finished := false

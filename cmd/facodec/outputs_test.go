@@ -219,13 +219,13 @@ func TestNames(t *testing.T) {
 // with what to do.
 func TestSilentReference(t *testing.T) {
 	dir := t.TempDir()
-	cancelling := make([]float32, 0, 12000)
+	canceling := make([]float32, 0, 12000)
 	for _, x := range tone(6000, 24000) {
-		cancelling = append(cancelling, x, -x)
+		canceling = append(canceling, x, -x)
 	}
 	for path, want := range map[string]string{
 		wav(t, filepath.Join(dir, "silent.wav"), 24000, 1, make([]float32, 6000)): "silent.wav: nothing is heard: its peak is 0 of full scale",
-		wav(t, filepath.Join(dir, "cancel.wav"), 24000, 2, cancelling):            "cancel.wav: nothing is heard: its 2 channels cancel each other when they are mixed; take one of them alone, channel 1",
+		wav(t, filepath.Join(dir, "cancel.wav"), 24000, 2, canceling):             "cancel.wav: nothing is heard: its 2 channels cancel each other when they are mixed; take one of them alone, channel 1",
 		stereo(t, filepath.Join(dir, "good.wav")):                                 "",
 	} {
 		for _, args := range [][]string{

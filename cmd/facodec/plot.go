@@ -42,7 +42,7 @@ func newPlot() *cobra.Command {
 		Short: "Draw recordings and codes, or a training run's curves",
 		Long: `Plot draws recordings as a PNG or SVG picture (the file extension sets which): the
 waveform, the mel spectrogram, the pitch (pYIN, 50 to 600 Hz), and the codes
-with a row per book and a colour per code. Several recordings are drawn below each other
+with a row per book and a color per code. Several recordings are drawn below each other
 on the same scales, to compare them.
 
 Codes come from a codec that encodes the recordings: the built-in model, or that of
@@ -54,7 +54,7 @@ length, except for the codes. An existing picture is kept; --force overwrites it
 Given the folder of a training run (with a log.jsonl), plot draws the curves: losses,
 validation, codebooks, gradients and learning rate, smoothed, with the logged values
 faint behind. Crosses mark values that were NaN or infinite. Several runs are drawn over
-each other, each in its own colour. Without --output the picture of a single run is
+each other, each in its own color. Without --output the picture of a single run is
 ` + curvesName + ` in its folder, overwritten each time.`,
 		Example: `  facodec plot testdata/speech/en.flac -o en.png
   facodec plot testdata/speech/en.flac testdata/speech/it.flac -o two.svg --checkpoint-path none

@@ -97,9 +97,9 @@ type Train struct {
 	// RestartCodes is the number of steps after which a codebook entry that nothing
 	// chose is replaced; 0: never, as upstream.
 	RestartCodes int `key:"restart_codes" redecoder:"-" range:"0,1000000000"`
-	// NormaliseCodes keeps codebook entries at the length √codebook_dim, so that they
+	// NormalizeCodes keeps codebook entries at the length √codebook_dim, so that they
 	// cannot run away.
-	NormaliseCodes bool `key:"normalise_codes" redecoder:"-"`
+	NormalizeCodes bool `key:"normalise_codes" redecoder:"-"`
 	// DataInit fits encoder and quantizers to the first batch before a run from
 	// random weights begins, so that they tell frames apart.
 	DataInit bool `key:"data_init" redecoder:"-"`
@@ -130,7 +130,7 @@ type Model struct {
 	LSTM   int  `key:"lstm" redecoder:"encoder_lstm" range:"0,4"` // layers in encoder and decoder; 0 leaves it out
 
 	// What the predictors learn; training only.
-	NormF0               bool `key:"norm_f0" redecoder:"-"`                  // the pitch target is normalised per utterance
+	NormF0               bool `key:"norm_f0" redecoder:"-"`                  // the pitch target is normalized per utterance
 	UseGRContentF0       bool `key:"use_gr_content_f0" redecoder:"-"`        // pitch is also driven out of content
 	UseGRProsodyPhone    bool `key:"use_gr_prosody_phone" redecoder:"-"`     // phones are also driven out of prosody
 	UseGRContentGlobalF0 bool `key:"use_gr_content_global_f0" redecoder:"-"` // rev_global_f0_predictor exists

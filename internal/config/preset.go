@@ -62,7 +62,7 @@ func tiny() *Config {
 	// the norm of entries, restart unused ones, and reverse a tenth of the adversaries'
 	// gradients, which drive the divergence. Content is learned slowest.
 	c.Optimizer.WarmupSteps = 100
-	c.Train.DataInit, c.Train.NormaliseCodes, c.Train.RestartCodes, c.Train.Reversal = true, true, 100, 0.1
+	c.Train.DataInit, c.Train.NormalizeCodes, c.Train.RestartCodes, c.Train.Reversal = true, true, 100, 0.1
 	c.Loss.Commitment, c.Loss.Content = 2, 10
 	// Speed perturbation makes three voices of one; and because each says something
 	// different, which would tell the voice, the decoder is trained on conversions, too.
@@ -120,7 +120,7 @@ func base() *Config {
 	// All books learn to reconstruct.
 	c.Train.JointParts = true
 	c.Train.ResidualMask, c.Train.QuantizerDropout = 0.25, 0
-	c.Train.DataInit, c.Train.NormaliseCodes, c.Train.RestartCodes, c.Train.Reversal = true, true, 100, 0.1
+	c.Train.DataInit, c.Train.NormalizeCodes, c.Train.RestartCodes, c.Train.Reversal = true, true, 100, 0.1
 	c.Loss.Commitment = 2
 	// The envelope is learned first, at half the cost; the pitch, which a mel distance
 	// does not ask for, from discriminators and from linear spectra.

@@ -431,7 +431,7 @@ func TestDraw(t *testing.T) {
 	}
 }
 
-// TestWhere: a curve is where its values say, in its run's colour.
+// TestWhere: a curve is where its values say, in its run's color.
 func TestWhere(t *testing.T) {
 	falling := read(t, writeLog(t, 101, func(step float64) []eventlog.Scalar { return []eventlog.Scalar{{Tag: "x", Value: 100 - step}} }))
 	level := read(t, writeLog(t, 101, func(float64) []eventlog.Scalar { return []eventlog.Scalar{{Tag: "x", Value: 50}} }))

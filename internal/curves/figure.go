@@ -159,7 +159,7 @@ func stepLabel(step, last float64) string {
 	return strconv.FormatFloat(step, 'g', 6, 64) + unit
 }
 
-// A runName is a name in the picture's head, with its colour where there are
+// A runName is a name in the picture's head, with its color where there are
 // several.
 type runName struct {
 	x, y  float64
@@ -169,7 +169,7 @@ type runName struct {
 }
 
 const (
-	swatch   = 18 // a line of the colour, before the name
+	swatch   = 18 // a line of the color, before the name
 	namesGap = 26
 )
 

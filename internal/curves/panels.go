@@ -105,7 +105,7 @@ func findOrAdd[T any](all *[]T, meant func(T) bool, otherwise T) *T {
 
 // arrange returns what there is to show of some runs by a layout. Of one run, curves
 // that belong together are in one panel. Of several, every tag has its own, so that
-// colours are runs.
+// colors are runs.
 func arrange(layout []group, runs []*Run) []group {
 	var tags []string
 	for _, r := range runs {

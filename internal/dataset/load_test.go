@@ -102,7 +102,7 @@ func TestLoadOfAFileThatChanged(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if _, err := s.Load(ctx, clips[4]); !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled: %v", err)
+		t.Errorf("canceled: %v", err)
 	}
 	r.want(t) // it is the caller who is told
 }
@@ -168,7 +168,7 @@ func TestPass(t *testing.T) {
 			t.Errorf("%d workers: %v, want %v", workers, got, want)
 		}
 	}
-	r.want(t, clips[3].Path+": no such file", clips[5].Path+": clip cannot be labelled")
+	r.want(t, clips[3].Path+": no such file", clips[5].Path+": clip cannot be labeled")
 
 	boom := errors.New("boom")
 	seen := 0
@@ -192,7 +192,7 @@ func TestPass(t *testing.T) {
 		cancel()
 	}
 	if !errors.Is(last, context.Canceled) {
-		t.Errorf("cancelled: %v", last)
+		t.Errorf("canceled: %v", last)
 	}
 	for range s.Pass(context.Background(), clips, 3, nil) {
 		break

@@ -18,7 +18,7 @@ type LoaderOptions struct {
 	// uniform. The zero value is none, as upstream; DefaultGainDB makes a
 	// codec that knows quiet speech.
 	GainDB [2]float64
-	// Workers is how many clips are loaded and labelled at a time; 0 is one for
+	// Workers is how many clips are loaded and labeled at a time; 0 is one for
 	// each CPU.
 	Workers int
 	// Ahead is how many batches may be loaded before they are asked for; 0 is 2.
@@ -40,7 +40,7 @@ type LabelFunc func(ctx context.Context, c Clip, samples []float32) (any, error)
 var DefaultGainDB = [2]float64{-24, 0}
 
 // ErrSkip is for Label: this clip cannot be used, and the others can.
-var ErrSkip = errors.New("clip cannot be labelled")
+var ErrSkip = errors.New("clip cannot be labeled")
 
 // ErrNothingLeft: no clip of the set can be loaded any more.
 var ErrNothingLeft = errors.New("nothing loads any more")

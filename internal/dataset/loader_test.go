@@ -145,7 +145,7 @@ func TestFilesThatBreakAreReplaced(t *testing.T) {
 	}
 	order := shuffled(11, 0, len(s.Train))
 	at := func(i int) string { return s.Train[order[i]].Path }
-	// Two neighbours and the last of the epoch: their replacements are elsewhere.
+	// Two neighbors and the last of the epoch: their replacements are elsewhere.
 	breakFile(at(2), "no such file", func(f string) { must(t, os.Remove(f)) })
 	breakFile(at(3), "has changed since", func(f string) { writeWAV(t, f, tone(2, 0.1)) })
 	breakFile(at(len(order)-1), "is a directory|has changed since", func(f string) {
@@ -241,7 +241,7 @@ func TestLabelErrors(t *testing.T) {
 		}
 	}
 	l.Close()
-	r.want(t, unusable.Path+": clip cannot be labelled: no voice in it")
+	r.want(t, unusable.Path+": clip cannot be labeled: no voice in it")
 
 	boom := errors.New("boom")
 	l = loader(t, s, LoaderOptions{BatchSize: 3, Label: func(_ context.Context, c Clip, _ []float32) (any, error) {

@@ -80,7 +80,7 @@ func TestGainIsUniformInDB(t *testing.T) {
 		t.Errorf("mean %v dB", mean)
 	}
 	if r := product / n / 48; math.Abs(r) > 0.03 { // 48 = 24²/12
-		t.Errorf("neighbours correlate by %v", r)
+		t.Errorf("neighbors correlate by %v", r)
 	}
 	slices.Sort(draws)
 	worst := 0.0 // Kolmogorov and Smirnov's

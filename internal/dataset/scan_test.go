@@ -199,7 +199,7 @@ func TestWithoutFFmpegFilesAreLookedAtAgain(t *testing.T) {
 	r.want(t)
 }
 
-func TestScanIsCancelled(t *testing.T) {
+func TestScanIsCanceled(t *testing.T) {
 	o := Options{Root: tones(t, 40), Duration: short, CacheDir: t.TempDir(), Workers: 2}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := 0

@@ -182,7 +182,7 @@ func TestStoreAndAFileThatBreaks(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if _, err := s.store.ensure(ctx, openFile(filepath.Join(o.Root, "long.wav")), "x.f32", 1); err != context.Canceled {
-		t.Errorf("cancelled: %v", err)
+		t.Errorf("canceled: %v", err)
 	}
 	data, err := longTone()
 	must(t, err)

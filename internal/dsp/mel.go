@@ -17,8 +17,8 @@ type MelConfig struct {
 	FilterRate int
 }
 
-// Mel computes the log-mel spectrogram of upstream: periodic Hann window, centred
-// frames, power spectrum, HTK-scale triangular filters without area normalisation,
+// Mel computes the log-mel spectrogram of upstream: periodic Hann window, centered
+// frames, power spectrum, HTK-scale triangular filters without area normalization,
 // then LogMel (meldataset.py, preprocess; torchaudio's MelSpectrogram). It is used by
 // one goroutine at a time.
 //
@@ -86,10 +86,10 @@ func HTKFilters(c MelConfig) []MelFilter {
 	return filters
 }
 
-// Frame writes the normalised log-mel of one frame, the Window samples that the
+// Frame writes the normalized log-mel of one frame, the Window samples that the
 // window covers. dst has Mels values.
 func (m *Mel) Frame(dst, samples []float32) {
-	// Upstream centres the window in the FFT's frame; its place changes the phases
+	// Upstream centers the window in the FFT's frame; its place changes the phases
 	// only.
 	for i, w := range m.window {
 		m.frame[i] = w * float64(samples[i])
@@ -115,10 +115,10 @@ const MelFloor = 1e-5
 // (log(MelFloor + power) + 4) / 4.
 func LogMel(power float64) float32 { return float32((math.Log(MelFloor+power) + 4) / 4) }
 
-// lead returns how many samples of a frame lie before its centre.
+// lead returns how many samples of a frame lie before its center.
 func (m *Mel) lead() int { return m.FFT/2 - (m.FFT-m.Window)/2 }
 
-// Energy returns upstream's energy target for one normalised log-mel frame, log
+// Energy returns upstream's energy target for one normalized log-mel frame, log
 // ‖exp(4·m - 4)‖₂ over the mel bins (train.py, log_norm).
 func Energy(mel []float32) float32 {
 	var sum float64

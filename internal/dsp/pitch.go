@@ -16,7 +16,7 @@ type PitchConfig struct {
 }
 
 // StandardPitch has 80 frames a second over the range of human voices. Frame t is
-// centred on sample 300·t, and there are ceil(n/300) frames of n samples: the same
+// centered on sample 300·t, and there are ceil(n/300) frames of n samples: the same
 // frames as those of a log-mel spectrogram with that hop.
 var StandardPitch = PitchConfig{SampleRate: 24000, Hop: 300, Min: 50, Max: 600}
 
@@ -34,10 +34,10 @@ type PitchFrame struct {
 //   - the signal is low-passed and decimated before, since a voice's upper
 //     harmonics wander (jitter, glides) and say nothing that the lower do not;
 //   - YIN's difference function over one window is replaced by one minus the
-//     normalised cross-correlation (Talkin, "A robust algorithm for pitch
+//     normalized cross-correlation (Talkin, "A robust algorithm for pitch
 //     tracking", 1995) over a window that is as long as the lag asks for: what a
 //     low voice needs is more than the glide of a high one allows. Each lag's two
-//     windows lie evenly around the frame's centre, so that a glide is neither
+//     windows lie evenly around the frame's center, so that a glide is neither
 //     ahead nor behind;
 //   - how likely a voice is, is taken from the height of the highest peak and
 //     from the level, and not from the prior of the thresholds, whose scale fits
@@ -50,12 +50,12 @@ type Pitch struct {
 	PitchConfig
 	decimate   int
 	rate       float64   // of the decimated signal, Hz
-	taps       []float64 // of the low-pass, centred
+	taps       []float64 // of the low-pass, centered
 	highPass   float64   // the pole of the high-pass
 	shortest   float64   // decimated samples: the shortest lag that is a voice's
 	maxLag     int       // in decimated samples
 	windows    []int     // decimated samples compared with their shifted selves, by lag
-	lead       int       // decimated samples of a frame before its centre
+	lead       int       // decimated samples of a frame before its center
 	thresholds []float64
 	prior      []float64 // of each threshold
 }
@@ -140,7 +140,7 @@ func thresholdPrior() (thresholds, prior []float64) {
 type pitchAnalyzer struct {
 	*Pitch
 	energy []float64 // of the frame's samples before each one
-	corr   []float64 // normalised cross-correlation, by lag
+	corr   []float64 // normalized cross-correlation, by lag
 	// The peaks of corr, shortest lag first: where they are, and what they lack to
 	// one.
 	lags, lacks []float64

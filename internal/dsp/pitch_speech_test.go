@@ -76,11 +76,11 @@ func (s *sawtoothPitch) track(x []float32, hop int) []float64 {
 	loudness := make([]float64, sawtoothBins)
 	strength := make([]float64, len(s.f0))
 	var f0 []float64
-	for centre := 0; centre < len(x); centre += hop {
+	for center := 0; center < len(x); center += hop {
 		var power, norm float64
 		for i := range sawtoothWindow {
 			frame[i] = 0
-			if at := centre - sawtoothWindow/2 + i; at >= 0 && at < len(x) {
+			if at := center - sawtoothWindow/2 + i; at >= 0 && at < len(x) {
 				frame[i] = float64(x[at]) * (0.5 - 0.5*math.Cos(2*math.Pi*(float64(i)+0.5)/sawtoothWindow))
 				power += frame[i] * frame[i] / sawtoothWindow
 			}

@@ -6,7 +6,7 @@ import (
 )
 
 // A PitchStream tracks the pitch of a signal that arrives in pieces: frame t is
-// centred on sample t·Hop, and beyond its ends the signal is silent. Every
+// centered on sample t·Hop, and beyond its ends the signal is silent. Every
 // piecewise division of a signal gives the same frames. Memory does not grow
 // with the length. It is used by one goroutine at a time.
 type PitchStream struct {
@@ -89,7 +89,7 @@ func (s *PitchStream) push(samples []float32, emit func(PitchFrame)) {
 	}
 	s.total += len(samples)
 	s.filter()
-	// A frame exists if its centre does.
+	// A frame exists if its center does.
 	s.analyse((s.total+s.Hop-1)/s.Hop, emit)
 }
 

@@ -247,7 +247,7 @@ func TestPitchOfClippedSpeech(t *testing.T) {
 }
 
 // TestPitchFramesAreThoseOfTheMel: as many of them whatever the length, and each
-// at the same time: a glide is met where the frame's centre is, neither ahead nor
+// at the same time: a glide is met where the frame's center is, neither ahead nor
 // behind.
 func TestPitchFramesAreThoseOfTheMel(t *testing.T) {
 	p := NewPitch(StandardPitch)

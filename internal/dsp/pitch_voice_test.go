@@ -223,7 +223,7 @@ type tally struct {
 }
 
 // add compares a track with f0 by sample. A frame's truth is that of the sample
-// it is centred on. Voicing is wrong where no sample within one hop has the voicing
+// it is centered on. Voicing is wrong where no sample within one hop has the voicing
 // that the tracker found: a window over the edge of a voice may be called either.
 // Strict counts those, too.
 func (c *tally) add(track []PitchFrame, truth []float64) {

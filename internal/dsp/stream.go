@@ -105,7 +105,7 @@ func (s *FrameStream) drop(from int) {
 }
 
 // A MelStream computes the log-mel frames of a signal that arrives in pieces: frame
-// t is centred on sample t·Hop, and the signal is continued at both ends by
+// t is centered on sample t·Hop, and the signal is continued at both ends by
 // reflection.
 type MelStream struct {
 	*FrameStream

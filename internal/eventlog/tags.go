@@ -20,7 +20,7 @@ const (
 	CommitLoss         = "train/commit_loss"
 	CodebookLoss       = "train/codebook_loss"
 
-	F0Loss      = "pred/f0_loss"      // normalised log-f0 from prosody
+	F0Loss      = "pred/f0_loss"      // normalized log-f0 from prosody
 	EnergyLoss  = "pred/uv_loss"      // energy from prosody; upstream calls it uv
 	ContentLoss = "pred/content_loss" // phones or units from content
 	SpeakerLoss = "pred/spk_loss"     // speaker from timbre

@@ -25,7 +25,7 @@ type Ref struct {
 func (r Ref) String() string {
 	s := Scheme
 	if org, _, _ := strings.Cut(r.Repo, "/"); org == "models" || slices.Contains(types, org) {
-		s += "models/" // or the name of the organisation would be taken for a type
+		s += "models/" // or the name of the organization would be taken for a type
 	}
 	s += r.Repo
 	if r.Revision != "main" || strings.Contains(r.File, "@") {

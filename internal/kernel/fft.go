@@ -33,7 +33,7 @@ func FFTRadix4(dstRe, dstIm, srcRe, srcIm []float32, ldSrc, quarter, blocks int,
 	fftRadix4(dstRe, dstIm, srcRe, srcIm, tw[:6*quarter], ldSrc, quarter, blocks)
 }
 
-// FFTLast takes the last pass, transforms of 4 or 8 neighbouring rows of src.
+// FFTLast takes the last pass, transforms of 4 or 8 neighboring rows of src.
 // Value k of block b goes to row rows[b]+k·step of dst:
 //
 //	for b, row := range rows {

@@ -79,7 +79,7 @@ func aligned(n int) []float32 {
 }
 
 // fastest returns the seconds of the fastest of a benchmark's runs, the figure
-// that neighbours on the machine disturb least.
+// that neighbors on the machine disturb least.
 func fastest(b *testing.B, run func()) float64 {
 	best := time.Duration(math.MaxInt64)
 	for b.Loop() {

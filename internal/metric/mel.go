@@ -9,7 +9,7 @@ import (
 // MelDistance is the mel loss that the codec is trained on: for seven windows
 // from 32 to 2048 samples with 5 to 320 bands, the mean absolute difference of
 // log10(max(1e-5, mel)), summed; 0 is best. mel is the magnitude spectrum under
-// area-normalised triangles on Slaney's scale, 0 Hz to half the rate. Two silent
+// area-normalized triangles on Slaney's scale, 0 Hz to half the rate. Two silent
 // waves are equal: it is defined for silence. It serves one goroutine at a time.
 type MelDistance struct {
 	scales    []melScale

@@ -31,10 +31,10 @@ func finite[T float](x []T) bool {
 	return true
 }
 
-// centre subtracts the mean in place and returns the energy that is left: 0 for
+// center subtracts the mean in place and returns the energy that is left: 0 for
 // what is constant but for rounding, which float32 input cannot come near
 // otherwise.
-func centre(x []float64) (energy float64) {
+func center(x []float64) (energy float64) {
 	var sum, before float64
 	for _, v := range x {
 		sum += v
@@ -80,7 +80,7 @@ func SISDR(reference, degraded []float32) float64 {
 		return math.NaN()
 	}
 	s, e := widen(reference), widen(degraded)
-	target, estimate := centre(s), centre(e)
+	target, estimate := center(s), center(e)
 	if target == 0 || estimate == 0 {
 		return math.NaN()
 	}

@@ -60,7 +60,7 @@ func ComparePitch[T float](reference, degraded []T) PitchError {
 		return e
 	}
 	e.Cents, e.CentsRMS, e.Gross = absolute/n, math.Sqrt(square/n), float64(gross)/n
-	if va, vb := centre(a), centre(b); va > 0 && vb > 0 {
+	if va, vb := center(a), center(b); va > 0 && vb > 0 {
 		e.Correlation = max(-1, min(1, dot(a, b)/math.Sqrt(va*vb)))
 	}
 	return e

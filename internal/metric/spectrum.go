@@ -7,7 +7,7 @@ import (
 )
 
 // stft computes the magnitudes of a short-time Fourier transform as torch.stft
-// does by default: centred frames, reflected ends, a periodic Hann window as
+// does by default: centered frames, reflected ends, a periodic Hann window as
 // long as the transform; the hop is a quarter of it.
 type stft struct {
 	size, hop int

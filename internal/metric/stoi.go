@@ -16,7 +16,7 @@ const (
 	stoiHop     = stoiWindow / 2        // samples from frame to frame
 	stoiFFT     = 2 * stoiWindow        // a frame is padded with zeros to this
 	stoiBands   = 15                    // one-third octaves
-	stoiLowest  = 150.0                 // Hz, the centre of the first band
+	stoiLowest  = 150.0                 // Hz, the center of the first band
 	stoiSegment = 30                    // frames, 384 ms
 	stoiRange   = 40.0                  // dB below the loudest frame: a frame under it is silent
 	stoiClip    = 15.0                  // dB, the lower bound of a band's signal-to-distortion ratio, negated
@@ -95,7 +95,7 @@ func (s *STOI) Measure(reference, degraded []float32) float64 {
 }
 
 // Extended returns the extended intelligibility: the bands of a segment are
-// normalised over time, then its frames over the bands, and correlated. It is
+// normalized over time, then its frames over the bands, and correlated. It is
 // NaN where Measure is. A band or a frame without variation counts as 0.
 func (s *STOI) Extended(reference, degraded []float32) float64 {
 	x, y, ok := s.spectra(reference, degraded)
@@ -132,7 +132,7 @@ func normalizeSegment(dst *[stoiSegment][stoiBands]float64, spectrum [][]float64
 
 // normalize gives x mean 0 and norm 1, or zeros where nothing varies.
 func normalize(x []float64) {
-	energy := centre(x)
+	energy := center(x)
 	if energy == 0 {
 		clear(x)
 		return

@@ -20,7 +20,7 @@ type FrameConfig struct {
 }
 
 // An STFTEncoder turns a waveform into latent frames, one for each hop. The windows are
-// centred on the first sample of the hop, as those of the log-mel are; keys embed.*,
+// centered on the first sample of the hop, as those of the log-mel are; keys embed.*,
 // norm.*, convnext.<i>.*, final_layer_norm.*, out.*.
 type STFTEncoder struct {
 	features *op.SpectralFeatures

@@ -133,7 +133,7 @@ func (c *Codec) InitFromData(r *op.Run, in Inputs, key func(part Part, book int)
 }
 
 // Timbres returns the timbre of each utterance, from its log-mel [1, frames,
-// mels], at its own length, so that it does not depend on its neighbours:
+// mels], at its own length, so that it does not depend on its neighbors:
 // [B, 1, latent].
 func (q *Quantizer) Timbres(r *op.Run, mels []tensor.Tensor) tensor.Tensor {
 	timbres := make([]tensor.Tensor, len(mels))

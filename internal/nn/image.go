@@ -60,7 +60,7 @@ const batchNormEpsilon = 1e-5
 // num_batches_tracked, which nothing reads.
 type BatchNorm struct{ norm op.ChannelNorm }
 
-// NewBatchNorm declares a normalisation of dim channels; slope is that of the
+// NewBatchNorm declares a normalization of dim channels; slope is that of the
 // leaky ReLU below zero.
 func NewBatchNorm(b *Builder, dim int, slope float32) *BatchNorm {
 	l := &BatchNorm{op.ChannelNorm{Slope: slope}}
@@ -92,7 +92,7 @@ func NewBatchNorm(b *Builder, dim int, slope float32) *BatchNorm {
 	return l
 }
 
-// Forward normalises x and keeps the largest of every pool bins: [frames, bins,
+// Forward normalizes x and keeps the largest of every pool bins: [frames, bins,
 // dim] → [frames, bins/pool, dim].
 func (l *BatchNorm) Forward(r *op.Run, x tensor.Tensor, pool int) tensor.Tensor {
 	y := op.NormPool(r, l.norm, x, pool)

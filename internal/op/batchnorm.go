@@ -5,7 +5,7 @@ import (
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
-// A ChannelNorm is batch normalisation with fixed statistics, a factor and an offset
+// A ChannelNorm is batch normalization with fixed statistics, a factor and an offset
 // for each channel, followed by a leaky ReLU: v = x·Scale + Shift, times Slope
 // where that is negative.
 type ChannelNorm struct {
@@ -13,7 +13,7 @@ type ChannelNorm struct {
 	Slope        float32
 }
 
-// NormPool normalises an image, every frame a sequence over its bins, and keeps
+// NormPool normalizes an image, every frame a sequence over its bins, and keeps
 // the largest of every pool bins: x [frames, bins, C] → [frames, bins/pool, C].
 // Bins that do not fill a pool are left out, as by PyTorch's MaxPool2d. It is for
 // inference only: a recording run does not record it.

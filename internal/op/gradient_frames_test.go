@@ -78,7 +78,7 @@ func frameCases() []gradientCase {
 	}
 	return []gradientCase{
 		depthwise("causal, zeros", 2, 9, 5, ConvShape{K: 7, Stride: 1, Dilation: 1, Causal: true, Zero: true}),
-		depthwise("centred, zeros, 50 channels", 1, 11, 50, ConvShape{K: 5, Stride: 1, Dilation: 1, Zero: true}),
+		depthwise("centered, zeros, 50 channels", 1, 11, 50, ConvShape{K: 5, Stride: 1, Dilation: 1, Zero: true}),
 		depthwise("causal, reflected, dilated", 2, 12, 17, ConvShape{K: 3, Stride: 1, Dilation: 2, Causal: true}),
 		norm("short", 2, 3, 5),
 		norm("long", 2, 70, 33),

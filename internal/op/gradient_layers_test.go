@@ -152,7 +152,7 @@ func convCases() []gradientCase {
 	causal := func(k, stride, dilation int) ConvShape {
 		return ConvShape{K: k, Stride: stride, Dilation: dilation, Causal: true}
 	}
-	centred := func(k, stride, dilation int) ConvShape {
+	centered := func(k, stride, dilation int) ConvShape {
 		return ConvShape{K: k, Stride: stride, Dilation: dilation}
 	}
 	zero := func(k, stride, dilation int) ConvShape {
@@ -163,16 +163,16 @@ func convCases() []gradientCase {
 		{"causal, of one channel", 1, 30, 1, 5, causal(7, 1, 1), "", ""},
 		{"causal, to one channel", 1, 30, 5, 1, causal(7, 1, 3), "snake", ""},
 		{"causal, dilation 9, batch", 3, 70, 5, 5, causal(7, 1, 9), "snake", "rows"},
-		{"centred, batch", 3, 20, 5, 5, centred(7, 1, 1), "", ""},
-		{"centred, dilation 3, two panels", 3, 20, 17, 33, centred(7, 1, 3), "tanh", "row"},
-		{"centred, dilation 9", 1, 70, 16, 17, centred(7, 1, 9), "snake", ""},
+		{"centered, batch", 3, 20, 5, 5, centered(7, 1, 1), "", ""},
+		{"centered, dilation 3, two panels", 3, 20, 17, 33, centered(7, 1, 3), "tanh", "row"},
+		{"centered, dilation 9", 1, 70, 16, 17, centered(7, 1, 9), "snake", ""},
 		{"causal, shorter than the padding", 3, 5, 5, 5, causal(7, 1, 9), "snake", ""},
-		{"centred, shorter than the padding", 3, 4, 3, 3, centred(7, 1, 3), "", ""},
-		{"centred, one row", 1, 1, 3, 2, centred(7, 1, 3), "mish", "rows"},
+		{"centered, shorter than the padding", 3, 4, 3, 3, centered(7, 1, 3), "", ""},
+		{"centered, one row", 1, 1, 3, 2, centered(7, 1, 3), "mish", "rows"},
 		{"stride 2, causal", 1, 31, 33, 16, causal(4, 2, 1), "snake", ""},
-		{"stride 2, centred", 3, 29, 5, 5, centred(4, 2, 1), "", "rows"},
+		{"stride 2, centered", 3, 29, 5, 5, centered(4, 2, 1), "", "rows"},
 		{"stride 5, causal", 1, 52, 5, 7, causal(10, 5, 1), "snake", ""},
-		{"stride 5, centred", 3, 23, 5, 5, centred(10, 5, 1), "tanh", "row"},
+		{"stride 5, centered", 3, 23, 5, 5, centered(10, 5, 1), "tanh", "row"},
 		{"stride 5, shorter than the padding", 3, 3, 2, 3, causal(10, 5, 1), "", ""},
 		{"zeros", 3, 20, 5, 5, zero(5, 1, 1), "", ""},
 		{"zeros, dilation 9", 1, 25, 5, 5, zero(3, 1, 9), "tanh", "rows"},
@@ -214,11 +214,11 @@ func transposeCases() []gradientCase {
 	}{
 		{"causal", 3, 7, 5, 3, 2, true, ""},
 		{"causal, snake", 1, 9, 17, 16, 5, true, "snake"},
-		{"centred", 1, 7, 5, 1, 3, false, ""},
-		{"centred, snake", 3, 6, 33, 17, 2, false, "snake"},
-		{"centred, stride 5", 3, 4, 2, 3, 5, false, "tanh"},
+		{"centered", 1, 7, 5, 1, 3, false, ""},
+		{"centered, snake", 3, 6, 33, 17, 2, false, "snake"},
+		{"centered, stride 5", 3, 4, 2, 3, 5, false, "tanh"},
 		{"one row", 3, 1, 5, 5, 4, true, "snake"},
-		{"centred, one row", 3, 1, 5, 5, 5, false, "snake"},
+		{"centered, one row", 3, 1, 5, 5, 5, false, "snake"},
 		{"long", 2, 600, 3, 2, 2, false, "snake"},
 	} {
 		cases = append(cases, gradientCase{"ConvTranspose", c.name, func(p *problem) {

@@ -14,7 +14,7 @@ const maxLogMagnitude = 7
 // of every bin and then the phases, into waveforms [B, T·hop, 1]: the inverse
 // transforms of the frames, each under the window, are added up where they overlap
 // and divided by the sum of the squared windows that do (Griffin and Lim, 1984; the
-// head of Vocos, arXiv 2306.00814). A window is centred on the middle of its frame's
+// head of Vocos, arXiv 2306.00814). A window is centered on the middle of its frame's
 // hop, so that a stream lags behind its frames by half of what a window has beyond
 // its hop. Magnitudes are at most e⁷.
 func (r *Run) InverseSTFT(slot Slot, s *FrameSpectrum, x tensor.Tensor) tensor.Tensor {

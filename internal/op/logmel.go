@@ -13,10 +13,10 @@ type MelSpectrogram struct {
 }
 
 // LogMel returns the log-mel of waveforms x [B, N, 1], one frame for each whole hop,
-// centred, with reflection at both ends, which takes more samples than half an FFT:
+// centered, with reflection at both ends, which takes more samples than half an FFT:
 // [B, N / hop, bands].
 func (r *Run) LogMel(m *MelSpectrogram, x tensor.Tensor) tensor.Tensor {
-	index, _ := m.centred(x.T)
+	index, _ := m.centered(x.T)
 	frames := x.T / m.Hop
 	y := r.New(x.B, frames, len(m.Bands))
 	blocks := (frames + stftLanes - 1) / stftLanes

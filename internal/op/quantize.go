@@ -10,8 +10,8 @@ import (
 // Codebook holds the entries of one vector quantizer.
 type Codebook struct {
 	Entries    []float32      // [size][dim], as stored
-	Normalised *kernel.Panels // [1, dim, size]: the L2-normalized entries
-	HalfNorms  []float32      // minus half the squared length of each normalised entry, padded to a panel
+	Normalized *kernel.Panels // [1, dim, size]: the L2-normalized entries
+	HalfNorms  []float32      // minus half the squared length of each normalized entry, padded to a panel
 	Size, Dim  int
 	// Grad, if not nil, accumulates the gradient with respect to the entries.
 	Grad []float32
@@ -22,14 +22,14 @@ const normEpsilon = 1e-12
 
 // NewCodebook prepares entries [size][dim] for searching.
 func NewCodebook(entries []float32, size, dim int) Codebook {
-	c := Codebook{Entries: entries, Size: size, Dim: dim, Normalised: kernel.NewPanels(nil, 1, dim, size)}
+	c := Codebook{Entries: entries, Size: size, Dim: dim, Normalized: kernel.NewPanels(nil, 1, dim, size)}
 	c.HalfNorms = make([]float32, tensor.RoundUp(size))
 	row := make([]float32, dim)
 	for i := range size {
-		normalise(row, entries[i*dim:][:dim])
+		normalize(row, entries[i*dim:][:dim])
 		var square float64
 		for j, v := range row {
-			c.Normalised.Data[c.Normalised.Index(0, j, i)] = v
+			c.Normalized.Data[c.Normalized.Index(0, j, i)] = v
 			square += float64(v) * float64(v)
 		}
 		c.HalfNorms[i] = float32(-square / 2)
@@ -37,7 +37,7 @@ func NewCodebook(entries []float32, size, dim int) Codebook {
 	return c
 }
 
-func normalise(dst, x []float32) {
+func normalize(dst, x []float32) {
 	var square float64
 	for _, v := range x {
 		square += float64(v) * float64(v)
@@ -55,11 +55,11 @@ func (r *Run) Quantize(c Codebook, e tensor.Tensor) [][]int32 {
 	unit := r.New(e.B, e.T, e.C)
 	for b := range e.B {
 		for t := range e.T {
-			normalise(unit.Row(b, t), e.Row(b, t))
+			normalize(unit.Row(b, t), e.Row(b, t))
 		}
 	}
 	// |a-b|² = |a|² - 2(a·b - |b|²/2): the nearest has the largest a·b - |b|²/2.
-	scores := r.product(Filter{Panels: c.Normalised, Bias: c.HalfNorms},
+	scores := r.product(Filter{Panels: c.Normalized, Bias: c.HalfNorms},
 		ConvShape{K: 1, Stride: 1, Dilation: 1}, unit, 0, unit.T, nil)
 	codes := make([][]int32, e.B)
 	for b := range codes {

@@ -106,7 +106,7 @@ func (r *Run) state(s Slot) *streamState {
 	return m
 }
 
-// New returns an uninitialised tensor from the run's memory.
+// New returns an uninitialized tensor from the run's memory.
 func (r *Run) New(b, t, c int) tensor.Tensor {
 	return tensor.Wrap(r.alloc(tensor.Len(b, t, c)), b, t, c)
 }

@@ -30,10 +30,10 @@ func (s *SpectralLoss) rows() int {
 }
 
 // Spectral returns the loss between x and target, [B, N, 1] both: frames are
-// centred, with half a window of reflection at both ends.
+// centered, with half a window of reflection at both ends.
 func (r *Run) Spectral(s *SpectralLoss, x, target tensor.Tensor, weight float64) float64 {
 	same(x, target)
-	index, frames := s.centred(x.T)
+	index, frames := s.centered(x.T)
 	blocks := (frames + stftLanes - 1) / stftLanes
 	recording := r.Recording() && r.needsGrad(x) && weight != 0
 	bins, rows := s.Bins()*stftLanes, s.rows()*stftLanes

@@ -20,7 +20,7 @@ type STFT struct {
 // NewSTFT prepares a transform whose window is as long as its FFT.
 func NewSTFT(window, hop int) *STFT { return NewPaddedSTFT(window, window, hop) }
 
-// NewPaddedSTFT prepares a transform whose window is centred in the FFT.
+// NewPaddedSTFT prepares a transform whose window is centered in the FFT.
 func NewPaddedSTFT(fft, window, hop int) *STFT {
 	s := &STFT{Window: fft, Hop: hop, hann: make([]float32, fft), fft: dsp.NewFFT(fft)}
 	for i := range window {
@@ -33,7 +33,7 @@ func NewPaddedSTFT(fft, window, hop int) *STFT {
 func (s *STFT) Bins() int { return s.Window/2 + 1 }
 
 // stftLanes is the number of frames that are transformed side by side. A frame's
-// values do not depend on its neighbours.
+// values do not depend on its neighbors.
 const stftLanes = 32
 
 // reflected returns the index of the sample at each position of a signal of n
@@ -54,9 +54,9 @@ func reflected(n, left, right int) []int32 {
 	return index
 }
 
-// centred returns the positions of a signal of n samples with half a window of
+// centered returns the positions of a signal of n samples with half a window of
 // reflection on both sides, and the number of frames in them.
-func (s *STFT) centred(n int) (index []int32, frames int) {
+func (s *STFT) centered(n int) (index []int32, frames int) {
 	return reflected(n, s.Window/2, s.Window/2), n/s.Hop + 1
 }
 
@@ -175,7 +175,7 @@ func (r *Run) scatterAll(s *STFT, scratch []float32, x tensor.Tensor, index []in
 }
 
 // ReflectPadded returns the positions of a signal of n samples that is extended by
-// reflection, left and right, and then centred: with half a window of reflection
+// reflection, left and right, and then centered: with half a window of reflection
 // of what that gave.
 func (s *STFT) ReflectPadded(n, left, right int) []int32 {
 	inner := reflected(n, left, right)

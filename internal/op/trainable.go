@@ -23,7 +23,7 @@ type TrainableWeights interface {
 	AccumulateGrad(r *Run, dw []float32, ld int, db []float32)
 }
 
-// Panels returns uninitialised panels from the run's memory, for weights that are
+// Panels returns uninitialized panels from the run's memory, for weights that are
 // packed for one operation. All values must be written, zeros beyond n included.
 func (r *Run) Panels(taps, k, n int) *kernel.Panels {
 	return &kernel.Panels{Taps: taps, K: k, N: n, Data: r.alloc(kernel.PanelsLen(taps, k, n))}

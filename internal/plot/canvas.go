@@ -1,5 +1,5 @@
 // Package plot draws pictures: a canvas in pixels that becomes PNG or SVG, axes
-// with round ticks, colour maps. It uses the vector graphics and fonts of
+// with round ticks, color maps. It uses the vector graphics and fonts of
 // gonum/plot, but not its plots, which have neither images nor shared axes.
 package plot
 
@@ -48,7 +48,7 @@ const (
 const dpi = 96
 
 // A Canvas is a white picture to draw on. Positions are in pixels from the top
-// left corner; lines of whole pixels are crisp with centres at halves.
+// left corner; lines of whole pixels are crisp with centers at halves.
 type Canvas struct {
 	Width, Height int
 	vg            vg.Canvas
@@ -165,7 +165,7 @@ func (c *Canvas) Text(x, y float64, text string, align Align, s Style) {
 	c.vg.FillString(s.face(), c.point(x, y+0.35*s.Size), text)
 }
 
-// TextUp writes a text that reads upwards, centred on a point.
+// TextUp writes a text that reads upwards, centered on a point.
 func (c *Canvas) TextUp(x, y float64, text string, s Style) {
 	text = printable(text)
 	c.vg.Push()

@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// The colours that all pictures share.
+// The colors that all pictures share.
 var (
 	Ink   = color.RGBA{0x22, 0x26, 0x2b, 0xff} // titles
 	Gray  = color.RGBA{0x5b, 0x63, 0x6b, 0xff} // labels
@@ -16,7 +16,7 @@ var (
 	Red   = color.RGBA{0xd0, 0x3f, 0x4f, 0xff}
 )
 
-// categories are colours for things without an order, told apart also by those who
+// categories are colors for things without an order, told apart also by those who
 // see red and green alike, and when printed in grey, the first ones best.
 var categories = []color.RGBA{
 	Blue,
@@ -29,7 +29,7 @@ var categories = []color.RGBA{
 	Gray,
 }
 
-// Category returns the colour of the i-th of several things, runs say.
+// Category returns the color of the i-th of several things, runs say.
 func Category(i int) color.RGBA {
 	if i < len(categories) {
 		return categories[i]
@@ -37,19 +37,19 @@ func Category(i int) color.RGBA {
 	return Code(i)
 }
 
-// Faint returns a colour so transparent that what it is the ground for stands out.
+// Faint returns a color so transparent that what it is the ground for stands out.
 func Faint(c color.RGBA, share float64) color.Color {
 	return color.NRGBA{c.R, c.G, c.B, uint8(share*255 + 0.5)}
 }
 
-// magma is every 16th colour, or nearly, of matplotlib's map of that name (by
+// magma is every 16th color, or nearly, of matplotlib's map of that name (by
 // Smith and van der Walt, CC0): equal steps look equal, in grey, too.
 var magma = []uint32{
 	0x000004, 0x0a0822, 0x1d1147, 0x36106b, 0x51127c, 0x6a1c81, 0x832681, 0x9c2e7f, 0xb73779,
 	0xcf4070, 0xe55064, 0xf4695c, 0xfb8761, 0xfea571, 0xfec287, 0xfde0a1, 0xfcfdbf,
 }
 
-// Magma returns the colour of a value from 0, near black, to 1, near white.
+// Magma returns the color of a value from 0, near black, to 1, near white.
 func Magma(v float64) color.RGBA {
 	if !(v > 0) {
 		v = 0
@@ -65,8 +65,8 @@ func Magma(v float64) color.RGBA {
 	return color.RGBA{mix(16), mix(8), mix(0), 0xff}
 }
 
-// Code returns the colour of a code. Codes near each other have nothing in
-// common, so their colours have not either: hues turn by the golden angle, in
+// Code returns the color of a code. Codes near each other have nothing in
+// common, so their colors have not either: hues turn by the golden angle, in
 // steps of lightness, none so light or dark that it would stand out.
 func Code(code int) color.RGBA {
 	const golden = 0.6180339887498949

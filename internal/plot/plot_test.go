@@ -234,7 +234,7 @@ func TestMagma(t *testing.T) {
 	}
 }
 
-// TestCodeColors: neighbours and most pairs of codes are told apart by eye.
+// TestCodeColors: neighbors and most pairs of codes are told apart by eye.
 func TestCodeColors(t *testing.T) {
 	distance := func(a, b color.RGBA) float64 {
 		r, g, u := float64(a.R)-float64(b.R), float64(a.G)-float64(b.G), float64(a.B)-float64(b.B)
@@ -250,11 +250,11 @@ func TestCodeColors(t *testing.T) {
 		}
 	}
 	if len(seen) < 1000 {
-		t.Errorf("%d colours for 1024 codes", len(seen))
+		t.Errorf("%d colors for 1024 codes", len(seen))
 	}
 }
 
-// TestCategories: no two of the colours that may meet in a picture are alike.
+// TestCategories: no two of the colors that may meet in a picture are alike.
 func TestCategories(t *testing.T) {
 	for i := range 16 {
 		for j := range i {

@@ -9,9 +9,9 @@ import (
 // dB.
 const SilentPeak = 1e-3
 
-// cancelled is the part of the level that the mean of channels that have nothing to do
+// canceled is the part of the level that the mean of channels that have nothing to do
 // with each other would have, below which channels cancel: -14 dB.
-const cancelled = 0.2
+const canceled = 0.2
 
 // Cancels says whether the channels of a recording cancel each other in their mean, and
 // which is the loudest, counted from 1. It reads the file.
@@ -40,5 +40,5 @@ func Cancels(ctx context.Context, path string, rate int) (loudest int, cancels b
 			loudest = i
 		}
 	}
-	return loudest + 1, math.Sqrt(mean) < cancelled*math.Sqrt(all), err
+	return loudest + 1, math.Sqrt(mean) < canceled*math.Sqrt(all), err
 }

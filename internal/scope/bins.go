@@ -3,7 +3,7 @@ package scope
 import "math"
 
 // bins hold a series of unknown length in bounded memory: each bin sums up per
-// values in a row, and when the bins run out, neighbours are merged and per
+// values in a row, and when the bins run out, neighbors are merged and per
 // doubles.
 type bins[T any] struct {
 	limit int // even

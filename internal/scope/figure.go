@@ -25,7 +25,7 @@ var (
 
 const (
 	marginTop    = 14
-	marginRight  = 64 // the colour bar and its labels are there
+	marginRight  = 64 // the color bar and its labels are there
 	marginBottom = 48
 	titleHeight  = 30
 	nameHeight   = 26

@@ -26,7 +26,7 @@ func (f *figure) frame(top, height int, axis plot.Axis, ticks []plot.Tick, names
 	}
 }
 
-// grid draws lines at the times that are labelled and at values.
+// grid draws lines at the times that are labeled and at values.
 func (f *figure) grid(top, height int, axis plot.Axis, ticks []plot.Tick) {
 	times, _ := f.timeTicks()
 	for _, t := range times {
@@ -90,7 +90,7 @@ func (s spectrum) decibels(band int) float64 {
 	return 10 * math.Log10(s.power[band]/float64(s.frames))
 }
 
-// The range of the spectrogram's colours below the loudest of all.
+// The range of the spectrogram's colors below the loudest of all.
 const melRange = 80.0
 
 func hzToMel(f float64) float64 { return 2595 * math.Log10(1+f/700) }
@@ -143,7 +143,7 @@ func (r *Recording) melAt(column []float64, from, to float64) {
 	}
 }
 
-// drawColors draws the bar that tells what the spectrogram's colours mean.
+// drawColors draws the bar that tells what the spectrogram's colors mean.
 func (f *figure) drawColors(top, height int) {
 	const distance, width = 12, 10
 	img := image.NewRGBA(image.Rect(0, 0, width, height))

@@ -96,7 +96,7 @@ func luma(c color.RGBA) float64 {
 	return 0.2126*float64(c.R) + 0.7152*float64(c.G) + 0.0722*float64(c.B)
 }
 
-// rows returns the first and the last row of a column that has a colour.
+// rows returns the first and the last row of a column that has a color.
 func rows(img image.Image, r image.Rectangle, x int, c color.RGBA) (first, last int) {
 	first, last = -1, -1
 	for y := r.Min.Y; y < r.Max.Y; y++ {
@@ -275,7 +275,7 @@ func TestBins(t *testing.T) {
 	}
 }
 
-// TestCodesInPicture: each frame has the colour of its code, where it is.
+// TestCodesInPicture: each frame has the color of its code, where it is.
 func TestCodesInPicture(t *testing.T) {
 	codes := &Codes{Names: []string{"a", "b"}, Rows: [][]int32{{1, 2, 3, 3, 1}, {0, 1023, 5, 7, 9}}, Rate: 80}
 	r, err := Silent("codes.npz", codes, Options{})

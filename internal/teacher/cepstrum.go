@@ -9,7 +9,7 @@ import (
 
 // The front end of content units and speakers. Its window is half that of the
 // codec's mel, the usual 25 ms, since phones last as little as 30 ms; its frames
-// are the codec's: frame t is centred at sample 300·t, ceil(N/300) of them.
+// are the codec's: frame t is centered at sample 300·t, ceil(N/300) of them.
 const (
 	sampleRate = 24000
 	hop        = 300

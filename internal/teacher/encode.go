@@ -24,9 +24,9 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // The format of learned teachers, all numbers little-endian:
 //
 //	speakers  magic, version uint32, classes uint32, dims uint32;
-//	          projection [statistics][dims], offset [dims], centres [classes][dims] float64
+//	          projection [statistics][dims], offset [dims], centers [classes][dims] float64
 //	units     magic, version uint32, speakers (as above);
-//	          units uint32, change float32, centres [units][26] float32,
+//	          units uint32, change float32, centers [units][26] float32,
 //	          normals [classes][13 means, 13 deviations] float64, CRC-32C uint32
 //
 // dims is 0 for a single speaker.
@@ -37,7 +37,7 @@ func (s *Speakers) append(b []byte) []byte {
 	if s.space != nil {
 		dims = s.space.dims
 	}
-	b = appendInts(b, version, len(s.centres), dims)
+	b = appendInts(b, version, len(s.centers), dims)
 	if dims == 0 {
 		return b
 	}
@@ -45,7 +45,7 @@ func (s *Speakers) append(b []byte) []byte {
 		b = appendFloats(b, row)
 	}
 	b = appendFloats(b, s.space.offset)
-	for _, c := range s.centres {
+	for _, c := range s.centers {
 		b = appendFloats(b, c)
 	}
 	return b
@@ -55,7 +55,7 @@ func (u *Units) append(b []byte) []byte {
 	b = append(b, unitsMagic...)
 	b = u.speakers.append(appendInts(b, version))
 	b = appendInts(b, u.book.len(), int(math.Float32bits(u.change)))
-	for _, v := range u.book.centres {
+	for _, v := range u.book.centers {
 		b = appendInts(b, int(math.Float32bits(v)))
 	}
 	for _, n := range u.normal {
@@ -209,14 +209,14 @@ func (p *parser) speakers() *Speakers {
 		space.projection = append(space.projection, p.floats(dims))
 	}
 	space.offset = p.floats(dims)
-	var centres [][]float64
+	var centers [][]float64
 	for range classes {
-		centres = append(centres, p.floats(dims))
+		centers = append(centers, p.floats(dims))
 	}
 	if p.err != nil {
 		return oneSpeaker()
 	}
-	return newSpeakers(space, centres)
+	return newSpeakers(space, centers)
 }
 
 func (p *parser) units() *Units {
@@ -229,11 +229,11 @@ func (p *parser) units() *Units {
 	if u.change = p.float32(); p.err == nil && u.change < 0 {
 		p.fail("changes cost %v", u.change)
 	}
-	centres := make([]float32, n*unitDims)
-	for i := range centres {
-		centres[i] = p.float32()
+	centers := make([]float32, n*unitDims)
+	for i := range centers {
+		centers[i] = p.float32()
 	}
-	for range u.speakers.centres {
+	for range u.speakers.centers {
 		var m normal
 		copy(m.mean[:], p.floats(unitCepstra))
 		copy(m.deviation[:], p.floats(unitCepstra))
@@ -245,7 +245,7 @@ func (p *parser) units() *Units {
 		u.normal = append(u.normal, m)
 	}
 	if p.err == nil {
-		u.book = newCodebook(centres, unitDims)
+		u.book = newCodebook(centers, unitDims)
 		u.print = sha256.Sum256(u.append(nil))
 	}
 	return u

@@ -44,7 +44,7 @@ func TestFingerprints(t *testing.T) {
 	clips := people(t)
 	u := learn(t, clips, Config{Units: 12, Speakers: 5})
 	v, _ := ParseUnits(u.Bytes())
-	v.speakers.centres[0][0]++
+	v.speakers.centers[0][0]++
 	w, err := ParseUnits(seal(v.append(nil)))
 	if err != nil || w.Fingerprint() == u.Fingerprint() || w.Speakers().Fingerprint() == u.Speakers().Fingerprint() {
 		t.Errorf("other speakers, the same fingerprint (%v)", err)

@@ -8,7 +8,7 @@ import (
 )
 
 // A Grid is the rate of a codec's samples in Hz and its hop in samples: it has
-// SampleRate/Hop frames a second, and frame t is centred at sample t·Hop. The teachers
+// SampleRate/Hop frames a second, and frame t is centered at sample t·Hop. The teachers
 // themselves have one grid, Own; labels for others are those of the nearest frame.
 type Grid struct{ SampleRate, Hop int }
 

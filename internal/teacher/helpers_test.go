@@ -120,7 +120,7 @@ func learn(t testing.TB, clips []clip, c Config) *Units {
 	return u
 }
 
-// agreement is the normalised mutual information of units and phones (by the mean of
+// agreement is the normalized mutual information of units and phones (by the mean of
 // their entropies) and the purity: the share of frames whose phone is the most
 // frequent of their unit. Pauses, phone 0, are left out if asked.
 func agreement(units []int32, phones []int, pauses bool) (nmi, purity float64) {

@@ -21,7 +21,7 @@ type merge struct {
 	height float64
 }
 
-// newHierarchy follows chains of nearest neighbours, which finds Ward's merges in
+// newHierarchy follows chains of nearest neighbors, which finds Ward's merges in
 // another order and in quadratic time (Murtagh, "A survey of recent advances in
 // hierarchical clustering algorithms", The Computer Journal 26, 1983).
 func newHierarchy(points [][]float64) *hierarchy {

@@ -8,22 +8,22 @@ import (
 	"github.com/facodec-go/facodec/internal/parallel"
 )
 
-// A codebook finds the nearest of its centres.
+// A codebook finds the nearest of its centers.
 type codebook struct {
 	dims    int
-	centres []float32 // [n][dims]
+	centers []float32 // [n][dims]
 	panels  *kernel.Panels
-	bias    []float32 // -|centre|²/2
+	bias    []float32 // -|center|²/2
 }
 
-func newCodebook(centres []float32, dims int) *codebook {
-	b := &codebook{dims: dims, centres: centres}
+func newCodebook(centers []float32, dims int) *codebook {
+	b := &codebook{dims: dims, centers: centers}
 	n := b.len()
 	b.panels = kernel.NewPanels(nil, 1, dims, n)
 	b.bias = make([]float32, b.stride())
 	for i := range n {
 		var square float64
-		for j, v := range centres[i*dims : (i+1)*dims] {
+		for j, v := range centers[i*dims : (i+1)*dims] {
 			b.panels.Data[b.panels.Index(0, j, i)] = v
 			square += float64(v) * float64(v)
 		}
@@ -32,19 +32,19 @@ func newCodebook(centres []float32, dims int) *codebook {
 	return b
 }
 
-func (b *codebook) len() int { return len(b.centres) / b.dims }
+func (b *codebook) len() int { return len(b.centers) / b.dims }
 
 // stride is the length of a row of scores.
 func (b *codebook) stride() int { return b.panels.Count() * kernel.Width }
 
 // score writes, for rows of dims values, rows of stride scores, of which len count:
-// x·centre - |centre|²/2, the highest of which is that of the nearest centre.
+// x·center - |center|²/2, the highest of which is that of the nearest center.
 func (b *codebook) score(scores, rows []float32) {
 	p := kernel.Product{Dst: scores, LdDst: b.stride(), A: rows, LdA: b.dims, W: b.panels, Bias: b.bias}
 	p.Run(0, len(rows)/b.dims, 0, b.panels.Count())
 }
 
-// nearest writes the nearest centre of every row and the squared distance to it.
+// nearest writes the nearest center of every row and the squared distance to it.
 func (b *codebook) nearest(labels []int32, distances, rows []float32, pool *parallel.Pool) {
 	pool.For((len(labels)+blockRows-1)/blockRows, func(block int) {
 		from := block * blockRows
@@ -77,7 +77,7 @@ func squareOf(row []float32) (sum float32) {
 }
 
 const (
-	// seedRows is how many rows for each centre the first centres are drawn from.
+	// seedRows is how many rows for each center the first centers are drawn from.
 	seedRows = 50
 	// maxRounds bounds Lloyd's iterations, which end earlier when the error falls by
 	// less than minGain of itself.
@@ -85,13 +85,13 @@ const (
 	minGain   = 1e-4
 )
 
-// kMeans learns at most k centres of rows, fewer where fewer rows differ, and
-// returns them with the mean squared distance of a row to its centre: Lloyd's
-// algorithm from the centres of k-means++ (Arthur and Vassilvitskii, SODA 2007).
+// kMeans learns at most k centers of rows, fewer where fewer rows differ, and
+// returns them with the mean squared distance of a row to its center: Lloyd's
+// algorithm from the centers of k-means++ (Arthur and Vassilvitskii, SODA 2007).
 // Rows are in no particular order.
 func kMeans(ctx context.Context, rows []float32, dims, k int, seed uint64, pool *parallel.Pool) (*codebook, float64, error) {
 	n := len(rows) / dims
-	book := newCodebook(seedCentres(rows[:min(n, seedRows*k)*dims], dims, k, seed, pool), dims)
+	book := newCodebook(seedCenters(rows[:min(n, seedRows*k)*dims], dims, k, seed, pool), dims)
 	labels, distances := make([]int32, n), make([]float32, n)
 	var last float64
 	for round := 0; ; round++ {
@@ -111,25 +111,25 @@ func kMeans(ctx context.Context, rows []float32, dims, k int, seed uint64, pool 
 	}
 }
 
-// seedCentres draws rows, each with a probability in proportion to its squared
+// seedCenters draws rows, each with a probability in proportion to its squared
 // distance to the nearest one drawn before.
-func seedCentres(rows []float32, dims, k int, seed uint64, pool *parallel.Pool) (centres []float32) {
+func seedCenters(rows []float32, dims, k int, seed uint64, pool *parallel.Pool) (centers []float32) {
 	n := len(rows) / dims
 	random := rand.New(rand.NewPCG(seed, 0))
 	distances := make([]float32, n)
 	next := random.IntN(n)
 	for {
-		centre := rows[next*dims:][:dims]
-		first := len(centres) == 0
-		centres = append(centres, centre...)
-		if len(centres) == k*dims {
-			return centres
+		center := rows[next*dims:][:dims]
+		first := len(centers) == 0
+		centers = append(centers, center...)
+		if len(centers) == k*dims {
+			return centers
 		}
 		pool.Split(n, 4*blockRows, func(from, to int) {
 			for i := from; i < to; i++ {
 				var d float32
 				for j, v := range rows[i*dims:][:dims] {
-					d += (v - centre[j]) * (v - centre[j])
+					d += (v - center[j]) * (v - center[j])
 				}
 				if first || d < distances[i] {
 					distances[i] = d
@@ -141,7 +141,7 @@ func seedCentres(rows []float32, dims, k int, seed uint64, pool *parallel.Pool) 
 			sum += float64(d)
 		}
 		if sum == 0 {
-			return centres // all rows have been drawn
+			return centers // all rows have been drawn
 		}
 		left := sum * random.Float64()
 		for i, d := range distances {
@@ -155,9 +155,9 @@ func seedCentres(rows []float32, dims, k int, seed uint64, pool *parallel.Pool) 
 	}
 }
 
-// means returns the mean of each centre's rows; a centre without any stays.
+// means returns the mean of each center's rows; a center without any stays.
 func means(rows []float32, labels []int32, book *codebook) []float32 {
-	sums := make([]float64, len(book.centres))
+	sums := make([]float64, len(book.centers))
 	count := make([]float64, book.len())
 	dims := book.dims
 	for i, l := range labels {
@@ -167,12 +167,12 @@ func means(rows []float32, labels []int32, book *codebook) []float32 {
 			sum[j] += float64(v)
 		}
 	}
-	centres := make([]float32, len(sums))
+	centers := make([]float32, len(sums))
 	for i, sum := range sums {
-		centres[i] = book.centres[i]
+		centers[i] = book.centers[i]
 		if n := count[i/dims]; n > 0 {
-			centres[i] = float32(sum / n)
+			centers[i] = float32(sum / n)
 		}
 	}
-	return centres
+	return centers
 }

@@ -25,7 +25,7 @@ type Source struct {
 type Config struct {
 	Units    int    // content units, at least 1; there will be fewer where the folder is small
 	Speakers int    // pseudo-speakers, 0 to find their number
-	Seed     uint64 // of the sample and of the first centres
+	Seed     uint64 // of the sample and of the first centers
 	Threads  int    // 0 for one for each CPU; has no influence on what is learned
 
 	// MaxUtterances and MaxFrames bound the sample, and with it memory and time; 0 for
@@ -100,7 +100,7 @@ type excerpt struct {
 	whole    statistics
 	voice    *voice // nil where there is too little speech
 	moments  moments
-	features []float32 // [frames][unitDims], not normalised, in random order
+	features []float32 // [frames][unitDims], not normalized, in random order
 	speaker  int
 }
 
@@ -189,7 +189,7 @@ func (s *sample) frames() (n int) {
 	return n
 }
 
-// rows returns normalised features of at most maxFrames frames, as many of each
+// rows returns normalized features of at most maxFrames frames, as many of each
 // utterance as it has up to a common number, and mixed: every utterance's first
 // ones, then every one's second ones.
 func (s *sample) rows(u *Units) []float32 {

@@ -75,6 +75,6 @@ func TestLearnFromLittle(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	stop := Source{"stop", func() ([]float32, error) { cancel(); return people(t)[0].samples, nil }}
 	if _, err := Learn(ctx, []Source{stop, silence}, Config{Units: 4}); !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled: %v", err)
+		t.Errorf("canceled: %v", err)
 	}
 }

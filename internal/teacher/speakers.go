@@ -13,12 +13,12 @@ import (
 // the nearest one. It is read-only.
 type Speakers struct {
 	space   *voiceSpace // nil for one speaker
-	centres [][]float64
+	centers [][]float64
 	print   Fingerprint
 }
 
-func newSpeakers(space *voiceSpace, centres [][]float64) *Speakers {
-	s := &Speakers{space: space, centres: centres}
+func newSpeakers(space *voiceSpace, centers [][]float64) *Speakers {
+	s := &Speakers{space: space, centers: centers}
 	s.print = sha256.Sum256(s.append(nil))
 	return s
 }
@@ -34,7 +34,7 @@ const (
 	// number on top.
 	minSilhouette = 0.25
 	fewUtterances = 0.6
-	// farOff: an utterance whose second neighbour is this many times farther than
+	// farOff: an utterance whose second neighbor is this many times farther than
 	// that of the median utterance is none to found a speaker on: noise, a silence,
 	// something broken. With it, two clusters, it and all others, would look best.
 	farOff = 3
@@ -65,21 +65,21 @@ func learnSpeakers(voices []voice, count int, pool *parallel.Pool) *Speakers {
 	if count = min(count, len(points)); count == 1 {
 		return oneSpeaker()
 	}
-	centres := make([][]float64, count)
+	centers := make([][]float64, count)
 	labels := tree.cut(count)
 	size := make([]float64, count)
 	for _, l := range labels {
 		size[l]++
 	}
-	for i := range centres {
-		centres[i] = make([]float64, space.dims)
+	for i := range centers {
+		centers[i] = make([]float64, space.dims)
 	}
 	for i, l := range labels {
 		for j, x := range points[i] {
-			centres[l][j] += x / size[l]
+			centers[l][j] += x / size[l]
 		}
 	}
-	return newSpeakers(space, centres)
+	return newSpeakers(space, centers)
 }
 
 // usual leaves out the points that are far off from all others.
@@ -110,7 +110,7 @@ func usual(points [][]float64, pool *parallel.Pool) (kept [][]float64) {
 }
 
 // Classes returns the number of speakers.
-func (s *Speakers) Classes() int { return len(s.centres) }
+func (s *Speakers) Classes() int { return len(s.centers) }
 
 // Speaker returns the nearest speaker.
 func (s *Speakers) Speaker(u *Utterance) int { return s.nearest(u.cepstra()) }
@@ -129,8 +129,8 @@ func (s *Speakers) classify(v *statistics) int {
 	}
 	p := s.space.point(v)
 	best, least := 0, math.Inf(1)
-	for i, centre := range s.centres {
-		if d := squaredDistance(p, centre); d < least {
+	for i, center := range s.centers {
+		if d := squaredDistance(p, center); d < least {
 			best, least = i, d
 		}
 	}

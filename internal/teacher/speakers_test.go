@@ -75,13 +75,13 @@ func TestABrokenRecordingIsNoSpeaker(t *testing.T) {
 func randomVoices(speakers, each int, spread float64, seed uint64) (voices []voice, labels []int) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	for s := range speakers {
-		var centre statistics
-		for i := range centre {
-			centre[i] = spread * random.NormFloat64()
+		var center statistics
+		for i := range center {
+			center[i] = spread * random.NormFloat64()
 		}
 		for range each {
-			v := voice{whole: centre}
-			for i := range centre {
+			v := voice{whole: center}
+			for i := range center {
 				v.whole[i] += 1.3 * random.NormFloat64()
 				v.half[i] = random.NormFloat64()
 			}

@@ -9,11 +9,11 @@ import (
 )
 
 // Units labels frames with content units, which stand for phones: clusters of
-// speaker-normalised cepstra and their deltas. It is read-only.
+// speaker-normalized cepstra and their deltas. It is read-only.
 //
-// What it is made of was chosen by the normalised mutual information (NMI) with the
+// What it is made of was chosen by the normalized mutual information (NMI) with the
 // phones of 12 minutes of synthetic speech of four voices, at 256 units. Without
-// normalisation 0.457; by the utterance's mean and deviation 0.465, but 0.423 when
+// normalization 0.457; by the utterance's mean and deviation 0.465, but 0.423 when
 // utterances last a second; by the speaker's 0.470 and 0.469. What is used, the
 // utterance's own mean drawn to the speaker's, gives 0.468 and 0.467 and does not
 // need the speaker to be known well. Smoothing the labels adds 0.019. Frames beside
@@ -97,7 +97,7 @@ func (n normal) forUtterance(m *moments) normal {
 	return n
 }
 
-// features writes frame t of an utterance, before normalisation: coefficients, then
+// features writes frame t of an utterance, before normalization: coefficients, then
 // their deltas, the slope of the regression line over five frames.
 func features(dst []float32, c *cepstrogram, t int) {
 	at := func(t int) *[cepstra]float32 { return &c.rows[min(max(t, 0), len(c.rows)-1)] }
@@ -108,7 +108,7 @@ func features(dst []float32, c *cepstrogram, t int) {
 	}
 }
 
-// apply normalises one frame's features.
+// apply normalizes one frame's features.
 func (n *normal) apply(f []float32) {
 	for i := range unitCepstra {
 		f[i] = float32((float64(f[i]) - n.mean[i]) / n.deviation[i])
@@ -141,7 +141,7 @@ func learnUnits(ctx context.Context, s *sample, speakers *Speakers, count int, s
 	return u, nil
 }
 
-// Speakers returns the pseudo-speakers whose normalisation the units need.
+// Speakers returns the pseudo-speakers whose normalization the units need.
 func (u *Units) Speakers() *Speakers { return u.speakers }
 
 // Classes returns the number of units.

@@ -110,7 +110,7 @@ func TestPathIsTheBest(t *testing.T) {
 		cost := func(path []int32) (sum float64) {
 			for t, l := range path {
 				for j, v := range rows[t*unitDims:][:unitDims] {
-					d := float64(v - u.book.centres[int(l)*unitDims+j])
+					d := float64(v - u.book.centers[int(l)*unitDims+j])
 					sum += d * d
 				}
 				if t > 0 && path[t-1] != l {

@@ -22,7 +22,7 @@ type Utterance struct {
 // redecoder there are only the waveforms and what the codec makes of them.
 type Batch struct {
 	Inputs  model.Inputs
-	F0      tensor.Tensor // [B, T, 1], the normalised target
+	F0      tensor.Tensor // [B, T, 1], the normalized target
 	Energy  tensor.Tensor // [B, T, 1], the target that upstream calls uv
 	Phones  [][]int32     // [B][T]
 	Speaker [][]int32     // [B][1]
@@ -45,7 +45,7 @@ type Collator struct {
 const energyRate = 16000
 
 // NewCollator prepares batches for a codec. With normF0 the pitch target is
-// normalised for each crop.
+// normalized for each crop.
 func NewCollator(c model.CodecConfig, normF0 bool) *Collator {
 	energy := c.Mel
 	energy.FilterRate = energyRate

@@ -43,7 +43,7 @@ func CodecOptionsOf(c *config.Config) CodecOptions {
 	return CodecOptions{
 		Options:      OptionsOf(c),
 		ResidualMask: t.ResidualMask, JointParts: t.JointParts, QuantizerDropout: t.QuantizerDropout,
-		RestartCodes: t.RestartCodes, NormaliseCodes: t.NormaliseCodes,
+		RestartCodes: t.RestartCodes, NormalizeCodes: t.NormalizeCodes,
 		DataInit: t.DataInit, Reversal: t.Reversal, ReversalWarmup: t.ReversalWarmup,
 	}
 }

@@ -18,7 +18,7 @@ type CodecOptions struct {
 	JointParts       bool    // prosody and content learn from the reconstruction, too
 	QuantizerDropout float64 // share of a batch that uses a random number of books
 	RestartCodes     int     // steps after which an entry that nothing chose is moved; 0 for never
-	NormaliseCodes   bool    // entries keep their length
+	NormalizeCodes   bool    // entries keep their length
 	DataInit         bool    // encoder and quantizers begin fitted to the first batch
 	Reversal         float64 // factor on the adversaries' gradients
 	ReversalWarmup   int     // steps over which it rises from zero

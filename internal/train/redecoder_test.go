@@ -51,7 +51,7 @@ func TestRedecoderResume(t *testing.T) {
 	whole, parts := smallRedecoder(t.TempDir()), smallRedecoder(t.TempDir())
 	for _, c := range []*config.Config{whole, parts} {
 		c.Train.GradientAccumulationStep = 2
-		c.Train.RestartCodes, c.Train.NormaliseCodes = 1, true // of a codec's experiment; without effect
+		c.Train.RestartCodes, c.Train.NormalizeCodes = 1, true // of a codec's experiment; without effect
 	}
 	if _, err := runRedecoder(t, whole, 5, nil); err != nil {
 		t.Fatal(err)

@@ -84,13 +84,13 @@ func (b *restartedBook) count(first bool, codes [][]int32, e tensor.Tensor) {
 	}
 }
 
-// adjustCodebooks restarts and normalises entries after a step.
+// adjustCodebooks restarts and normalizes entries after a step.
 func (t *CodecTrainer) adjustCodebooks() error {
 	changed := t.Restarter != nil && t.Restarter.restart(t.Seed, t.Steps) > 0
-	if t.options.NormaliseCodes {
+	if t.options.NormalizeCodes {
 		for _, m := range t.Optimizers["quantizer"].Moments {
 			if strings.HasSuffix(m.Param.Name, ".codebook.weight") {
-				normaliseRows(m.Param.Value, m.Param.Shape[1])
+				normalizeRows(m.Param.Value, m.Param.Shape[1])
 			}
 		}
 		changed = true
@@ -101,10 +101,10 @@ func (t *CodecTrainer) adjustCodebooks() error {
 	return t.Model.Quantizer().Refresh(t.pool)
 }
 
-// normaliseRows scales rows of dim values to the length √dim, their mean length when
+// normalizeRows scales rows of dim values to the length √dim, their mean length when
 // training starts. The search compares directions alone, so nothing else keeps entries,
 // and the projected inputs that follow them, from growing.
-func normaliseRows(v []float32, dim int) {
+func normalizeRows(v []float32, dim int) {
 	for ; len(v) > 0; v = v[dim:] {
 		length := math.Sqrt(kernel.SumSquares(v[:dim]))
 		if length > 0 {

@@ -28,7 +28,7 @@ func smallExperiment(dir string) *config.Config {
 	c := config.Default()
 	c.LogDir, c.ExpName, c.Dataset = dir, "small", filepath.Join("..", "..", "testdata", "speech")
 	c.BatchSize, c.MaxLen, c.LogInterval, c.SaveInterval, c.Train.RestartCodes = 2, 8, 1, 3, 2
-	c.Train.DataInit, c.Train.NormaliseCodes, c.Augment.Speed = true, true, 0.1
+	c.Train.DataInit, c.Train.NormalizeCodes, c.Augment.Speed = true, true, 0.1
 	c.Validation.Interval, c.Validation.Files, c.Validation.Samples = 4, 1, 1
 	m := &c.Model
 	m.LSTM = 1

@@ -28,21 +28,21 @@ type speedPerturbation struct {
 func (c speedPerturbation) apply(item dataset.Item, random op.Random, i int) (dataset.Item, error) {
 	n := min(int(op.Uniform(random.Key(siteSpeed, i), 0)*float64(len(c.speeds))), len(c.speeds)-1)
 	speed := c.speeds[n]
-	labels, labelled := item.Label.(teacher.Labels)
+	labels, labeled := item.Label.(teacher.Labels)
 	if speed != 1 {
 		r, err := audio.NewResampler(int(math.Round(speed*float64(c.grid.SampleRate))), c.grid.SampleRate)
 		if err != nil {
 			return item, err
 		}
 		item.Samples = r.Flush(r.Process(nil, item.Samples))
-		if labelled {
+		if labeled {
 			labels = labels.Stretch(c.grid.Frames(len(item.Samples)), speed)
 			for t := range labels.F0 {
 				labels.F0[t] *= float32(speed)
 			}
 		}
 	}
-	if labelled {
+	if labeled {
 		labels.Speaker += n * c.speakers
 		item.Label = labels
 	}

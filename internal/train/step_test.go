@@ -231,18 +231,18 @@ func TestAccumulation(t *testing.T) {
 	}
 }
 
-// TestNeighbours: what the codec hears, speaks and predicts of an utterance does
+// TestNeighbors: what the codec hears, speaks and predicts of an utterance does
 // not depend on what else is in the batch, whatever its length.
-func TestNeighbours(t *testing.T) {
+func TestNeighbors(t *testing.T) {
 	c := smallConfig()
 	us := utterances(t, "en", "fr", "ru")
 	long := us[1]
 	long.Wave = append(append([]float32(nil), long.Wave...), us[2].Wave...)
 	var first [][]float32
-	for _, neighbours := range [][]Utterance{{us[0], us[1]}, {us[0], us[2]}, {us[0], long, us[2]}} {
+	for _, neighbors := range [][]Utterance{{us[0], us[1]}, {us[0], us[2]}, {us[0], long, us[2]}} {
 		trainer := newCodecTrainer(t, c, upstreamCodecOptions(), 2)
 		var got []float32
-		s := forwardOf(trainer, batchOf(t, c, neighbours, 20))
+		s := forwardOf(trainer, batchOf(t, c, neighbors, 20))
 		for _, x := range []tensor.Tensor{s.Timbre, s.Wave, s.F0, s.Energy, s.RevF0, s.RevEnergy, s.Phones, s.RevPhones, s.Speaker, s.RevSpeaker} {
 			got = append(got, x.Sample(0).ToBCT()...)
 		}

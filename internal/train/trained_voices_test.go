@@ -98,14 +98,14 @@ func quantile(x []float64, q float64) float64 {
 type voiceClassifier struct {
 	used    []int // features
 	voices  []string
-	centre  []float64 // of all, for features that a print lacks
+	center  []float64 // of all, for features that a print lacks
 	scale   []float64
-	centres [][]float64 // scaled, [voice]
+	centers [][]float64 // scaled, [voice]
 	inverse *mat.Cholesky
 }
 
 // shrinkage is the share of the diagonal in the covariance. Of 0.05 to 1 it is what
-// keeps most recordings recognised whatever was done to them before: noise, a low-pass
+// keeps most recordings recognized whatever was done to them before: noise, a low-pass
 // filter, smoothed spectra, spoilt phases. No codec had a say in it.
 const shrinkage = 0.5
 
@@ -114,44 +114,44 @@ const shrinkage = 0.5
 func newVoiceClassifier(prints []voiceprint, voices []string, used []int) (*voiceClassifier, error) {
 	c := &voiceClassifier{used: used, voices: slices.Compact(slices.Sorted(slices.Values(voices)))}
 	d := len(used)
-	c.centre, c.scale = make([]float64, d), make([]float64, d)
+	c.center, c.scale = make([]float64, d), make([]float64, d)
 	for j, f := range used {
 		n := 0.0
 		for _, p := range prints {
 			if v := p[f]; v == v {
-				c.centre[j] += v
+				c.center[j] += v
 				n++
 			}
 		}
-		c.centre[j] /= max(n, 1)
+		c.center[j] /= max(n, 1)
 	}
 	sizes := make([]float64, len(c.voices))
-	c.centres = make([][]float64, len(c.voices))
-	for v := range c.centres {
-		c.centres[v] = make([]float64, d)
+	c.centers = make([][]float64, len(c.voices))
+	for v := range c.centers {
+		c.centers[v] = make([]float64, d)
 	}
 	class := make([]int, len(prints))
 	for i, p := range prints {
 		class[i], _ = slices.BinarySearch(c.voices, voices[i])
 		sizes[class[i]]++
 		for j := range used {
-			c.centres[class[i]][j] += c.value(p, j)
+			c.centers[class[i]][j] += c.value(p, j)
 		}
 	}
 	freedom := float64(len(prints) - len(c.voices))
 	if freedom < 1 {
 		return nil, fmt.Errorf("%d clips are too few for %d voices", len(prints), len(c.voices))
 	}
-	for v, centre := range c.centres {
-		for j := range centre {
-			centre[j] /= sizes[v]
+	for v, center := range c.centers {
+		for j := range center {
+			center[j] /= sizes[v]
 		}
 	}
 	covariance := mat.NewSymDense(d, nil)
 	for i, p := range prints {
 		x := make([]float64, d)
 		for j := range used {
-			x[j] = c.value(p, j) - c.centres[class[i]][j]
+			x[j] = c.value(p, j) - c.centers[class[i]][j]
 		}
 		covariance.SymRankOne(covariance, 1/freedom, mat.NewVecDense(d, x))
 	}
@@ -167,8 +167,8 @@ func newVoiceClassifier(prints []voiceprint, voices []string, used []int) (*voic
 			}
 			scaled.SetSym(j, k, v)
 		}
-		for _, centre := range c.centres {
-			centre[j] /= c.scale[j]
+		for _, center := range c.centers {
+			center[j] /= c.scale[j]
 		}
 	}
 	c.inverse = &mat.Cholesky{}
@@ -182,15 +182,15 @@ func (c *voiceClassifier) value(p voiceprint, j int) float64 {
 	if v := p[c.used[j]]; v == v {
 		return v
 	}
-	return c.centre[j]
+	return c.center[j]
 }
 
 // classify returns the voice that a print is nearest to.
 func (c *voiceClassifier) classify(p voiceprint) string {
 	best, least := 0, math.Inf(1)
-	for v, centre := range c.centres {
-		x := mat.NewVecDense(len(centre), nil)
-		for j, m := range centre {
+	for v, center := range c.centers {
+		x := mat.NewVecDense(len(center), nil)
+		for j, m := range center {
 			x.SetVec(j, c.value(p, j)/c.scale[j]-m)
 		}
 		var y mat.VecDense
@@ -217,7 +217,7 @@ func span(from, to int) (all []int) {
 	return all
 }
 
-// leaveOneOut returns the share of prints that a classifier of all others recognises.
+// leaveOneOut returns the share of prints that a classifier of all others recognizes.
 func leaveOneOut(prints []voiceprint, voices []string, used []int) (float64, error) {
 	right := 0
 	for i := range prints {
@@ -263,9 +263,9 @@ func TestVoiceClassifier(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Logf("%s: %.3f of %d recordings recognised", name, share, len(prints))
+		t.Logf("%s: %.3f of %d recordings recognized", name, share, len(prints))
 		if share < 0.8 {
-			t.Errorf("%s: %.3f of %d recordings are recognised", name, share, len(prints))
+			t.Errorf("%s: %.3f of %d recordings are recognized", name, share, len(prints))
 		}
 	}
 	if _, err := newVoiceClassifier(prints[:2], []string{"a", "b"}, allFeatures()); err == nil {
@@ -285,7 +285,7 @@ func TestVoiceClassifier(t *testing.T) {
 		}
 	}
 	if right < len(prints)*8/10 {
-		t.Errorf("without pitch %d of %d are recognised", right, len(prints))
+		t.Errorf("without pitch %d of %d are recognized", right, len(prints))
 	}
 }
 

@@ -226,7 +226,7 @@ func TestValidationErrors(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if values, err := v.Run(ctx, learned(7), nil, 0); !errors.Is(err, context.Canceled) || values != nil {
-		t.Errorf("cancelled: %v, %v", values, err)
+		t.Errorf("canceled: %v, %v", values, err)
 	}
 	want := mustRun(t, newValidator(t, clips, 1, 2), learned(7), nil, 0)
 	equalValues(t, mustRun(t, v, learned(7), nil, 0), want)

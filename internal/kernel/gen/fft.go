@@ -152,7 +152,7 @@ func (f *vectors) fftRadix4() {
 	f.end()
 }
 
-// fftLast is a transform of so many neighbouring rows. Eight of them are two
+// fftLast is a transform of so many neighboring rows. Eight of them are two
 // transforms of four: of sums, and of differences turned by eighths. AVX2 has
 // not the registers for all, and leaves the differences in memory meanwhile.
 func (f *vectors) fftLast(radix int) {
