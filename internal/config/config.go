@@ -38,7 +38,7 @@ type Config struct {
 	Train      Train      `key:"train"`
 	Model      Model      `key:"model_params"`
 
-	// Training's own sections: all their keys are ours.
+	// Sections of training; upstream's configuration has none of their keys.
 	Loss       LossWeights `key:"loss_weights"`
 	Optimizer  Optimizer   `key:"optimizer"`
 	EMA        EMA         `key:"ema"`
@@ -131,8 +131,8 @@ type Model struct {
 
 	// What the predictors learn; training only.
 	NormF0               bool `key:"norm_f0" redecoder:"-"`                  // the pitch target is normalized per utterance
-	UseGRContentF0       bool `key:"use_gr_content_f0" redecoder:"-"`        // pitch is also driven out of content
-	UseGRProsodyPhone    bool `key:"use_gr_prosody_phone" redecoder:"-"`     // phones are also driven out of prosody
+	UseGRContentF0       bool `key:"use_gr_content_f0" redecoder:"-"`        // gradient reversal: content codes are trained not to predict pitch
+	UseGRProsodyPhone    bool `key:"use_gr_prosody_phone" redecoder:"-"`     // gradient reversal: prosody codes are trained not to predict phones
 	UseGRContentGlobalF0 bool `key:"use_gr_content_global_f0" redecoder:"-"` // rev_global_f0_predictor exists
 
 	SeparateProsodyEncoder bool `key:"separate_prosody_encoder"` // only true is supported

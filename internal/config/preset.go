@@ -50,7 +50,8 @@ func tiny() *Config {
 		FFTSizes:    []int{1024},
 		MRDChannels: 8,
 	}
-	// Few steps: a small network bears a high rate, which is halved in 7,000; the encoder,
+	// For runs of few steps: the learning rate is high, which a small network tolerates,
+	// and halves every 7,000 steps; the encoder,
 	// which is trained by unmasked samples only, gets more of them; and without
 	// discriminators, at half the cost, the coarse shape is learned first.
 	c.Optimizer.LearningRate, c.Optimizer.LRDecay = 1e-3, 0.9999

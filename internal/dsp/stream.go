@@ -117,7 +117,8 @@ func (m *Mel) Stream() *MelStream {
 	return &MelStream{Framing{Window: m.Window, Hop: m.Hop, Lead: m.lead(), Pad: m.FFT / 2}.Stream(), m}
 }
 
-// Push is FrameStream's, but emits the log-mel of each frame.
+// Push adds samples and emits the log-mel of each complete frame, like
+// FrameStream.Push.
 func (s *MelStream) Push(samples []float32, last bool, emit func(frame []float32)) {
 	row := make([]float32, s.mel.Mels)
 	s.FrameStream.Push(samples, last, func(frame []float32) {

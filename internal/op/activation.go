@@ -35,16 +35,16 @@ type Snake struct {
 // Apply computes one row.
 func (s *Snake) Apply(dst, x []float32) { kernel.Snake(dst, x, s.Alpha, s.Inv) }
 
-// Backward is Activation's.
+// Backward writes dx and adds the sums for α and inv, one width each.
 func (s *Snake) Backward(dx, dy, x []float32, stride, rows, c int, sums []float32) {
 	width := tensor.RoundUp(c)
 	kernel.SnakeGradRows(dx, dy, x, stride, rows, width, s.Alpha, s.Inv, sums[:width], sums[width:])
 }
 
-// GradSums is Activation's.
+// GradSums is 2: one sum for α, one for inv.
 func (s *Snake) GradSums() int { return 2 }
 
-// AccumulateGrad is Activation's.
+// AccumulateGrad passes the sums to OnGrad.
 func (s *Snake) AccumulateGrad(sums []float32) {
 	if s.OnGrad != nil {
 		s.OnGrad(sums[:len(sums)/2], sums[len(sums)/2:])

@@ -41,14 +41,14 @@ type tracker struct{ pitch *dsp.Pitch }
 
 func newTracker() *tracker { return &tracker{dsp.NewPitch(dsp.StandardPitch)} }
 
-// Fingerprint is Pitch's.
+// Fingerprint identifies the tracker's version and configuration.
 func (t *tracker) Fingerprint() Fingerprint {
 	c := t.pitch.PitchConfig
 	b := appendInts([]byte("FACODEC pitch tracker"), trackerVersion, c.SampleRate, c.Hop)
 	return sha256.Sum256(appendFloats(b, []float64{c.Min, c.Max}))
 }
 
-// Pitch is Pitch's.
+// Pitch returns the f0 of each frame.
 func (t *tracker) Pitch(u *Utterance) []float32 { return t.pitch.F0(u.Samples) }
 
 // leveled returns samples brought to a peak of 1, so that a recording's gain has no

@@ -53,10 +53,10 @@ func openPitchNetwork(path string) (*pitchNetwork, error) {
 	return n, nil
 }
 
-// Fingerprint is Pitch's.
+// Fingerprint identifies the network's weights.
 func (n *pitchNetwork) Fingerprint() Fingerprint { return n.print }
 
-// Pitch is Pitch's. Silence has no voice, whatever the network would say.
+// Pitch returns the f0 of each frame. Silence is unvoiced, whatever the network would say.
 func (n *pitchNetwork) Pitch(u *Utterance) []float32 {
 	defer runtime.KeepAlive(n) // or its weights could be given back meanwhile
 	samples, ok := leveled(u.Samples)

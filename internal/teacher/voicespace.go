@@ -135,7 +135,7 @@ func (s *voiceSpace) point(v *statistics) []float64 {
 	return p
 }
 
-// distance is Euclid's.
+// distance returns the Euclidean distance.
 func distance(a, b []float64) float64 { return math.Sqrt(squaredDistance(a, b)) }
 
 func squaredDistance(a, b []float64) (sum float64) {

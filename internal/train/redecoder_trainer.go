@@ -26,7 +26,8 @@ func NewRedecoderTrainer(c model.RedecoderTrainingConfig, rate int, src weights.
 	return &RedecoderTrainer{shared, networks}, nil
 }
 
-// Step is CodecTrainer.Step's.
+// Step trains on one batch, whole or in pieces, and returns its losses, like
+// CodecTrainer.Step.
 func (t *RedecoderTrainer) Step(pieces ...*Batch) (Losses, error) { return t.step(t, pieces) }
 
 func (t *RedecoderTrainer) forward(s *step, piece *Batch, _ op.Random) tensor.Tensor {

@@ -44,8 +44,8 @@ func (v *RedecoderValidator) Close() {
 	v.base.Close()
 }
 
-// Run is Validator.Run's. The use of codebooks is the codec's, which does not
-// change, and is left out.
+// Run measures weights on the held-out clips and logs the results, like Validator.Run.
+// The use of codebooks is left out, for the codec does not change.
 func (v *RedecoderValidator) Run(ctx context.Context, src weights.Source, log *eventlog.Log, step int64) (map[string]float64, error) {
 	defer v.region.Free()
 	if err := v.redecoder.Load(src, v.region, v.base.pool); err != nil {
