@@ -56,9 +56,8 @@
 // bitrates lack; the tables of MP4 and M4A, in a stream if they come before the sound
 // and it is not in fragments; in Ogg and WebM always). Opus is decoded at 48 kHz.
 // The decoder of MP3 works with 16 bits: what it makes is 73 to 78 dB from what ffmpeg
-// makes, below what can be heard, where the others here are beyond 130 dB. At 24 kHz ffmpeg
-// differs by more, for its table of bands has 330 where ISO 13818-3, LAME and libmad,
-// which agree with this one, have 332.
+// makes, below what can be heard, where the others here are beyond 130 dB. At 24 kHz it
+// measures 29 to 42 dB from ffmpeg, and 75 dB from LAME and libmad.
 //
 // To ffmpeg go, of these formats: MP3 at 22.05 kHz, MPEG-2.5 (8 to 12 kHz), MP3
 // with intensity stereo, of free bitrate, or with a change of rate; Opus and Vorbis
