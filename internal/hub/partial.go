@@ -6,9 +6,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/facodec-go/facodec/internal/lockfile"
 )
 
 // A partial is a file that is on its way to a blob. Each download has a file of its
@@ -97,11 +100,18 @@ func leftBehind(blob string) (found []string) {
 		info, err := e.Info()
 		switch {
 		case err != nil:
-		case from == host && isOver(process), time.Since(info.ModTime()) > abandoned:
+		case from == host && hasEnded(process), time.Since(info.ModTime()) > abandoned:
 			found = append(found, filepath.Join(filepath.Dir(blob), e.Name()))
 		}
 	}
 	return found
+}
+
+// hasEnded reports whether no process of this machine has this number any more; false
+// where that is not known: age tells then.
+func hasEnded(process string) bool {
+	pid, err := strconv.Atoi(process)
+	return err == nil && pid > 0 && !lockfile.Running(pid)
 }
 
 // cutLast is strings.Cut at the last separator.

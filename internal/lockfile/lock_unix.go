@@ -19,8 +19,8 @@ func TryLock(f *os.File) (bool, error) {
 	return err == nil, err
 }
 
-// running says whether there is a process with this number.
-func running(pid int) bool {
+// Running says whether there is a process with this number.
+func Running(pid int) bool {
 	err := unix.Kill(pid, 0)
 	return err == nil || errors.Is(err, unix.EPERM)
 }

@@ -18,8 +18,8 @@ func TryLock(f *os.File) (bool, error) {
 	return err == nil, err
 }
 
-// running says whether there is a process with this number.
-func running(pid int) bool {
+// Running says whether there is a process with this number.
+func Running(pid int) bool {
 	p, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, uint32(pid))
 	if err != nil {
 		return !errors.Is(err, windows.ERROR_INVALID_PARAMETER)

@@ -119,7 +119,7 @@ func take(path string, f *os.File, locked bool) (*Lock, error) {
 		return nil, err
 	}
 	if h, ok := read(f); ok && time.Since(info.ModTime()) < stale {
-		gone := h.Host == host && (locked || !running(h.PID))
+		gone := h.Host == host && (locked || !Running(h.PID))
 		if !gone {
 			return nil, held(path, h)
 		}
