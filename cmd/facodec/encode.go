@@ -18,8 +18,8 @@ func newEncode() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "encode FILE... {-o FILE | --output-dir DIR} [--checkpoint-path CHECKPOINT]",
 		Short: "Compress recordings to .fac files of 4.8 kbit/s",
-		Long: `Encode compresses recordings to codes: 600 bytes per second, and 4 KB per recording
-for its timbre. Decoding gives the same samples as reconstruct.
+		Long: `Encode compresses recordings to codes: 600 bytes per second, and 1 KB per recording
+for its timbre (4 KB with the published codec). Decoding gives the same samples as reconstruct.
 
 Output is DIR/<name>.fac, or for a single source the file that -o names. A source
 called - is standard input, and -o - is standard output: codes are written while

@@ -102,8 +102,8 @@ or random for random weights, which decode to noise.
 Every command ends with one of these exit codes:
 
   0    success
-  1    failure: nothing could be done, or outputs could not be written
-  2    some sources failed, each was reported, and all others are finished
+  1    failure: a wrong command line, an unusable model, or outputs that cannot be written
+  2    one or more sources failed, each was reported, and all others are finished
   130  interrupted (Ctrl-C, SIGTERM); finished outputs are kept`,
 		Example: `  facodec reconstruct --source testdata/speech --output-dir out
   facodec reconstruct --source clip.wav --output-dir out --checkpoint-path pytorch_model.bin
@@ -120,6 +120,10 @@ Every command ends with one of these exit codes:
 		PersistentPreRunE: func(*cobra.Command, []string) error { return kernel.CheckEnvironment() },
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		// A misspelled command's own flags are unknown here; the command is the mistake.
+		if words := cmd.Flags().Args(); cmd.HasSubCommands() && len(words) > 0 {
+			return commandArgs(cmd, words)
+		}
 		return &usageError{cmd.CommandPath(), err}
 	})
 	// Upstream spells flags with underscores.
