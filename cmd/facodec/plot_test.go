@@ -164,7 +164,7 @@ func TestPlotErrors(t *testing.T) {
 	}{
 		{"nothing to draw", []string{"-o", out}},
 		{"no --output", []string{en}},
-		{"ending", []string{en, "-o", filepath.Join(dir, "x.jpg")}},
+		{"file extension", []string{en, "-o", filepath.Join(dir, "x.jpg")}},
 		{"no such file", []string{filepath.Join(dir, "nix.wav"), "-o", out}},
 		{text, []string{text, "-o", out}},
 		{"no audio files", []string{t.TempDir(), "-o", out}},

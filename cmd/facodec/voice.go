@@ -42,8 +42,8 @@ func newVoiceEnroll() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "enroll --source FILE... -o VOICE [--checkpoint-path CHECKPOINT]",
 		Short: "Store the voice of recordings in a small file",
-		Long: `Enroll computes the timbre of recordings of one speaker and writes it to a file of 4 kB,
-.voice by convention. --reference accepts it in place of the recordings, with the same
+		Long: `Enroll computes the timbre of recordings of one speaker and writes it to a file of 1 KB
+(4 KB with the published codec), .voice by convention. --reference accepts it in place of the recordings, with the same
 result. The recordings cannot be recovered from it.
 
 Sources are audio files, folders of them, or enrolled voices; together they become one

@@ -87,7 +87,7 @@ func TestCorpora(t *testing.T) {
 	if keys = slices.Compact(keys); len(keys) != 3 {
 		t.Errorf("clips are %q", keys)
 	}
-	for root, want := range map[string]string{"none-*.tar": "no file matches", "none.tar": "no recording", "a.tar.gz": "compressed archive", "{a,b}.wav": "is no corpus", "none": "no such folder"} {
+	for root, want := range map[string]string{"none-*.tar": "no file matches", "none.tar": "no recording", "a.tar.gz": "compressed archive", "{a,b}.wav": "is no corpus", "none": "name a folder of speech"} {
 		if _, err := Scan(t.Context(), Options{Root: root}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", root, err)
 		}

@@ -214,7 +214,7 @@ func Scan(ctx context.Context, o Options) (*Set, error) {
 	switch {
 	case paths != nil:
 	case errors.Is(err, os.ErrNotExist):
-		return nil, fmt.Errorf("dataset %s: no such folder: %w", o.Root, fileerr.Cause(err))
+		return nil, fmt.Errorf("dataset %s: %w; name a folder of speech, or a corpus: .tar, .parquet, .jsonl, wav.scp, @list", o.Root, fileerr.Cause(err))
 	case err != nil:
 		return nil, fmt.Errorf("dataset %s: %w", o.Root, fileerr.Cause(err))
 	case !info.IsDir():

@@ -145,7 +145,7 @@ func TestScanErrors(t *testing.T) {
 		parts    []string
 	}{
 		{root: "", parts: []string{"no folder is named"}},
-		{root: "missing", is: fs.ErrNotExist, parts: []string{"missing: no such folder"}},
+		{root: "missing", is: fs.ErrNotExist, parts: []string{"missing: no such file or directory; name a folder of speech"}},
 		{root: "file.wav", parts: []string{"file.wav: is a file"}},
 		{root: "empty", is: ErrEmpty, parts: []string{"empty: no speech files", "looked for .wav .wave"}},
 		{root: "short", is: ErrNothingUsable, parts: []string{"all 2 files are shorter than 1 s", "longest lasts 0.75 s", "lower the first number of duration_range"}},

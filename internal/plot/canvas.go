@@ -27,7 +27,7 @@ const (
 	SVG Format = "svg"
 )
 
-// FormatOf returns the format that the ending of a file's name says.
+// FormatOf returns the format that the file extension sets.
 func FormatOf(path string) (Format, error) {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".png":
@@ -35,7 +35,7 @@ func FormatOf(path string) (Format, error) {
 	case ".svg":
 		return SVG, nil
 	}
-	return "", fmt.Errorf("%s: the ending says no picture format; use .png or .svg", path)
+	return "", fmt.Errorf("%s: the file extension names no picture format; use .png or .svg", path)
 }
 
 // MinSize and MaxSize bound a picture's width and height in pixels.

@@ -201,7 +201,7 @@ func (r *run) learnUnits(ctx context.Context) (*teacher.Units, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.Report("%d content units and %d speakers learned", units.Classes(), units.Speakers().Classes())
+	r.Report("%s and %s learned", count(units.Classes(), "content unit"), count(units.Speakers().Classes(), "speaker"))
 	return units, nil
 }
 

@@ -170,7 +170,7 @@ func (r *run) start(path string, readState stateReader) error {
 // one; other errors name the file.
 type stateReader func(f *weights.File, old *config.Config) error
 
-var errOtherModel = errors.New("model_params are not those of this experiment; only its weights can be started from")
+var errOtherModel = errors.New("model_params are not those of this experiment; give this run another exp_name, or start it from the weights alone")
 
 // resume goes on from a checkpoint, which must belong to this experiment.
 func (r *run) resume(f *weights.File, readState stateReader) error {
@@ -178,7 +178,7 @@ func (r *run) resume(f *weights.File, readState stateReader) error {
 	meta := f.Metadata()
 	old, err := config.Parse(f.Path(), []byte(meta[checkpoint.ConfigKey]))
 	if err != nil {
-		return fmt.Errorf("%s: is no training checkpoint that can be resumed; only its weights can be started from: %w", f.Path(), err)
+		return fmt.Errorf("%s: is no training checkpoint that can be resumed; a new run can start from its weights: %w", f.Path(), err)
 	}
 	if err := readState(f, old); errors.Is(err, errOtherModel) {
 		return fmt.Errorf("%s: %w", f.Path(), err)

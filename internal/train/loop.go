@@ -18,7 +18,7 @@ func (r *run) loop(ctx context.Context) error {
 		r.Report("all %d steps are done", total)
 		return nil
 	}
-	r.Report("training: %d steps an epoch, %s", r.perEpoch(), r.end(total))
+	r.Report("training: %s an epoch, %s", count(r.perEpoch(), "step"), r.end(total))
 	timer := newStepTimer()
 	for (total == 0 || t.Steps < total) && ctx.Err() == nil && !r.outOfTime() {
 		f, err := r.prefetcher.next(ctx)
@@ -192,4 +192,12 @@ func (r *run) validate(ctx context.Context) error {
 		return r.write(filepath.Join(r.dir, checkpointDir, bestName))
 	}
 	return nil
+}
+
+// count says how many there are of what.
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
