@@ -103,7 +103,7 @@ func (f *extractFlags) run(cmd *cobra.Command) error {
 		return usage(fmt.Errorf("--what: %w", err))
 	}
 	if what.Quantized && f.format == "jsonl" {
-		return usage(errors.New("--what: quantized frames are 1 MB for each second of sound, too much for lines of text; give --format npz or safetensors"))
+		return usage(errors.New("--what: quantized frames are too much for lines of text; give --format npz or safetensors"))
 	}
 	x := &extraction{extractFlags: f, arrays: what}
 	if !(f.maxBad >= 0 && f.maxBad <= 100) {
