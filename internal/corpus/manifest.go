@@ -83,7 +83,7 @@ func (m *Manifest) path(output string) string {
 }
 
 // Find returns, for each path, the entry that lists what is there, in the
-// format that the ending says: the output has the size that it should have.
+// format that the file extension sets: the output has the size that it should have.
 func (m *Manifest) Find(paths []string, ext string) (map[string]Entry, error) {
 	all := map[key]Entry{}
 	for k, e := range m.others {
