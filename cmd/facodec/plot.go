@@ -49,7 +49,8 @@ Codes come from a codec that encodes the recordings: the built-in model, or that
 --checkpoint-path; with --checkpoint-path none only the audio is drawn. Or they come from
 --codes, a .npz of facodec extract or a .fac of facodec encode for each recording, in the
 same order. Without a recording, only the codes are drawn. Memory does not grow with the
-length, except for the codes. An existing picture is kept; --force overwrites it.
+length, except for the codes. An existing picture is kept if it is the
+same; another is an error, and --force overwrites it.
 
 Given the folder of a training run (with a log.jsonl), plot draws the curves: losses,
 validation, codebooks, gradients and learning rate, smoothed, with the logged values
@@ -74,7 +75,7 @@ each other, each in its own color. Without --output the picture of a single run 
 	flags.Float64Var(&f.to, "to", 0, "`seconds`, or the training step, at which it ends (default: the end)")
 	flags.IntVar(&f.width, "width", 1200, "width in `pixels`")
 	flags.IntVar(&f.height, "height", 0, "height in `pixels` (default: what the panels need)")
-	flags.BoolVar(&f.force, "force", false, "overwrite a picture that exists; otherwise it is kept")
+	flags.BoolVar(&f.force, "force", false, "overwrite a picture that exists; otherwise it is kept if it is the same")
 	flags.BoolVar(&f.quiet, "quiet", false, "print nothing but errors and warnings")
 	return cmd
 }
@@ -118,10 +119,6 @@ func (f *plotFlags) run(cmd *cobra.Command, args []string) error {
 		return &usageError{cmd.CommandPath(), err}
 	}
 	show := newDisplay(cmd.ErrOrStderr(), f.quiet)
-	if info, err := os.Stat(f.output); err == nil && !info.IsDir() && !f.force {
-		show.info("%s: exists and is kept; --force overwrites it", f.output)
-		return nil
-	}
 	var failed error
 	sources := findSources(args, "", func(path string, err error) {
 		if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
@@ -155,8 +152,13 @@ func (f *plotFlags) run(cmd *cobra.Command, args []string) error {
 }
 
 func (f *plotFlags) save(show *display, canvas *plot.Canvas) error {
-	if err := canvas.Save(f.output); err != nil {
+	kept, err := writeOrKeep(f.output, f.force, canvas.Save)
+	if err != nil {
 		return err
+	}
+	if kept {
+		show.info("%s: exists and is kept; --force overwrites it", f.output)
+		return nil
 	}
 	for _, text := range f.notices {
 		show.notice("%s", text)

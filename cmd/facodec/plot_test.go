@@ -112,18 +112,22 @@ func TestPlotCodes(t *testing.T) {
 	absent(t, filepath.Join(dir, "cut.png"))
 }
 
-// TestPlotKeeps: what exists is kept without --force.
+// TestPlotKeeps: without --force what exists is kept if it is what would be drawn, and an
+// error otherwise.
 func TestPlotKeeps(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "x.png")
 	write(t, out, []byte("mine"))
-	r := succeed(t, "plot", clip("en.flac"), "-o", out)
-	if string(read(t, out)) != "mine" || !strings.Contains(r.stderr, "--force") {
-		t.Errorf("not kept, or not said: %q", r.stderr)
+	fail(t, "x.png: exists and is not what would be written; --force", "plot", clip("en.flac"), "-o", out)
+	if string(read(t, out)) != "mine" {
+		t.Error("overwritten without --force")
 	}
 	succeed(t, "plot", clip("en.flac"), "-o", out, "--force")
-	if string(read(t, out)) == "mine" {
-		t.Error("--force kept it")
+	drawn := read(t, out)
+	if r := succeed(t, "plot", clip("en.flac"), "-o", out); !bytes.Equal(read(t, out), drawn) || !strings.Contains(r.stderr, "exists and is kept") {
+		t.Errorf("not kept, or not said: %q", r.stderr)
 	}
+	fail(t, "is not what would be written", "plot", clip("it.flac"), "-o", out)
+	onlyFile(t, out)
 }
 
 func TestPlotErrors(t *testing.T) {

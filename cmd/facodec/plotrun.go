@@ -51,10 +51,7 @@ func (f *plotFlags) plotRuns(cmd *cobra.Command, args, logs []string) error {
 		return &usageError{cmd.CommandPath(), err}
 	}
 	show := newDisplay(cmd.ErrOrStderr(), f.quiet)
-	if info, err := os.Stat(f.output); err == nil && !info.IsDir() && !f.force && !standard {
-		show.info("%s: exists and is kept; --force overwrites it", f.output)
-		return nil
-	}
+	f.force = f.force || standard
 	dirs := make([]string, len(logs))
 	for i, path := range logs {
 		dirs[i] = filepath.Dir(path)

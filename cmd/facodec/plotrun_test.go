@@ -61,9 +61,9 @@ func TestPlotRuns(t *testing.T) {
 			t.Errorf("the picture does not say %s", want)
 		}
 	}
-	r := succeed(t, "plot", a, b, "-o", out, "--width", "500")
-	if string(read(t, out)) != text || !strings.Contains(r.stderr, "--force") {
-		t.Errorf("not kept, or not said: %q", r.stderr)
+	fail(t, "is not what would be written; --force", "plot", a, b, "-o", out, "--width", "500")
+	if string(read(t, out)) != text {
+		t.Error("overwritten without --force")
 	}
 	succeed(t, "plot", a, b, "-o", out, "--width", "500", "--force")
 	if string(read(t, out)) == text {
@@ -100,7 +100,7 @@ func TestPlotRunErrors(t *testing.T) {
 		{"ends at step 19, before 20", []string{run, "--from", "20"}},
 		{"--width 10", []string{run, "--width", "10"}},
 		{"too low", []string{run, "--height", "200"}},
-		{"ending", []string{run, "-o", filepath.Join(dir, "x.jpg")}},
+		{"file extension", []string{run, "-o", filepath.Join(dir, "x.jpg")}},
 		{"no such file", []string{run, "-o", filepath.Join(dir, "no", "x.png")}},
 	} {
 		fail(t, c.want, append([]string{"plot"}, c.args...)...)

@@ -40,7 +40,7 @@ func (f *weightsFlags) add(cmd *cobra.Command, config string) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&f.config, "config", "", config)
-	flags.BoolVar(&f.force, "force", false, "overwrite an output that exists; otherwise it is kept")
+	flags.BoolVar(&f.force, "force", false, "overwrite an output that exists; otherwise it is kept if it is the same")
 	flags.BoolVar(&f.quiet, "quiet", false, "print nothing but errors and warnings")
 	flags.BoolVar(&f.json, "json", false, "print a report to stdout")
 }
@@ -49,31 +49,33 @@ func (f *weightsFlags) add(cmd *cobra.Command, config string) {
 type weightsReport struct {
 	convert.Report
 	Bytes int64 `json:"bytes"`
-	Kept  bool  `json:"kept"` // the output existed, nothing was done
+	Kept  bool  `json:"kept"` // the output existed and is the same
 }
 
 // write runs writeTo, which writes a checkpoint, with a bar, and reports on it.
-func (f *weightsFlags) write(cmd *cobra.Command, output string, writeTo func(convert.Options) (convert.Report, error)) error {
+func (f *weightsFlags) write(cmd *cobra.Command, output string, writeTo func(path string, o convert.Options) (convert.Report, error)) error {
 	show := newDisplay(cmd.ErrOrStderr(), f.quiet)
 	r := weightsReport{}
-	r.Output = output
-	if info, err := os.Stat(output); err == nil && !info.IsDir() && !f.force {
-		r.Kept, r.Bytes = true, info.Size()
-		show.info("%s: exists and is kept; --force overwrites it", output)
-	} else {
-		show.startBar(1, func(done, total float64) string {
-			return fmt.Sprintf("%.0f of %.0f MB", done/1e6, total/1e6)
-		})
-		r.Report, err = writeTo(convert.Options{Config: f.config, Progress: func(done, total int64) {
+	show.startBar(1, func(done, total float64) string {
+		return fmt.Sprintf("%.0f of %.0f MB", done/1e6, total/1e6)
+	})
+	kept, err := writeOrKeep(output, f.force, func(path string) (err error) {
+		r.Report, err = writeTo(path, convert.Options{Config: f.config, Progress: func(done, total int64) {
 			show.progress(float64(done), float64(total), filepath.Base(output))
 		}})
-		show.stopBar()
-		if err != nil {
-			return cureOpening(err, "--config")
-		}
-		if info, err := os.Stat(output); err == nil {
-			r.Bytes = info.Size()
-		}
+		return err
+	})
+	show.stopBar()
+	if err != nil {
+		return cureOpening(err, "--config")
+	}
+	r.Output, r.Kept = output, kept
+	if info, err := os.Stat(output); err == nil {
+		r.Bytes = info.Size()
+	}
+	if kept {
+		show.info("%s: exists and is kept; --force overwrites it", output)
+	} else {
 		if len(r.LeftOut) > 0 {
 			show.notice("left out: %v", r.LeftOut)
 		}
@@ -110,13 +112,13 @@ What no command could open is an error.`,
   facodec weights convert --config config.yml pytorch_model.bin facodec.safetensors`,
 		Args: wantArgs("IN", "OUT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return flags.write(cmd, args[1], func(o convert.Options) (convert.Report, error) {
+			return flags.write(cmd, args[1], func(path string, o convert.Options) (convert.Report, error) {
 				input, data, err := inMemory(cmd, args[0])
 				if err != nil {
 					return convert.Report{}, err
 				}
 				o.Data = data
-				return convert.Convert(cmd.Context(), input, args[1], o)
+				return convert.Convert(cmd.Context(), input, path, o)
 			})
 		},
 	}
@@ -154,8 +156,8 @@ called as they are published, 406 MB.`,
 			case family != "facodec":
 				return &usageError{cmd.CommandPath(), fmt.Errorf("--family %q: give facodec, or ns3 without --config and --redecoder", family)}
 			}
-			return flags.write(cmd, args[0], func(o convert.Options) (convert.Report, error) {
-				return convert.Random(cmd.Context(), args[0], seed, redecoder, o)
+			return flags.write(cmd, args[0], func(path string, o convert.Options) (convert.Report, error) {
+				return convert.Random(cmd.Context(), path, seed, redecoder, o)
 			})
 		},
 	}
@@ -173,8 +175,8 @@ func (f *weightsFlags) randomNS3(cmd *cobra.Command, folder string, seed uint64)
 	}
 	for _, kind := range ns3.Kinds {
 		output := filepath.Join(folder, strings.TrimSuffix(kind.Published(), ".bin")+".safetensors")
-		err := f.write(cmd, output, func(o convert.Options) (convert.Report, error) {
-			return convert.RandomNS3(cmd.Context(), output, seed, kind, o)
+		err := f.write(cmd, output, func(path string, o convert.Options) (convert.Report, error) {
+			return convert.RandomNS3(cmd.Context(), path, seed, kind, o)
 		})
 		if err != nil {
 			return err

@@ -213,26 +213,43 @@ func folder(t *testing.T, path string) string {
 	return path
 }
 
-// TestWeightsKept: as with recordings, what exists is kept unless --force.
+// TestWeightsKept: without --force what exists is kept if it is what would be written,
+// and an error otherwise.
 func TestWeightsKept(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "x.safetensors")
 	write(t, out, []byte("old"))
-	for _, force := range []bool{false, true} {
-		args := []string{"weights", "random", "--config", fixture("small.json"), "--json", out}
+	args := []string{"weights", "random", "--config", fixture("small.json"), "--json", out}
+	fail(t, "x.safetensors: exists and is not what would be written; --force", args...)
+	if string(read(t, out)) != "old" {
+		t.Fatal("overwritten without --force")
+	}
+	for _, force := range []bool{true, false} {
+		all := args
 		if force {
-			args = append(args, "--force")
+			all = append(all, "--force")
 		}
-		r := succeed(t, args...)
+		r := succeed(t, all...)
 		var report weightsReport
 		if err := json.Unmarshal([]byte(r.stdout), &report); err != nil {
 			t.Fatal(err)
 		}
-		if report.Kept == force || report.Output != out || report.Bytes != int64(len(read(t, out))) || (report.Bytes == 3) == force {
+		if report.Kept == force || report.Output != out || report.Bytes != int64(len(read(t, out))) {
 			t.Errorf("force %v: %+v", force, report)
 		}
-		if force && (report.Tensors == 0 || report.Parameters < 1000 || report.Format != "safetensors" || !report.Config) {
+		if report.Tensors == 0 || report.Parameters < 1000 || report.Format != "safetensors" || !report.Config {
 			t.Errorf("%+v", report)
 		}
+	}
+	fail(t, "is not what would be written", append(args, "--seed", "7")...)
+	onlyFile(t, out)
+}
+
+// onlyFile fails if there is another file or folder beside path.
+func onlyFile(t *testing.T, path string) {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil || len(entries) != 1 {
+		t.Errorf("beside %s: %v, %v", path, entries, err)
 	}
 }
 

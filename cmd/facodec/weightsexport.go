@@ -43,14 +43,14 @@ PyTorch file that upstream loads. IN may be any checkpoint that weights convert 
 				return &usageError{cmd.CommandPath(), fmt.Errorf("--dtype %q: want f32, f16 or bf16", dtype)}
 			}
 			small := false
-			err := flags.write(cmd, args[1], func(o convert.Options) (convert.Report, error) {
+			err := flags.write(cmd, args[1], func(path string, o convert.Options) (convert.Report, error) {
 				input, data, err := inMemory(cmd, args[0])
 				if err != nil {
 					return convert.Report{}, err
 				}
 				o.DType = d
 				o.Data = data
-				r, err := convert.Export(cmd.Context(), input, args[1], o)
+				r, err := convert.Export(cmd.Context(), input, path, o)
 				small = err == nil && len(r.LeftOut) == 0
 				return r, err
 			})
