@@ -22,6 +22,9 @@ import (
 // file of that name is ./default.
 const builtin = "default"
 
+// builtinConverts is what convert says of the built-in model; docs/model.md has the figures.
+const builtinConverts = "the built-in model " + defaultmodel.Title + " was not trained for conversion: the source's voice stays; see docs/model.md"
+
 // builtinNotice says which model works where none was named.
 const builtinNotice = "the built-in model " + defaultmodel.Title + "; --checkpoint-path names another"
 

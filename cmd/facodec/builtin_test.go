@@ -131,3 +131,11 @@ func TestBuiltinPlot(t *testing.T) {
 		t.Errorf("%d, %d and %d bytes", len(usual), len(named), len(none))
 	}
 }
+
+// TestBuiltinConverts: convert says what the built-in model cannot do yet.
+func TestBuiltinConverts(t *testing.T) {
+	r := succeed(t, "convert", "--source", clip("en.flac"), "--reference", clip("it.flac"), "--output-dir", t.TempDir())
+	if !strings.Contains(r.stderr, "facodec: notice: "+builtinConverts+"\n") {
+		t.Errorf("stderr: %s", r.stderr)
+	}
+}

@@ -99,6 +99,9 @@ func (f *convertFlags) open(ctx context.Context, cmd *cobra.Command, voice refer
 	if err != nil {
 		return worker{}, err
 	}
+	if f.checkpoint == builtin && f.redecoder == "" {
+		notices = append(notices, builtinConverts)
+	}
 	w := worker{close: func() { codec.Close() }, notices: notices}
 	if err = f.outputs.probe(codec.SampleRate(), like); err != nil {
 		w.close()
