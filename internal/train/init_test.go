@@ -23,6 +23,7 @@ func TestInitialWeightsOfSeed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	tiny.Model.SpeakerClasses, recurrent.Model.SpeakerClasses = 64, 64 // the preset follows the data
 	recurrent.Model.LSTM, recurrent.Model.Causal = 1, false
 	redecoder := RedecoderFor(tiny)
 	for _, c := range []struct {
