@@ -37,6 +37,8 @@ const (
 // and serve any number of streams at the same time.
 type Networks interface {
 	Params() []*nn.Param
+	// Networks returns the networks that were not left out.
+	Networks() []*nn.Network
 	// LeaveOut drops a network that will not run: Load does not need its tensors,
 	// and streams that need it must not be created.
 	LeaveOut(network string)
@@ -141,6 +143,8 @@ type Codec struct {
 	Config *config.Config // nil of a family without
 	Pool   *parallel.Pool
 	Random bool // the weights are random, not trained
+	// Precision is how the networks compute, and redecoders for the codec.
+	Precision nn.Precision
 
 	region  *tensor.Region
 	leftOut []string
@@ -153,6 +157,30 @@ type Options struct {
 	LeaveOut []string       // networks
 	Family   Family         // that the checkpoint must be of; "" for any
 	Version  string         // of NaturalSpeech3: V1 or V2; "" for what the checkpoint is
+	// Precision is how products are computed; "" is DefaultPrecision.
+	Precision nn.Precision
+}
+
+// DefaultPrecision is that of a model that is opened without any.
+const DefaultPrecision = nn.Exact
+
+// CheckPrecision refuses what is no precision, and those that are not built.
+func CheckPrecision(p nn.Precision) error {
+	if err := nn.CheckPrecision(p); err != nil {
+		return err
+	}
+	if p != nn.Exact {
+		return fmt.Errorf("precision %s is not built into this program; open with %s", p, nn.Exact)
+	}
+	return nil
+}
+
+// precision returns what p stands for.
+func precision(p nn.Precision) (nn.Precision, error) {
+	if p == "" {
+		p = DefaultPrecision
+	}
+	return p, CheckPrecision(p)
 }
 
 // CheckThreads returns an error unless n is 1 to 1024.
@@ -165,6 +193,10 @@ func CheckThreads(n int) error {
 
 // Open opens the checkpoint of a codec, of whichever family it is.
 func Open(from Origin, o Options) (*Codec, error) {
+	var err error
+	if o.Precision, err = precision(o.Precision); err != nil {
+		return nil, err
+	}
 	file, err := from.open()
 	if err == nil {
 		defer file.Close()
@@ -205,6 +237,10 @@ func Open(from Origin, o Options) (*Codec, error) {
 // OpenRandom returns a codec with random weights that follow from a seed, of the
 // standard configuration or the one given.
 func OpenRandom(seed uint64, o Options) (*Codec, error) {
+	var err error
+	if o.Precision, err = precision(o.Precision); err != nil {
+		return nil, err
+	}
 	if o.Family == NaturalSpeech3 {
 		return openRandomNS3(seed, o)
 	}
@@ -232,8 +268,9 @@ func declare(c *config.Config, o Options) *Codec {
 	for _, network := range o.LeaveOut {
 		networks.LeaveOut(network)
 	}
+	nn.SetPrecision(o.Precision, networks.Networks())
 	return &Codec{
-		Networks: networks, Shape: shape, Config: c,
+		Networks: networks, Shape: shape, Config: c, Precision: o.Precision,
 		Pool: parallel.New(o.Threads), region: &tensor.Region{}, leftOut: o.LeaveOut,
 	}
 }

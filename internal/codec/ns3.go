@@ -41,6 +41,7 @@ func declareNS3(c ns3.Config, o Options) *Codec {
 	for _, network := range o.LeaveOut {
 		networks.LeaveOut(network)
 	}
+	nn.SetPrecision(o.Precision, networks.Networks())
 	version := V1
 	if c.V2 {
 		version = V2
@@ -53,7 +54,8 @@ func declareNS3(c ns3.Config, o Options) *Codec {
 			SampleRate: ns3.SampleRate, Hop: ns3.Hop, Books: q.Books, CodebookSize: q.CodebookSize,
 			Latent: q.Latent, Timbre: q.Latent, TimbreFromEncoder: true,
 		},
-		Pool: parallel.New(o.Threads), region: &tensor.Region{}, leftOut: o.LeaveOut,
+		Precision: o.Precision,
+		Pool:      parallel.New(o.Threads), region: &tensor.Region{}, leftOut: o.LeaveOut,
 	}
 }
 
@@ -126,6 +128,7 @@ func (c *Codec) loadNS3Redecoder(name string, file *weights.File) (*Redecoder, e
 			name, books, config.CodebookSize, config.Decoder.Latent, c.Books, c.CodebookSize, c.Timbre, ErrKind)
 	}
 	networks := ns3.NewRedecoder(config)
+	nn.SetPrecision(c.Precision, networks.Networks())
 	r := &Redecoder{codec: c, model: ns3Redecoder{networks}, region: &tensor.Region{}}
 	if err := networks.Load(ns3.Named(file, ns3.KindRedecoder), r.region, c.Pool); err != nil {
 		r.Close()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/nn"
 	"github.com/facodec-go/facodec/internal/parallel"
 	"github.com/facodec-go/facodec/internal/tensor"
 )
@@ -29,7 +30,7 @@ func (r facodecRedecoder) NewDecoder(timbre []float32, pool *parallel.Pool) Deco
 }
 
 // OpenRedecoder opens the checkpoint of a redecoder that was trained on c. It
-// computes on the codec's threads.
+// computes on the codec's threads and at its precision.
 func (c *Codec) OpenRedecoder(from Origin, o Options) (*Redecoder, error) {
 	file, err := from.open()
 	if err == nil {
@@ -63,6 +64,7 @@ func (c *Codec) OpenRedecoder(from Origin, o Options) (*Redecoder, error) {
 			from.name, m.CodebookSize, m.LatentDim, hop, c.CodebookSize, c.Latent, c.Hop, ErrKind)
 	}
 	networks := model.NewRedecoder(model.RedecoderConfigOf(cp.config))
+	nn.SetPrecision(c.Precision, networks.Networks())
 	r := &Redecoder{codec: c, model: facodecRedecoder{networks}, region: &tensor.Region{}}
 	if err := networks.Load(cp.file, r.region, c.Pool); err != nil {
 		r.Close()

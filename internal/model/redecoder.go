@@ -56,6 +56,9 @@ func NewRedecoder(c RedecoderConfig) *Redecoder {
 // Params returns every parameter of the redecoder.
 func (l *Redecoder) Params() []*nn.Param { return l.networks.params() }
 
+// Networks returns those of the redecoder.
+func (l *Redecoder) Networks() []*nn.Network { return l.networks }
+
 // Load derives the weights from src into region.
 func (l *Redecoder) Load(src weights.Source, region *tensor.Region, pool *parallel.Pool) error {
 	return l.networks.load(src, region, pool)

@@ -42,10 +42,11 @@ type Network struct {
 	Params []*Param
 	// Frozen stops the accumulation of the parameters' gradients; gradients still
 	// pass through to the network's input.
-	Frozen  bool
-	buffers []string
-	derive  []func(*Loader) error
-	sums    checksums
+	Frozen    bool
+	precision Precision // "" is Exact
+	buffers   []string
+	derive    []func(*Loader) error
+	sums      checksums
 }
 
 // checksums are those of the parameters that were loaded, by name.
@@ -108,6 +109,8 @@ type Loader struct {
 	// training is set where parameters are trained, and large weights are packed by
 	// the operations that use them.
 	training bool
+	// precision is how the weights will be used; "" is Exact (see Loader.is).
+	precision Precision
 }
 
 // Values returns the values of p, row-major in the checkpoint's shape. They may
@@ -150,7 +153,7 @@ func (l *Loader) release(p *Param) {
 // layers at a time. Check comes first.
 func (n *Network) Load(src weights.Source, region *tensor.Region, pool *parallel.Pool) error {
 	n.sums.of, n.sums.notFinite = make(map[string]uint32, len(n.Params)), map[string]bool{}
-	if err := n.deriveAll(&Loader{src: src, region: region, sums: &n.sums}, pool); err != nil {
+	if err := n.deriveAll(&Loader{src: src, region: region, sums: &n.sums, precision: n.precision}, pool); err != nil {
 		return err
 	}
 	return n.checkFinite(n.sums.notFinite)

@@ -60,6 +60,9 @@ func (l *Redecoder) Fingerprint() [16]byte {
 	return model.Fingerprint([]*nn.Network{l.parts[0].network}, []string{""})
 }
 
+// Networks returns the one network of the redecoder.
+func (l *Redecoder) Networks() []*nn.Network { return []*nn.Network{l.parts[0].network} }
+
 // Load derives the weights from src, the tensors of its checkpoint (see Named), into
 // region.
 func (l *Redecoder) Load(src weights.Source, region *tensor.Region, pool *parallel.Pool) error {

@@ -1,0 +1,41 @@
+package nn
+
+import "fmt"
+
+// A Precision says how the products of inference are computed: with which numbers, and
+// whether the order of sums may change. Layers choose by it what they derive from their
+// weights; training always computes as Exact does.
+type Precision string
+
+// The precisions. Whatever the precision, results depend neither on chunk sizes nor on
+// the number of threads.
+const (
+	Exact Precision = "exact" // float32, in the order that package kernel's contract fixes
+	Fast  Precision = "fast"  // float32, with fewer multiplications: sums in another order
+	BF16  Precision = "bf16"  // bfloat16 weights and inputs, float32 sums
+	Int8  Precision = "int8"  // 8-bit weights and inputs, exact integer sums
+)
+
+// Precisions lists them, the most exact first.
+var Precisions = []Precision{Exact, Fast, BF16, Int8}
+
+// SetPrecision chooses how networks that are loaded from now on compute; without it, they
+// compute as Exact does.
+func SetPrecision(p Precision, networks []*Network) {
+	for _, n := range networks {
+		n.precision = p
+	}
+}
+
+// is says whether the weights that are loaded will be used at precision p.
+func (l *Loader) is(p Precision) bool { return !l.training && l.precision == p }
+
+// CheckPrecision refuses what is no precision.
+func CheckPrecision(p Precision) error {
+	for _, known := range Precisions {
+		if p == known {
+			return nil
+		}
+	}
+	return fmt.Errorf("precision %q: there are exact, fast, bf16 and int8", string(p))
+}
