@@ -16,6 +16,15 @@ type Codec struct {
 	gate  gate
 }
 
+func init() {
+	codec.Inner = func(c any) *codec.Codec {
+		if c, ok := c.(*Codec); ok {
+			return c.model
+		}
+		return nil
+	}
+}
+
 // Open reads a checkpoint: safetensors, or a PyTorch file as upstream saves and
 // publishes them. The family NaturalSpeech3 is published in files of one network each:
 // path names one of them, with the others in the same folder, or that folder. Opening

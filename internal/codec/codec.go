@@ -82,6 +82,8 @@ type Analyzer interface {
 // A DecoderStream turns codes into samples as they arrive.
 type DecoderStream interface {
 	Push(codes model.Codes, last bool) []float32
+	// SetTimbre changes the voice from the next frame on, in the middle of an utterance.
+	SetTimbre(timbre []float32)
 	Reset()
 	Profile(*op.Profiler)
 }

@@ -109,6 +109,15 @@ func (s *RedecoderStream) Profile(p *op.Profiler) { s.run.Profiler = p }
 // Reset starts another utterance in the same voice.
 func (s *RedecoderStream) Reset() { s.run.Reset() }
 
+// SetTimbre changes the voice from the next frame on.
+func (s *RedecoderStream) SetTimbre(timbre []float32) {
+	for _, part := range s.condition {
+		part.Borrowed = false // of what the layers must not free; nothing uses it any more
+		s.run.Free(part)
+	}
+	s.condition = s.redecoder.Condition(s.run, timbre)
+}
+
 // Push adds frames, of which it uses the first content book, and returns the
 // samples that are complete. With last the utterance ends, and hop samples for
 // every frame will have been returned in all.

@@ -3,7 +3,6 @@ package model
 import (
 	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/parallel"
-	"github.com/facodec-go/facodec/internal/tensor"
 )
 
 // UtteranceCodec runs whole utterances through a codec, one after the other, and uses
@@ -47,7 +46,6 @@ func (u *UtteranceCodec) Timbre(samples []float32) []float32 {
 func (u *UtteranceCodec) Decode(codes Codes, timbre []float32, n int) []float32 {
 	s := &u.decoder
 	s.Reset()
-	s.run.Free(tensor.Tensor(s.modulation))
-	s.modulation = u.codec.Quantizer.Modulation(s.run, timbre)
+	s.SetTimbre(timbre)
 	return s.Push(codes, true)[:n]
 }

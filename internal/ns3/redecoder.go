@@ -103,6 +103,7 @@ type RedecoderStream struct {
 	redecoder  *Redecoder
 	run        *op.Run
 	modulation Modulation
+	condition  []tensor.Tensor
 	prosody    *windowed
 	encoded    queue
 	content    model.Codes // waiting for their prosody
@@ -111,13 +112,22 @@ type RedecoderStream struct {
 // NewStream starts an utterance in the voice of timbre.
 func (l *Redecoder) NewStream(timbre []float32, pool *parallel.Pool) *RedecoderStream {
 	run := op.NewRun(pool)
-	condition := l.Condition(run, timbre)
-	return &RedecoderStream{
-		redecoder: l, run: run, modulation: l.Decoder.Modulation(run, timbre), encoded: queue{dim: l.latent},
-		prosody: newWindowed(pool, l.latent, contextSeconds, func(r *op.Run, x tensor.Tensor) tensor.Tensor {
-			return l.Prosody(r, x, condition)
-		}),
+	s := &RedecoderStream{
+		redecoder: l, run: run, modulation: l.Decoder.Modulation(run, timbre),
+		condition: l.Condition(run, timbre), encoded: queue{dim: l.latent},
 	}
+	s.prosody = newWindowed(pool, l.latent, contextSeconds, func(r *op.Run, x tensor.Tensor) tensor.Tensor {
+		return l.Prosody(r, x, s.condition)
+	})
+	return s
+}
+
+// SetTimbre changes the voice of the frames that are not decoded yet.
+func (s *RedecoderStream) SetTimbre(timbre []float32) {
+	s.run.Free(tensor.Tensor(s.modulation))
+	s.run.Free(s.condition...)
+	s.modulation = s.redecoder.Decoder.Modulation(s.run, timbre)
+	s.condition = s.redecoder.Condition(s.run, timbre)
 }
 
 // Profile measures the stream with p from now on.

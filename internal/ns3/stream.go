@@ -311,6 +311,12 @@ func (s *DecoderStream) Profile(p *op.Profiler) { s.run.Profiler = p }
 // Reset starts another utterance in the same voice.
 func (s *DecoderStream) Reset() { s.run.Reset() }
 
+// SetTimbre changes the voice from the next frame on.
+func (s *DecoderStream) SetTimbre(timbre []float32) {
+	s.run.Free(tensor.Tensor(s.modulation))
+	s.modulation = s.codec.Decoder.Modulation(s.run, timbre)
+}
+
 // Push adds frames and returns the samples that are complete. With last the utterance
 // ends, and Hop samples for every frame will have been returned in all.
 func (s *DecoderStream) Push(codes model.Codes, last bool) (samples []float32) {

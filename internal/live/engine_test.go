@@ -1,0 +1,123 @@
+package live
+
+import (
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/internal/codectest"
+)
+
+func openCodec(t testing.TB, options ...facodec.Option) *facodec.Codec {
+	t.Helper()
+	options = append([]facodec.Option{facodec.WithThreads(1), facodec.WithConfig(codectest.WriteFile(t, "c.json", codectest.Config))}, options...)
+	c, err := facodec.OpenRandom(3, options...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func voiceOf(t testing.TB, c *facodec.Codec, seed uint64) []float32 {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(seed, 1))
+	voice := make([]float32, c.TimbreLen())
+	for i := range voice {
+		voice[i] = float32(rng.NormFloat64())
+	}
+	return voice
+}
+
+// manual is a clock that a test sets.
+type manual struct{ now time.Duration }
+
+func (m *manual) clock() time.Duration { return m.now }
+
+func newEngine(t testing.TB, c *facodec.Codec, o Options) *Engine {
+	t.Helper()
+	e, err := New(c, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// run sends samples through an engine in pieces of the sizes that piece returns.
+func run(t testing.TB, e *Engine, samples []float32, piece func() int) (out []float32) {
+	t.Helper()
+	buf := make([]float32, 1000)
+	drain := func() {
+		for e.Process() {
+		}
+		for n := e.Read(buf); n > 0; n = e.Read(buf) {
+			out = append(out, buf[:n]...)
+		}
+	}
+	for len(samples) > 0 {
+		n := min(len(samples), piece())
+		if err := e.Write(samples[:n]); err != nil {
+			t.Fatal(err)
+		}
+		samples = samples[n:]
+		drain()
+	}
+	e.End()
+	drain()
+	return out
+}
+
+// TestConvertIsConvert: bit for bit, for pieces of any size, in every mode.
+func TestConvertIsConvert(t *testing.T) {
+	c := openCodec(t)
+	rng := rand.New(rand.NewPCG(1, 1))
+	voice := voiceOf(t, c, 1)
+	for _, n := range []int{1, 299, 300, 3299, 3300, 3301, 24000} {
+		x := codectest.Vowel(n, 24000)
+		converted, err := c.Convert(x, voice)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tokens, _ := c.Encode(x)
+		tokens.Timbre = voice
+		reconstructed, err := c.Decode(tokens)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for mode, want := range map[Mode][]float32{Convert: converted, Reconstruct: reconstructed, Bypass: x} {
+			for name, piece := range map[string]func() int{
+				"frames": func() int { return 300 }, "20 ms": func() int { return 480 }, "any": func() int { return 1 + rng.IntN(3000) }, "whole": func() int { return n },
+			} {
+				e := newEngine(t, c, Options{Voice: voice, Mode: mode, Clock: (&manual{}).clock})
+				if got := run(t, e, x, piece); !slices.Equal(got, want) {
+					t.Fatalf("%v of %d samples, pieces %s: %d samples came out, or others", mode, n, name, len(got))
+				}
+			}
+		}
+	}
+}
+
+func TestRefused(t *testing.T) {
+	c := openCodec(t)
+	voice := voiceOf(t, c, 1)
+	if _, err := New(c, Options{}); !errors.Is(err, ErrVoice) {
+		t.Errorf("no voice: %v", err)
+	}
+	if _, err := New(c, Options{Voice: voice[1:]}); !errors.Is(err, facodec.ErrTokens) {
+		t.Errorf("a voice of another length: %v", err)
+	}
+	e := newEngine(t, c, Options{Mode: Bypass})
+	if err := e.Set(Convert, nil); !errors.Is(err, ErrVoice) {
+		t.Errorf("no voice: %v", err)
+	}
+	if err := e.Write(make([]float32, 3*24000)); !errors.Is(err, ErrFull) {
+		t.Errorf("three seconds at once: %v", err)
+	}
+	e.End()
+	if err := e.Write([]float32{0}); !errors.Is(err, ErrEnded) {
+		t.Errorf("after the end: %v", err)
+	}
+}
