@@ -5,21 +5,36 @@
 package kernel
 
 func product(p *Product, row0, row1, panel0, panel1 int) {
-	switch active {
-	case isaAVX512:
+	switch {
+	case active >= isaAVX512:
 		productAVX512(p, row0, row1, panel0, panel1)
-	case isaAVX2:
+	case active >= isaAVX2:
 		productAVX2(p, row0, row1, panel0, panel1)
 	default:
 		productGeneric(p, row0, row1, panel0, panel1)
 	}
 }
 
+func productBF16(p *ProductBF16, row0, row1, panel0, panel1 int) {
+	switch {
+	case active >= isaAMX:
+		productBF16AMX(p, row0, row1, panel0, panel1)
+	case active >= isaAVX512BF16:
+		productBF16AVX512BF16(p, row0, row1, panel0, panel1)
+	case active >= isaAVX512:
+		productBF16AVX512(p, row0, row1, panel0, panel1)
+	case active >= isaAVX2:
+		productBF16AVX2(p, row0, row1, panel0, panel1)
+	default:
+		productBF16Generic(p, row0, row1, panel0, panel1)
+	}
+}
+
 func transpose(dst []float32, ldDst int, src []float32, ldSrc, rows, cols int) {
-	switch active {
-	case isaAVX512:
+	switch {
+	case active >= isaAVX512:
 		transposeAVX512(dst, ldDst, src, ldSrc, rows, cols)
-	case isaAVX2:
+	case active >= isaAVX2:
 		transposeAVX2(dst, ldDst, src, ldSrc, rows, cols)
 	default:
 		transposeGeneric(dst, ldDst, src, ldSrc, rows, cols)
@@ -27,10 +42,10 @@ func transpose(dst []float32, ldDst int, src []float32, ldSrc, rows, cols int) {
 }
 
 func add(dst, a, b []float32) {
-	switch active {
-	case isaAVX512:
+	switch {
+	case active >= isaAVX512:
 		addAVX512(dst, a, b)
-	case isaAVX2:
+	case active >= isaAVX2:
 		addAVX2(dst, a, b)
 	default:
 		addGeneric(dst, a, b)
@@ -38,10 +53,10 @@ func add(dst, a, b []float32) {
 }
 
 func sub(dst, a, b []float32) {
-	switch active {
-	case isaAVX512:
+	switch {
+	case active >= isaAVX512:
 		subAVX512(dst, a, b)
-	case isaAVX2:
+	case active >= isaAVX2:
 		subAVX2(dst, a, b)
 	default:
 		subGeneric(dst, a, b)
@@ -49,10 +64,10 @@ func sub(dst, a, b []float32) {
 }
 
 func mul(dst, a, b []float32) {
-	switch active {
-	case isaAVX512:
+	switch {
+	case active >= isaAVX512:
 		mulAVX512(dst, a, b)
-	case isaAVX2:
+	case active >= isaAVX2:
 		mulAVX2(dst, a, b)
 	default:
 		mulGeneric(dst, a, b)
@@ -60,10 +75,10 @@ func mul(dst, a, b []float32) {
 }
 
 func scale(dst, x []float32, s float32) {
-	switch active {
-	case isaAVX512:
+	switch {
+	case active >= isaAVX512:
 		scaleAVX512(dst, x, s)
-	case isaAVX2:
+	case active >= isaAVX2:
 		scaleAVX2(dst, x, s)
 	default:
 		scaleGeneric(dst, x, s)
@@ -71,10 +86,10 @@ func scale(dst, x []float32, s float32) {
 }
 
 func addScaled(dst, x []float32, s float32) {
-	switch active {
-	case isaAVX512:
+	switch {
+	case active >= isaAVX512:
 		addScaledAVX512(dst, x, s)
-	case isaAVX2:
+	case active >= isaAVX2:
 		addScaledAVX2(dst, x, s)
 	default:
 		addScaledGeneric(dst, x, s)
@@ -82,10 +97,10 @@ func addScaled(dst, x []float32, s float32) {
 }
 
 func lerp(dst, x []float32, w float32) {
-	switch active {
-	case isaAVX512:
+	switch {
+	case active >= isaAVX512:
 		lerpAVX512(dst, x, w)
-	case isaAVX2:
+	case active >= isaAVX2:
 		lerpAVX2(dst, x, w)
 	default:
 		lerpGeneric(dst, x, w)
@@ -93,10 +108,10 @@ func lerp(dst, x []float32, w float32) {
 }
 
 func dot(sums *[32]float64, a, b []float32) {
-	switch active {
-	case isaAVX512:
+	switch {
+	case active >= isaAVX512:
 		dotAVX512(sums, a, b)
-	case isaAVX2:
+	case active >= isaAVX2:
 		dotAVX2(sums, a, b)
 	default:
 		dotGeneric(sums, a, b)
@@ -104,10 +119,10 @@ func dot(sums *[32]float64, a, b []float32) {
 }
 
 func exp(dst, x []float32) {
-	switch active {
-	case isaAVX512:
+	switch {
+	case active >= isaAVX512:
 		expAVX512(dst, x)
-	case isaAVX2:
+	case active >= isaAVX2:
 		expAVX2(dst, x)
 	default:
 		expGeneric(dst, x)
@@ -115,10 +130,10 @@ func exp(dst, x []float32) {
 }
 
 func sigmoid(dst, x []float32) {
-	switch active {
-	case isaAVX512:
+	switch {
+	case active >= isaAVX512:
 		sigmoidAVX512(dst, x)
-	case isaAVX2:
+	case active >= isaAVX2:
 		sigmoidAVX2(dst, x)
 	default:
 		sigmoidGeneric(dst, x)
@@ -126,10 +141,10 @@ func sigmoid(dst, x []float32) {
 }
 
 func tanh(dst, x []float32) {
-	switch active {
-	case isaAVX512:
+	switch {
+	case active >= isaAVX512:
 		tanhAVX512(dst, x)
-	case isaAVX2:
+	case active >= isaAVX2:
 		tanhAVX2(dst, x)
 	default:
 		tanhGeneric(dst, x)
@@ -137,10 +152,10 @@ func tanh(dst, x []float32) {
 }
 
 func mish(dst, x []float32) {
-	switch active {
-	case isaAVX512:
+	switch {
+	case active >= isaAVX512:
 		mishAVX512(dst, x)
-	case isaAVX2:
+	case active >= isaAVX2:
 		mishAVX2(dst, x)
 	default:
 		mishGeneric(dst, x)
@@ -148,10 +163,10 @@ func mish(dst, x []float32) {
 }
 
 func gate(dst, a, b []float32) {
-	switch active {
-	case isaAVX512:
+	switch {
+	case active >= isaAVX512:
 		gateAVX512(dst, a, b)
-	case isaAVX2:
+	case active >= isaAVX2:
 		gateAVX2(dst, a, b)
 	default:
 		gateGeneric(dst, a, b)
@@ -159,10 +174,10 @@ func gate(dst, a, b []float32) {
 }
 
 func glu(dst, a, b []float32) {
-	switch active {
-	case isaAVX512:
+	switch {
+	case active >= isaAVX512:
 		gluAVX512(dst, a, b)
-	case isaAVX2:
+	case active >= isaAVX2:
 		gluAVX2(dst, a, b)
 	default:
 		gluGeneric(dst, a, b)
@@ -170,10 +185,10 @@ func glu(dst, a, b []float32) {
 }
 
 func leakyReLU(dst, x []float32, slope float32) {
-	switch active {
-	case isaAVX512:
+	switch {
+	case active >= isaAVX512:
 		leakyReLUAVX512(dst, x, slope)
-	case isaAVX2:
+	case active >= isaAVX2:
 		leakyReLUAVX2(dst, x, slope)
 	default:
 		leakyReLUGeneric(dst, x, slope)
@@ -181,10 +196,10 @@ func leakyReLU(dst, x []float32, slope float32) {
 }
 
 func leakyReLUGrad(dx, dy, y []float32, slope float32) {
-	switch active {
-	case isaAVX512:
+	switch {
+	case active >= isaAVX512:
 		leakyReLUGradAVX512(dx, dy, y, slope)
-	case isaAVX2:
+	case active >= isaAVX2:
 		leakyReLUGradAVX2(dx, dy, y, slope)
 	default:
 		leakyReLUGradGeneric(dx, dy, y, slope)
@@ -192,10 +207,10 @@ func leakyReLUGrad(dx, dy, y []float32, slope float32) {
 }
 
 func snake(dst, x, alpha, inv []float32) {
-	switch active {
-	case isaAVX512:
+	switch {
+	case active >= isaAVX512:
 		snakeAVX512(dst, x, alpha, inv)
-	case isaAVX2:
+	case active >= isaAVX2:
 		snakeAVX2(dst, x, alpha, inv)
 	default:
 		snakeGeneric(dst, x, alpha, inv)
@@ -203,10 +218,10 @@ func snake(dst, x, alpha, inv []float32) {
 }
 
 func snakeGradRows(dx, dy, x, alpha, inv, a, b []float32, stride, rows int) {
-	switch active {
-	case isaAVX512:
+	switch {
+	case active >= isaAVX512:
 		snakeGradRowsAVX512(dx, dy, x, alpha, inv, a, b, stride, rows)
-	case isaAVX2:
+	case active >= isaAVX2:
 		snakeGradRowsAVX2(dx, dy, x, alpha, inv, a, b, stride, rows)
 	default:
 		snakeGradRowsGeneric(dx, dy, x, alpha, inv, a, b, stride, rows)
@@ -214,10 +229,10 @@ func snakeGradRows(dx, dy, x, alpha, inv, a, b []float32, stride, rows int) {
 }
 
 func upsampleRows(dst, x, h []float32, ldDst, ldX, rows, cols int) {
-	switch active {
-	case isaAVX512:
+	switch {
+	case active >= isaAVX512:
 		upsampleRowsAVX512(dst, x, h, ldDst, ldX, rows, cols)
-	case isaAVX2:
+	case active >= isaAVX2:
 		upsampleRowsAVX2(dst, x, h, ldDst, ldX, rows, cols)
 	default:
 		upsampleRowsGeneric(dst, x, h, ldDst, ldX, rows, cols)
@@ -225,21 +240,65 @@ func upsampleRows(dst, x, h []float32, ldDst, ldX, rows, cols int) {
 }
 
 func downsampleRows(dst, x, h []float32, ldDst, ldX, rows, cols int) {
-	switch active {
-	case isaAVX512:
+	switch {
+	case active >= isaAVX512:
 		downsampleRowsAVX512(dst, x, h, ldDst, ldX, rows, cols)
-	case isaAVX2:
+	case active >= isaAVX2:
 		downsampleRowsAVX2(dst, x, h, ldDst, ldX, rows, cols)
 	default:
 		downsampleRowsGeneric(dst, x, h, ldDst, ldX, rows, cols)
 	}
 }
 
+func toBF16(dst []uint16, x []float32) {
+	switch {
+	case active >= isaAVX512:
+		toBF16AVX512(dst, x)
+	case active >= isaAVX2:
+		toBF16AVX2(dst, x)
+	default:
+		toBF16Generic(dst, x)
+	}
+}
+
+func fromBF16(dst []float32, x []uint16) {
+	switch {
+	case active >= isaAVX512:
+		fromBF16AVX512(dst, x)
+	case active >= isaAVX2:
+		fromBF16AVX2(dst, x)
+	default:
+		fromBF16Generic(dst, x)
+	}
+}
+
+func pairBF16(dst []uint16, a, b []float32) {
+	switch {
+	case active >= isaAVX512:
+		pairBF16AVX512(dst, a, b)
+	case active >= isaAVX2:
+		pairBF16AVX2(dst, a, b)
+	default:
+		pairBF16Generic(dst, a, b)
+	}
+}
+
+func snakeBF16(dst []uint16, x, alpha, inv []float32) {
+	switch {
+	case active >= isaAVX512:
+		snakeBF16AVX512(dst, x, alpha, inv)
+	case active >= isaAVX2:
+		snakeBF16AVX2(dst, x, alpha, inv)
+	default:
+		snakeBF16Generic(dst, x, alpha, inv)
+	}
+}
+
 func softmax(x []float32) {
-	switch active {
-	case isaAVX512:
+	switch {
+	case active >= isaAVX512:
 		softmaxAVX512(x)
-	case isaAVX2:
+	case active >= isaAVX2:
 		softmaxAVX2(x)
 	default:
 		softmaxGeneric(x)
@@ -247,10 +306,10 @@ func softmax(x []float32) {
 }
 
 func lstmCell(h, c, gates []float32) {
-	switch active {
-	case isaAVX512:
+	switch {
+	case active >= isaAVX512:
 		lstmCellAVX512(h, c, gates)
-	case isaAVX2:
+	case active >= isaAVX2:
 		lstmCellAVX2(h, c, gates)
 	default:
 		lstmCellGeneric(h, c, gates)
@@ -258,10 +317,10 @@ func lstmCell(h, c, gates []float32) {
 }
 
 func adamW(p, g, m, v []float32, gradScale, decay, oneMinusBeta1, beta2, oneMinusBeta2, invSqrtBias2, eps, stepSize float32) {
-	switch active {
-	case isaAVX512:
+	switch {
+	case active >= isaAVX512:
 		adamWAVX512(p, g, m, v, gradScale, decay, oneMinusBeta1, beta2, oneMinusBeta2, invSqrtBias2, eps, stepSize)
-	case isaAVX2:
+	case active >= isaAVX2:
 		adamWAVX2(p, g, m, v, gradScale, decay, oneMinusBeta1, beta2, oneMinusBeta2, invSqrtBias2, eps, stepSize)
 	default:
 		adamWGeneric(p, g, m, v, gradScale, decay, oneMinusBeta1, beta2, oneMinusBeta2, invSqrtBias2, eps, stepSize)
@@ -269,10 +328,10 @@ func adamW(p, g, m, v []float32, gradScale, decay, oneMinusBeta1, beta2, oneMinu
 }
 
 func fftRadix4(dstRe, dstIm, srcRe, srcIm, tw []float32, ldSrc, quarter, blocks int) {
-	switch active {
-	case isaAVX512:
+	switch {
+	case active >= isaAVX512:
 		fftRadix4AVX512(dstRe, dstIm, srcRe, srcIm, tw, ldSrc, quarter, blocks)
-	case isaAVX2:
+	case active >= isaAVX2:
 		fftRadix4AVX2(dstRe, dstIm, srcRe, srcIm, tw, ldSrc, quarter, blocks)
 	default:
 		fftRadix4Generic(dstRe, dstIm, srcRe, srcIm, tw, ldSrc, quarter, blocks)
@@ -280,10 +339,10 @@ func fftRadix4(dstRe, dstIm, srcRe, srcIm, tw []float32, ldSrc, quarter, blocks 
 }
 
 func fftLast4(dstRe, dstIm, srcRe, srcIm []float32, rows []int32, ldDst, ldSrc, step int) {
-	switch active {
-	case isaAVX512:
+	switch {
+	case active >= isaAVX512:
 		fftLast4AVX512(dstRe, dstIm, srcRe, srcIm, rows, ldDst, ldSrc, step)
-	case isaAVX2:
+	case active >= isaAVX2:
 		fftLast4AVX2(dstRe, dstIm, srcRe, srcIm, rows, ldDst, ldSrc, step)
 	default:
 		fftLast4Generic(dstRe, dstIm, srcRe, srcIm, rows, ldDst, ldSrc, step)
@@ -291,10 +350,10 @@ func fftLast4(dstRe, dstIm, srcRe, srcIm []float32, rows []int32, ldDst, ldSrc, 
 }
 
 func fftLast8(dstRe, dstIm, srcRe, srcIm []float32, rows []int32, ldDst, ldSrc, step int) {
-	switch active {
-	case isaAVX512:
+	switch {
+	case active >= isaAVX512:
 		fftLast8AVX512(dstRe, dstIm, srcRe, srcIm, rows, ldDst, ldSrc, step)
-	case isaAVX2:
+	case active >= isaAVX2:
 		fftLast8AVX2(dstRe, dstIm, srcRe, srcIm, rows, ldDst, ldSrc, step)
 	default:
 		fftLast8Generic(dstRe, dstIm, srcRe, srcIm, rows, ldDst, ldSrc, step)
@@ -302,10 +361,10 @@ func fftLast8(dstRe, dstIm, srcRe, srcIm []float32, rows []int32, ldDst, ldSrc, 
 }
 
 func fftSplit(re, im, tw []float32, ld, n int) {
-	switch active {
-	case isaAVX512:
+	switch {
+	case active >= isaAVX512:
 		fftSplitAVX512(re, im, tw, ld, n)
-	case isaAVX2:
+	case active >= isaAVX2:
 		fftSplitAVX2(re, im, tw, ld, n)
 	default:
 		fftSplitGeneric(re, im, tw, ld, n)
@@ -313,10 +372,10 @@ func fftSplit(re, im, tw []float32, ld, n int) {
 }
 
 func fftMerge(dstRe, dstIm, srcRe, srcIm, tw []float32, ldSrc, n int) {
-	switch active {
-	case isaAVX512:
+	switch {
+	case active >= isaAVX512:
 		fftMergeAVX512(dstRe, dstIm, srcRe, srcIm, tw, ldSrc, n)
-	case isaAVX2:
+	case active >= isaAVX2:
 		fftMergeAVX2(dstRe, dstIm, srcRe, srcIm, tw, ldSrc, n)
 	default:
 		fftMergeGeneric(dstRe, dstIm, srcRe, srcIm, tw, ldSrc, n)

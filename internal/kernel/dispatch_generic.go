@@ -8,6 +8,10 @@ func product(p *Product, row0, row1, panel0, panel1 int) {
 	productGeneric(p, row0, row1, panel0, panel1)
 }
 
+func productBF16(p *ProductBF16, row0, row1, panel0, panel1 int) {
+	productBF16Generic(p, row0, row1, panel0, panel1)
+}
+
 func transpose(dst []float32, ldDst int, src []float32, ldSrc, rows, cols int) {
 	transposeGeneric(dst, ldDst, src, ldSrc, rows, cols)
 }
@@ -86,6 +90,22 @@ func upsampleRows(dst, x, h []float32, ldDst, ldX, rows, cols int) {
 
 func downsampleRows(dst, x, h []float32, ldDst, ldX, rows, cols int) {
 	downsampleRowsGeneric(dst, x, h, ldDst, ldX, rows, cols)
+}
+
+func toBF16(dst []uint16, x []float32) {
+	toBF16Generic(dst, x)
+}
+
+func fromBF16(dst []float32, x []uint16) {
+	fromBF16Generic(dst, x)
+}
+
+func pairBF16(dst []uint16, a, b []float32) {
+	pairBF16Generic(dst, a, b)
+}
+
+func snakeBF16(dst []uint16, x, alpha, inv []float32) {
+	snakeBF16Generic(dst, x, alpha, inv)
 }
 
 func softmax(x []float32) {

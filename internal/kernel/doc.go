@@ -35,6 +35,6 @@
 //
 // Another instruction set is a constant in isa.go, its detection in isa_<arch>.go,
 // an entry in the list of architectures in gen/kernels.go, and a file
-// <algorithm>_<arch>.s for each algorithm. Another precision is an algorithm with
-// files of its own: product_bf16.go, product_bf16_generic.go and so on.
+// <algorithm>_<arch>.s for each algorithm. Instructions that Go's assembler does not
+// know are written as bytes, by gen/encode.go.
 package kernel

@@ -14,12 +14,14 @@ import (
 type isa int
 
 const (
-	isaGeneric isa = iota // plain Go
-	isaAVX2               // AVX2 and FMA
-	isaAVX512             // AVX-512 F, BW, DQ and VL
+	isaGeneric    isa = iota // plain Go
+	isaAVX2                  // AVX2 and FMA
+	isaAVX512                // AVX-512 F, BW, DQ and VL
+	isaAVX512BF16            // and BF16
+	isaAMX                   // and AMX tiles of bfloat16
 )
 
-var isaNames = []string{isaGeneric: "generic", isaAVX2: "avx2", isaAVX512: "avx512"}
+var isaNames = []string{isaGeneric: "generic", isaAVX2: "avx2", isaAVX512: "avx512", isaAVX512BF16: "avx512bf16", isaAMX: "amx"}
 
 func (s isa) String() string { return isaNames[s] }
 
@@ -43,9 +45,10 @@ func chooseISA(best isa, name string) (isa, error) {
 	return min(isa(i), best), nil
 }
 
-// InstructionSet returns the name of the implementation in use: "avx512", "avx2" or
-// "generic". It is the best that the processor has, unless the environment variable
-// FACODEC_SIMD names a lower one.
+// InstructionSet returns the name of the implementation in use: "amx", "avx512bf16",
+// "avx512", "avx2" or "generic". It is the best that the processor has, unless the
+// environment variable FACODEC_SIMD names a lower one. The first two differ from
+// "avx512" in products of bfloat16 only.
 func InstructionSet() string { return active.String() }
 
 // CheckEnvironment returns an error where FACODEC_SIMD has a value that is not the

@@ -89,13 +89,26 @@ func (p *Product) check(row0, row1, panel0, panel1 int) {
 	case w.Taps*w.K > 0 && len(p.A) < (row1-1)*p.LdA+(w.Taps-1)*p.LdTap+w.K:
 		panic(fmt.Sprintf("kernel: input of %d values, row %d of %d taps of %d at strides %d and %d asked for",
 			len(p.A), row1-1, w.Taps, w.K, p.LdA, p.LdTap))
-	case len(p.Dst) < (row1-1)*p.LdDst+panel1*Width:
+	}
+	outputs{p.Dst, p.Bias, p.Init, p.LdDst, p.LdInit}.check(row1, panel1)
+}
+
+// outputs are where a product writes, and what it starts from.
+type outputs struct {
+	dst, bias, init []float32
+	ldDst, ldInit   int
+}
+
+// check panics unless rows up to row1 of panels up to panel1 lie in them.
+func (o outputs) check(row1, panel1 int) {
+	switch {
+	case len(o.dst) < (row1-1)*o.ldDst+panel1*Width:
 		panic(fmt.Sprintf("kernel: output of %d values, row %d with %d columns at stride %d asked for",
-			len(p.Dst), row1-1, panel1*Width, p.LdDst))
-	case p.Bias != nil && len(p.Bias) < panel1*Width:
-		panic(fmt.Sprintf("kernel: %d biases for %d columns", len(p.Bias), panel1*Width))
-	case p.Init != nil && len(p.Init) < (row1-1)*p.LdInit+panel1*Width:
+			len(o.dst), row1-1, panel1*Width, o.ldDst))
+	case o.bias != nil && len(o.bias) < panel1*Width:
+		panic(fmt.Sprintf("kernel: %d biases for %d columns", len(o.bias), panel1*Width))
+	case o.init != nil && len(o.init) < (row1-1)*o.ldInit+panel1*Width:
 		panic(fmt.Sprintf("kernel: initial values of %d, row %d with %d columns at stride %d asked for",
-			len(p.Init), row1-1, panel1*Width, p.LdInit))
+			len(o.init), row1-1, panel1*Width, o.ldInit))
 	}
 }

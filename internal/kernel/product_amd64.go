@@ -30,31 +30,31 @@ var noBias = func() (b [4 * Width]float32) {
 }()
 
 func productAVX512(p *Product, row0, row1, panel0, panel1 int) {
-	productTiles(p, row0, row1, panel0, panel1, panelsAVX512[:], true)
+	productTiles(p, row0, row1, panel0, panel1, panelsAVX512[:], isaAVX512)
 }
 
 func productAVX2(p *Product, row0, row1, panel0, panel1 int) {
-	productTiles(p, row0, row1, panel0, panel1, panelsAVX2[:], false)
+	productTiles(p, row0, row1, panel0, panel1, panelsAVX2[:], isaAVX2)
 }
 
 // productTiles cuts a product into tiles: blocks of rows whose input stays in the
 // cache, in each block groups of panels, for each group the rows in tiles. Blocks
 // and tiles are nearly equal in height. panels has the most panels that a tile of
 // so many rows has.
-func productTiles(p *Product, row0, row1, panel0, panel1 int, panels []int, avx512 bool) {
+func productTiles(p *Product, row0, row1, panel0, panel1 int, panels []int, tiles isa) {
 	most := len(panels) - 1
 	height := max(minBlock*most, blockBytes/(4*max(p.LdA, 1)))
 	for blocks := (row1 - row0 + height - 1) / height; blocks > 0; blocks-- {
 		end := row0 + (row1-row0+blocks-1)/blocks
 		for panel := panel0; panel < panel1; {
-			tiles := (end - row0 + most - 1) / most
-			group := panels[(end-row0+tiles-1)/tiles]
+			count := (end - row0 + most - 1) / most
+			group := panels[(end-row0+count-1)/count]
 			for group > panel1-panel {
 				group /= 2
 			}
-			for t, left := row0, tiles; left > 0; left-- {
+			for t, left := row0, count; left > 0; left-- {
 				rows := (end - t + left - 1) / left
-				productTile(p, t, rows, panel, group, avx512)
+				productTile(p, t, rows, panel, group, tiles)
 				t += rows
 			}
 			panel += group
@@ -63,7 +63,7 @@ func productTiles(p *Product, row0, row1, panel0, panel1 int, panels []int, avx5
 	}
 }
 
-func productTile(p *Product, t, rows, panel, panels int, avx512 bool) {
+func productTile(p *Product, t, rows, panel, panels int, tiles isa) {
 	w := p.W
 	col, ldW := panel*Width, w.stride()
 	bias, dst := &noBias[0], &p.Dst[t*p.LdDst+col]
@@ -78,9 +78,13 @@ func productTile(p *Product, t, rows, panel, panels int, avx512 bool) {
 	if w.Taps*w.K > 0 {
 		taps, a, b = w.Taps, &p.A[t*p.LdA], &w.Data[panel*ldW]
 	}
-	if avx512 {
-		productTileAVX512(rows, panels, dst, init, bias, a, b, 4*p.LdDst, 4*p.LdInit, 4*p.LdA, 4*p.LdTap, 4*ldW, taps, w.K)
-	} else {
-		productTileAVX2(rows, panels, dst, init, bias, a, b, 4*p.LdDst, 4*p.LdInit, 4*p.LdA, 4*p.LdTap, 4*ldW, taps, w.K)
+	ldDst, ldInit, ldA, ldTap, ldPanel := 4*p.LdDst, 4*p.LdInit, 4*p.LdA, 4*p.LdTap, 4*ldW
+	switch tiles { // calls through a variable would make all of it escape to the heap
+	case isaAVX512BF16:
+		productTileAVX512BF16(rows, panels, dst, init, bias, a, b, ldDst, ldInit, ldA, ldTap, ldPanel, taps, w.K)
+	case isaAVX512:
+		productTileAVX512(rows, panels, dst, init, bias, a, b, ldDst, ldInit, ldA, ldTap, ldPanel, taps, w.K)
+	default:
+		productTileAVX2(rows, panels, dst, init, bias, a, b, ldDst, ldInit, ldA, ldTap, ldPanel, taps, w.K)
 	}
 }

@@ -11,41 +11,51 @@ import (
 // signature: nameGeneric in plain Go, and nameAVX512 and so on for each instruction
 // set. These are assembly or, in name_amd64.go, Go around assembly (product,
 // transpose, softmax).
-type kernel struct{ name, params string }
+//
+// A kernel without isas has those of every architecture.
+type kernel struct {
+	name, params string
+	isas         []string
+}
 
 var kernels = []kernel{
-	{"product", "p *Product, row0, row1, panel0, panel1 int"},
-	{"transpose", "dst []float32, ldDst int, src []float32, ldSrc, rows, cols int"},
+	{name: "product", params: "p *Product, row0, row1, panel0, panel1 int"},
+	{name: "productBF16", params: "p *ProductBF16, row0, row1, panel0, panel1 int", isas: []string{"AMX", "AVX512BF16", "AVX512", "AVX2"}},
+	{name: "transpose", params: "dst []float32, ldDst int, src []float32, ldSrc, rows, cols int"},
 
-	{"add", "dst, a, b []float32"},
-	{"sub", "dst, a, b []float32"},
-	{"mul", "dst, a, b []float32"},
-	{"scale", "dst, x []float32, s float32"},
-	{"addScaled", "dst, x []float32, s float32"},
-	{"lerp", "dst, x []float32, w float32"},
-	{"dot", "sums *[32]float64, a, b []float32"},
+	{name: "add", params: "dst, a, b []float32"},
+	{name: "sub", params: "dst, a, b []float32"},
+	{name: "mul", params: "dst, a, b []float32"},
+	{name: "scale", params: "dst, x []float32, s float32"},
+	{name: "addScaled", params: "dst, x []float32, s float32"},
+	{name: "lerp", params: "dst, x []float32, w float32"},
+	{name: "dot", params: "sums *[32]float64, a, b []float32"},
 
-	{"exp", "dst, x []float32"},
-	{"sigmoid", "dst, x []float32"},
-	{"tanh", "dst, x []float32"},
-	{"mish", "dst, x []float32"},
-	{"gate", "dst, a, b []float32"},
-	{"glu", "dst, a, b []float32"},
-	{"leakyReLU", "dst, x []float32, slope float32"},
-	{"leakyReLUGrad", "dx, dy, y []float32, slope float32"},
-	{"snake", "dst, x, alpha, inv []float32"},
-	{"snakeGradRows", "dx, dy, x, alpha, inv, a, b []float32, stride, rows int"},
-	{"upsampleRows", "dst, x, h []float32, ldDst, ldX, rows, cols int"},
-	{"downsampleRows", "dst, x, h []float32, ldDst, ldX, rows, cols int"},
-	{"softmax", "x []float32"},
-	{"lstmCell", "h, c, gates []float32"},
-	{"adamW", "p, g, m, v []float32, gradScale, decay, oneMinusBeta1, beta2, oneMinusBeta2, invSqrtBias2, eps, stepSize float32"},
+	{name: "exp", params: "dst, x []float32"},
+	{name: "sigmoid", params: "dst, x []float32"},
+	{name: "tanh", params: "dst, x []float32"},
+	{name: "mish", params: "dst, x []float32"},
+	{name: "gate", params: "dst, a, b []float32"},
+	{name: "glu", params: "dst, a, b []float32"},
+	{name: "leakyReLU", params: "dst, x []float32, slope float32"},
+	{name: "leakyReLUGrad", params: "dx, dy, y []float32, slope float32"},
+	{name: "snake", params: "dst, x, alpha, inv []float32"},
+	{name: "snakeGradRows", params: "dx, dy, x, alpha, inv, a, b []float32, stride, rows int"},
+	{name: "upsampleRows", params: "dst, x, h []float32, ldDst, ldX, rows, cols int"},
+	{name: "downsampleRows", params: "dst, x, h []float32, ldDst, ldX, rows, cols int"},
+	{name: "toBF16", params: "dst []uint16, x []float32"},
+	{name: "fromBF16", params: "dst []float32, x []uint16"},
+	{name: "pairBF16", params: "dst []uint16, a, b []float32"},
+	{name: "snakeBF16", params: "dst []uint16, x, alpha, inv []float32"},
+	{name: "softmax", params: "x []float32"},
+	{name: "lstmCell", params: "h, c, gates []float32"},
+	{name: "adamW", params: "p, g, m, v []float32, gradScale, decay, oneMinusBeta1, beta2, oneMinusBeta2, invSqrtBias2, eps, stepSize float32"},
 
-	{"fftRadix4", "dstRe, dstIm, srcRe, srcIm, tw []float32, ldSrc, quarter, blocks int"},
-	{"fftLast4", "dstRe, dstIm, srcRe, srcIm []float32, rows []int32, ldDst, ldSrc, step int"},
-	{"fftLast8", "dstRe, dstIm, srcRe, srcIm []float32, rows []int32, ldDst, ldSrc, step int"},
-	{"fftSplit", "re, im, tw []float32, ld, n int"},
-	{"fftMerge", "dstRe, dstIm, srcRe, srcIm, tw []float32, ldSrc, n int"},
+	{name: "fftRadix4", params: "dstRe, dstIm, srcRe, srcIm, tw []float32, ldSrc, quarter, blocks int"},
+	{name: "fftLast4", params: "dstRe, dstIm, srcRe, srcIm []float32, rows []int32, ldDst, ldSrc, step int"},
+	{name: "fftLast8", params: "dstRe, dstIm, srcRe, srcIm []float32, rows []int32, ldDst, ldSrc, step int"},
+	{name: "fftSplit", params: "re, im, tw []float32, ld, n int"},
+	{name: "fftMerge", params: "dstRe, dstIm, srcRe, srcIm, tw []float32, ldSrc, n int"},
 }
 
 // An arch is an architecture and its instruction sets with implementations of the
@@ -105,9 +115,13 @@ func writeDispatch(dir string) error {
 func (a arch) dispatch() string {
 	text := fmt.Sprintf(header, "!noasm")
 	for _, k := range kernels {
-		text += fmt.Sprintf("\nfunc %s(%s) {\n\tswitch active {\n", k.name, k.params)
-		for _, isa := range a.isas {
-			text += fmt.Sprintf("\tcase isa%s:\n\t\t%s%s(%s)\n", isa, k.name, isa, k.args())
+		text += fmt.Sprintf("\nfunc %s(%s) {\n\tswitch {\n", k.name, k.params)
+		isas := k.isas
+		if isas == nil {
+			isas = a.isas
+		}
+		for _, isa := range isas {
+			text += fmt.Sprintf("\tcase active >= isa%s:\n\t\t%s%s(%s)\n", isa, k.name, isa, k.args())
 		}
 		text += fmt.Sprintf("\tdefault:\n\t\t%sGeneric(%s)\n\t}\n}\n", k.name, k.args())
 	}

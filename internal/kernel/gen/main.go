@@ -29,6 +29,8 @@ func main() {
 		generate func(*build.Context)
 	}{
 		{"product", products},
+		{"bf16", bf16},
+		{"amx", amx},
 		{"transpose", transposes},
 		{"arithmetic", arithmetic},
 		{"dot", dots},

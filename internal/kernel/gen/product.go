@@ -21,6 +21,10 @@ type productISA struct {
 	bytes   int // of a register
 	regs    []reg.VecPhysical
 	tiles   []tile
+	doc     string
+	// multiply adds to acc the products of inputs, in a register, with weights, in a
+	// register or in memory.
+	multiply func(c *build.Context, weights operand.Op, inputs, acc reg.VecPhysical)
 }
 
 // products writes the tiles that panelsAVX512 and panelsAVX2 of package kernel
@@ -53,9 +57,29 @@ func products(c *build.Context) {
 			}
 		}
 	}
-	for _, isa := range []productISA{avx512, avx2} {
+	fma := func(c *build.Context, weights operand.Op, inputs, acc reg.VecPhysical) {
+		c.VFMADD231PS(weights, inputs, acc)
+	}
+	avx512.multiply, avx2.multiply = fma, fma
+	avx512.doc, avx2.doc = productDoc, productDoc
+	// A pair of bfloat16 values takes the place of a float32: the rest is the same.
+	pairs := avx512
+	pairs.name, pairs.doc, pairs.multiply = "AVX512BF16", productPairsDoc, vdpbf16ps
+	for _, isa := range []productISA{avx512, avx2, pairs} {
 		isa.function(c)
 	}
+}
+
+// vdpbf16ps adds to each element of acc the products of a pair, the odd one first.
+func vdpbf16ps(c *build.Context, weights operand.Op, inputs, acc reg.VecPhysical) {
+	const op = 0x52
+	dst, in := byte(acc.PhysicalIndex()), byte(inputs.PhysicalIndex())
+	text := fmt.Sprintf("VDPBF16PS %s, %s, %s", weights.Asm(), inputs.Asm(), acc.Asm())
+	if m, ok := weights.(operand.Mem); ok {
+		encoded(c, text, evexMemory(prefixF3, op, dst, in, m)...)
+		return
+	}
+	encoded(c, text, evex(prefixF3, op, dst, in, byte(weights.(reg.VecPhysical).PhysicalIndex()))...)
 }
 
 const productDoc = `productTile%[1]s computes a tile of a product, rows by panels, for the tiles
@@ -78,6 +102,30 @@ It equals
 	}
 
 with strides in bytes instead of elements.`
+
+const productPairsDoc = `productTile%[1]s computes a tile of a product of pairs of bfloat16 values, rows by
+panels, for the tiles that it has: %[2]s.
+It equals
+
+	for r := range rows {
+		for n := range panels*16 {
+			acc := bias[n]
+			if init != nil {
+				acc += init[r*ldInit+n]
+			}
+			for tap := range taps {
+				for i := range k {
+					in := a[r*ldA+tap*ldTap+i]
+					weight := w[n/16*ldW+(tap*k+i)*16+n%%16]
+					acc = fma(in.odd, weight.odd, acc)
+					acc = fma(in.even, weight.even, acc)
+				}
+			}
+			dst[r*ldDst+n] = acc
+		}
+	}
+
+with strides in bytes instead of elements, which are pairs in a and w.`
 
 // The registers of a product. a is a pointer to every third row of the input:
 // the two rows behind it are reached through the index register.
@@ -119,7 +167,7 @@ func (isa productISA) function(c *build.Context) {
 	c.Pragma("noescape")
 	c.Attributes(attr.NOSPLIT)
 	c.SignatureExpr("func(rows, panels int, dst, init, bias, a, w *float32, ldDst, ldInit, ldA, ldTap, ldW, taps, k int)")
-	c.Doc(strings.Split(fmt.Sprintf(productDoc, isa.name, list), "\n")...)
+	c.Doc(strings.Split(fmt.Sprintf(isa.doc, isa.name, list), "\n")...)
 
 	// Tiles are told apart by rows + 16*panels.
 	c.Load(c.Param("panels"), pointer)
@@ -277,7 +325,7 @@ func (isa productISA) step(c *build.Context, t tile, acc func(r, v int) reg.VecP
 	if t.rows == 1 {
 		c.VBROADCASTSS(input(0), free[0])
 		for v := range n {
-			c.VFMADD231PS(weight(v), free[0], acc(0, v))
+			isa.multiply(c, weight(v), free[0], acc(0, v))
 		}
 		return
 	}
@@ -290,7 +338,7 @@ func (isa productISA) step(c *build.Context, t tile, acc func(r, v int) reg.VecP
 			b := pass[v%len(pass)]
 			c.VMOVUPS(weight(v), b)
 			for r := range t.rows {
-				c.VFMADD231PS(b, free[r], acc(r, v))
+				isa.multiply(c, b, free[r], acc(r, v))
 			}
 		}
 		return
@@ -303,7 +351,7 @@ func (isa productISA) step(c *build.Context, t tile, acc func(r, v int) reg.VecP
 		a := pass[r%len(pass)]
 		c.VBROADCASTSS(input(r), a)
 		for v := range n {
-			c.VFMADD231PS(free[v], a, acc(r, v))
+			isa.multiply(c, free[v], a, acc(r, v))
 		}
 	}
 }
