@@ -52,6 +52,14 @@ func (c *concealer) fill(samples []float32) {
 	c.remember(samples)
 }
 
+// splice joins what comes next, from another place of the stream, to what was last.
+func (c *concealer) splice() {
+	if c.missing == 0 {
+		c.begin()
+		c.missing = 1
+	}
+}
+
 // next returns the next sample of a gap.
 func (c *concealer) next() float32 {
 	gain := 1 - float32(c.missing-c.hold)/float32(c.fade)

@@ -83,6 +83,7 @@ type Engine struct {
 
 	mu      sync.Mutex
 	in, out ring
+	base    int // samples of the output that were read or dropped
 	arrived arrivals
 	ended   bool
 	mode    Mode
@@ -94,9 +95,8 @@ type Engine struct {
 	work     sync.Mutex
 	convert  *converter
 	resample [2]*audio.Resampler // in and out; nil where the rates are equal
-	chunk    int                 // samples of a frame at InRate
-	raw      []float32
-	pending  []float32 // at the codec's rate, less than a frame after Process
+	raw      []float32           // room for a frame at InRate
+	pending  []float32           // at the codec's rate, less than a frame after Process
 	done     []float32
 	final    []float32
 	goal     []float32 // voice, as Process saw it
@@ -148,6 +148,7 @@ func New(c *facodec.Codec, o Options) (*Engine, error) {
 		}
 		if pair[0] != pair[1] {
 			e.resample[i] = r
+			e.algorithm += delayOf(r, pair[0], pair[1])
 		}
 	}
 	e.convert = newConverter(m, o.Mode, voice)
@@ -156,13 +157,20 @@ func New(c *facodec.Codec, o Options) (*Engine, error) {
 		return nil, err
 	}
 	e.frame = frame
-	e.algorithm = seconds(float64(delay) / float64(m.SampleRate))
+	e.algorithm += seconds(float64(delay) / float64(m.SampleRate))
 	e.goal = slices.Clone(voice)
-	e.chunk = int(audio.ResampledLen(int64(m.Hop), m.SampleRate, o.InRate))
-	e.raw = make([]float32, e.chunk)
+	e.raw = make([]float32, audio.ResampledLen(int64(m.Hop), m.SampleRate, o.InRate))
 	e.in, e.out = newRing(queueSeconds*o.InRate), newRing(queueSeconds*o.OutRate)
 	e.meters.init(m.Hop, m.SampleRate)
 	return e, nil
+}
+
+// delayOf returns by how much a resampler's output is behind.
+func delayOf(r *audio.Resampler, from, to int) time.Duration {
+	n := from / 10
+	m := len(r.Process(nil, make([]float32, n)))
+	r.Reset()
+	return seconds(float64(n)/float64(from) - float64(m)/float64(to))
 }
 
 func seconds(x float64) time.Duration { return time.Duration(x * float64(time.Second)) }
@@ -246,7 +254,37 @@ func (e *Engine) End() {
 func (e *Engine) Read(dst []float32) int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.out.pop(dst)
+	n := e.out.pop(dst)
+	e.base += n
+	return n
+}
+
+// fetch is what a playout reads by.
+func (e *Engine) fetch(dst []float32, from int) (gone, n int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if from < e.base {
+		return e.base - from, 0
+	}
+	past := min(from-e.base, e.out.n)
+	e.out.drop(past)
+	e.base += past
+	if e.base < from {
+		return 0, 0
+	}
+	n = e.out.pop(dst)
+	e.base += n
+	return 0, n
+}
+
+// trim forgets the oldest output but for keep samples.
+func (e *Engine) trim(keep int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if past := e.out.n - keep; past > 0 {
+		e.out.drop(past)
+		e.base += past
+	}
 }
 
 // Buffered returns how many samples Read would return.
@@ -263,7 +301,7 @@ func (e *Engine) Backlog() time.Duration {
 	return seconds(float64(e.in.n) / float64(e.options.InRate))
 }
 
-// Process converts a frame, and returns false if there is none that is whole, or the
+// Process converts up to a frame of input, and returns false if there is none, or the
 // output has not been read for two seconds.
 func (e *Engine) Process() bool {
 	e.work.Lock()
@@ -274,7 +312,7 @@ func (e *Engine) Process() bool {
 	}
 	start := e.options.Clock()
 	e.done = e.done[:0]
-	e.take(e.raw[:n], last)
+	frames := e.take(e.raw[:n], last)
 	out := e.done
 	if r := e.resample[1]; r != nil {
 		out = r.Process(e.final[:0], e.done)
@@ -289,7 +327,7 @@ func (e *Engine) Process() bool {
 	defer e.mu.Unlock()
 	e.out.push(out)
 	e.meters.out.add(out)
-	e.meters.frame(took, n, e.skipping)
+	e.meters.processed(took, frames, e.skipping)
 	return true
 }
 
@@ -298,13 +336,12 @@ func (e *Engine) Process() bool {
 func (e *Engine) next() (n int, last, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	whole := e.in.n >= e.chunk
-	if e.finished || !whole && !e.ended || e.out.n > queueSeconds*e.options.OutRate {
+	if e.finished || e.in.n == 0 && !e.ended || e.out.n > queueSeconds*e.options.OutRate {
 		return 0, false, false
 	}
 	// Once something is skipped, all is that waits: the next frame is then in time again.
 	late := e.options.MaxWait >= 0 && e.in.n > 0 && e.options.Clock()-e.arrived.oldest() > e.options.MaxWait
-	e.skipping = late || e.skipping && e.in.n >= 2*e.chunk
+	e.skipping = late || e.skipping && e.in.n > len(e.raw)
 	n = e.in.pop(e.raw)
 	e.arrived.drop(n)
 	last = e.ended && e.in.n == 0
@@ -317,8 +354,8 @@ func (e *Engine) next() (n int, last, ok bool) {
 	return n, last, true
 }
 
-// take sends input through the converter, into done.
-func (e *Engine) take(raw []float32, last bool) {
+// take sends input through the converter, into done, and returns how many frames it was.
+func (e *Engine) take(raw []float32, last bool) (frames int) {
 	if r := e.resample[0]; r != nil {
 		e.pending = r.Process(e.pending, raw)
 		if last {
@@ -329,7 +366,7 @@ func (e *Engine) take(raw []float32, last bool) {
 	}
 	hop := e.codec.Hop
 	from := 0
-	for len(e.pending)-from >= hop {
+	for ; len(e.pending)-from >= hop; frames++ {
 		frame := e.pending[from : from+hop]
 		if e.skipping {
 			e.done = e.convert.skip(e.done, frame)
@@ -343,4 +380,5 @@ func (e *Engine) take(raw []float32, last bool) {
 		e.done = e.convert.push(e.done, e.pending, true)
 		e.pending = e.pending[:0]
 	}
+	return frames
 }

@@ -71,10 +71,13 @@ func (m *meters) init(hop, rate int) {
 	m.sorted = make([]time.Duration, 0, len(m.times))
 }
 
-// frame records a frame of n samples of input.
-func (m *meters) frame(took time.Duration, n int, skipped bool) {
+// processed records frames that took so long together.
+func (m *meters) processed(took time.Duration, frames int, skipped bool) {
+	if frames == 0 {
+		return
+	}
 	if skipped {
-		m.skipped += int64(n)
+		m.skipped += int64(frames * m.hop)
 		if !m.inGap {
 			m.dropouts++
 		}
@@ -82,8 +85,10 @@ func (m *meters) frame(took time.Duration, n int, skipped bool) {
 		return
 	}
 	m.inGap = false
-	m.times[m.frames%len(m.times)] = took
-	m.frames++
+	for range frames {
+		m.times[m.frames%len(m.times)] = took / time.Duration(frames)
+		m.frames++
+	}
 }
 
 // Stats returns what the meters show.
@@ -94,7 +99,7 @@ func (e *Engine) Stats() Stats {
 	rate := float64(e.options.InRate)
 	s := Stats{
 		In: m.in.take(), Out: m.out.take(), Dropouts: m.dropouts,
-		Seconds: float64(m.written) / rate, Skipped: float64(m.skipped) / rate,
+		Seconds: float64(m.written) / rate, Skipped: float64(m.skipped) / float64(m.rate),
 		Algorithm: e.algorithm,
 	}
 	m.sorted = append(m.sorted[:0], m.times[:min(m.frames, len(m.times))]...)
