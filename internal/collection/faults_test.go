@@ -272,16 +272,10 @@ func FuzzParquet(f *testing.F) {
 		if err != nil || rows == 0 {
 			return
 		}
-		tab := &table{shard: &shard{column: name}, group: -1, kept: map[int64][]byte{}}
-		if tab.file, err = openParquet(r, r.Size()); err != nil {
+		tab, err := newTable(r, &shard{column: name, size: r.Size()})
+		if err != nil {
 			t.Fatal(err)
 		}
-		total := int64(0)
-		for _, g := range tab.file.Metadata().RowGroups {
-			tab.starts = append(tab.starts, total)
-			total += g.NumRows
-		}
-		tab.starts = append(tab.starts, total)
 		for _, row := range []int64{rows - 1, 0} {
 			tab.read(row)
 		}

@@ -1,23 +1,23 @@
 package collection
 
 import (
-	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"sync"
 
-	"github.com/parquet-go/parquet-go"
-
 	"github.com/facodec-go/facodec/internal/fileerr"
+	"github.com/facodec-go/facodec/internal/parquet"
 )
 
 const (
 	// openTables is how many tables are kept open while nobody reads from them.
 	openTables = 4
-	// keptBytes is how much of a table's sound is kept: a page holds many rows, items
-	// are read more than once, and by several goroutines almost in order.
+	// keptBytes is how much of a table's sound is kept beside the page that was read last:
+	// items are read more than once, and by several goroutines almost in order.
 	keptBytes = 32 << 20
 )
 
@@ -28,8 +28,7 @@ type tables struct {
 	closed bool
 }
 
-// A table is an open Parquet file. A row can be read only with its page, and its page
-// only behind those before it in its group.
+// A table is an open Parquet file. A row can be read only with its page.
 type table struct {
 	users int // under the mutex of tables
 
@@ -37,15 +36,19 @@ type table struct {
 	shard  *shard
 	f      *os.File
 	file   *parquet.File
+	column *parquet.Column
 	starts []int64 // the first row of each group, and the end of the last
 
-	group int // that cursor reads, -1 for none
-	at    *cursor
-	next  int64 // the row that at yields
+	group int // of chunk, -1 for none
+	chunk *parquet.Chunk
+	pages []openPage // the last used at the end
+}
 
-	kept  map[int64][]byte
-	order []int64 // of kept, the oldest first
-	bytes int
+// An openPage is a page of a table that was read.
+type openPage struct {
+	first  int64 // row in the table
+	values [][]byte
+	bytes  int
 }
 
 // read returns the sound in a row of a table.
@@ -75,17 +78,12 @@ func (ts *tables) take(sh *shard) (*table, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &table{users: 1, shard: sh, f: f, group: -1, kept: map[int64][]byte{}}
-	if t.file, err = openParquet(f, sh.size); err != nil {
+	t, err := newTable(f, sh)
+	if err != nil {
 		f.Close()
 		return nil, err
 	}
-	rows := int64(0)
-	for _, g := range t.file.Metadata().RowGroups {
-		t.starts = append(t.starts, rows)
-		rows += g.NumRows
-	}
-	t.starts = append(t.starts, rows)
+	t.f = f
 	ts.open = append(ts.open, t)
 	for i := 0; i < len(ts.open) && len(ts.open) > openTables; {
 		if ts.open[i].users > 0 {
@@ -136,73 +134,77 @@ func (sh *shard) open() (*os.File, error) {
 	return f, nil
 }
 
-func (t *table) read(row int64) (data []byte, err error) {
-	defer guard(&err)
+func newTable(r io.ReaderAt, sh *shard) (*table, error) {
+	file, err := parquet.Open(r, sh.size)
+	if err != nil {
+		return nil, err
+	}
+	t := &table{users: 1, shard: sh, file: file, column: file.Column(sh.column, "bytes"), group: -1}
+	if t.column == nil {
+		return nil, errors.New("the shard has changed since it was searched")
+	}
+	rows := int64(0)
+	for group := range file.Groups() {
+		t.starts = append(t.starts, rows)
+		rows += file.Rows(group)
+	}
+	t.starts = append(t.starts, rows)
+	return t, nil
+}
+
+// read returns the sound in a row, which is not to be changed.
+func (t *table) read(row int64) ([]byte, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if data, ok := t.kept[row]; ok {
-		return data, nil
-	}
 	if row < 0 || row >= t.starts[len(t.starts)-1] {
 		return nil, fmt.Errorf("the table has no row %d", row)
 	}
+	page, err := t.page(row)
+	if err != nil {
+		return nil, err
+	}
+	value := page.values[row-page.first]
+	if value == nil {
+		return nil, errors.New("the row has no bytes of sound, only a path or nothing; embed the sound when the table is written")
+	}
+	return value, nil
+}
+
+// page returns the page with a row of the table.
+func (t *table) page(row int64) (openPage, error) {
+	for i, p := range t.pages {
+		if row >= p.first && row-p.first < int64(len(p.values)) {
+			t.pages = append(slices.Delete(t.pages, i, i+1), p)
+			return p, nil
+		}
+	}
 	group, _ := slices.BinarySearch(t.starts, row+1)
 	group--
-	if group != t.group || row < t.next {
-		c := column(t.file, t.shard.column, "bytes")
-		if c == nil {
-			return nil, errors.New("the shard has changed since it was searched")
-		}
-		t.reset()
-		t.at, t.group, t.next = newCursor(t.file, group, c), group, t.starts[group]
-		// A page index, where there is one, takes us to the page.
-		if err := t.at.pages.SeekToRow(row - t.next); err != nil {
-			t.reset()
-			return nil, err
-		}
-		t.next = row
-	}
-	for {
-		v, err := t.at.next()
+	if group != t.group {
+		chunk, err := t.file.Chunk(group, t.column)
 		if err != nil {
-			t.reset()
-			return nil, err
+			return openPage{}, err
 		}
-		now := t.next
-		t.next++
-		if v.IsNull() {
-			if now == row {
-				return nil, errors.New("the row has no bytes of sound, only a path or nothing; embed the sound when the table is written")
-			}
-			continue
-		}
-		value := bytes.Clone(v.ByteArray())
-		t.keep(now, value)
-		if now == row {
-			return value, nil
-		}
+		t.group, t.chunk = group, chunk
 	}
-}
-
-// reset forgets the place in the table.
-func (t *table) reset() {
-	if t.at != nil {
-		t.at.close()
+	i, _ := slices.BinarySearchFunc(t.chunk.Pages, row-t.starts[group]+1, func(p parquet.Page, row int64) int { return cmp.Compare(p.First, row) })
+	i--
+	values, err := t.chunk.Read(i)
+	if err != nil {
+		return openPage{}, err
 	}
-	t.at, t.group = nil, -1
-}
-
-// keep remembers a row in place of the oldest.
-func (t *table) keep(row int64, value []byte) {
-	if _, ok := t.kept[row]; ok || len(value) > keptBytes/4 {
-		return
+	p := openPage{first: t.starts[group] + t.chunk.Pages[i].First, values: values}
+	kept := 0
+	for _, value := range values {
+		p.bytes += len(value)
 	}
-	t.kept[row] = value
-	t.order = append(t.order, row)
-	t.bytes += len(value)
-	for t.bytes > keptBytes {
-		t.bytes -= len(t.kept[t.order[0]])
-		delete(t.kept, t.order[0])
-		t.order = t.order[1:]
+	for _, old := range t.pages {
+		kept += old.bytes
 	}
+	for len(t.pages) > 0 && kept > keptBytes {
+		kept -= t.pages[0].bytes
+		t.pages = slices.Delete(t.pages, 0, 1)
+	}
+	t.pages = append(t.pages, p)
+	return p, nil
 }
