@@ -496,6 +496,715 @@ done:
 	VZEROUPPER
 	RET
 
+// func logAVX512(dst []float32, x []float32)
+// Requires: AVX, AVX512F
+TEXT ·logAVX512(SB), NOSPLIT, $0-48
+	VBROADCASTSS c00800000<>+0(SB), Z0
+	VBROADCASTSS c3f3504f3<>+0(SB), Z1
+	VBROADCASTSS c3f800000<>+0(SB), Z2
+	VBROADCASTSS c3d9021bb<>+0(SB), Z3
+	VBROADCASTSS cbdebd1b8<>+0(SB), Z4
+	VBROADCASTSS c3def251a<>+0(SB), Z5
+	VBROADCASTSS cbdfe5d4f<>+0(SB), Z6
+	VBROADCASTSS c3e11e9bf<>+0(SB), Z7
+	VBROADCASTSS cbe2aae50<>+0(SB), Z8
+	VBROADCASTSS c3e4cceac<>+0(SB), Z9
+	VBROADCASTSS cbe7ffffc<>+0(SB), Z10
+	VBROADCASTSS c3eaaaaaa<>+0(SB), Z11
+	VBROADCASTSS cb95e8083<>+0(SB), Z12
+	VBROADCASTSS cbf000000<>+0(SB), Z13
+	VBROADCASTSS c3f318000<>+0(SB), Z14
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         dst_len+8(FP), CX
+	CMPQ         CX, $0x10
+	JLT          tail
+
+loop:
+	VMOVUPS     (DX), Z15
+	VMAXPS      Z15, Z0, Z15
+	VPSUBD      Z1, Z15, Z16
+	VPSRAD      $0x17, Z16, Z16
+	VPSLLD      $0x17, Z16, Z17
+	VPSUBD      Z17, Z15, Z17
+	VCVTDQ2PS   Z16, Z16
+	VSUBPS      Z2, Z17, Z17
+	VMULPS      Z17, Z17, Z18
+	VMOVUPS     Z3, Z19
+	VFMADD213PS Z4, Z17, Z19
+	VFMADD213PS Z5, Z17, Z19
+	VFMADD213PS Z6, Z17, Z19
+	VFMADD213PS Z7, Z17, Z19
+	VFMADD213PS Z8, Z17, Z19
+	VFMADD213PS Z9, Z17, Z19
+	VFMADD213PS Z10, Z17, Z19
+	VFMADD213PS Z11, Z17, Z19
+	VMULPS      Z17, Z19, Z19
+	VMULPS      Z18, Z19, Z19
+	VFMADD231PS Z12, Z16, Z19
+	VFMADD231PS Z13, Z18, Z19
+	VADDPS      Z17, Z19, Z19
+	VFMADD231PS Z14, Z16, Z19
+	VSUBPS      Z15, Z15, Z15
+	VADDPS      Z15, Z19, Z19
+	VMOVUPS     Z19, (AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, DX
+	SUBQ        $0x10, CX
+	CMPQ        CX, $0x10
+	JGE         loop
+
+tail:
+	TESTQ       CX, CX
+	JEQ         done
+	MOVL        $0x00000001, BX
+	SHLL        CL, BX
+	DECL        BX
+	KMOVW       BX, K1
+	VMOVUPS.Z   (DX), K1, Z15
+	VMAXPS      Z15, Z0, Z0
+	VPSUBD      Z1, Z0, Z1
+	VPSRAD      $0x17, Z1, Z1
+	VPSLLD      $0x17, Z1, Z15
+	VPSUBD      Z15, Z0, Z15
+	VCVTDQ2PS   Z1, Z1
+	VSUBPS      Z2, Z15, Z15
+	VMULPS      Z15, Z15, Z2
+	VMOVUPS     Z3, Z3
+	VFMADD213PS Z4, Z15, Z3
+	VFMADD213PS Z5, Z15, Z3
+	VFMADD213PS Z6, Z15, Z3
+	VFMADD213PS Z7, Z15, Z3
+	VFMADD213PS Z8, Z15, Z3
+	VFMADD213PS Z9, Z15, Z3
+	VFMADD213PS Z10, Z15, Z3
+	VFMADD213PS Z11, Z15, Z3
+	VMULPS      Z15, Z3, Z3
+	VMULPS      Z2, Z3, Z3
+	VFMADD231PS Z12, Z1, Z3
+	VFMADD231PS Z13, Z2, Z3
+	VADDPS      Z15, Z3, Z3
+	VFMADD231PS Z14, Z1, Z3
+	VSUBPS      Z0, Z0, Z0
+	VADDPS      Z0, Z3, Z3
+	VMOVUPS     Z3, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA c00800000<>+0(SB)/4, $0x00800000
+DATA c00800000<>+4(SB)/4, $0x00800000
+DATA c00800000<>+8(SB)/4, $0x00800000
+DATA c00800000<>+12(SB)/4, $0x00800000
+DATA c00800000<>+16(SB)/4, $0x00800000
+DATA c00800000<>+20(SB)/4, $0x00800000
+DATA c00800000<>+24(SB)/4, $0x00800000
+DATA c00800000<>+28(SB)/4, $0x00800000
+GLOBL c00800000<>(SB), RODATA|NOPTR, $32
+
+DATA c3f3504f3<>+0(SB)/4, $0x3f3504f3
+DATA c3f3504f3<>+4(SB)/4, $0x3f3504f3
+DATA c3f3504f3<>+8(SB)/4, $0x3f3504f3
+DATA c3f3504f3<>+12(SB)/4, $0x3f3504f3
+DATA c3f3504f3<>+16(SB)/4, $0x3f3504f3
+DATA c3f3504f3<>+20(SB)/4, $0x3f3504f3
+DATA c3f3504f3<>+24(SB)/4, $0x3f3504f3
+DATA c3f3504f3<>+28(SB)/4, $0x3f3504f3
+GLOBL c3f3504f3<>(SB), RODATA|NOPTR, $32
+
+DATA c3d9021bb<>+0(SB)/4, $0x3d9021bb
+DATA c3d9021bb<>+4(SB)/4, $0x3d9021bb
+DATA c3d9021bb<>+8(SB)/4, $0x3d9021bb
+DATA c3d9021bb<>+12(SB)/4, $0x3d9021bb
+DATA c3d9021bb<>+16(SB)/4, $0x3d9021bb
+DATA c3d9021bb<>+20(SB)/4, $0x3d9021bb
+DATA c3d9021bb<>+24(SB)/4, $0x3d9021bb
+DATA c3d9021bb<>+28(SB)/4, $0x3d9021bb
+GLOBL c3d9021bb<>(SB), RODATA|NOPTR, $32
+
+DATA cbdebd1b8<>+0(SB)/4, $0xbdebd1b8
+DATA cbdebd1b8<>+4(SB)/4, $0xbdebd1b8
+DATA cbdebd1b8<>+8(SB)/4, $0xbdebd1b8
+DATA cbdebd1b8<>+12(SB)/4, $0xbdebd1b8
+DATA cbdebd1b8<>+16(SB)/4, $0xbdebd1b8
+DATA cbdebd1b8<>+20(SB)/4, $0xbdebd1b8
+DATA cbdebd1b8<>+24(SB)/4, $0xbdebd1b8
+DATA cbdebd1b8<>+28(SB)/4, $0xbdebd1b8
+GLOBL cbdebd1b8<>(SB), RODATA|NOPTR, $32
+
+DATA c3def251a<>+0(SB)/4, $0x3def251a
+DATA c3def251a<>+4(SB)/4, $0x3def251a
+DATA c3def251a<>+8(SB)/4, $0x3def251a
+DATA c3def251a<>+12(SB)/4, $0x3def251a
+DATA c3def251a<>+16(SB)/4, $0x3def251a
+DATA c3def251a<>+20(SB)/4, $0x3def251a
+DATA c3def251a<>+24(SB)/4, $0x3def251a
+DATA c3def251a<>+28(SB)/4, $0x3def251a
+GLOBL c3def251a<>(SB), RODATA|NOPTR, $32
+
+DATA cbdfe5d4f<>+0(SB)/4, $0xbdfe5d4f
+DATA cbdfe5d4f<>+4(SB)/4, $0xbdfe5d4f
+DATA cbdfe5d4f<>+8(SB)/4, $0xbdfe5d4f
+DATA cbdfe5d4f<>+12(SB)/4, $0xbdfe5d4f
+DATA cbdfe5d4f<>+16(SB)/4, $0xbdfe5d4f
+DATA cbdfe5d4f<>+20(SB)/4, $0xbdfe5d4f
+DATA cbdfe5d4f<>+24(SB)/4, $0xbdfe5d4f
+DATA cbdfe5d4f<>+28(SB)/4, $0xbdfe5d4f
+GLOBL cbdfe5d4f<>(SB), RODATA|NOPTR, $32
+
+DATA c3e11e9bf<>+0(SB)/4, $0x3e11e9bf
+DATA c3e11e9bf<>+4(SB)/4, $0x3e11e9bf
+DATA c3e11e9bf<>+8(SB)/4, $0x3e11e9bf
+DATA c3e11e9bf<>+12(SB)/4, $0x3e11e9bf
+DATA c3e11e9bf<>+16(SB)/4, $0x3e11e9bf
+DATA c3e11e9bf<>+20(SB)/4, $0x3e11e9bf
+DATA c3e11e9bf<>+24(SB)/4, $0x3e11e9bf
+DATA c3e11e9bf<>+28(SB)/4, $0x3e11e9bf
+GLOBL c3e11e9bf<>(SB), RODATA|NOPTR, $32
+
+DATA cbe2aae50<>+0(SB)/4, $0xbe2aae50
+DATA cbe2aae50<>+4(SB)/4, $0xbe2aae50
+DATA cbe2aae50<>+8(SB)/4, $0xbe2aae50
+DATA cbe2aae50<>+12(SB)/4, $0xbe2aae50
+DATA cbe2aae50<>+16(SB)/4, $0xbe2aae50
+DATA cbe2aae50<>+20(SB)/4, $0xbe2aae50
+DATA cbe2aae50<>+24(SB)/4, $0xbe2aae50
+DATA cbe2aae50<>+28(SB)/4, $0xbe2aae50
+GLOBL cbe2aae50<>(SB), RODATA|NOPTR, $32
+
+DATA c3e4cceac<>+0(SB)/4, $0x3e4cceac
+DATA c3e4cceac<>+4(SB)/4, $0x3e4cceac
+DATA c3e4cceac<>+8(SB)/4, $0x3e4cceac
+DATA c3e4cceac<>+12(SB)/4, $0x3e4cceac
+DATA c3e4cceac<>+16(SB)/4, $0x3e4cceac
+DATA c3e4cceac<>+20(SB)/4, $0x3e4cceac
+DATA c3e4cceac<>+24(SB)/4, $0x3e4cceac
+DATA c3e4cceac<>+28(SB)/4, $0x3e4cceac
+GLOBL c3e4cceac<>(SB), RODATA|NOPTR, $32
+
+DATA cbe7ffffc<>+0(SB)/4, $0xbe7ffffc
+DATA cbe7ffffc<>+4(SB)/4, $0xbe7ffffc
+DATA cbe7ffffc<>+8(SB)/4, $0xbe7ffffc
+DATA cbe7ffffc<>+12(SB)/4, $0xbe7ffffc
+DATA cbe7ffffc<>+16(SB)/4, $0xbe7ffffc
+DATA cbe7ffffc<>+20(SB)/4, $0xbe7ffffc
+DATA cbe7ffffc<>+24(SB)/4, $0xbe7ffffc
+DATA cbe7ffffc<>+28(SB)/4, $0xbe7ffffc
+GLOBL cbe7ffffc<>(SB), RODATA|NOPTR, $32
+
+DATA c3eaaaaaa<>+0(SB)/4, $0x3eaaaaaa
+DATA c3eaaaaaa<>+4(SB)/4, $0x3eaaaaaa
+DATA c3eaaaaaa<>+8(SB)/4, $0x3eaaaaaa
+DATA c3eaaaaaa<>+12(SB)/4, $0x3eaaaaaa
+DATA c3eaaaaaa<>+16(SB)/4, $0x3eaaaaaa
+DATA c3eaaaaaa<>+20(SB)/4, $0x3eaaaaaa
+DATA c3eaaaaaa<>+24(SB)/4, $0x3eaaaaaa
+DATA c3eaaaaaa<>+28(SB)/4, $0x3eaaaaaa
+GLOBL c3eaaaaaa<>(SB), RODATA|NOPTR, $32
+
+DATA cb95e8083<>+0(SB)/4, $0xb95e8083
+DATA cb95e8083<>+4(SB)/4, $0xb95e8083
+DATA cb95e8083<>+8(SB)/4, $0xb95e8083
+DATA cb95e8083<>+12(SB)/4, $0xb95e8083
+DATA cb95e8083<>+16(SB)/4, $0xb95e8083
+DATA cb95e8083<>+20(SB)/4, $0xb95e8083
+DATA cb95e8083<>+24(SB)/4, $0xb95e8083
+DATA cb95e8083<>+28(SB)/4, $0xb95e8083
+GLOBL cb95e8083<>(SB), RODATA|NOPTR, $32
+
+DATA cbf000000<>+0(SB)/4, $0xbf000000
+DATA cbf000000<>+4(SB)/4, $0xbf000000
+DATA cbf000000<>+8(SB)/4, $0xbf000000
+DATA cbf000000<>+12(SB)/4, $0xbf000000
+DATA cbf000000<>+16(SB)/4, $0xbf000000
+DATA cbf000000<>+20(SB)/4, $0xbf000000
+DATA cbf000000<>+24(SB)/4, $0xbf000000
+DATA cbf000000<>+28(SB)/4, $0xbf000000
+GLOBL cbf000000<>(SB), RODATA|NOPTR, $32
+
+DATA c3f318000<>+0(SB)/4, $0x3f318000
+DATA c3f318000<>+4(SB)/4, $0x3f318000
+DATA c3f318000<>+8(SB)/4, $0x3f318000
+DATA c3f318000<>+12(SB)/4, $0x3f318000
+DATA c3f318000<>+16(SB)/4, $0x3f318000
+DATA c3f318000<>+20(SB)/4, $0x3f318000
+DATA c3f318000<>+24(SB)/4, $0x3f318000
+DATA c3f318000<>+28(SB)/4, $0x3f318000
+GLOBL c3f318000<>(SB), RODATA|NOPTR, $32
+
+// func tanhGradAVX512(dx []float32, dy []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·tanhGradAVX512(SB), NOSPLIT, $0-72
+	VBROADCASTSS c80000000<>+0(SB), Z0
+	VBROADCASTSS c41a00000<>+0(SB), Z1
+	VBROADCASTSS c3fb8aa3b<>+0(SB), Z2
+	VBROADCASTSS c4b400000<>+0(SB), Z3
+	VBROADCASTSS c3f317218<>+0(SB), Z4
+	VBROADCASTSS cb102e308<>+0(SB), Z5
+	VBROADCASTSS c3ab6bb94<>+0(SB), Z6
+	VBROADCASTSS c3c0915ce<>+0(SB), Z7
+	VBROADCASTSS c3d2aaa62<>+0(SB), Z8
+	VBROADCASTSS c3e2aaa56<>+0(SB), Z9
+	VBROADCASTSS c3f000000<>+0(SB), Z10
+	VBROADCASTSS c3f800000<>+0(SB), Z11
+	VBROADCASTSS c40000000<>+0(SB), Z12
+	MOVQ         dx_base+0(FP), AX
+	MOVQ         dy_base+24(FP), DX
+	MOVQ         x_base+48(FP), BX
+	MOVQ         dx_len+8(FP), CX
+	CMPQ         CX, $0x10
+	JLT          tail
+
+loop:
+	VMOVUPS      (DX), Z13
+	VMOVUPS      (BX), Z14
+	VANDNPS      Z14, Z0, Z15
+	VADDPS       Z15, Z15, Z15
+	VMINPS       Z15, Z1, Z15
+	VMOVUPS      Z2, Z16
+	VFMADD213PS  Z3, Z15, Z16
+	VSUBPS       Z3, Z16, Z17
+	VMOVUPS      Z15, Z15
+	VFNMADD231PS Z4, Z17, Z15
+	VFNMADD231PS Z5, Z17, Z15
+	VMOVUPS      Z6, Z17
+	VFMADD213PS  Z7, Z15, Z17
+	VFMADD213PS  Z8, Z15, Z17
+	VFMADD213PS  Z9, Z15, Z17
+	VFMADD213PS  Z10, Z15, Z17
+	VMULPS       Z15, Z17, Z17
+	VFMADD213PS  Z15, Z15, Z17
+	VPSLLD       $0x17, Z16, Z16
+	VPADDD       Z11, Z16, Z16
+	VSUBPS       Z11, Z16, Z18
+	VFMADD231PS  Z16, Z17, Z18
+	VADDPS       Z12, Z18, Z17
+	VDIVPS       Z17, Z18, Z18
+	VANDPS       Z0, Z14, Z15
+	VORPS        Z15, Z18, Z18
+	VMOVUPS      Z11, Z14
+	VFNMADD231PS Z18, Z18, Z14
+	VMULPS       Z13, Z14, Z14
+	VMOVUPS      Z14, (AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	SUBQ         $0x10, CX
+	CMPQ         CX, $0x10
+	JGE          loop
+
+tail:
+	TESTQ        CX, CX
+	JEQ          done
+	MOVL         $0x00000001, SI
+	SHLL         CL, SI
+	DECL         SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (DX), K1, Z13
+	VMOVUPS.Z    (BX), K1, Z14
+	VANDNPS      Z14, Z0, Z15
+	VADDPS       Z15, Z15, Z15
+	VMINPS       Z15, Z1, Z15
+	VMOVUPS      Z2, Z1
+	VFMADD213PS  Z3, Z15, Z1
+	VSUBPS       Z3, Z1, Z2
+	VMOVUPS      Z15, Z3
+	VFNMADD231PS Z4, Z2, Z3
+	VFNMADD231PS Z5, Z2, Z3
+	VMOVUPS      Z6, Z2
+	VFMADD213PS  Z7, Z3, Z2
+	VFMADD213PS  Z8, Z3, Z2
+	VFMADD213PS  Z9, Z3, Z2
+	VFMADD213PS  Z10, Z3, Z2
+	VMULPS       Z3, Z2, Z2
+	VFMADD213PS  Z3, Z3, Z2
+	VPSLLD       $0x17, Z1, Z1
+	VPADDD       Z11, Z1, Z1
+	VSUBPS       Z11, Z1, Z3
+	VFMADD231PS  Z1, Z2, Z3
+	VADDPS       Z12, Z3, Z2
+	VDIVPS       Z2, Z3, Z3
+	VANDPS       Z0, Z14, Z15
+	VORPS        Z15, Z3, Z3
+	VMOVUPS      Z11, Z0
+	VFNMADD231PS Z3, Z3, Z0
+	VMULPS       Z13, Z0, Z0
+	VMOVUPS      Z0, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func mishGradAVX512(dx []float32, dy []float32, x []float32)
+// Requires: AVX, AVX512F
+TEXT ·mishGradAVX512(SB), NOSPLIT, $0-72
+	VBROADCASTSS c41a00000<>+0(SB), Z0
+	VBROADCASTSS cc2ad47ae<>+0(SB), Z1
+	VBROADCASTSS c3fb8aa3b<>+0(SB), Z2
+	VBROADCASTSS c4b400000<>+0(SB), Z3
+	VBROADCASTSS c3f317218<>+0(SB), Z4
+	VBROADCASTSS cb102e308<>+0(SB), Z5
+	VBROADCASTSS c3ab6bb94<>+0(SB), Z6
+	VBROADCASTSS c3c0915ce<>+0(SB), Z7
+	VBROADCASTSS c3d2aaa62<>+0(SB), Z8
+	VBROADCASTSS c3e2aaa56<>+0(SB), Z9
+	VBROADCASTSS c3f000000<>+0(SB), Z10
+	VBROADCASTSS c3f800000<>+0(SB), Z11
+	VBROADCASTSS c40000000<>+0(SB), Z12
+	VBROADCASTSS c40800000<>+0(SB), Z13
+	MOVQ         dx_base+0(FP), AX
+	MOVQ         dy_base+24(FP), DX
+	MOVQ         x_base+48(FP), BX
+	MOVQ         dx_len+8(FP), CX
+	CMPQ         CX, $0x10
+	JLT          tail
+
+loop:
+	VMOVUPS      (DX), Z14
+	VMOVUPS      (BX), Z15
+	VMINPS       Z15, Z0, Z16
+	VCMPPS       $0x05, Z1, Z16, K1
+	VMOVUPS      Z2, Z17
+	VFMADD213PS  Z3, Z16, Z17
+	VSUBPS       Z3, Z17, Z17
+	VMOVUPS      Z16, Z16
+	VFNMADD231PS Z4, Z17, Z16
+	VFNMADD231PS Z5, Z17, Z16
+	VMOVUPS      Z6, Z18
+	VFMADD213PS  Z7, Z16, Z18
+	VFMADD213PS  Z8, Z16, Z18
+	VFMADD213PS  Z9, Z16, Z18
+	VFMADD213PS  Z10, Z16, Z18
+	VMULPS       Z16, Z18, Z18
+	VFMADD213PS  Z16, Z16, Z18
+	VADDPS       Z11, Z18, Z18
+	VSCALEFPS.Z  Z17, Z18, K1, Z18
+	VADDPS       Z18, Z18, Z16
+	VFMADD231PS  Z18, Z18, Z16
+	VADDPS       Z12, Z16, Z17
+	VMOVUPS      Z11, Z19
+	VDIVPS       Z17, Z19, Z19
+	VADDPS       Z11, Z18, Z17
+	VDIVPS       Z17, Z18, Z17
+	VADDPS       Z11, Z16, Z18
+	VMULPS       Z19, Z18, Z18
+	VMULPS       Z19, Z18, Z18
+	VMULPS       Z13, Z18, Z18
+	VMULPS       Z17, Z18, Z18
+	VMULPS       Z15, Z18, Z18
+	VFMADD231PS  Z19, Z16, Z18
+	VMULPS       Z14, Z18, Z18
+	VMOVUPS      Z18, (AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	SUBQ         $0x10, CX
+	CMPQ         CX, $0x10
+	JGE          loop
+
+tail:
+	TESTQ        CX, CX
+	JEQ          done
+	MOVL         $0x00000001, SI
+	SHLL         CL, SI
+	DECL         SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (DX), K1, Z14
+	VMOVUPS.Z    (BX), K1, Z15
+	VMINPS       Z15, Z0, Z0
+	VCMPPS       $0x05, Z1, Z0, K2
+	VMOVUPS      Z2, Z1
+	VFMADD213PS  Z3, Z0, Z1
+	VSUBPS       Z3, Z1, Z1
+	VMOVUPS      Z0, Z0
+	VFNMADD231PS Z4, Z1, Z0
+	VFNMADD231PS Z5, Z1, Z0
+	VMOVUPS      Z6, Z2
+	VFMADD213PS  Z7, Z0, Z2
+	VFMADD213PS  Z8, Z0, Z2
+	VFMADD213PS  Z9, Z0, Z2
+	VFMADD213PS  Z10, Z0, Z2
+	VMULPS       Z0, Z2, Z2
+	VFMADD213PS  Z0, Z0, Z2
+	VADDPS       Z11, Z2, Z2
+	VSCALEFPS.Z  Z1, Z2, K2, Z2
+	VADDPS       Z2, Z2, Z0
+	VFMADD231PS  Z2, Z2, Z0
+	VADDPS       Z12, Z0, Z1
+	VMOVUPS      Z11, Z3
+	VDIVPS       Z1, Z3, Z3
+	VADDPS       Z11, Z2, Z1
+	VDIVPS       Z1, Z2, Z1
+	VADDPS       Z11, Z0, Z2
+	VMULPS       Z3, Z2, Z2
+	VMULPS       Z3, Z2, Z2
+	VMULPS       Z13, Z2, Z2
+	VMULPS       Z1, Z2, Z2
+	VMULPS       Z15, Z2, Z2
+	VFMADD231PS  Z3, Z0, Z2
+	VMULPS       Z14, Z2, Z2
+	VMOVUPS      Z2, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA c40800000<>+0(SB)/4, $0x40800000
+DATA c40800000<>+4(SB)/4, $0x40800000
+DATA c40800000<>+8(SB)/4, $0x40800000
+DATA c40800000<>+12(SB)/4, $0x40800000
+DATA c40800000<>+16(SB)/4, $0x40800000
+DATA c40800000<>+20(SB)/4, $0x40800000
+DATA c40800000<>+24(SB)/4, $0x40800000
+DATA c40800000<>+28(SB)/4, $0x40800000
+GLOBL c40800000<>(SB), RODATA|NOPTR, $32
+
+// func geluAVX512(dst []float32, x []float32)
+// Requires: AVX, AVX512F
+TEXT ·geluAVX512(SB), NOSPLIT, $0-48
+	VBROADCASTSS c3d372713<>+0(SB), Z0
+	VBROADCASTSS c3f800000<>+0(SB), Z1
+	VBROADCASTSS c3fcc422a<>+0(SB), Z2
+	VBROADCASTSS c41a00000<>+0(SB), Z3
+	VBROADCASTSS cc2ad47ae<>+0(SB), Z4
+	VBROADCASTSS c3fb8aa3b<>+0(SB), Z5
+	VBROADCASTSS c4b400000<>+0(SB), Z6
+	VBROADCASTSS c3f317218<>+0(SB), Z7
+	VBROADCASTSS cb102e308<>+0(SB), Z8
+	VBROADCASTSS c3ab6bb94<>+0(SB), Z9
+	VBROADCASTSS c3c0915ce<>+0(SB), Z10
+	VBROADCASTSS c3d2aaa62<>+0(SB), Z11
+	VBROADCASTSS c3e2aaa56<>+0(SB), Z12
+	VBROADCASTSS c3f000000<>+0(SB), Z13
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         dst_len+8(FP), CX
+	CMPQ         CX, $0x10
+	JLT          tail
+
+loop:
+	VMOVUPS      (DX), Z14
+	VMULPS       Z0, Z14, Z15
+	VMULPS       Z14, Z15, Z15
+	VADDPS       Z1, Z15, Z15
+	VMULPS       Z2, Z14, Z16
+	VMULPS       Z16, Z15, Z15
+	VMINPS       Z15, Z3, Z15
+	VCMPPS       $0x05, Z4, Z15, K1
+	VMOVUPS      Z5, Z16
+	VFMADD213PS  Z6, Z15, Z16
+	VSUBPS       Z6, Z16, Z16
+	VMOVUPS      Z15, Z15
+	VFNMADD231PS Z7, Z16, Z15
+	VFNMADD231PS Z8, Z16, Z15
+	VMOVUPS      Z9, Z17
+	VFMADD213PS  Z10, Z15, Z17
+	VFMADD213PS  Z11, Z15, Z17
+	VFMADD213PS  Z12, Z15, Z17
+	VFMADD213PS  Z13, Z15, Z17
+	VMULPS       Z15, Z17, Z17
+	VFMADD213PS  Z15, Z15, Z17
+	VADDPS       Z1, Z17, Z17
+	VSCALEFPS.Z  Z16, Z17, K1, Z17
+	VADDPS       Z1, Z17, Z15
+	VDIVPS       Z15, Z17, Z17
+	VMULPS       Z14, Z17, Z14
+	VMOVUPS      Z14, (AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, DX
+	SUBQ         $0x10, CX
+	CMPQ         CX, $0x10
+	JGE          loop
+
+tail:
+	TESTQ        CX, CX
+	JEQ          done
+	MOVL         $0x00000001, BX
+	SHLL         CL, BX
+	DECL         BX
+	KMOVW        BX, K1
+	VMOVUPS.Z    (DX), K1, Z14
+	VMULPS       Z0, Z14, Z0
+	VMULPS       Z14, Z0, Z0
+	VADDPS       Z1, Z0, Z0
+	VMULPS       Z2, Z14, Z2
+	VMULPS       Z2, Z0, Z0
+	VMINPS       Z0, Z3, Z0
+	VCMPPS       $0x05, Z4, Z0, K2
+	VMOVUPS      Z5, Z2
+	VFMADD213PS  Z6, Z0, Z2
+	VSUBPS       Z6, Z2, Z2
+	VMOVUPS      Z0, Z0
+	VFNMADD231PS Z7, Z2, Z0
+	VFNMADD231PS Z8, Z2, Z0
+	VMOVUPS      Z9, Z3
+	VFMADD213PS  Z10, Z0, Z3
+	VFMADD213PS  Z11, Z0, Z3
+	VFMADD213PS  Z12, Z0, Z3
+	VFMADD213PS  Z13, Z0, Z3
+	VMULPS       Z0, Z3, Z3
+	VFMADD213PS  Z0, Z0, Z3
+	VADDPS       Z1, Z3, Z3
+	VSCALEFPS.Z  Z2, Z3, K2, Z3
+	VADDPS       Z1, Z3, Z0
+	VDIVPS       Z0, Z3, Z3
+	VMULPS       Z14, Z3, Z0
+	VMOVUPS      Z0, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA c3d372713<>+0(SB)/4, $0x3d372713
+DATA c3d372713<>+4(SB)/4, $0x3d372713
+DATA c3d372713<>+8(SB)/4, $0x3d372713
+DATA c3d372713<>+12(SB)/4, $0x3d372713
+DATA c3d372713<>+16(SB)/4, $0x3d372713
+DATA c3d372713<>+20(SB)/4, $0x3d372713
+DATA c3d372713<>+24(SB)/4, $0x3d372713
+DATA c3d372713<>+28(SB)/4, $0x3d372713
+GLOBL c3d372713<>(SB), RODATA|NOPTR, $32
+
+DATA c3fcc422a<>+0(SB)/4, $0x3fcc422a
+DATA c3fcc422a<>+4(SB)/4, $0x3fcc422a
+DATA c3fcc422a<>+8(SB)/4, $0x3fcc422a
+DATA c3fcc422a<>+12(SB)/4, $0x3fcc422a
+DATA c3fcc422a<>+16(SB)/4, $0x3fcc422a
+DATA c3fcc422a<>+20(SB)/4, $0x3fcc422a
+DATA c3fcc422a<>+24(SB)/4, $0x3fcc422a
+DATA c3fcc422a<>+28(SB)/4, $0x3fcc422a
+GLOBL c3fcc422a<>(SB), RODATA|NOPTR, $32
+
+// func geluGradAVX512(dx []float32, dy []float32, x []float32)
+// Requires: AVX, AVX512F
+TEXT ·geluGradAVX512(SB), NOSPLIT, $0-72
+	VBROADCASTSS c3d372713<>+0(SB), Z0
+	VBROADCASTSS c3f800000<>+0(SB), Z1
+	VBROADCASTSS c3fcc422a<>+0(SB), Z2
+	VBROADCASTSS c41a00000<>+0(SB), Z3
+	VBROADCASTSS cc2ad47ae<>+0(SB), Z4
+	VBROADCASTSS c3fb8aa3b<>+0(SB), Z5
+	VBROADCASTSS c4b400000<>+0(SB), Z6
+	VBROADCASTSS c3f317218<>+0(SB), Z7
+	VBROADCASTSS cb102e308<>+0(SB), Z8
+	VBROADCASTSS c3ab6bb94<>+0(SB), Z9
+	VBROADCASTSS c3c0915ce<>+0(SB), Z10
+	VBROADCASTSS c3d2aaa62<>+0(SB), Z11
+	VBROADCASTSS c3e2aaa56<>+0(SB), Z12
+	VBROADCASTSS c3f000000<>+0(SB), Z13
+	VBROADCASTSS c3e095d4f<>+0(SB), Z14
+	MOVQ         dx_base+0(FP), AX
+	MOVQ         dy_base+24(FP), DX
+	MOVQ         x_base+48(FP), BX
+	MOVQ         dx_len+8(FP), CX
+	CMPQ         CX, $0x10
+	JLT          tail
+
+loop:
+	VMOVUPS      (DX), Z15
+	VMOVUPS      (BX), Z16
+	VMULPS       Z0, Z16, Z17
+	VMULPS       Z16, Z17, Z17
+	VADDPS       Z1, Z17, Z17
+	VMULPS       Z2, Z16, Z18
+	VMULPS       Z18, Z17, Z17
+	VMINPS       Z17, Z3, Z17
+	VCMPPS       $0x05, Z4, Z17, K1
+	VMOVUPS      Z5, Z18
+	VFMADD213PS  Z6, Z17, Z18
+	VSUBPS       Z6, Z18, Z18
+	VMOVUPS      Z17, Z17
+	VFNMADD231PS Z7, Z18, Z17
+	VFNMADD231PS Z8, Z18, Z17
+	VMOVUPS      Z9, Z19
+	VFMADD213PS  Z10, Z17, Z19
+	VFMADD213PS  Z11, Z17, Z19
+	VFMADD213PS  Z12, Z17, Z19
+	VFMADD213PS  Z13, Z17, Z19
+	VMULPS       Z17, Z19, Z19
+	VFMADD213PS  Z17, Z17, Z19
+	VADDPS       Z1, Z19, Z19
+	VSCALEFPS.Z  Z18, Z19, K1, Z19
+	VADDPS       Z1, Z19, Z17
+	VDIVPS       Z17, Z19, Z19
+	VMULPS       Z14, Z16, Z17
+	VMULPS       Z16, Z17, Z17
+	VADDPS       Z1, Z17, Z17
+	VMULPS       Z2, Z17, Z17
+	VMOVUPS      Z1, Z18
+	VSUBPS       Z19, Z18, Z18
+	VMULPS       Z19, Z18, Z18
+	VMULPS       Z16, Z18, Z18
+	VFMADD213PS  Z19, Z17, Z18
+	VMULPS       Z15, Z18, Z18
+	VMOVUPS      Z18, (AX)
+	ADDQ         $0x40, AX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	SUBQ         $0x10, CX
+	CMPQ         CX, $0x10
+	JGE          loop
+
+tail:
+	TESTQ        CX, CX
+	JEQ          done
+	MOVL         $0x00000001, SI
+	SHLL         CL, SI
+	DECL         SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (DX), K1, Z15
+	VMOVUPS.Z    (BX), K1, Z16
+	VMULPS       Z0, Z16, Z0
+	VMULPS       Z16, Z0, Z0
+	VADDPS       Z1, Z0, Z0
+	VMULPS       Z2, Z16, Z17
+	VMULPS       Z17, Z0, Z0
+	VMINPS       Z0, Z3, Z0
+	VCMPPS       $0x05, Z4, Z0, K2
+	VMOVUPS      Z5, Z3
+	VFMADD213PS  Z6, Z0, Z3
+	VSUBPS       Z6, Z3, Z3
+	VMOVUPS      Z0, Z0
+	VFNMADD231PS Z7, Z3, Z0
+	VFNMADD231PS Z8, Z3, Z0
+	VMOVUPS      Z9, Z4
+	VFMADD213PS  Z10, Z0, Z4
+	VFMADD213PS  Z11, Z0, Z4
+	VFMADD213PS  Z12, Z0, Z4
+	VFMADD213PS  Z13, Z0, Z4
+	VMULPS       Z0, Z4, Z4
+	VFMADD213PS  Z0, Z0, Z4
+	VADDPS       Z1, Z4, Z4
+	VSCALEFPS.Z  Z3, Z4, K2, Z4
+	VADDPS       Z1, Z4, Z0
+	VDIVPS       Z0, Z4, Z4
+	VMULPS       Z14, Z16, Z0
+	VMULPS       Z16, Z0, Z0
+	VADDPS       Z1, Z0, Z0
+	VMULPS       Z2, Z0, Z0
+	VMOVUPS      Z1, Z1
+	VSUBPS       Z4, Z1, Z1
+	VMULPS       Z4, Z1, Z1
+	VMULPS       Z16, Z1, Z1
+	VFMADD213PS  Z4, Z0, Z1
+	VMULPS       Z15, Z1, Z1
+	VMOVUPS      Z1, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA c3e095d4f<>+0(SB)/4, $0x3e095d4f
+DATA c3e095d4f<>+4(SB)/4, $0x3e095d4f
+DATA c3e095d4f<>+8(SB)/4, $0x3e095d4f
+DATA c3e095d4f<>+12(SB)/4, $0x3e095d4f
+DATA c3e095d4f<>+16(SB)/4, $0x3e095d4f
+DATA c3e095d4f<>+20(SB)/4, $0x3e095d4f
+DATA c3e095d4f<>+24(SB)/4, $0x3e095d4f
+DATA c3e095d4f<>+28(SB)/4, $0x3e095d4f
+GLOBL c3e095d4f<>(SB), RODATA|NOPTR, $32
+
 // func gateAVX512(dst []float32, a []float32, b []float32)
 // Requires: AVX, AVX512DQ, AVX512F
 TEXT ·gateAVX512(SB), NOSPLIT, $0-72
@@ -1147,6 +1856,489 @@ tail:
 	VDIVPS       Y5, Y2, Y2
 	VMULPS       Y1, Y2, Y2
 	VMASKMOVPS   Y2, Y0, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func logAVX2(dst []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·logAVX2(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), DX
+	MOVQ dst_len+8(FP), CX
+	CMPQ CX, $0x08
+	JLT  tail
+
+loop:
+	VMOVUPS     (DX), Y0
+	VMOVUPS     c00800000<>+0(SB), Y1
+	VMAXPS      Y0, Y1, Y0
+	VPSUBD      c3f3504f3<>+0(SB), Y0, Y1
+	VPSRAD      $0x17, Y1, Y1
+	VPSLLD      $0x17, Y1, Y2
+	VPSUBD      Y2, Y0, Y2
+	VCVTDQ2PS   Y1, Y1
+	VSUBPS      c3f800000<>+0(SB), Y2, Y2
+	VMULPS      Y2, Y2, Y3
+	VMOVUPS     c3d9021bb<>+0(SB), Y4
+	VFMADD213PS cbdebd1b8<>+0(SB), Y2, Y4
+	VFMADD213PS c3def251a<>+0(SB), Y2, Y4
+	VFMADD213PS cbdfe5d4f<>+0(SB), Y2, Y4
+	VFMADD213PS c3e11e9bf<>+0(SB), Y2, Y4
+	VFMADD213PS cbe2aae50<>+0(SB), Y2, Y4
+	VFMADD213PS c3e4cceac<>+0(SB), Y2, Y4
+	VFMADD213PS cbe7ffffc<>+0(SB), Y2, Y4
+	VFMADD213PS c3eaaaaaa<>+0(SB), Y2, Y4
+	VMULPS      Y2, Y4, Y4
+	VMULPS      Y3, Y4, Y4
+	VFMADD231PS cb95e8083<>+0(SB), Y1, Y4
+	VFMADD231PS cbf000000<>+0(SB), Y3, Y4
+	VADDPS      Y2, Y4, Y4
+	VFMADD231PS c3f318000<>+0(SB), Y1, Y4
+	VSUBPS      Y0, Y0, Y0
+	VADDPS      Y0, Y4, Y4
+	VMOVUPS     Y4, (AX)
+	ADDQ        $0x20, AX
+	ADDQ        $0x20, DX
+	SUBQ        $0x08, CX
+	CMPQ        CX, $0x08
+	JGE         loop
+
+tail:
+	TESTQ       CX, CX
+	JEQ         done
+	LEAQ        masks<>+0(SB), BX
+	NEGQ        CX
+	VMOVUPS     32(BX)(CX*4), Y0
+	VMASKMOVPS  (DX), Y0, Y1
+	VMOVUPS     c00800000<>+0(SB), Y2
+	VMAXPS      Y1, Y2, Y1
+	VPSUBD      c3f3504f3<>+0(SB), Y1, Y2
+	VPSRAD      $0x17, Y2, Y2
+	VPSLLD      $0x17, Y2, Y3
+	VPSUBD      Y3, Y1, Y3
+	VCVTDQ2PS   Y2, Y2
+	VSUBPS      c3f800000<>+0(SB), Y3, Y3
+	VMULPS      Y3, Y3, Y4
+	VMOVUPS     c3d9021bb<>+0(SB), Y5
+	VFMADD213PS cbdebd1b8<>+0(SB), Y3, Y5
+	VFMADD213PS c3def251a<>+0(SB), Y3, Y5
+	VFMADD213PS cbdfe5d4f<>+0(SB), Y3, Y5
+	VFMADD213PS c3e11e9bf<>+0(SB), Y3, Y5
+	VFMADD213PS cbe2aae50<>+0(SB), Y3, Y5
+	VFMADD213PS c3e4cceac<>+0(SB), Y3, Y5
+	VFMADD213PS cbe7ffffc<>+0(SB), Y3, Y5
+	VFMADD213PS c3eaaaaaa<>+0(SB), Y3, Y5
+	VMULPS      Y3, Y5, Y5
+	VMULPS      Y4, Y5, Y5
+	VFMADD231PS cb95e8083<>+0(SB), Y2, Y5
+	VFMADD231PS cbf000000<>+0(SB), Y4, Y5
+	VADDPS      Y3, Y5, Y5
+	VFMADD231PS c3f318000<>+0(SB), Y2, Y5
+	VSUBPS      Y1, Y1, Y1
+	VADDPS      Y1, Y5, Y5
+	VMASKMOVPS  Y5, Y0, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func tanhGradAVX2(dx []float32, dy []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·tanhGradAVX2(SB), NOSPLIT, $0-72
+	MOVQ dx_base+0(FP), AX
+	MOVQ dy_base+24(FP), DX
+	MOVQ x_base+48(FP), BX
+	MOVQ dx_len+8(FP), CX
+	CMPQ CX, $0x08
+	JLT  tail
+
+loop:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      (BX), Y1
+	VMOVUPS      c80000000<>+0(SB), Y2
+	VANDNPS      Y1, Y2, Y2
+	VADDPS       Y2, Y2, Y2
+	VMOVUPS      c41a00000<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMOVUPS      c3fb8aa3b<>+0(SB), Y3
+	VFMADD213PS  c4b400000<>+0(SB), Y2, Y3
+	VSUBPS       c4b400000<>+0(SB), Y3, Y4
+	VMOVUPS      Y2, Y2
+	VFNMADD231PS c3f317218<>+0(SB), Y4, Y2
+	VFNMADD231PS cb102e308<>+0(SB), Y4, Y2
+	VMOVUPS      c3ab6bb94<>+0(SB), Y4
+	VFMADD213PS  c3c0915ce<>+0(SB), Y2, Y4
+	VFMADD213PS  c3d2aaa62<>+0(SB), Y2, Y4
+	VFMADD213PS  c3e2aaa56<>+0(SB), Y2, Y4
+	VFMADD213PS  c3f000000<>+0(SB), Y2, Y4
+	VMULPS       Y2, Y4, Y4
+	VFMADD213PS  Y2, Y2, Y4
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       c3f800000<>+0(SB), Y3, Y3
+	VSUBPS       c3f800000<>+0(SB), Y3, Y5
+	VFMADD231PS  Y3, Y4, Y5
+	VADDPS       c40000000<>+0(SB), Y5, Y4
+	VDIVPS       Y4, Y5, Y5
+	VANDPS       c80000000<>+0(SB), Y1, Y2
+	VORPS        Y2, Y5, Y5
+	VMOVUPS      c3f800000<>+0(SB), Y1
+	VFNMADD231PS Y5, Y5, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, (AX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, DX
+	ADDQ         $0x20, BX
+	SUBQ         $0x08, CX
+	CMPQ         CX, $0x08
+	JGE          loop
+
+tail:
+	TESTQ        CX, CX
+	JEQ          done
+	LEAQ         masks<>+0(SB), SI
+	NEGQ         CX
+	VMOVUPS      32(SI)(CX*4), Y0
+	VMASKMOVPS   (DX), Y0, Y1
+	VMASKMOVPS   (BX), Y0, Y2
+	VMOVUPS      c80000000<>+0(SB), Y3
+	VANDNPS      Y2, Y3, Y3
+	VADDPS       Y3, Y3, Y3
+	VMOVUPS      c41a00000<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMOVUPS      c3fb8aa3b<>+0(SB), Y4
+	VFMADD213PS  c4b400000<>+0(SB), Y3, Y4
+	VSUBPS       c4b400000<>+0(SB), Y4, Y5
+	VMOVUPS      Y3, Y3
+	VFNMADD231PS c3f317218<>+0(SB), Y5, Y3
+	VFNMADD231PS cb102e308<>+0(SB), Y5, Y3
+	VMOVUPS      c3ab6bb94<>+0(SB), Y5
+	VFMADD213PS  c3c0915ce<>+0(SB), Y3, Y5
+	VFMADD213PS  c3d2aaa62<>+0(SB), Y3, Y5
+	VFMADD213PS  c3e2aaa56<>+0(SB), Y3, Y5
+	VFMADD213PS  c3f000000<>+0(SB), Y3, Y5
+	VMULPS       Y3, Y5, Y5
+	VFMADD213PS  Y3, Y3, Y5
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       c3f800000<>+0(SB), Y4, Y4
+	VSUBPS       c3f800000<>+0(SB), Y4, Y6
+	VFMADD231PS  Y4, Y5, Y6
+	VADDPS       c40000000<>+0(SB), Y6, Y5
+	VDIVPS       Y5, Y6, Y6
+	VANDPS       c80000000<>+0(SB), Y2, Y3
+	VORPS        Y3, Y6, Y6
+	VMOVUPS      c3f800000<>+0(SB), Y2
+	VFNMADD231PS Y6, Y6, Y2
+	VMULPS       Y1, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func mishGradAVX2(dx []float32, dy []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·mishGradAVX2(SB), NOSPLIT, $0-72
+	MOVQ dx_base+0(FP), AX
+	MOVQ dy_base+24(FP), DX
+	MOVQ x_base+48(FP), BX
+	MOVQ dx_len+8(FP), CX
+	CMPQ CX, $0x08
+	JLT  tail
+
+loop:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      (BX), Y1
+	VMOVUPS      c41a00000<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y2
+	VCMPPS       $0x05, cc2ad47ae<>+0(SB), Y2, Y3
+	VMOVUPS      c3fb8aa3b<>+0(SB), Y4
+	VFMADD213PS  c4b400000<>+0(SB), Y2, Y4
+	VSUBPS       c4b400000<>+0(SB), Y4, Y5
+	VMOVUPS      Y2, Y2
+	VFNMADD231PS c3f317218<>+0(SB), Y5, Y2
+	VFNMADD231PS cb102e308<>+0(SB), Y5, Y2
+	VMOVUPS      c3ab6bb94<>+0(SB), Y5
+	VFMADD213PS  c3c0915ce<>+0(SB), Y2, Y5
+	VFMADD213PS  c3d2aaa62<>+0(SB), Y2, Y5
+	VFMADD213PS  c3e2aaa56<>+0(SB), Y2, Y5
+	VFMADD213PS  c3f000000<>+0(SB), Y2, Y5
+	VMULPS       Y2, Y5, Y5
+	VFMADD213PS  Y2, Y2, Y5
+	VADDPS       c3f800000<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       c3f800000<>+0(SB), Y4, Y4
+	VMULPS       Y4, Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VADDPS       Y5, Y5, Y2
+	VFMADD231PS  Y5, Y5, Y2
+	VADDPS       c40000000<>+0(SB), Y2, Y3
+	VMOVUPS      c3f800000<>+0(SB), Y4
+	VDIVPS       Y3, Y4, Y4
+	VADDPS       c3f800000<>+0(SB), Y5, Y3
+	VDIVPS       Y3, Y5, Y3
+	VADDPS       c3f800000<>+0(SB), Y2, Y5
+	VMULPS       Y4, Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VMULPS       c40800000<>+0(SB), Y5, Y5
+	VMULPS       Y3, Y5, Y5
+	VMULPS       Y1, Y5, Y5
+	VFMADD231PS  Y4, Y2, Y5
+	VMULPS       Y0, Y5, Y5
+	VMOVUPS      Y5, (AX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, DX
+	ADDQ         $0x20, BX
+	SUBQ         $0x08, CX
+	CMPQ         CX, $0x08
+	JGE          loop
+
+tail:
+	TESTQ        CX, CX
+	JEQ          done
+	LEAQ         masks<>+0(SB), SI
+	NEGQ         CX
+	VMOVUPS      32(SI)(CX*4), Y0
+	VMASKMOVPS   (DX), Y0, Y1
+	VMASKMOVPS   (BX), Y0, Y2
+	VMOVUPS      c41a00000<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y3
+	VCMPPS       $0x05, cc2ad47ae<>+0(SB), Y3, Y4
+	VMOVUPS      c3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  c4b400000<>+0(SB), Y3, Y5
+	VSUBPS       c4b400000<>+0(SB), Y5, Y6
+	VMOVUPS      Y3, Y3
+	VFNMADD231PS c3f317218<>+0(SB), Y6, Y3
+	VFNMADD231PS cb102e308<>+0(SB), Y6, Y3
+	VMOVUPS      c3ab6bb94<>+0(SB), Y6
+	VFMADD213PS  c3c0915ce<>+0(SB), Y3, Y6
+	VFMADD213PS  c3d2aaa62<>+0(SB), Y3, Y6
+	VFMADD213PS  c3e2aaa56<>+0(SB), Y3, Y6
+	VFMADD213PS  c3f000000<>+0(SB), Y3, Y6
+	VMULPS       Y3, Y6, Y6
+	VFMADD213PS  Y3, Y3, Y6
+	VADDPS       c3f800000<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       c3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y6, Y6
+	VANDPS       Y4, Y6, Y6
+	VADDPS       Y6, Y6, Y3
+	VFMADD231PS  Y6, Y6, Y3
+	VADDPS       c40000000<>+0(SB), Y3, Y4
+	VMOVUPS      c3f800000<>+0(SB), Y5
+	VDIVPS       Y4, Y5, Y5
+	VADDPS       c3f800000<>+0(SB), Y6, Y4
+	VDIVPS       Y4, Y6, Y4
+	VADDPS       c3f800000<>+0(SB), Y3, Y6
+	VMULPS       Y5, Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VMULPS       c40800000<>+0(SB), Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VFMADD231PS  Y5, Y3, Y6
+	VMULPS       Y1, Y6, Y6
+	VMASKMOVPS   Y6, Y0, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func geluAVX2(dst []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·geluAVX2(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), DX
+	MOVQ dst_len+8(FP), CX
+	CMPQ CX, $0x08
+	JLT  tail
+
+loop:
+	VMOVUPS      (DX), Y0
+	VMULPS       c3d372713<>+0(SB), Y0, Y1
+	VMULPS       Y0, Y1, Y1
+	VADDPS       c3f800000<>+0(SB), Y1, Y1
+	VMULPS       c3fcc422a<>+0(SB), Y0, Y2
+	VMULPS       Y2, Y1, Y1
+	VMOVUPS      c41a00000<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VCMPPS       $0x05, cc2ad47ae<>+0(SB), Y1, Y2
+	VMOVUPS      c3fb8aa3b<>+0(SB), Y3
+	VFMADD213PS  c4b400000<>+0(SB), Y1, Y3
+	VSUBPS       c4b400000<>+0(SB), Y3, Y4
+	VMOVUPS      Y1, Y1
+	VFNMADD231PS c3f317218<>+0(SB), Y4, Y1
+	VFNMADD231PS cb102e308<>+0(SB), Y4, Y1
+	VMOVUPS      c3ab6bb94<>+0(SB), Y4
+	VFMADD213PS  c3c0915ce<>+0(SB), Y1, Y4
+	VFMADD213PS  c3d2aaa62<>+0(SB), Y1, Y4
+	VFMADD213PS  c3e2aaa56<>+0(SB), Y1, Y4
+	VFMADD213PS  c3f000000<>+0(SB), Y1, Y4
+	VMULPS       Y1, Y4, Y4
+	VFMADD213PS  Y1, Y1, Y4
+	VADDPS       c3f800000<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       c3f800000<>+0(SB), Y3, Y3
+	VMULPS       Y3, Y4, Y4
+	VANDPS       Y2, Y4, Y4
+	VADDPS       c3f800000<>+0(SB), Y4, Y1
+	VDIVPS       Y1, Y4, Y4
+	VMULPS       Y0, Y4, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, DX
+	SUBQ         $0x08, CX
+	CMPQ         CX, $0x08
+	JGE          loop
+
+tail:
+	TESTQ        CX, CX
+	JEQ          done
+	LEAQ         masks<>+0(SB), BX
+	NEGQ         CX
+	VMOVUPS      32(BX)(CX*4), Y0
+	VMASKMOVPS   (DX), Y0, Y1
+	VMULPS       c3d372713<>+0(SB), Y1, Y2
+	VMULPS       Y1, Y2, Y2
+	VADDPS       c3f800000<>+0(SB), Y2, Y2
+	VMULPS       c3fcc422a<>+0(SB), Y1, Y3
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      c41a00000<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VCMPPS       $0x05, cc2ad47ae<>+0(SB), Y2, Y3
+	VMOVUPS      c3fb8aa3b<>+0(SB), Y4
+	VFMADD213PS  c4b400000<>+0(SB), Y2, Y4
+	VSUBPS       c4b400000<>+0(SB), Y4, Y5
+	VMOVUPS      Y2, Y2
+	VFNMADD231PS c3f317218<>+0(SB), Y5, Y2
+	VFNMADD231PS cb102e308<>+0(SB), Y5, Y2
+	VMOVUPS      c3ab6bb94<>+0(SB), Y5
+	VFMADD213PS  c3c0915ce<>+0(SB), Y2, Y5
+	VFMADD213PS  c3d2aaa62<>+0(SB), Y2, Y5
+	VFMADD213PS  c3e2aaa56<>+0(SB), Y2, Y5
+	VFMADD213PS  c3f000000<>+0(SB), Y2, Y5
+	VMULPS       Y2, Y5, Y5
+	VFMADD213PS  Y2, Y2, Y5
+	VADDPS       c3f800000<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       c3f800000<>+0(SB), Y4, Y4
+	VMULPS       Y4, Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VADDPS       c3f800000<>+0(SB), Y5, Y2
+	VDIVPS       Y2, Y5, Y5
+	VMULPS       Y1, Y5, Y1
+	VMASKMOVPS   Y1, Y0, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func geluGradAVX2(dx []float32, dy []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·geluGradAVX2(SB), NOSPLIT, $0-72
+	MOVQ dx_base+0(FP), AX
+	MOVQ dy_base+24(FP), DX
+	MOVQ x_base+48(FP), BX
+	MOVQ dx_len+8(FP), CX
+	CMPQ CX, $0x08
+	JLT  tail
+
+loop:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      (BX), Y1
+	VMULPS       c3d372713<>+0(SB), Y1, Y2
+	VMULPS       Y1, Y2, Y2
+	VADDPS       c3f800000<>+0(SB), Y2, Y2
+	VMULPS       c3fcc422a<>+0(SB), Y1, Y3
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      c41a00000<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VCMPPS       $0x05, cc2ad47ae<>+0(SB), Y2, Y3
+	VMOVUPS      c3fb8aa3b<>+0(SB), Y4
+	VFMADD213PS  c4b400000<>+0(SB), Y2, Y4
+	VSUBPS       c4b400000<>+0(SB), Y4, Y5
+	VMOVUPS      Y2, Y2
+	VFNMADD231PS c3f317218<>+0(SB), Y5, Y2
+	VFNMADD231PS cb102e308<>+0(SB), Y5, Y2
+	VMOVUPS      c3ab6bb94<>+0(SB), Y5
+	VFMADD213PS  c3c0915ce<>+0(SB), Y2, Y5
+	VFMADD213PS  c3d2aaa62<>+0(SB), Y2, Y5
+	VFMADD213PS  c3e2aaa56<>+0(SB), Y2, Y5
+	VFMADD213PS  c3f000000<>+0(SB), Y2, Y5
+	VMULPS       Y2, Y5, Y5
+	VFMADD213PS  Y2, Y2, Y5
+	VADDPS       c3f800000<>+0(SB), Y5, Y5
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       c3f800000<>+0(SB), Y4, Y4
+	VMULPS       Y4, Y5, Y5
+	VANDPS       Y3, Y5, Y5
+	VADDPS       c3f800000<>+0(SB), Y5, Y2
+	VDIVPS       Y2, Y5, Y5
+	VMULPS       c3e095d4f<>+0(SB), Y1, Y2
+	VMULPS       Y1, Y2, Y2
+	VADDPS       c3f800000<>+0(SB), Y2, Y2
+	VMULPS       c3fcc422a<>+0(SB), Y2, Y2
+	VMOVUPS      c3f800000<>+0(SB), Y3
+	VSUBPS       Y5, Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VFMADD213PS  Y5, Y2, Y3
+	VMULPS       Y0, Y3, Y3
+	VMOVUPS      Y3, (AX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, DX
+	ADDQ         $0x20, BX
+	SUBQ         $0x08, CX
+	CMPQ         CX, $0x08
+	JGE          loop
+
+tail:
+	TESTQ        CX, CX
+	JEQ          done
+	LEAQ         masks<>+0(SB), SI
+	NEGQ         CX
+	VMOVUPS      32(SI)(CX*4), Y0
+	VMASKMOVPS   (DX), Y0, Y1
+	VMASKMOVPS   (BX), Y0, Y2
+	VMULPS       c3d372713<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y3, Y3
+	VADDPS       c3f800000<>+0(SB), Y3, Y3
+	VMULPS       c3fcc422a<>+0(SB), Y2, Y4
+	VMULPS       Y4, Y3, Y3
+	VMOVUPS      c41a00000<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VCMPPS       $0x05, cc2ad47ae<>+0(SB), Y3, Y4
+	VMOVUPS      c3fb8aa3b<>+0(SB), Y5
+	VFMADD213PS  c4b400000<>+0(SB), Y3, Y5
+	VSUBPS       c4b400000<>+0(SB), Y5, Y6
+	VMOVUPS      Y3, Y3
+	VFNMADD231PS c3f317218<>+0(SB), Y6, Y3
+	VFNMADD231PS cb102e308<>+0(SB), Y6, Y3
+	VMOVUPS      c3ab6bb94<>+0(SB), Y6
+	VFMADD213PS  c3c0915ce<>+0(SB), Y3, Y6
+	VFMADD213PS  c3d2aaa62<>+0(SB), Y3, Y6
+	VFMADD213PS  c3e2aaa56<>+0(SB), Y3, Y6
+	VFMADD213PS  c3f000000<>+0(SB), Y3, Y6
+	VMULPS       Y3, Y6, Y6
+	VFMADD213PS  Y3, Y3, Y6
+	VADDPS       c3f800000<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       c3f800000<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y6, Y6
+	VANDPS       Y4, Y6, Y6
+	VADDPS       c3f800000<>+0(SB), Y6, Y3
+	VDIVPS       Y3, Y6, Y6
+	VMULPS       c3e095d4f<>+0(SB), Y2, Y3
+	VMULPS       Y2, Y3, Y3
+	VADDPS       c3f800000<>+0(SB), Y3, Y3
+	VMULPS       c3fcc422a<>+0(SB), Y3, Y3
+	VMOVUPS      c3f800000<>+0(SB), Y4
+	VSUBPS       Y6, Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VFMADD213PS  Y6, Y3, Y4
+	VMULPS       Y1, Y4, Y4
+	VMASKMOVPS   Y4, Y0, (AX)
 
 done:
 	VZEROUPPER

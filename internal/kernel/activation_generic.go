@@ -65,3 +65,55 @@ func leakyReLUGradGeneric(dx, dy, y []float32, slope float32) {
 		dx[i] = v
 	}
 }
+
+func logGeneric(dst, x []float32) {
+	for i, v := range x {
+		dst[i] = float32(math.Log(float64(max(v, 0x1p-126)))) + (v - v)
+		if v < 0x1p-126 { // -∞ - -∞ is NaN
+			dst[i] = float32(math.Log(0x1p-126))
+		}
+	}
+}
+
+func tanhGradGeneric(dx, dy, x []float32) {
+	for i, v := range x {
+		t := math.Tanh(float64(v))
+		dx[i] = dy[i] * float32(1-t*t)
+	}
+}
+
+// mishGradGeneric: with t = tanh(softplus(x)), f' = t + x·(1-t²)·sigmoid(x).
+func mishGradGeneric(dx, dy, x []float32) {
+	for i, v := range x {
+		e := math.Exp(-math.Abs(float64(v)))
+		sigmoid, softplus := 1/(1+e), math.Log1p(e)
+		if v > 0 {
+			softplus += float64(v)
+		} else {
+			sigmoid = 1 - sigmoid
+		}
+		t := math.Tanh(softplus)
+		dx[i] = dy[i] * float32(t+float64(v)*(1-t*t)*sigmoid)
+	}
+}
+
+const (
+	geluScale = 1.5957691216057308 // 2·√(2/π)
+	geluCubic = 0.044715
+)
+
+func geluGeneric(dst, x []float32) {
+	for i, v := range x {
+		u := float64(geluScale * v * (1 + geluCubic*v*v))
+		dst[i] = float32(1/(1+math.Exp(-u))) * v
+	}
+}
+
+// geluGradGeneric: with u the argument and s = sigmoid(u), f' = s + x·s·(1-s)·u'.
+func geluGradGeneric(dx, dy, x []float32) {
+	for i, v := range x {
+		x := float64(v)
+		s := 1 / (1 + math.Exp(-geluScale*x*(1+geluCubic*x*x)))
+		dx[i] = dy[i] * float32(s+x*s*(1-s)*geluScale*(1+3*geluCubic*x*x))
+	}
+}

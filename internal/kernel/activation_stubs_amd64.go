@@ -40,6 +40,51 @@ func tanhAVX512(dst []float32, x []float32)
 //go:noescape
 func mishAVX512(dst []float32, x []float32)
 
+// logAVX512 computes
+//
+//	for i := range dst {
+//		dst[i] = log(max(x[i], 2^-126))
+//	}
+//
+//go:noescape
+func logAVX512(dst []float32, x []float32)
+
+// tanhGradAVX512 computes
+//
+//	for i := range dx {
+//		dx[i] = dy[i]*(1 - tanh(x[i])²)
+//	}
+//
+//go:noescape
+func tanhGradAVX512(dx []float32, dy []float32, x []float32)
+
+// mishGradAVX512 computes
+//
+//	for i := range dx {
+//		dx[i] = dy[i]*mish'(x[i])
+//	}
+//
+//go:noescape
+func mishGradAVX512(dx []float32, dy []float32, x []float32)
+
+// geluAVX512 computes
+//
+//	for i := range dst {
+//		dst[i] = x[i]*sigmoid(2*sqrt(2/π)*x[i]*(1 + 0.044715*x[i]²))
+//	}
+//
+//go:noescape
+func geluAVX512(dst []float32, x []float32)
+
+// geluGradAVX512 computes
+//
+//	for i := range dx {
+//		dx[i] = dy[i]*gelu'(x[i])
+//	}
+//
+//go:noescape
+func geluGradAVX512(dx []float32, dy []float32, x []float32)
+
 // gateAVX512 computes
 //
 //	for i := range dst {
@@ -111,6 +156,51 @@ func tanhAVX2(dst []float32, x []float32)
 //
 //go:noescape
 func mishAVX2(dst []float32, x []float32)
+
+// logAVX2 computes
+//
+//	for i := range dst {
+//		dst[i] = log(max(x[i], 2^-126))
+//	}
+//
+//go:noescape
+func logAVX2(dst []float32, x []float32)
+
+// tanhGradAVX2 computes
+//
+//	for i := range dx {
+//		dx[i] = dy[i]*(1 - tanh(x[i])²)
+//	}
+//
+//go:noescape
+func tanhGradAVX2(dx []float32, dy []float32, x []float32)
+
+// mishGradAVX2 computes
+//
+//	for i := range dx {
+//		dx[i] = dy[i]*mish'(x[i])
+//	}
+//
+//go:noescape
+func mishGradAVX2(dx []float32, dy []float32, x []float32)
+
+// geluAVX2 computes
+//
+//	for i := range dst {
+//		dst[i] = x[i]*sigmoid(2*sqrt(2/π)*x[i]*(1 + 0.044715*x[i]²))
+//	}
+//
+//go:noescape
+func geluAVX2(dst []float32, x []float32)
+
+// geluGradAVX2 computes
+//
+//	for i := range dx {
+//		dx[i] = dy[i]*gelu'(x[i])
+//	}
+//
+//go:noescape
+func geluGradAVX2(dx []float32, dy []float32, x []float32)
 
 // gateAVX2 computes
 //

@@ -45,6 +45,12 @@ func TestAccuracy(t *testing.T) {
 		{"tanh", Tanh, math.Tanh, 1e-40, 1e-37, 4, 0},
 		{"sigmoid", Sigmoid, sigmoid, -86.6, 20, 4, 1e-7},
 		{"mish", Mish, mish, -80, 30, 5, 0},
+		{"log", Log, math.Log, 1e-30, 100, 2, 0},
+		{"log", Log, math.Log, 0.5, 2, 2, 0},
+		{"sin", func(d, x []float32) { SinCos(d, make([]float32, len(x)), x) }, math.Sin, -10, 10, 0, 2.5e-7},
+		{"sin", func(d, x []float32) { SinCos(d, make([]float32, len(x)), x) }, math.Sin, 0, 10000, 0, 1e-6},
+		{"cos", func(d, x []float32) { SinCos(make([]float32, len(x)), d, x) }, math.Cos, -10, 10, 0, 2.5e-7},
+		{"cos", func(d, x []float32) { SinCos(make([]float32, len(x)), d, x) }, math.Cos, 0, 10000, 0, 1e-6},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			eachISA(t, func(t *testing.T) {

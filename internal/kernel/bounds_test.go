@@ -17,7 +17,9 @@ func TestOutOfBounds(t *testing.T) {
 		"short factor":       func() { Dot(v, v[:99:99]) },
 		"short source":       func() { Transpose(w, 20, w[:399], 20, 20, 20) },
 		"short destination":  func() { Transpose(w[:399], 20, w, 20, 20, 20) },
-		"narrow source":      func() { Transpose(w, 20, w, 19, 20, 20) },
+		"short magnitude":    func() { MagnitudeGrad(v, v, v, v[:99:99]) },
+		"short rows":         func() { ScaleRows(v, v) },
+		"short loss":         func() { L1Rows(v, v, v[:99:99], v, len(v), 1, 1) },
 		"narrow destination": func() { Transpose(w, 19, w, 20, 20, 20) },
 	} {
 		func() {

@@ -162,6 +162,61 @@ func mish(dst, x []float32) {
 	}
 }
 
+func log(dst, x []float32) {
+	switch {
+	case active >= isaAVX512:
+		logAVX512(dst, x)
+	case active >= isaAVX2:
+		logAVX2(dst, x)
+	default:
+		logGeneric(dst, x)
+	}
+}
+
+func tanhGrad(dx, dy, x []float32) {
+	switch {
+	case active >= isaAVX512:
+		tanhGradAVX512(dx, dy, x)
+	case active >= isaAVX2:
+		tanhGradAVX2(dx, dy, x)
+	default:
+		tanhGradGeneric(dx, dy, x)
+	}
+}
+
+func mishGrad(dx, dy, x []float32) {
+	switch {
+	case active >= isaAVX512:
+		mishGradAVX512(dx, dy, x)
+	case active >= isaAVX2:
+		mishGradAVX2(dx, dy, x)
+	default:
+		mishGradGeneric(dx, dy, x)
+	}
+}
+
+func gelu(dst, x []float32) {
+	switch {
+	case active >= isaAVX512:
+		geluAVX512(dst, x)
+	case active >= isaAVX2:
+		geluAVX2(dst, x)
+	default:
+		geluGeneric(dst, x)
+	}
+}
+
+func geluGrad(dx, dy, x []float32) {
+	switch {
+	case active >= isaAVX512:
+		geluGradAVX512(dx, dy, x)
+	case active >= isaAVX2:
+		geluGradAVX2(dx, dy, x)
+	default:
+		geluGradGeneric(dx, dy, x)
+	}
+}
+
 func gate(dst, a, b []float32) {
 	switch {
 	case active >= isaAVX512:
@@ -324,6 +379,72 @@ func adamW(p, g, m, v []float32, gradScale, decay, oneMinusBeta1, beta2, oneMinu
 		adamWAVX2(p, g, m, v, gradScale, decay, oneMinusBeta1, beta2, oneMinusBeta2, invSqrtBias2, eps, stepSize)
 	default:
 		adamWGeneric(p, g, m, v, gradScale, decay, oneMinusBeta1, beta2, oneMinusBeta2, invSqrtBias2, eps, stepSize)
+	}
+}
+
+func magnitude(dst, re, im []float32) {
+	switch {
+	case active >= isaAVX512:
+		magnitudeAVX512(dst, re, im)
+	case active >= isaAVX2:
+		magnitudeAVX2(dst, re, im)
+	default:
+		magnitudeGeneric(dst, re, im)
+	}
+}
+
+func sinCos(sin, cos, x []float32) {
+	switch {
+	case active >= isaAVX512:
+		sinCosAVX512(sin, cos, x)
+	case active >= isaAVX2:
+		sinCosAVX2(sin, cos, x)
+	default:
+		sinCosGeneric(sin, cos, x)
+	}
+}
+
+func spectralDistance(got, want []float32, floor, logFactor, linear float32) {
+	switch {
+	case active >= isaAVX512:
+		spectralDistanceAVX512(got, want, floor, logFactor, linear)
+	case active >= isaAVX2:
+		spectralDistanceAVX2(got, want, floor, logFactor, linear)
+	default:
+		spectralDistanceGeneric(got, want, floor, logFactor, linear)
+	}
+}
+
+func magnitudeGrad(re, im, d, magnitude []float32) {
+	switch {
+	case active >= isaAVX512:
+		magnitudeGradAVX512(re, im, d, magnitude)
+	case active >= isaAVX2:
+		magnitudeGradAVX2(re, im, d, magnitude)
+	default:
+		magnitudeGradGeneric(re, im, d, magnitude)
+	}
+}
+
+func scaleRows(x, factors []float32) {
+	switch {
+	case active >= isaAVX512:
+		scaleRowsAVX512(x, factors)
+	case active >= isaAVX2:
+		scaleRowsAVX2(x, factors)
+	default:
+		scaleRowsGeneric(x, factors)
+	}
+}
+
+func l1Rows(dx, x, y, sums []float32, stride, rows int, scale float32) {
+	switch {
+	case active >= isaAVX512:
+		l1RowsAVX512(dx, x, y, sums, stride, rows, scale)
+	case active >= isaAVX2:
+		l1RowsAVX2(dx, x, y, sums, stride, rows, scale)
+	default:
+		l1RowsGeneric(dx, x, y, sums, stride, rows, scale)
 	}
 }
 

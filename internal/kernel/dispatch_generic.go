@@ -60,6 +60,26 @@ func mish(dst, x []float32) {
 	mishGeneric(dst, x)
 }
 
+func log(dst, x []float32) {
+	logGeneric(dst, x)
+}
+
+func tanhGrad(dx, dy, x []float32) {
+	tanhGradGeneric(dx, dy, x)
+}
+
+func mishGrad(dx, dy, x []float32) {
+	mishGradGeneric(dx, dy, x)
+}
+
+func gelu(dst, x []float32) {
+	geluGeneric(dst, x)
+}
+
+func geluGrad(dx, dy, x []float32) {
+	geluGradGeneric(dx, dy, x)
+}
+
 func gate(dst, a, b []float32) {
 	gateGeneric(dst, a, b)
 }
@@ -118,6 +138,30 @@ func lstmCell(h, c, gates []float32) {
 
 func adamW(p, g, m, v []float32, gradScale, decay, oneMinusBeta1, beta2, oneMinusBeta2, invSqrtBias2, eps, stepSize float32) {
 	adamWGeneric(p, g, m, v, gradScale, decay, oneMinusBeta1, beta2, oneMinusBeta2, invSqrtBias2, eps, stepSize)
+}
+
+func magnitude(dst, re, im []float32) {
+	magnitudeGeneric(dst, re, im)
+}
+
+func sinCos(sin, cos, x []float32) {
+	sinCosGeneric(sin, cos, x)
+}
+
+func spectralDistance(got, want []float32, floor, logFactor, linear float32) {
+	spectralDistanceGeneric(got, want, floor, logFactor, linear)
+}
+
+func magnitudeGrad(re, im, d, magnitude []float32) {
+	magnitudeGradGeneric(re, im, d, magnitude)
+}
+
+func scaleRows(x, factors []float32) {
+	scaleRowsGeneric(x, factors)
+}
+
+func l1Rows(dx, x, y, sums []float32, stride, rows int, scale float32) {
+	l1RowsGeneric(dx, x, y, sums, stride, rows, scale)
 }
 
 func fftRadix4(dstRe, dstIm, srcRe, srcIm, tw []float32, ldSrc, quarter, blocks int) {

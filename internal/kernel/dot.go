@@ -25,3 +25,20 @@ func Dot(a, b []float32) float64 {
 
 // SumSquares returns Σ a[i]², as Dot of a with itself.
 func SumSquares(a []float32) float64 { return Dot(a, a) }
+
+// ones is what Sum multiplies with, a piece at a time.
+var ones = func() (v [1024]float32) {
+	for i := range v {
+		v[i] = 1
+	}
+	return v
+}()
+
+// Sum returns Σ a[i], summed in float64 in an order that depends on the length only.
+func Sum(a []float32) (sum float64) {
+	for len(a) > len(ones) {
+		sum += Dot(a[:len(ones)], ones[:])
+		a = a[len(ones):]
+	}
+	return sum + Dot(a, ones[:])
+}

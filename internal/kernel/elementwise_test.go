@@ -42,6 +42,18 @@ var elementwiseCases = []elementwiseCase{
 		func(d []float32, in [][]float32) { copy(d, in[0]); addScaledGeneric(d, in[1], 0.7) }},
 	{"Lerp", 2, func(d []float32, in [][]float32) { copy(d, in[0]); Lerp(d, in[1], 0.1) },
 		func(d []float32, in [][]float32) { copy(d, in[0]); lerpGeneric(d, in[1], 0.1) }},
+	{"Log", 1, func(d []float32, in [][]float32) { Log(d, in[0]) },
+		func(d []float32, in [][]float32) { logGeneric(d, in[0]) }},
+	{"TanhGrad", 2, func(d []float32, in [][]float32) { TanhGrad(d, in[0], in[1]) },
+		func(d []float32, in [][]float32) { tanhGradGeneric(d, in[0], in[1]) }},
+	{"MishGrad", 2, func(d []float32, in [][]float32) { MishGrad(d, in[0], in[1]) },
+		func(d []float32, in [][]float32) { mishGradGeneric(d, in[0], in[1]) }},
+	{"GELU", 1, func(d []float32, in [][]float32) { GELU(d, in[0]) },
+		func(d []float32, in [][]float32) { geluGeneric(d, in[0]) }},
+	{"GELUGrad", 2, func(d []float32, in [][]float32) { GELUGrad(d, in[0], in[1]) },
+		func(d []float32, in [][]float32) { geluGradGeneric(d, in[0], in[1]) }},
+	{"Magnitude", 2, func(d []float32, in [][]float32) { Magnitude(d, in[0], in[1]) },
+		func(d []float32, in [][]float32) { magnitudeGeneric(d, in[0], in[1]) }},
 	{"LeakyReLU", 1, func(d []float32, in [][]float32) { LeakyReLU(d, in[0], 0.1) },
 		func(d []float32, in [][]float32) { leakyReLUGeneric(d, in[0], 0.1) }},
 	{"LeakyReLUGrad", 2, func(d []float32, in [][]float32) { LeakyReLUGrad(d, in[0], in[1], 0.1) },
@@ -67,6 +79,9 @@ func TestElementwiseAgainstGeneric(t *testing.T) {
 							tame(in[0], in[1])
 						case "GLU":
 							normal(in[1])
+						case "TanhGrad", "MishGrad", "GELUGrad":
+							bounded(in[0], 1)
+							bounded(in[1], 1e4)
 						}
 						out := random(r, n+2*guard+offset)
 						before := append([]float32(nil), out...)
@@ -110,6 +125,13 @@ func normal(x []float32) {
 		if v < -86 {
 			x[i] = -86
 		}
+	}
+}
+
+// bounded leaves no value beyond a limit, for derivatives, whose errors grow with it.
+func bounded(x []float32, limit float32) {
+	for i, v := range x {
+		x[i] = max(-limit, min(limit, v))
 	}
 }
 

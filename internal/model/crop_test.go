@@ -18,8 +18,7 @@ func TestShortestCrop(t *testing.T) {
 			fits := func(n int) bool {
 				return n > 1024 && !slices.ContainsFunc(windows, func(w int) bool {
 					s := op.NewSTFT(w, w/4)
-					side, right := reflectedSides(s, n)
-					return slices.ContainsFunc(s.ReflectPadded(n, side, right), func(at int32) bool { return at < 0 || int(at) >= n })
+					return !s.ReflectPadded(reflectedSides(s, n)).Fits(n)
 				})
 			}
 			need := c.ShortestCrop()

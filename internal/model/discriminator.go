@@ -42,7 +42,7 @@ func NewDiscriminator(b *nn.Builder, c DiscriminatorConfig) *Discriminator {
 }
 
 // Forward returns, for each discriminator, the outputs of its layers, the last of
-// which is the score. The waveforms [B, N, 1] are left to the caller; the layers'
+// which is the score. The waveforms [B, 1, N] are left to the caller; the layers'
 // sequences are those of the first waveform, then the second's, and so on.
 func (l *Discriminator) Forward(r *op.Run, x tensor.Tensor) [][]tensor.Tensor {
 	x = r.PeakNormalize(x)
@@ -141,8 +141,7 @@ func (l *ResolutionDiscriminator) Forward(r *op.Run, x tensor.Tensor) []tensor.T
 // in the padding: ceil(N/hop) frames (audiotools, STFT with match_stride).
 func (l *ResolutionDiscriminator) transform(r *op.Run, x tensor.Tensor) (tensor.Tensor, int) {
 	s := l.spectrum
-	side, right := reflectedSides(s, x.T)
-	return r.STFT(s, x, s.ReflectPadded(x.T, side, right), 2)
+	return r.STFT(s, x, s.ReflectPadded(reflectedSides(s, x.C)), 2)
 }
 
 // reflectedSides returns how many of n samples are reflected on each side (see

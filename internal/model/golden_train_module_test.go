@@ -52,7 +52,7 @@ func (m *module) periods(args []string) {
 	}
 	l := NewPeriodDiscriminator(m.b, period, channels)
 	r := m.load()
-	features := l.Forward(r, m.input("x"))
+	features := l.Forward(r, r.Waveforms(m.input("x")))
 	score := features[len(features)-1]
 	want, shape := m.F32("output.0")
 	u := m.probe(0, len(want))
@@ -75,7 +75,7 @@ func (m *module) periods(args []string) {
 func (m *module) resolutions(args []string) {
 	l := NewResolutionDiscriminator(m.b, atoi(args[0], 0), m.length("band_convs.0.0.0.bias", 32))
 	r := m.load()
-	features := l.Forward(r, m.input("x"))
+	features := l.Forward(r, r.Waveforms(m.input("x")))
 	score := features[len(features)-1]
 	shape := m.Shape("output.0")
 	golden.SameShape(m.T, "score", []int{score.B / shape[2], 1, shape[2], score.T}, shape)
@@ -84,7 +84,7 @@ func (m *module) resolutions(args []string) {
 
 func (m *module) spectralLoss(args []string) {
 	r := m.load()
-	x, target := m.input("pred"), m.input("target")
+	x, target := r.Waveforms(m.input("pred")), r.Waveforms(m.input("target"))
 	weight := float64(m.probe(0, 1)[0])
 	loss := MelLoss
 	if args[0] == "stft" {

@@ -38,7 +38,7 @@ func STFTLoss(int) SpectralLoss {
 	return l
 }
 
-// Value returns the loss between x and target, [B, N, 1] both, of at least 1025
+// Value returns the loss between waveforms x and target, [B, 1, N] both, of at least 1025
 // samples.
 func (l SpectralLoss) Value(r *op.Run, x, target tensor.Tensor, weight float64) float64 {
 	var total float64

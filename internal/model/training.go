@@ -210,7 +210,7 @@ func (t *CodecTraining) Convert(r *op.Run, out Outputs) Converted {
 	c.Wave = t.Codec.Decoder.Forward(r, q.Modulate(r, z, q.Modulations(r, r.Borrow(c.Timbre))))
 	t.quantizer.Frozen = true
 	defer func() { t.quantizer.Frozen = false }()
-	frames := q.timbre.Forward(r, r.LogMel(t.spectrum, c.Wave))
+	frames := q.timbre.Forward(r, r.LogMel(t.spectrum, r.Waveforms(c.Wave)))
 	c.WaveTimbre = replace(r, frames, r.Mean(frames))
 	return c
 }

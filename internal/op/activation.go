@@ -1,8 +1,6 @@
 package op
 
 import (
-	"math"
-
 	"github.com/facodec-go/facodec/internal/kernel"
 	"github.com/facodec-go/facodec/internal/tensor"
 )
@@ -71,31 +69,10 @@ func (p *pointwiseActivation) AccumulateGrad([]float32) {}
 
 // Activations without parameters.
 var (
-	Tanh Activation = &pointwiseActivation{kernel.Tanh, tanhGrad}
-	Mish Activation = &pointwiseActivation{kernel.Mish, mishGrad}
+	Tanh Activation = &pointwiseActivation{kernel.Tanh, kernel.TanhGrad}
+	Mish Activation = &pointwiseActivation{kernel.Mish, kernel.MishGrad}
+	GELU Activation = &pointwiseActivation{kernel.GELU, kernel.GELUGrad}
 )
-
-func tanhGrad(dx, dy, x []float32) {
-	for i, v := range x {
-		y := math.Tanh(float64(v))
-		dx[i] = dy[i] * float32(1-y*y)
-	}
-}
-
-// mishGrad: with t = tanh(softplus(x)), f' = t + x·(1-t²)·sigmoid(x).
-func mishGrad(dx, dy, x []float32) {
-	for i, v := range x {
-		e := math.Exp(-math.Abs(float64(v)))
-		sigmoid, softplus := 1/(1+e), math.Log1p(e)
-		if v > 0 {
-			softplus += float64(v)
-		} else {
-			sigmoid = 1 - sigmoid
-		}
-		t := math.Tanh(softplus)
-		dx[i] = dy[i] * float32(t+float64(v)*(1-t*t)*sigmoid)
-	}
-}
 
 // Activate returns act(x).
 func (r *Run) Activate(act Activation, x tensor.Tensor) tensor.Tensor {

@@ -149,7 +149,7 @@ func rowCases() []gradientCase {
 	level := func(name string, loudest ...float32) gradientCase {
 		return gradientCase{"PeakNormalize", name, func(p *problem) {
 			n := 20
-			x := p.input(len(loudest), n, 1)
+			x := p.input(len(loudest), 1, n)
 			for b, v := range loudest { // one sample that stays the loudest
 				x.value[b*n+3+5*b] = v
 			}
@@ -157,7 +157,7 @@ func rowCases() []gradientCase {
 		}}
 	}
 	fold := func(name string, n, period int) gradientCase {
-		return on("ReshapeByPeriod", name, 2, n, 1, func(r *Run, x tensor.Tensor) tensor.Tensor { return r.ReshapeByPeriod(x, period) })
+		return on("ReshapeByPeriod", name, 2, 1, n, func(r *Run, x tensor.Tensor) tensor.Tensor { return r.ReshapeByPeriod(x, period) })
 	}
 	joined := func(op, name string, rows []int, f func(r *Run, x []tensor.Tensor) tensor.Tensor) gradientCase {
 		return gradientCase{op, name, func(p *problem) {
@@ -304,9 +304,9 @@ func lossCases() []gradientCase {
 
 func spectrumCases() []gradientCase {
 	stft := func(name string, b, n, window, hop, side, skip int) gradientCase {
-		return on("STFT", name, b, n, 1, func(r *Run, x tensor.Tensor) tensor.Tensor {
+		return on("STFT", name, b, 1, n, func(r *Run, x tensor.Tensor) tensor.Tensor {
 			s := NewSTFT(window, hop)
-			y, _ := r.STFT(s, x, s.ReflectPadded(n, side, side), skip)
+			y, _ := r.STFT(s, x, s.ReflectPadded(side, side), skip)
 			return y
 		})
 	}
@@ -320,7 +320,7 @@ func spectrumCases() []gradientCase {
 		return gradientCase{"Spectral", name, func(p *problem) {
 			const n, weight = 300, 0.75
 			s := &SpectralLoss{STFT: NewSTFT(32, 8), Filters: bands, Log: log, Linear: linear}
-			x := p.input(len(louder), n, 1)
+			x := p.input(len(louder), 1, n)
 			// Magnitudes near zero are far from linear; a click in every frame leaves none.
 			for i := range x.value {
 				if t := i % n; t%24 == 0 {
@@ -328,9 +328,9 @@ func spectrumCases() []gradientCase {
 				}
 			}
 			p.step = 1. / 16
-			target := tensor.New(len(louder), n, 1)
+			target := tensor.New(len(louder), 1, n)
 			for i, v := range x.value {
-				target.Row(i/n, i%n)[0] = v * louder[i/n] // no magnitude comes near that of x
+				target.Row(i/n, 0)[i%n] = v * louder[i/n] // no magnitude comes near that of x
 			}
 			p.loss = func(r *Run, x []tensor.Tensor) float64 { return weight * r.Spectral(s, x[0], target, weight) }
 		}}
@@ -342,7 +342,8 @@ func spectrumCases() []gradientCase {
 		spectral("linear", 0, 1.5, nil, 0.25, 3),
 		spectral("log and linear", 0.5, 1, nil, 3),
 		spectral("bands, log and linear", 1, 0.5, bands, 0.25, 3),
-		on("LogMel", "two, of a short window", 2, 301, 1, func(r *Run, x tensor.Tensor) tensor.Tensor {
+		on("Waveforms", "two", 2, 33, 1, func(r *Run, x tensor.Tensor) tensor.Tensor { return r.Waveforms(x) }),
+		on("LogMel", "two, of a short window", 2, 1, 301, func(r *Run, x tensor.Tensor) tensor.Tensor {
 			return r.LogMel(&MelSpectrogram{NewPaddedSTFT(32, 24, 8), bands}, x)
 		}),
 	}

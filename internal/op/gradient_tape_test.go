@@ -328,15 +328,15 @@ func TestSpectralOfSilence(t *testing.T) {
 	defer pool.Close()
 	r := NewRun(pool)
 	r.Record(Random{})
-	x := r.RequireGrad(r.Zeros(1, 100, 1))
-	target := filled(r, 1, 100, 1, wave)
+	x := r.RequireGrad(r.Zeros(1, 1, 100))
+	target := filled(r, 1, 1, 100, wave)
 	loss := r.Spectral(&SpectralLoss{STFT: NewSTFT(16, 4), Log: 1, Linear: 1}, x, target, 1)
 	r.Backward()
 	if !(loss > 0) || math.IsInf(loss, 0) {
 		t.Errorf("loss %v", loss)
 	}
 	for i := range 100 {
-		if v := r.Grad(x).Row(0, i)[0]; v != 0 {
+		if v := r.Grad(x).Row(0, 0)[i]; v != 0 {
 			t.Fatalf("gradient %d is %v", i, v)
 		}
 	}

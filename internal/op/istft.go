@@ -1,8 +1,7 @@
 package op
 
 import (
-	"math"
-
+	"github.com/facodec-go/facodec/internal/kernel"
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
@@ -22,8 +21,9 @@ func (r *Run) InverseSTFT(slot Slot, s *FrameSpectrum, x tensor.Tensor) tensor.T
 	re, im := r.New(x.B, x.T, bins), r.New(x.B, x.T, bins)
 	r.pool.Split(x.B*x.T, 4, func(from, to int) {
 		for i := from; i < to; i++ {
-			row := x.Row(i/x.T, i%x.T)
-			polar(re.Row(i/x.T, i%x.T), im.Row(i/x.T, i%x.T), row[:bins], row[bins:])
+			row, size := x.Row(i/x.T, i%x.T), newScratch(bins)
+			polar(re.Row(i/x.T, i%x.T), im.Row(i/x.T, i%x.T), row[:bins], row[bins:], size.take(bins))
+			size.free()
 		}
 	})
 	wave := r.overlapAdd(slot, s, re, im)
@@ -64,13 +64,15 @@ func (r *Run) InverseSTFT(slot Slot, s *FrameSpectrum, x tensor.Tensor) tensor.T
 	return wave
 }
 
-// polar writes real and imaginary parts.
-func polar(re, im, magnitude, phase []float32) {
-	for k, m := range magnitude {
-		e := math.Exp(float64(min(m, maxLogMagnitude)))
-		sin, cos := math.Sincos(float64(phase[k]))
-		re[k], im[k] = float32(e*cos), float32(e*sin)
+// polar writes real and imaginary parts; size is memory for the magnitudes.
+func polar(re, im, logMagnitude, phase, size []float32) {
+	for k, m := range logMagnitude {
+		size[k] = min(m, maxLogMagnitude)
 	}
+	kernel.Exp(size, size)
+	kernel.SinCos(im, re, phase)
+	kernel.Mul(re, re, size)
+	kernel.Mul(im, im, size)
 }
 
 // lead returns the samples of a window before the first of its frame's hop.

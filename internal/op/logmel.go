@@ -2,6 +2,7 @@ package op
 
 import (
 	"github.com/facodec-go/facodec/internal/dsp"
+	"github.com/facodec-go/facodec/internal/kernel"
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
@@ -12,78 +13,76 @@ type MelSpectrogram struct {
 	Bands dsp.Filterbank
 }
 
-// LogMel returns the log-mel of waveforms x [B, N, 1], one frame for each whole hop,
+// LogMel returns the log-mel of waveforms x [B, 1, N], one frame for each whole hop,
 // centered, with reflection at both ends, which takes more samples than half an FFT:
 // [B, N / hop, bands].
 func (r *Run) LogMel(m *MelSpectrogram, x tensor.Tensor) tensor.Tensor {
-	index, _ := m.centered(x.T)
-	frames := x.T / m.Hop
+	centered := m.Centered()
+	frames := x.C / m.Hop
 	y := r.New(x.B, frames, len(m.Bands))
 	blocks := (frames + stftLanes - 1) / stftLanes
-	waves := make([][]float32, x.B)
-	for b := range waves {
-		waves[b] = r.waveOf(x, b)
+	waves := r.extended(x, centered)
+	bins, bands := m.Bins()*stftLanes, len(m.Bands)*stftLanes
+	spectra := r.alloc(x.B * blocks * (2*bins + bands)) // what the backward pass reads
+	parts := func(i int) (re, im, power []float32) {
+		v := spectra[i*(2*bins+bands):]
+		return v[:bins], v[bins : 2*bins], v[2*bins:][:bands]
 	}
-	size := m.Bins() * stftLanes
-	scratch := r.alloc(x.B * blocks * (m.Window*stftLanes + 2*size))
 	r.pool.For(x.B*blocks, func(i int) {
 		b, first := i/blocks, i%blocks*stftLanes
 		n := min(stftLanes, frames-first)
-		frame, re, im := m.split(scratch, i)
-		m.gather(frame, waves[b], index, first, n)
+		own := newScratch(m.Window*stftLanes + 2*bins + bands)
+		defer own.free()
+		frame, square, spare, log := own.take(m.Window*stftLanes), own.take(bins), own.take(bins), own.take(bands)
+		re, im, power := parts(i)
+		m.gather(frame, waves[b], first, n)
 		m.fft.Forward(re, im, frame, stftLanes)
-		bands := m.powers(re, im)
+		kernel.Mul(square, re, re)
+		kernel.Mul(spare, im, im)
+		kernel.Add(square, square, spare)
+		m.Bands.Apply(power, square, stftLanes)
+		for k, v := range power {
+			power[k] = v + dsp.MelFloor
+		}
+		kernel.Log(log, power)
 		for l := range n {
 			row := y.Row(b, first+l)
 			for k := range row {
-				row[k] = dsp.LogMel(float64(bands[k*stftLanes+l]))
+				row[k] = (log[k*stftLanes+l] + 4) / 4
 			}
 		}
 	})
-	for _, w := range waves {
-		r.freeFloats(w)
-	}
+	r.freeAll(waves)
 	if !r.Recording() || !r.needsGrad(x) {
-		r.freeFloats(scratch)
+		r.freeFloats(spectra)
 		return y
 	}
 	r.record(&y, func(dy tensor.Tensor) {
+		all := r.allocFrames(m.STFT, x.B, frames)
 		r.pool.For(x.B*blocks, func(i int) {
 			b, first := i/blocks, i%blocks*stftLanes
 			n := min(stftLanes, frames-first)
-			frame, re, im := m.split(scratch, i)
-			d := m.powers(re, im) // becomes the gradient of the bands
+			own := newScratch(m.Window*stftLanes + bins + bands)
+			defer own.free()
+			frame, dpower, d := own.take(m.Window*stftLanes), own.take(bins), own.take(bands)
+			re, im, power := parts(i)
 			for k := range m.Bands {
 				for l := range stftLanes {
 					i := k*stftLanes + l
+					d[i] = 0
 					if l < n {
-						d[i] = dy.Row(b, first+l)[k] / (4 * (dsp.MelFloor + d[i]))
-					} else {
-						d[i] = 0
+						d[i] = dy.Row(b, first+l)[k] / (2 * power[i]) // of half the power
 					}
 				}
 			}
-			dpower := make([]float32, size)
 			m.Bands.Adjoint(dpower, d, stftLanes)
-			for j, v := range dpower {
-				re[j] *= 2 * v
-				im[j] *= 2 * v
-			}
+			kernel.Mul(re, re, dpower)
+			kernel.Mul(im, im, dpower)
 			m.fft.Adjoint(frame, re, im, stftLanes)
+			m.spread(all[b][first*m.Window:], frame, n)
 		})
-		r.accumulateGrad(x, r.scatterAll(m.STFT, scratch, x, index, 0, frames))
-		r.freeFloats(scratch)
+		r.freeFloats(spectra)
+		r.accumulateGrad(x, r.sumFrames(m.STFT, all, x, centered, 0))
 	})
 	return y
-}
-
-// powers returns the power in each band and lane, [band][lane].
-func (m *MelSpectrogram) powers(re, im []float32) []float32 {
-	power := make([]float32, len(re))
-	for i, v := range re {
-		power[i] = v*v + im[i]*im[i]
-	}
-	bands := make([]float32, len(m.Bands)*stftLanes)
-	m.Bands.Apply(bands, power, stftLanes)
-	return bands
 }

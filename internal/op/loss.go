@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/facodec-go/facodec/internal/kernel"
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
@@ -55,38 +56,26 @@ func rowsOf(target tensor.Tensor) func(b, t int) []float32 {
 func (r *Run) L1(x, target tensor.Tensor, weight float64) float64 {
 	same(x, target)
 	n := float64(x.B * x.T * x.C)
-	var dx tensor.Tensor
 	recording := r.Recording() && r.needsGrad(x)
-	if recording {
-		dx = r.New(x.B, x.T, x.C)
-	}
+	dx := r.New(x.B, x.T, x.C)
 	scale := float32(weight / n)
-	bits := math.Float32bits(scale)
-	const sign = 1 << 31
-	sums := make([]float64, (x.B*x.T+blockRows-1)/blockRows)
+	rows := x.B * x.T
+	perBlock := max(1, min(blockRows, grainValues/x.Stride))
+	sums := make([]float64, (rows+perBlock-1)/perBlock)
 	r.pool.For(len(sums), func(i int) {
-		var total float64
-		for row := i * blockRows; row < min(x.B*x.T, (i+1)*blockRows); row++ {
-			at := row * x.Stride
-			want := target.Data[at : at+x.C]
-			var sum float32
-			for j, v := range x.Data[at : at+x.C] {
-				d := v - want[j]
-				sum += float32(math.Abs(float64(d)))
-				if recording {
-					g := math.Float32frombits(bits ^ math.Float32bits(d)&sign)
-					if d == 0 {
-						g = 0
-					}
-					dx.Data[at+j] = g
-				}
-			}
-			total += float64(sum)
-		}
-		sums[i] = total
+		first := i * perBlock
+		at, count := first*x.Stride, min(rows-first, perBlock)
+		own := newScratch(x.C)
+		defer own.free()
+		columns := own.take(x.C)
+		clear(columns)
+		kernel.L1Rows(dx.Data[at:], x.Data[at:], target.Data[at:], columns, x.Stride, count, scale)
+		sums[i] = kernel.Sum(columns)
 	})
 	if recording {
 		r.recordLoss(func() { r.accumulateGrad(x, dx) })
+	} else {
+		r.Free(dx)
 	}
 	var total float64
 	for _, v := range sums {

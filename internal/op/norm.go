@@ -3,6 +3,7 @@ package op
 import (
 	"math"
 
+	"github.com/facodec-go/facodec/internal/kernel"
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
@@ -82,53 +83,48 @@ func moments(row []float32) (mean, inv float32) {
 	return float32(m), float32(1 / math.Sqrt(square/float64(len(row))+NormEpsilon))
 }
 
-// PeakNormalize subtracts the mean of each waveform of x [B, N, 1] and scales it to
+// PeakNormalize subtracts the mean of each waveform of x [B, 1, N] and scales it to
 // a peak of 0.8: the input of the discriminators (modules/discriminator.py,
 // preprocess).
 func (r *Run) PeakNormalize(x tensor.Tensor) tensor.Tensor {
-	y := r.New(x.B, x.T, 1)
+	y := r.New(x.B, 1, x.C)
 	scale, peak, loudest := make([]float64, x.B), make([]float64, x.B), make([]int, x.B)
 	for b := range x.B {
-		mean := Mean(x.Sample(b))[0][0]
-		for t := range x.T {
-			v := float32(float64(x.Row(b, t)[0]) - mean)
-			y.Row(b, t)[0] = v
+		wave, dst := x.Row(b, 0), y.Row(b, 0)
+		mean := kernel.Sum(wave) / float64(x.C)
+		var highest float32
+		for t, v := range wave {
+			v = float32(float64(v) - mean)
+			dst[t] = v
 			if v < 0 {
 				v = -v
 			}
-			if float64(v) > peak[b] {
-				peak[b], loudest[b] = float64(v), t
+			if v > highest {
+				highest, loudest[b] = v, t
 			}
 		}
-		peak[b] += 1e-9
+		peak[b] = float64(highest) + 1e-9
 		scale[b] = 0.8 / peak[b]
-		for t := range x.T {
-			y.Row(b, t)[0] *= float32(scale[b])
-		}
+		kernel.Scale(dst, dst, float32(scale[b]))
 	}
 	if r.Recording() && r.needsGrad(x) {
 		r.retain(y)
 		value := y
 		r.record(&y, func(dy tensor.Tensor) {
-			dx := r.New(x.B, x.T, 1)
+			dx := r.New(x.B, 1, x.C)
 			for b := range x.B {
 				// y = s·c with c = x - mean and s = 0.8/peak: dc = s·dy, and at the
 				// loudest sample also -Σ dy·y/peak towards its sign.
-				var sum, dot float64
-				for t := range x.T {
-					d := float64(dy.Row(b, t)[0])
-					dot += d * float64(value.Row(b, t)[0])
-					sum += d * scale[b]
-				}
-				towards := dot / peak[b]
-				if value.Row(b, loudest[b])[0] < 0 {
+				d, dst := dy.Row(b, 0), dx.Row(b, 0)
+				towards := kernel.Dot(d, value.Row(b, 0)) / peak[b]
+				if value.Row(b, 0)[loudest[b]] < 0 {
 					towards = -towards
 				}
-				mean := (sum - towards) / float64(x.T)
-				for t := range x.T {
-					dx.Row(b, t)[0] = float32(float64(dy.Row(b, t)[0])*scale[b] - mean)
+				mean := (kernel.Sum(d)*scale[b] - towards) / float64(x.C)
+				for t, v := range d {
+					dst[t] = float32(float64(v)*scale[b] - mean)
 				}
-				dx.Row(b, loudest[b])[0] -= float32(towards)
+				dst[loudest[b]] -= float32(towards)
 			}
 			r.release(value)
 			r.accumulateGrad(x, dx)

@@ -119,26 +119,36 @@ func (r *Run) ConcatBatch(xs ...tensor.Tensor) tensor.Tensor {
 	return y
 }
 
-// ReshapeByPeriod splits each of the waveforms x [B, N, 1] into period sequences,
+// ReshapeByPeriod splits each of the waveforms x [B, 1, N] into period sequences,
 // sample t going to sequence t mod period: [B·period, ceil(N/period), 1], the
 // input of the period discriminators (HiFi-GAN, arXiv 2010.05646, section 2.3). The
 // end is padded by reflection, by a whole period where N is a multiple of it.
 func (r *Run) ReshapeByPeriod(x tensor.Tensor, period int) tensor.Tensor {
-	index := reflected(x.T, 0, period-x.T%period)
-	y := r.New(x.B*period, len(index)/period, 1)
-	for b := range x.B {
-		for i, from := range index {
-			y.Row(b*period+i%period, i/period)[0] = x.Row(b, int(from))[0]
+	extended := Reflection{{0, period - x.C%period}}
+	n := extended.length(x.C)
+	y := r.New(x.B*period, n/period, 1)
+	waves := r.extended(x, extended)
+	r.pool.For(y.B, func(i int) {
+		wave, dst := waves[i/period][i%period:], y.Rows(i, 0, y.T)
+		for t := range y.T {
+			dst[t*y.Stride] = wave[t*period]
 		}
-	}
+	})
+	r.freeAll(waves)
 	if r.Recording() && r.needsGrad(x) {
 		r.record(&y, func(dy tensor.Tensor) {
-			dx := r.Zeros(x.B, x.T, 1)
+			dx := r.New(x.B, 1, x.C)
+			wave := r.alloc(n)
 			for b := range x.B {
-				for i, from := range index {
-					dx.Row(b, int(from))[0] += dy.Row(b*period+i%period, i/period)[0]
-				}
+				r.pool.For(period, func(i int) {
+					src := dy.Rows(b*period+i, 0, dy.T)
+					for t := range dy.T {
+						wave[t*period+i] = src[t*dy.Stride]
+					}
+				})
+				copy(dx.Row(b, 0), extended.adjoint(wave, x.C))
 			}
+			r.freeFloats(wave)
 			r.accumulateGrad(x, dx)
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/facodec-go/facodec/internal/dsp"
+	"github.com/facodec-go/facodec/internal/kernel"
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
@@ -44,11 +45,15 @@ func (r *Run) Features(slot Slot, s *SpectralFeatures, x tensor.Tensor) tensor.T
 			dst, re, im := y.Row(b, t), re.Row(b, t), im.Row(b, t)
 			for k, a := range re {
 				power := float32(a*a) + float32(im[k]*im[k]) + dsp.MelFloor
-				dst[k] = float32((math.Log(float64(power)) + 4) / 4)
+				dst[k] = power
 				if k < s.Phases {
-					inv := float32(1 / math.Sqrt(float64(power)))
+					inv := 1 / float32(math.Sqrt(float64(power)))
 					dst[bins+k], dst[bins+s.Phases+k] = a*inv, -im[k]*inv
 				}
+			}
+			kernel.Log(dst[:bins], dst[:bins])
+			for k, v := range dst[:bins] {
+				dst[k] = (v + 4) / 4
 			}
 		}
 	})

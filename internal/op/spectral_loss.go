@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/facodec-go/facodec/internal/dsp"
+	"github.com/facodec-go/facodec/internal/kernel"
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
@@ -14,7 +15,7 @@ type SpectralLoss struct {
 	// Filters, if not nil, are applied to the magnitudes.
 	Filters dsp.Filterbank
 	// Log is the factor on log10(max(1e-5, v)); Linear that on v itself. The loss is
-	// the mean absolute difference of each, over all elements.
+	// the mean absolute difference of each, over all elements. Neither is negative.
 	Log, Linear float64
 }
 
@@ -29,51 +30,62 @@ func (s *SpectralLoss) rows() int {
 	return s.Bins()
 }
 
-// Spectral returns the loss between x and target, [B, N, 1] both: frames are
+// Spectral returns the loss between waveforms x and target, [B, 1, N] both: frames are
 // centered, with half a window of reflection at both ends.
 func (r *Run) Spectral(s *SpectralLoss, x, target tensor.Tensor, weight float64) float64 {
 	same(x, target)
-	index, frames := s.centered(x.T)
+	centered := s.Centered()
+	frames := s.frames(centered.length(x.C))
 	blocks := (frames + stftLanes - 1) / stftLanes
 	recording := r.Recording() && r.needsGrad(x) && weight != 0
 	bins, rows := s.Bins()*stftLanes, s.rows()*stftLanes
-	var scratch []float32 // the gradients of the frames
+	var all [][]float32 // the gradients of the frames
 	if recording {
-		scratch = r.alloc(x.B * blocks * (s.Window*stftLanes + 2*bins))
+		all = r.allocFrames(s.STFT, x.B, frames)
 	}
-	waves, targets := make([][]float32, x.B), make([][]float32, x.B)
-	for b := range waves {
-		waves[b], targets[b] = r.waveOf(x, b), r.waveOf(target, b)
-	}
+	waves, targets := r.extended(x, centered), r.extended(target, centered)
 	n := float64(x.B * frames * s.rows())
 	sums := make([]float64, x.B*blocks)
 	r.pool.For(len(sums), func(i int) {
 		b, first := i/blocks, i%blocks*stftLanes
 		count := min(stftLanes, frames-first)
-		own := make([]float32, s.Window*stftLanes+4*bins+2*rows)
-		cut := func(n int) (v []float32) { v, own = own[:n], own[n:]; return v }
-		frame, re, im, magnitude, spare := cut(s.Window*stftLanes), cut(bins), cut(bins), cut(bins), cut(bins)
-		got, want := cut(rows), cut(rows)
-		s.gather(frame, targets[b], index, first, count)
-		s.fft.Forward(re, im, frame, stftLanes)
-		s.values(want, magnitude, re, im)
-		s.gather(frame, waves[b], index, first, count)
-		s.fft.Forward(re, im, frame, stftLanes)
-		s.values(got, magnitude, re, im)
-		sums[i] = s.compare(got, want, count, float32(weight/n))
+		own := newScratch(s.Window*stftLanes + 4*bins + 2*rows)
+		defer own.free()
+		frame, re, im, magnitude, spare := own.take(s.Window*stftLanes), own.take(bins), own.take(bins), own.take(bins), own.take(bins)
+		got, want := own.take(rows), own.take(rows)
+		values := func(dst, wave []float32) {
+			s.gather(frame, wave, first, count)
+			s.fft.Forward(re, im, frame, stftLanes)
+			if s.Filters == nil {
+				kernel.Magnitude(dst, re, im)
+				return
+			}
+			kernel.Magnitude(magnitude, re, im)
+			s.Filters.Apply(dst, magnitude, stftLanes)
+		}
+		values(want, targets[b])
+		values(got, waves[b])
+		if s.Filters == nil {
+			copy(magnitude, got)
+		}
+		kernel.SpectralDistance(got, want, spectralFloor, float32(s.Log/math.Ln10), float32(s.Linear))
+		sums[i] = kernel.Sum(want) // lanes without a frame have no distance
 		if recording {
-			s.backward(spare, got, magnitude, re, im)
-			frame, _, _ := s.split(scratch, i)
+			kernel.Scale(got, got, float32(weight/n))
+			d := got
+			if s.Filters != nil {
+				s.Filters.Adjoint(spare, got, stftLanes)
+				d = spare
+			}
+			kernel.MagnitudeGrad(re, im, d, magnitude)
 			s.fft.Adjoint(frame, re, im, stftLanes)
+			s.spread(all[b][first*s.Window:], frame, count)
 		}
 	})
-	for b := range waves {
-		r.freeFloats(waves[b])
-		r.freeFloats(targets[b])
-	}
+	r.freeAll(waves)
+	r.freeAll(targets)
 	if recording {
-		dx := r.scatterAll(s.STFT, scratch, x, index, 0, frames)
-		r.freeFloats(scratch)
+		dx := r.sumFrames(s.STFT, all, x, centered, 0)
 		r.recordLoss(func() { r.accumulateGrad(x, dx) })
 	}
 	var total float64
@@ -81,72 +93,4 @@ func (r *Run) Spectral(s *SpectralLoss, x, target tensor.Tensor, weight float64)
 		total += v
 	}
 	return total / n
-}
-
-// values writes the magnitudes and the values to compare, which are their bands or
-// the magnitudes themselves.
-func (s *SpectralLoss) values(dst, magnitude, re, im []float32) {
-	for i, v := range re {
-		magnitude[i] = float32(math.Sqrt(float64(v*v + im[i]*im[i])))
-	}
-	if s.Filters == nil {
-		copy(dst, magnitude)
-		return
-	}
-	s.Filters.Apply(dst, magnitude, stftLanes)
-}
-
-// compare returns the sum of the losses of the first count lanes and overwrites got
-// with their derivative times scale.
-func (s *SpectralLoss) compare(got, want []float32, count int, scale float32) float64 {
-	var total float64
-	for i := 0; i < len(got); i += stftLanes {
-		for l := range count {
-			g, w := got[i+l], want[i+l]
-			var d float32
-			if s.Log != 0 {
-				a, b := math.Log10(float64(max(g, spectralFloor))), math.Log10(float64(max(w, spectralFloor)))
-				total += s.Log * math.Abs(a-b)
-				if g >= spectralFloor {
-					d += float32(s.Log/math.Ln10) / g * sign(a-b)
-				}
-			}
-			if s.Linear != 0 {
-				e := float64(g) - float64(w)
-				total += s.Linear * math.Abs(e)
-				d += float32(s.Linear) * sign(e)
-			}
-			got[i+l] = d * scale
-		}
-		clear(got[i+count : i+stftLanes])
-	}
-	return total
-}
-
-func sign(v float64) float32 {
-	switch {
-	case v > 0:
-		return 1
-	case v < 0:
-		return -1
-	}
-	return 0
-}
-
-// backward turns the derivative with respect to the values compared into that with
-// respect to the real and imaginary parts, over which it is written.
-func (s *SpectralLoss) backward(spare, d, magnitude, re, im []float32) {
-	if s.Filters != nil {
-		s.Filters.Adjoint(spare, d, stftLanes)
-		d = spare
-	}
-	for i, m := range magnitude {
-		if m == 0 {
-			re[i], im[i] = 0, 0
-			continue
-		}
-		g := d[i] / m
-		re[i] *= g
-		im[i] *= g
-	}
 }

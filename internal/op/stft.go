@@ -2,8 +2,10 @@ package op
 
 import (
 	"math"
+	"sync"
 
 	"github.com/facodec-go/facodec/internal/dsp"
+	"github.com/facodec-go/facodec/internal/kernel"
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
@@ -32,86 +34,187 @@ func NewPaddedSTFT(fft, window, hop int) *STFT {
 // Bins returns the number of bins of a frame.
 func (s *STFT) Bins() int { return s.Window/2 + 1 }
 
-// stftLanes is the number of frames that are transformed side by side. A frame's
-// values do not depend on its neighbors.
-const stftLanes = 32
+// stftLanes is the number of frames that are transformed side by side, the width of the
+// rows of kernel.ScaleRows. A frame's values do not depend on its neighbors.
+const stftLanes = 2 * kernel.Width
 
-// reflected returns the index of the sample at each position of a signal of n
-// samples that is padded by reflection, with left samples before it and right after
-// it.
-func reflected(n, left, right int) []int32 {
-	index := make([]int32, left+n+right)
-	for i := range index {
-		at := i - left
-		if at < 0 {
-			at = -at
-		}
-		if at >= n {
-			at = 2*(n-1) - at
-		}
-		index[i] = int32(at)
+// A Reflection is the samples by which a signal is extended by reflection before its first
+// and behind its last one, each time by so many; the next time it is what came of that.
+type Reflection [][2]int
+
+// Centered extends a signal by half a window on both sides.
+func (s *STFT) Centered() Reflection { return Reflection{{s.Window / 2, s.Window / 2}} }
+
+// ReflectPadded extends a signal by left and right samples, and then centers it: by half
+// a window of what that gave.
+func (s *STFT) ReflectPadded(left, right int) Reflection {
+	return append(Reflection{{left, right}}, s.Centered()...)
+}
+
+// length returns the number of samples that n become.
+func (p Reflection) length(n int) int {
+	for _, side := range p {
+		n += side[0] + side[1]
 	}
-	return index
+	return n
 }
 
-// centered returns the positions of a signal of n samples with half a window of
-// reflection on both sides, and the number of frames in them.
-func (s *STFT) centered(n int) (index []int32, frames int) {
-	return reflected(n, s.Window/2, s.Window/2), n/s.Hop + 1
+// Fits reports whether a signal of n samples is long enough: every sample is reflected
+// about the first or the last one to one of the signal.
+func (p Reflection) Fits(n int) bool {
+	for _, side := range p {
+		if max(side[0], side[1]) >= n {
+			return false
+		}
+		n += side[0] + side[1]
+	}
+	return true
 }
+
+// apply writes the extended signal of wave to dst, length(len(wave)) samples.
+func (p Reflection) apply(dst, wave []float32) {
+	at, n := 0, len(wave)
+	for _, side := range p {
+		at += side[0]
+	}
+	copy(dst[at:], wave)
+	for _, side := range p {
+		x := dst[at-side[0]:][:side[0]+n+side[1]]
+		for i := range side[0] {
+			x[i] = x[2*side[0]-i]
+		}
+		end := side[0] + n
+		for i := range side[1] {
+			x[end+i] = x[end-2-i]
+		}
+		at, n = at-side[0], len(x)
+	}
+}
+
+// adjoint adds, in d, an extended signal of n samples, the gradient of each reflected
+// sample to that of the one that it was taken from, and returns the gradient of the n.
+func (p Reflection) adjoint(d []float32, n int) []float32 {
+	for len(p) > 0 {
+		side := p[len(p)-1]
+		p = p[:len(p)-1]
+		end := len(d) - side[1]
+		for i := range side[0] {
+			d[2*side[0]-i] += d[i]
+		}
+		for i := range side[1] {
+			d[end-2-i] += d[end+i]
+		}
+		d = d[side[0]:end]
+	}
+	return d[:n]
+}
+
+// extended returns the extended signal of each waveform of x [B, 1, N].
+func (r *Run) extended(x tensor.Tensor, p Reflection) [][]float32 {
+	waves := make([][]float32, x.B)
+	for b := range waves {
+		waves[b] = r.alloc(p.length(x.C))
+		p.apply(waves[b], x.Row(b, 0))
+	}
+	return waves
+}
+
+func (r *Run) freeAll(all [][]float32) {
+	for _, v := range all {
+		r.freeFloats(v)
+	}
+}
+
+// frames returns the number of frames of n samples.
+func (s *STFT) frames(n int) int { return (n-s.Window)/s.Hop + 1 }
 
 // gather writes the windowed frames from first on, n of them, into x
 // [window][lanes]; lanes without a frame are zero.
-func (s *STFT) gather(x, wave []float32, index []int32, first, n int) {
-	for l := range stftLanes {
-		if l >= n {
-			for i := range s.Window {
-				x[i*stftLanes+l] = 0
-			}
-			continue
-		}
-		for i, from := range index[(first+l)*s.Hop:][:s.Window] {
-			x[i*stftLanes+l] = wave[from] * s.hann[i]
-		}
+func (s *STFT) gather(x, wave []float32, first, n int) {
+	if n < stftLanes {
+		clear(x)
 	}
+	kernel.Transpose(x, stftLanes, wave[first*s.Hop:], s.Hop, n, s.Window)
+	kernel.ScaleRows(x, s.hann)
 }
 
-// scatter adds the windowed frames in x to the positions that they were taken
-// from, in the order of the frames.
-func (s *STFT) scatter(wave, x []float32, index []int32, first, n int) {
-	for l := range n {
-		for i, to := range index[(first+l)*s.Hop:][:s.Window] {
-			wave[to] += x[i*stftLanes+l] * s.hann[i]
+// spread is the adjoint of gather, but for the sum of what overlaps: it writes n
+// windowed frames one behind the other. x is overwritten.
+func (s *STFT) spread(frames, x []float32, n int) {
+	kernel.ScaleRows(x, s.hann)
+	kernel.Transpose(frames, s.Window, x, stftLanes, s.Window, n)
+}
+
+// sumFrames returns the gradient with respect to x [B, 1, N] from the frames of each
+// waveform, which lie one behind the other, those from frame skip on; it takes frames.
+func (r *Run) sumFrames(s *STFT, frames [][]float32, x tensor.Tensor, p Reflection, skip int) tensor.Tensor {
+	dx := r.New(x.B, 1, x.C)
+	waves := make([][]float32, x.B)
+	for b := range waves {
+		waves[b] = r.alloc(p.length(x.C))
+	}
+	r.pool.For(x.B, func(b int) {
+		wave := waves[b]
+		clear(wave)
+		for i := 0; i < len(frames[b])/s.Window; i++ {
+			to := wave[(skip+i)*s.Hop:][:s.Window]
+			kernel.Add(to, to, frames[b][i*s.Window:])
 		}
-	}
+		copy(dx.Row(b, 0), p.adjoint(wave, x.C))
+	})
+	r.freeAll(waves)
+	r.freeAll(frames)
+	return dx
 }
 
-// waveOf copies sequence b of x [B, N, 1].
-func (r *Run) waveOf(x tensor.Tensor, b int) []float32 {
-	wave := r.alloc(x.T)
-	for t := range wave {
-		wave[t] = x.Row(b, t)[0]
+// allocFrames returns memory for so many frames of each waveform.
+func (r *Run) allocFrames(s *STFT, b, frames int) [][]float32 {
+	all := make([][]float32, b)
+	for i := range all {
+		all[i] = r.alloc(frames * s.Window)
 	}
-	return wave
+	return all
 }
 
-// STFT returns the frames of x [B, N, 1] at the positions of index, without the
+// A scratch is memory for one call of a loop's body, which may not allocate from the run.
+type scratch struct{ all, rest []float32 }
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+// newScratch returns n values in all; free gives them back.
+func newScratch(n int) *scratch {
+	s := scratches.Get().(*scratch)
+	if len(s.all) < n {
+		s.all = make([]float32, n)
+	}
+	s.rest = s.all
+	return s
+}
+
+// take returns the next n values, which are not zeroed.
+func (s *scratch) take(n int) (v []float32) {
+	v, s.rest = s.rest[:n:n], s.rest[n:]
+	return v
+}
+
+func (s *scratch) free() { scratches.Put(s) }
+
+// STFT returns the frames of waveforms x [B, 1, N] that are extended by p, without the
 // skip first and last ones: [B·frames, bins, 2], real and imaginary parts.
-func (r *Run) STFT(s *STFT, x tensor.Tensor, index []int32, skip int) (y tensor.Tensor, frames int) {
-	frames = (len(index)-s.Window)/s.Hop + 1 - 2*skip
+func (r *Run) STFT(s *STFT, x tensor.Tensor, p Reflection, skip int) (y tensor.Tensor, frames int) {
+	frames = s.frames(p.length(x.C)) - 2*skip
 	bins := s.Bins()
 	y = r.New(x.B*frames, bins, 2)
 	blocks := (frames + stftLanes - 1) / stftLanes
-	waves := make([][]float32, x.B)
-	for b := range waves {
-		waves[b] = r.waveOf(x, b)
-	}
-	scratch := r.alloc(x.B * blocks * (s.Window + 2*bins) * stftLanes)
+	waves := r.extended(x, p)
+	size := (s.Window + 2*bins) * stftLanes
 	r.pool.For(x.B*blocks, func(i int) {
 		b, first := i/blocks, i%blocks*stftLanes
 		n := min(stftLanes, frames-first)
-		frame, re, im := s.split(scratch, i)
-		s.gather(frame, waves[b], index, skip+first, n)
+		own := newScratch(size)
+		defer own.free()
+		frame, re, im := own.take(s.Window*stftLanes), own.take(bins*stftLanes), own.take(bins*stftLanes)
+		s.gather(frame, waves[b], skip+first, n)
 		s.fft.Forward(re, im, frame, stftLanes)
 		for l := range n {
 			for k := range bins {
@@ -120,68 +223,57 @@ func (r *Run) STFT(s *STFT, x tensor.Tensor, index []int32, skip int) (y tensor.
 			}
 		}
 	})
-	r.freeFloats(scratch)
-	for _, w := range waves {
-		r.freeFloats(w)
-	}
+	r.freeAll(waves)
 	if r.Recording() && r.needsGrad(x) {
 		r.record(&y, func(dy tensor.Tensor) {
-			scratch := r.alloc(x.B * blocks * (s.Window + 2*bins) * stftLanes)
+			all := r.allocFrames(s, x.B, frames)
 			r.pool.For(x.B*blocks, func(i int) {
 				b, first := i/blocks, i%blocks*stftLanes
-				frame, re, im := s.split(scratch, i)
-				clear(re)
-				clear(im)
-				for l := range min(stftLanes, frames-first) {
+				n := min(stftLanes, frames-first)
+				own := newScratch(size)
+				defer own.free()
+				frame, re, im := own.take(s.Window*stftLanes), own.take(bins*stftLanes), own.take(bins*stftLanes)
+				if n < stftLanes {
+					clear(re)
+					clear(im)
+				}
+				for l := range n {
 					for k := range bins {
 						row := dy.Row(b*frames+first+l, k)
 						re[k*stftLanes+l], im[k*stftLanes+l] = row[0], row[1]
 					}
 				}
 				s.fft.Adjoint(frame, re, im, stftLanes)
+				s.spread(all[b][first*s.Window:], frame, n)
 			})
-			r.accumulateGrad(x, r.scatterAll(s, scratch, x, index, skip, frames))
-			r.freeFloats(scratch)
+			r.accumulateGrad(x, r.sumFrames(s, all, x, p, skip))
 		})
 	}
 	return y, frames
 }
 
-// split returns the frames, real and imaginary parts of block i of scratch.
-func (s *STFT) split(scratch []float32, i int) (frame, re, im []float32) {
-	bins := s.Bins() * stftLanes
-	block := scratch[i*(s.Window*stftLanes+2*bins):]
-	frame, block = block[:s.Window*stftLanes], block[s.Window*stftLanes:]
-	return frame, block[:bins], block[bins : 2*bins]
-}
-
-// scatterAll returns the sum of the frames in scratch, one block after the other:
-// the gradient with respect to x.
-func (r *Run) scatterAll(s *STFT, scratch []float32, x tensor.Tensor, index []int32, skip, frames int) tensor.Tensor {
-	dx := r.Zeros(x.B, x.T, 1)
-	blocks := (frames + stftLanes - 1) / stftLanes
-	r.pool.For(x.B, func(b int) {
-		wave := make([]float32, x.T)
-		for i := range blocks {
-			frame, _, _ := s.split(scratch, b*blocks+i)
-			first := i * stftLanes
-			s.scatter(wave, frame, index, skip+first, min(stftLanes, frames-first))
+// Waveforms returns x [B, N, 1] as waveforms [B, 1, N]: a row of samples each, without
+// the padding of a row for every sample. Losses and discriminators work on them.
+func (r *Run) Waveforms(x tensor.Tensor) tensor.Tensor {
+	y := r.New(x.B, 1, x.T)
+	for b := range x.B {
+		dst, src := y.Row(b, 0), x.Rows(b, 0, x.T)
+		for t := range dst {
+			dst[t] = src[t*x.Stride]
 		}
-		for t, v := range wave {
-			dx.Row(b, t)[0] = v
-		}
-	})
-	return dx
-}
-
-// ReflectPadded returns the positions of a signal of n samples that is extended by
-// reflection, left and right, and then centered: with half a window of reflection
-// of what that gave.
-func (s *STFT) ReflectPadded(n, left, right int) []int32 {
-	inner := reflected(n, left, right)
-	outer := reflected(len(inner), s.Window/2, s.Window/2)
-	for i, at := range outer {
-		outer[i] = inner[at]
 	}
-	return outer
+	if r.Recording() && r.needsGrad(x) {
+		r.record(&y, func(dy tensor.Tensor) {
+			dx := r.New(x.B, x.T, 1)
+			for b := range x.B {
+				dst := dx.Rows(b, 0, x.T)
+				clear(dst)
+				for t, v := range dy.Row(b, 0) {
+					dst[t*dx.Stride] = v
+				}
+			}
+			r.accumulateGrad(x, dx)
+		})
+	}
+	return y
 }

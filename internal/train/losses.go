@@ -173,7 +173,7 @@ func addLosses[O any](s *step, table []loss[O], o O, share float64) {
 
 // waveforms are what a generator made of a piece, and the recordings.
 type waveforms struct {
-	output, target tensor.Tensor // [B, N, 1]
+	output, target tensor.Tensor // [B, 1, N]
 	mel, stft      model.SpectralLoss
 }
 

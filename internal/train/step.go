@@ -7,7 +7,7 @@ import (
 
 // A generator is what a step trains: a codec or a redecoder.
 type generator interface {
-	// forward runs the networks over a piece and returns the waveform [B, N, 1]. The
+	// forward runs the networks over a piece and returns their output [B, N, 1]. The
 	// generator's run records it with random, whose Sample is the number of the piece's
 	// first utterance in the batch.
 	forward(s *step, piece *Batch, random op.Random) tensor.Tensor
@@ -113,11 +113,11 @@ func (s *step) trainGenerator(wave tensor.Tensor) error {
 }
 
 // forward runs the generator over a piece, whose first utterance has the number first
-// in the batch, and records it.
+// in the batch, records it and returns the waveforms [B, 1, N].
 func (s *step) forward(piece *Batch, first int) tensor.Tensor {
 	random := op.Random{Seed: s.Seed, Step: uint64(s.Steps), Sample: first, Off: s.Deterministic}
 	s.generatorRun.Record(random)
-	return s.model.forward(s, piece, random)
+	return s.generatorRun.Waveforms(s.model.forward(s, piece, random))
 }
 
 // discriminatorStep adds to the discriminator's gradient: least squares, 1 for
@@ -125,7 +125,7 @@ func (s *step) forward(piece *Batch, first int) tensor.Tensor {
 func (s *step) discriminatorStep(piece *Batch, wave tensor.Tensor) {
 	r, share := s.discriminatorRun, s.share(piece)
 	r.Record(op.Random{})
-	both := s.discriminatorCrop(r, r.ConcatBatch(piece.Inputs.Wave, r.Detach(wave)))
+	both := s.discriminatorCrop(r, r.ConcatBatch(r.Waveforms(piece.Inputs.Wave), r.Detach(wave)))
 	var loss float64
 	for _, layers := range s.Discriminator.Forward(r, both) {
 		score := layers[len(layers)-1]
@@ -145,17 +145,18 @@ const siteDiscriminator = siteAugment + 1
 // same samples of all.
 func (s *step) discriminatorCrop(r *op.Run, x tensor.Tensor) tensor.Tensor {
 	n := s.DiscriminatorLen
-	if n <= 0 || n >= x.T {
+	if n <= 0 || n >= x.C {
 		return x
 	}
 	random := op.Random{Seed: s.Seed, Step: uint64(s.Steps)}
-	from := int(op.Uniform(random.Key(siteDiscriminator, 0), 0) * float64(x.T-n+1))
-	return r.SliceTime(x, from, from+n)
+	from := int(op.Uniform(random.Key(siteDiscriminator, 0), 0) * float64(x.C-n+1))
+	return r.SliceChannels(x, from, from+n)
 }
 
 // generatorStep adds the gradient of all losses of a piece to the generator's.
 func (s *step) generatorStep(piece *Batch, wave tensor.Tensor) {
-	r, target, share := s.generatorRun, piece.Inputs.Wave, s.share(piece)
+	r, share := s.generatorRun, s.share(piece)
+	target := r.Waveforms(piece.Inputs.Wave)
 	addLosses(s, waveLosses, waveforms{wave, target, s.mel, s.stft}, share)
 	if s.adversarial() {
 		real := s.Discriminator.Forward(r, s.discriminatorCrop(r, target))

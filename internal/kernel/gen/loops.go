@@ -13,14 +13,15 @@ import (
 // the last whole vector are computed in the same way under a mask, so that none
 // depends on its place.
 func (f *vectors) elementwise(name, doc string, body func(f *vectors, in []vec) vec, inputs ...string) {
-	f.begin(name, "computes", "", "\tfor i := range dst {", "\t\t"+doc, "\t}")
+	out := strings.Fields(strings.Replace(doc, "[", " ", 1))[0]
+	f.begin(name, "computes", "", "\tfor i := range "+out+" {", "\t\t"+doc, "\t}")
 	f.constants(func(f *vectors) { body(f, []vec{f.vec(), f.vec(), f.vec()}[:len(inputs)]) })
-	dst := f.Load(f.Param("dst").Base(), f.GP64())
+	dst := f.Load(f.Param(out).Base(), f.GP64())
 	pointers := []reg.Register{dst}
 	for _, in := range inputs {
 		pointers = append(pointers, f.Load(f.Param(in).Base(), f.GP64()))
 	}
-	f.loop(f.Param("dst").Len(), pointers, func(m mask) {
+	f.loop(f.Param(out).Len(), pointers, func(m mask) {
 		var in []vec
 		for _, p := range pointers[1:] {
 			in = append(in, m.load(p))

@@ -41,6 +41,8 @@ func main() {
 		{"lstm", lstm},
 		{"adamw", adamWs},
 		{"fft", ffts},
+		{"spectrum", spectra},
+		{"loss", losses},
 	} {
 		write(dir, a.name, a.generate)
 	}

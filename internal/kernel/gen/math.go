@@ -5,9 +5,14 @@ import "math"
 // The polynomials are minimax fits, their coefficients rounded to float32 one
 // after the other and the rest fitted again.
 var (
-	zero        = float(0)
-	one         = float(1)
-	two         = float(2)
+	zero = float(0)
+	one  = float(1)
+	two  = float(2)
+	four = float(4)
+	// GELU's argument is geluScale·x·(1 + geluCubic·x²).
+	geluScale   = float(1.5957691216057308)
+	geluCubic   = float(0.044715)
+	geluSlope   = float(3 * 0.044715)
 	negativeInf = float(float32(math.Inf(-1)))
 	sign        = number(1 << 31)
 
@@ -54,9 +59,50 @@ var (
 	expHighest = float(89)
 	expLowest  = float(-86.64)
 	// exp(20) + 1 is exp(20), which makes sigmoid and tanh 1 and mish x.
-	enough = float(20)
-	half   = float(0.5)
+	enough    = float(20)
+	half      = float(0.5)
+	minusHalf = float(-0.5)
+
+	// log(1+r) = r - r²/2 + r³·(log3 + log4·r + ...) for 1+r from √½ to √2, as in the
+	// Cephes library.
+	log3  = float(3.3333331174e-1)
+	log4  = float(-2.4999993993e-1)
+	log5  = float(2.0000714765e-1)
+	log6  = float(-1.6668057665e-1)
+	log7  = float(1.4249322787e-1)
+	log8  = float(-1.2420140846e-1)
+	log9  = float(1.1676998740e-1)
+	log10 = float(-1.1514610310e-1)
+	log11 = float(7.0376836292e-2)
+	// rootHalf is √½, below which a significand is doubled.
+	rootHalf = float(math.Sqrt2 / 2)
+	// ln2Short and ln2Rest add up to ln 2; the first has few bits, so that its multiples are exact.
+	ln2Short  = float(0.693359375)
+	ln2Rest   = float(-2.12194440e-4)
+	minNormal = float(0x1p-126)
 )
+
+// log returns the logarithm of x, which is at least 2⁻¹²⁶; NaN for what is not finite.
+func (f *vectors) log(x vec) vec {
+	e, m, n := f.vec(), f.vec(), f.vec()
+	f.VPSUBD(f.use(rootHalf), x, e)
+	f.VPSRAD(imm(23), e, e)
+	f.VPSLLD(imm(23), e, m)
+	f.VPSUBD(m, x, m)
+	f.VCVTDQ2PS(e, n)
+	f.VSUBPS(f.use(one), m, m) // r
+	u := f.mul(m, m)
+	p := f.polynomial(m, log11, log10, log9, log8, log7, log6, log5, log4, log3)
+	f.VMULPS(m, p, p)
+	f.VMULPS(u, p, p)
+	f.VFMADD231PS(f.use(ln2Rest), n, p)
+	f.VFMADD231PS(f.use(minusHalf), u, p)
+	f.VADDPS(m, p, p)
+	f.VFMADD231PS(f.use(ln2Short), n, p)
+	rest := f.sub(x, x) // zero, or NaN
+	f.VADDPS(rest, p, p)
+	return p
+}
 
 // modPi takes the nearest multiple of π from r, in place.
 func (f *vectors) modPi(r vec) vec {
