@@ -42,7 +42,9 @@ type Network struct {
 	Params []*Param
 	// Frozen stops the accumulation of the parameters' gradients; gradients still
 	// pass through to the network's input.
-	Frozen    bool
+	Frozen bool
+	// Grads holds the gradients of all parameters in training, in the order of Params.
+	Grads     []float32
 	precision Precision // "" is Exact
 	buffers   []string
 	derive    []func(*Loader) error
@@ -196,16 +198,32 @@ func (n *Network) LoadForTraining(src weights.Source, region *tensor.Region, poo
 			bad[p.Name] = true
 		}
 		p.Value = region.Alloc(p.Len())
-		if !p.Unused {
-			p.Grad = region.Alloc(p.Len())
-		}
 		copy(p.Value, v)
 		t.Release()
 	}
+	n.allocGrads(region)
 	if err := n.checkFinite(bad); err != nil {
 		return err
 	}
 	return n.Refresh(pool)
+}
+
+// allocGrads allocates the gradients side by side, each aligned as tensors are.
+func (n *Network) allocGrads(region *tensor.Region) {
+	total := 0
+	for _, p := range n.Params {
+		if !p.Unused {
+			total += tensor.RoundUp(p.Len())
+		}
+	}
+	n.Grads = region.Alloc(total)
+	at := 0
+	for _, p := range n.Params {
+		if !p.Unused {
+			p.Grad = n.Grads[at : at+p.Len() : at+p.Len()]
+			at += tensor.RoundUp(p.Len())
+		}
+	}
 }
 
 // Refresh recomputes what layers derive from the values of their parameters.

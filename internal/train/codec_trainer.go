@@ -1,8 +1,11 @@
 package train
 
 import (
+	"fmt"
 	"math"
+	"slices"
 
+	"github.com/facodec-go/facodec/internal/collective"
 	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/op"
@@ -61,21 +64,29 @@ func NewCodecTrainer(c model.CodecTrainingConfig, src weights.Source, o CodecOpt
 func (t *CodecTrainer) Step(pieces ...*Batch) (Losses, error) {
 	t.Codes = [model.NumParts][][][]int32{}
 	t.entropy = contentEntropy{math.NaN(), math.NaN()}
-	if len(pieces) > 1 {
-		t.entropy = contentEntropy{}
-	}
 	if t.options.DataInit && t.Steps == 0 {
-		t.generatorRun.Record(op.Random{Off: true})
-		t.Model.Codec.InitFromData(t.generatorRun, pieces[0].Inputs, func(part model.Part, book int) uint64 {
-			return op.Random{Seed: t.Seed}.Key(partSite(siteDataInit, part), book)
-		})
-		t.generatorRun.Reset()
+		if err := t.initFromData(pieces[0]); err != nil {
+			return nil, err
+		}
 	}
 	losses, err := t.step(t, pieces)
 	if err != nil {
 		return losses, err
 	}
 	return losses, t.adjustCodebooks()
+}
+
+// initFromData fits encoder and quantizers to the first piece of the step, which is rank
+// 0's.
+func (t *CodecTrainer) initFromData(piece *Batch) error {
+	if t.Ranks.Rank() == 0 {
+		t.generatorRun.Record(op.Random{Off: true})
+		t.Model.Codec.InitFromData(t.generatorRun, piece.Inputs, func(part model.Part, book int) uint64 {
+			return op.Random{Seed: t.Seed}.Key(partSite(siteDataInit, part), book)
+		})
+		t.generatorRun.Reset()
+	}
+	return t.broadcast(t.Inference...)
 }
 
 func (t *CodecTrainer) forward(s *step, piece *Batch, random op.Random) tensor.Tensor {
@@ -132,7 +143,7 @@ func (t *CodecTrainer) dropout(s *step, random op.Random, n int) model.DropoutMa
 	}
 	// The first utterances of the whole batch lose books, the rest none
 	// (dac/nn/quantize.py).
-	dropped := int(float64(s.size) * t.options.QuantizerDropout)
+	dropped := int(float64(s.plan.utterances) * t.options.QuantizerDropout)
 	for part, books := range t.Model.Codec.Quantizer.Books() {
 		masks.Books[part] = make([]int, n)
 		for i := range n {
@@ -145,27 +156,83 @@ func (t *CodecTrainer) dropout(s *step, random op.Random, n int) model.DropoutMa
 	return masks
 }
 
+// The names under which collect adds the mean cross-entropies that the focal losses are
+// a function of.
+const (
+	contentEntropyName    = "content cross-entropy"
+	revContentEntropyName = "rev_content cross-entropy"
+)
+
 // collect collects the codes, and of a batch in pieces the cross-entropies that the
 // focal losses are a function of.
 func (t *CodecTrainer) collect(s *step, piece *Batch) {
 	out := t.outputs
-	if r := s.generatorRun; len(s.pieces) > 1 && predicts(t.Weights) {
+	if r := s.generatorRun; s.plan.total() > 1 && predicts(t.Weights) {
 		share := s.share(piece)
-		t.entropy.content += share * r.CrossEntropy(r.Detach(out.Phones), piece.Phones, 0)
-		t.entropy.revContent += share * r.CrossEntropy(r.Detach(out.RevPhones), piece.Phones, 0)
+		s.add(contentEntropyName, share*r.CrossEntropy(r.Detach(out.Phones), piece.Phones, 0))
+		s.add(revContentEntropyName, share*r.CrossEntropy(r.Detach(out.RevPhones), piece.Phones, 0))
 	}
 	if t.Restarter != nil {
-		t.Restarter.count(t.Codes[0] == nil, out.Parts[:]...)
+		t.Restarter.collect(t.Codes[0] == nil, out.Parts[:]...)
 	}
 	for part, q := range out.Parts {
 		t.Codes[part] = joinCodes(t.Codes[part], q.Codes)
 	}
 }
 
+// forwarded makes of the codes those of the whole batch, and counts them.
+func (t *CodecTrainer) forwarded(s *step) error {
+	if content, ok := s.losses[contentEntropyName]; ok {
+		t.entropy = contentEntropy{content, s.losses[revContentEntropyName]}
+		delete(s.losses, contentEntropyName)
+		delete(s.losses, revContentEntropyName)
+	}
+	for part, books := range t.Codes {
+		for i := range books {
+			var err error
+			if t.Codes[part][i], err = gatherCodes(t.Ranks, t.Codes[part][i]); err != nil {
+				return err
+			}
+		}
+	}
+	if t.Restarter != nil {
+		t.Restarter.count(t.Codes[:]...)
+	}
+	return nil
+}
+
+// gatherCodes returns the sequences of a book of all ranks, which are equally long.
+func gatherCodes(ranks collective.Comm, own [][]int32) ([][]int32, error) {
+	if ranks.Size() == 1 {
+		return own, nil
+	}
+	var flat []int32
+	for _, codes := range own {
+		flat = append(flat, codes...)
+	}
+	gathered, err := collective.AllGather(ranks, collective.Bytes(flat))
+	if err != nil {
+		return nil, err
+	}
+	var all [][]int32
+	frames := len(own[0])
+	for rank, data := range gathered {
+		codes, err := collective.Values[int32](data)
+		if err != nil {
+			return nil, err
+		}
+		if len(codes)%frames != 0 {
+			return nil, fmt.Errorf("rank %d has %d codes, which are no sequences of %d frames as those of rank %d", rank, len(codes), frames, ranks.Rank())
+		}
+		all = slices.AppendSeq(all, slices.Chunk(codes, frames))
+	}
+	return all, nil
+}
+
 // joinCodes adds the sequences of a piece to those of each book.
 func joinCodes(all, piece [][][]int32) [][][]int32 {
 	if all == nil {
-		return piece
+		return slices.Clone(piece)
 	}
 	for book, codes := range piece {
 		all[book] = append(all[book], codes...)

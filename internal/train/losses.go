@@ -166,8 +166,8 @@ func addLosses[O any](s *step, table []loss[O], o O, share float64) {
 			continue
 		}
 		value := l.value(s.generatorRun, o, share*weight)
-		s.losses[l.name] += share * value
-		s.losses["total"] += share * weight * value
+		s.add(l.name, share*value)
+		s.add("total", share*weight*value)
 	}
 }
 

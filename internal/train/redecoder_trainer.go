@@ -34,4 +34,6 @@ func (t *RedecoderTrainer) forward(s *step, piece *Batch, _ op.Random) tensor.Te
 	return t.Model.Redecoder.Forward(s.generatorRun, piece.Encoded)
 }
 
+func (t *RedecoderTrainer) forwarded(*step) error { return nil }
+
 func (t *RedecoderTrainer) addLosses(*step, *Batch) {}

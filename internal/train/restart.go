@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/facodec-go/facodec/internal/checkpoint"
+	"github.com/facodec-go/facodec/internal/collective"
 	"github.com/facodec-go/facodec/internal/kernel"
 	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/nn"
@@ -60,33 +61,77 @@ func (r *Restarter) buffers() (all []stateBuffer) {
 	return all
 }
 
-// count records what was projected and chosen in a piece of a step; first says that
-// it is the step's first.
-func (r *Restarter) count(first bool, parts ...nn.Quantized) {
+// collect keeps what was projected in a piece of a step; first says that it is the first
+// of this rank.
+func (r *Restarter) collect(first bool, parts ...nn.Quantized) {
 	i := 0
 	for _, q := range parts {
-		for book, codes := range q.Codes {
-			r.books[i].count(first, codes, q.Latents[book])
+		for book := range q.Codes {
+			r.books[i].collect(first, q.Latents[book])
 			i++
 		}
 	}
 }
 
-func (b *restartedBook) count(first bool, codes [][]int32, e tensor.Tensor) {
+func (b *restartedBook) collect(first bool, e tensor.Tensor) {
 	if first {
 		b.inputs = b.inputs[:0]
 	}
 	for s := range e.B {
-		for t, code := range codes[s] {
-			b.chosen[code]++
+		for t := range e.T {
 			b.inputs = append(b.inputs, e.Row(s, t)...)
 		}
 	}
 }
 
+// count counts the codes of a step, of each part [book][B][T].
+func (r *Restarter) count(parts ...[][][]int32) {
+	i := 0
+	for _, books := range parts {
+		for _, sequences := range books {
+			for _, codes := range sequences {
+				for _, code := range codes {
+					r.books[i].chosen[code]++
+				}
+			}
+			i++
+		}
+	}
+}
+
+// gather makes of the inputs of each book those of all ranks, where the step is one that
+// restarts entries.
+func (r *Restarter) gather(ranks collective.Comm, steps int) error {
+	if ranks.Size() == 1 || steps%r.Every != 0 {
+		return nil
+	}
+	for _, b := range r.books {
+		all, err := collective.AllGather(ranks, collective.Bytes(b.inputs))
+		if err != nil {
+			return err
+		}
+		var inputs []float32
+		for _, data := range all {
+			v, err := collective.Values[float32](data)
+			if err != nil {
+				return err
+			}
+			inputs = append(inputs, v...)
+		}
+		b.inputs = inputs
+	}
+	return nil
+}
+
 // adjustCodebooks restarts and normalizes entries after a step.
 func (t *CodecTrainer) adjustCodebooks() error {
-	changed := t.Restarter != nil && t.Restarter.restart(t.Seed, t.Steps) > 0
+	changed := false
+	if t.Restarter != nil {
+		if err := t.Restarter.gather(t.Ranks, t.Steps); err != nil {
+			return err
+		}
+		changed = t.Restarter.restart(t.Seed, t.Steps) > 0
+	}
 	if t.options.NormalizeCodes {
 		for _, m := range t.Optimizers["quantizer"].Moments {
 			if strings.HasSuffix(m.Param.Name, ".codebook.weight") {

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"github.com/facodec-go/facodec/internal/nn"
 	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/tensor"
 )
@@ -11,17 +12,23 @@ type generator interface {
 	// generator's run records it with random, whose Sample is the number of the piece's
 	// first utterance in the batch.
 	forward(s *step, piece *Batch, random op.Random) tensor.Tensor
+	// forwarded is called once all pieces have been run for the first time and the losses
+	// that were computed from them are summed: whatever depends on the whole batch is
+	// gathered from all ranks.
+	forwarded(s *step) error
 	// addLosses adds the losses of its own, of the piece that was run last, to those of
 	// the step.
 	addLosses(s *step, piece *Batch)
 }
 
-// step trains g on one batch, given whole or in pieces: gradient accumulation. In
-// pieces it takes the memory of one and a forward pass more.
-func (t *Trainer) step(g generator, pieces []*Batch) (Losses, error) {
-	s := &step{Trainer: t, model: g, pieces: pieces, losses: Losses{}, first: true}
-	for _, p := range pieces {
-		s.size += p.Size()
+// step trains g on one batch, given whole or in pieces: gradient accumulation. Where
+// several ranks train, pieces are this rank's. A rank with several pieces takes the memory
+// of one, that of a few gradients, and a forward pass more.
+func (t *Trainer) step(g generator, own []*Batch) (Losses, error) {
+	s := &step{Trainer: t, model: g, pieces: own, losses: Losses{}, first: true}
+	var err error
+	if s.plan, err = planPieces(t.Ranks, own); err != nil {
+		return nil, err
 	}
 	defer func() {
 		t.Steps++
@@ -42,10 +49,13 @@ func (t *Trainer) step(g generator, pieces []*Batch) (Losses, error) {
 type step struct {
 	*Trainer
 	model  generator
-	pieces []*Batch
-	size   int // utterances in all pieces
+	pieces []*Batch // of this rank
+	plan   pieces   // where those of all ranks are
 	losses Losses
 	first  bool // each piece is run for the first time
+
+	pieceLosses []Losses     // of the pieces that were run since losses were last summed
+	gradients   *gradientSum // of the networks that are being trained
 }
 
 // adversarial says whether the discriminator takes part.
@@ -58,7 +68,9 @@ func (s *step) measures() bool {
 }
 
 // share returns a piece's share of the batch.
-func (s *step) share(piece *Batch) float64 { return float64(piece.Size()) / float64(s.size) }
+func (s *step) share(piece *Batch) float64 {
+	return float64(piece.Size()) / float64(s.plan.utterances)
+}
 
 // run updates the discriminator, from what the generator makes before its own update,
 // and then the generator, against the updated discriminator (train.py).
@@ -72,44 +84,70 @@ func (s *step) run() error {
 
 // trainDiscriminator returns the waveform of the last piece.
 func (s *step) trainDiscriminator() (wave tensor.Tensor, err error) {
-	name := s.Discriminator.Network.Prefix
-	s.Optimizers[name].ZeroGrad(s.pool)
-	first := 0
-	for _, piece := range s.pieces {
+	network := s.Discriminator.Network
+	var trained []*nn.Network
+	if s.adversarial() {
+		trained = append(trained, network)
+	}
+	s.gradients = s.newGradientSum(&s.plan, trained)
+	err = s.eachPiece(func(piece *Batch, first int) {
 		wave = s.forward(piece, first)
 		if s.adversarial() {
 			s.discriminatorStep(piece, wave)
 		}
-		first += piece.Size()
-	}
+	})
 	s.first = false
-	if s.adversarial() {
-		err = s.update(name)
+	if err == nil {
+		err = s.model.forwarded(s)
+	}
+	if err == nil && s.adversarial() {
+		err = s.update(network.Prefix)
 	}
 	return wave, err
 }
 
-// trainGenerator is told the waveform of a batch in one piece; pieces are run again.
+// trainGenerator is told the waveform of the last piece. Where it is the only one of this
+// rank it need not be run again.
 func (s *step) trainGenerator(wave tensor.Tensor) error {
-	names := make([]string, 0, len(s.Generator))
+	var names []string
+	var networks []*nn.Network
 	for _, n := range s.Generator {
-		if n.Frozen {
-			continue
+		if !n.Frozen {
+			names, networks = append(names, n.Prefix), append(networks, n)
 		}
-		names = append(names, n.Prefix)
-		s.Optimizers[n.Prefix].ZeroGrad(s.pool)
 	}
+	s.gradients = s.newGradientSum(&s.plan, networks)
 	s.Discriminator.Network.Frozen = true
 	defer func() { s.Discriminator.Network.Frozen = false }()
-	first := 0
-	for _, piece := range s.pieces {
+	err := s.eachPiece(func(piece *Batch, first int) {
 		if len(s.pieces) > 1 {
 			wave = s.forward(piece, first)
 		}
 		s.generatorStep(piece, wave)
-		first += piece.Size()
+	})
+	if err != nil {
+		return err
 	}
 	return s.update(names...)
+}
+
+// eachPiece calls f with this rank's pieces and the numbers that their first utterances
+// have in the batch. f accumulates gradients and adds losses, which are then summed over
+// the pieces of all ranks.
+func (s *step) eachPiece(f func(piece *Batch, first int)) error {
+	first := s.plan.before
+	for _, piece := range s.pieces {
+		s.pieceLosses = append(s.pieceLosses, Losses{})
+		f(piece, first)
+		if !s.gradients.last() {
+			s.gradients.add()
+		}
+		first += piece.Size()
+	}
+	if err := s.gradients.sum(); err != nil {
+		return err
+	}
+	return s.sumLosses()
 }
 
 // forward runs the generator over a piece, whose first utterance has the number first
@@ -134,7 +172,7 @@ func (s *step) discriminatorStep(piece *Batch, wave tensor.Tensor) {
 	}
 	r.Backward()
 	r.Reset()
-	s.losses["discriminator"] += share * loss
+	s.add("discriminator", share*loss)
 }
 
 // siteDiscriminator is where the discriminator's part of a crop is drawn (see

@@ -94,7 +94,7 @@ func (o CodecOptions) withoutEMA() CodecOptions {
 
 // forwardOf runs the codec over a batch as a step does, and no more.
 func forwardOf(t *CodecTrainer, batch *Batch) codecOutputs {
-	s := &step{Trainer: t.Trainer, model: t, pieces: []*Batch{batch}, size: batch.Size()}
+	s := &step{Trainer: t.Trainer, model: t, pieces: []*Batch{batch}, plan: pieces{counts: []int{1}, utterances: batch.Size()}, pieceLosses: []Losses{{}}}
 	s.forward(batch, 0)
 	return t.outputs
 }
@@ -195,16 +195,7 @@ func TestAccumulation(t *testing.T) {
 	c := smallConfig()
 	us := utterances(t, "en", "fr", "it", "ru")
 	whole := batchOf(t, c, us, 20)
-	piece := func(from, to int) *Batch {
-		b := *whole
-		cut := func(x tensor.Tensor) tensor.Tensor {
-			return tensor.Tensor{B: to - from, T: x.T, C: x.C, Stride: x.Stride, Data: x.Data[from*x.T*x.Stride : to*x.T*x.Stride]}
-		}
-		b.Inputs = model.Inputs{Wave: cut(b.Inputs.Wave), Prosody: cut(b.Inputs.Prosody), Timbre: b.Inputs.Timbre[from:to]}
-		b.F0, b.Energy = cut(b.F0), cut(b.Energy)
-		b.Phones, b.Speaker = b.Phones[from:to], b.Speaker[from:to]
-		return &b
-	}
+	piece := func(from, to int) *Batch { return pieceOf(whole, from, to) }
 	o := upstreamCodecOptions()
 	o.Seed = 5
 	a, b := newCodecTrainer(t, c, o, 2), newCodecTrainer(t, c, o, 2)

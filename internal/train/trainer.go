@@ -3,6 +3,7 @@ package train
 import (
 	"errors"
 
+	"github.com/facodec-go/facodec/internal/collective"
 	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/op"
@@ -24,6 +25,9 @@ type Options struct {
 	DiscriminatorStart int     // the step at which the discriminator begins
 	Seed               uint64
 	Deterministic      bool // no dropout
+	// Ranks are the processes that train together, each with pieces of its own of every
+	// step; nil for this process alone.
+	Ranks collective.Comm
 }
 
 // A Trainer has what training a codec and training a redecoder share: networks with
@@ -42,6 +46,7 @@ type Trainer struct {
 	generatorRun     *op.Run
 	discriminatorRun *op.Run
 	mel, stft        model.SpectralLoss
+	partials, slices freeList // of gradients that are being summed
 }
 
 // A stateBuffer is an array of a training's state, under its checkpoint key.
@@ -53,11 +58,15 @@ type stateBuffer struct {
 // newTrainer prepares to train networks, whose weights are those of src, on waveforms
 // of a rate in Hz. Close gives its memory back.
 func newTrainer(networks *model.AdversarialNetworks, rate int, src weights.Source, o Options, pool *parallel.Pool) (*Trainer, error) {
+	if o.Ranks == nil {
+		o.Ranks = collective.Alone{}
+	}
 	t := &Trainer{
 		Options: o, AdversarialNetworks: networks, Optimizers: map[string]*Optimizer{},
 		region: &tensor.Region{}, pool: pool, generatorRun: op.NewRun(pool), discriminatorRun: op.NewRun(pool),
 		mel: model.MelLoss(rate), stft: model.STFTLoss(rate),
 	}
+	t.partials.region, t.slices.region = t.region, t.region
 	for _, n := range t.Networks() {
 		if err := n.LoadForTraining(src, t.region, pool); err != nil {
 			t.Close()
