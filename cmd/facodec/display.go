@@ -21,8 +21,9 @@ type display struct {
 	quiet bool
 	width int // of the terminal; 0 without one
 
-	mu  sync.Mutex
-	bar *bar // nil without a terminal, or between two pieces of work
+	mu   sync.Mutex
+	bar  *bar   // nil without a terminal, or between two pieces of work
+	text string // of a line that is rewritten, below all others; "" for none
 }
 
 func newDisplay(out io.Writer, quiet bool) *display {
@@ -47,10 +48,33 @@ func (d *display) line(format string, args ...any) {
 	if d.bar != nil {
 		d.bar.clear()
 	}
+	if d.text != "" {
+		fmt.Fprint(d.out, clearLine)
+	}
 	fmt.Fprintln(d.out, oneLine(fmt.Sprintf(format, args...)))
 	if d.bar != nil {
 		d.bar.draw()
 	}
+	if d.text != "" {
+		fmt.Fprint(d.out, d.text)
+	}
+}
+
+// clearLine begins a terminal's line anew.
+const clearLine = "\r\x1b[K"
+
+// status rewrites the last line on a terminal, which must not be longer than it is wide;
+// "" takes it away.
+func (d *display) status(text string) {
+	if !d.terminal() {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.text != "" || text != "" {
+		fmt.Fprint(d.out, clearLine, text)
+	}
+	d.text = text
 }
 
 // info prints what a user may want to know; nothing with --quiet.

@@ -17,6 +17,9 @@ type DuplexOptions struct {
 	Delay time.Duration
 	// Piece is how much the devices deliver and ask for at a time, together.
 	Piece time.Duration
+	// Margin is how long a frame may take at most: 0 is 20 ms, or three times what it took
+	// when that was measured; NoMargin is for who processes before asking for samples.
+	Margin time.Duration
 	// OneClock says that one device, or none, does both: Play is asked for as much as
 	// Capture was given, and what it returns follows from that alone, sample by sample.
 	OneClock bool
@@ -38,8 +41,15 @@ type Duplex struct {
 	lost    int64   // captured samples that the queue had no room for
 }
 
-// margin is the least time that a frame has to be processed in, beyond which it is late.
-const margin = 20 * time.Millisecond
+const (
+	// NoMargin as DuplexOptions.Margin is none.
+	NoMargin = -1 * time.Nanosecond
+	// NeverSkip as Options.MaxWait skips nothing.
+	NeverSkip = -1 * time.Nanosecond
+	// defaultMargin is the least time that a frame has to be processed in, beyond which it
+	// is late, unless the caller says otherwise.
+	defaultMargin = 20 * time.Millisecond
+)
 
 // NewDuplex returns a Duplex on an open codec.
 func NewDuplex(c *facodec.Codec, o DuplexOptions) (*Duplex, error) {
@@ -61,14 +71,17 @@ func NewDuplex(c *facodec.Codec, o DuplexOptions) (*Duplex, error) {
 	d.playout = newPlayout(rate, playRate, 0, o.OneClock)
 	resample := seconds(float64(d.playout.ahead) / float64(rate))
 	e.algorithm += resample
-	d.least = e.algorithm + o.Piece + max(margin, 3*e.frame)
+	if o.Margin == 0 {
+		o.Margin = max(defaultMargin, 3*e.frame)
+	}
+	d.least = e.algorithm + o.Piece + max(o.Margin, 0)
 	if d.options.Delay == 0 {
-		d.options.Delay = d.least.Round(time.Millisecond)
+		d.options.Delay = (d.least + time.Millisecond - 1).Truncate(time.Millisecond)
 	}
 	d.playout.delay = math.Round(d.options.Delay.Seconds() * float64(rate))
 	if o.MaxWait == 0 {
 		// What waits longer comes too late to be played.
-		e.options.MaxWait = max(d.options.Delay-e.algorithm, margin)
+		e.options.MaxWait = max(d.options.Delay-e.algorithm, defaultMargin)
 	}
 	return d, nil
 }
