@@ -8,6 +8,8 @@ import (
 	"path"
 	"path/filepath"
 
+	"github.com/spf13/cobra"
+
 	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/internal/collection"
 	"github.com/facodec-go/facodec/internal/fileerr"
@@ -60,6 +62,14 @@ func (j job) unit() string {
 	return j.path
 }
 
+// speaker is who speaks, as the corpus says, or "".
+func (j job) speaker() string {
+	if j.item == nil {
+		return ""
+	}
+	return j.item.Speaker
+}
+
 // elsewhere says whether a fault is of a shard that another machine takes.
 func (x *extraction) elsewhere(err error) bool {
 	fault, ok := errors.AsType[*collection.Fault](err)
@@ -68,6 +78,11 @@ func (x *extraction) elsewhere(err error) bool {
 	}
 	kind, _ := collection.KindOf(fault.File)
 	return (kind == collection.Tar || kind == collection.Parquet) && !x.part.Holds(filepath.Base(fault.File))
+}
+
+// addMaxBad adds the flag of the commands that read corpora.
+func addMaxBad(cmd *cobra.Command, percent *float64) {
+	cmd.Flags().Float64Var(percent, "max-bad", 5, "`percent` of the items of shards, manifests and lists that may be bad; more, and more than one, end the run early")
 }
 
 // A tally counts what is bad of the corpora that are read.

@@ -81,6 +81,38 @@ func TestExtractCorpora(t *testing.T) {
 	}
 }
 
+// TestExtractSpeakers: the manifest has the labels of the corpus, of the field that is
+// asked for or of one called speaker.
+func TestExtractSpeakers(t *testing.T) {
+	for _, test := range []struct{ source, field, want string }{
+		{"shard-000000.tar", "", "en en es"},
+		{"shard-000000.tar", "id", "en_0 en_1 es_0"},
+		{"audio.parquet", "", "en en es es fr fr"},
+		{"pages.parquet", "", "    "},
+		{"pages.parquet", "who", "7 7 8 8 9"},
+		{"cuts.jsonl.gz", "", "en en en en es es es es fr fr fr fr"},
+	} {
+		out := filepath.Join(t.TempDir(), "out")
+		code := map[bool]int{true: 2}[test.source == "pages.parquet"] // a row without sound
+		extractLines(t, code, out, "--source", corpora+"/"+test.source, "--speaker-field", test.field)
+		var speakers []string
+		for line := range bytes.Lines(read(t, filepath.Join(out, "manifest.jsonl"))) {
+			var e struct{ Speaker string }
+			if err := json.Unmarshal(line, &e); err != nil {
+				t.Fatal(err)
+			}
+			speakers = append(speakers, e.Speaker)
+		}
+		if got := strings.Join(speakers, " "); got != test.want {
+			t.Errorf("%s, --speaker-field %q: %q, want %q", test.source, test.field, got, test.want)
+		}
+	}
+	r := run(t, "extract", "--source", corpora+"/audio.parquet", "--speaker-field", "gone", "--output-dir", filepath.Join(t.TempDir(), "out"), "--checkpoint-path", fixture("small.safetensors"))
+	if r.code != 2 || !strings.Contains(r.stderr, `has no column "gone" with the speaker; its columns are audio, speaker`) {
+		t.Errorf("exit %d, %s", r.code, r.stderr)
+	}
+}
+
 // TestExtractBad: what is bad in a corpus is named and counted, and the rest is done,
 // unless there is too much of it.
 func TestExtractBad(t *testing.T) {

@@ -14,12 +14,14 @@ import (
 // extractFlags are a batch's and those of what is written.
 type extractFlags struct {
 	batchFlags
-	what      string
-	format    string
-	shard     string
-	maxBad    float64
-	normalize bool
-	strict    bool
+	what   string
+	format string
+	shard  string
+	maxBad float64
+
+	speakerField string
+	normalize    bool
+	strict       bool
 }
 
 // formats are the file extensions of outputs.
@@ -84,7 +86,8 @@ are still processed, and the exit code is 2.`,
 	f.StringVar(&flags.format, "format", "npz", "npz, safetensors: a `file` for each recording; jsonl: a line for each")
 	f.StringVar(&flags.what, "what", "codes,timbre", "arrays to write: `list` of codes, timbre, quantized, and float16")
 	f.StringVar(&flags.shard, "shard", "", "`I/N`: do part I of N of the recordings, counted from 0 (default: that of Kubernetes or Slurm, or all)")
-	f.Float64Var(&flags.maxBad, "max-bad", 5, "`percent` of the items of shards, manifests and lists that may be bad; more, and more than one, end the run early")
+	addMaxBad(cmd, &flags.maxBad)
+	f.StringVar(&flags.speakerField, "speaker-field", "", "`field` of the JSON in shards, or column of a table, with the speaker's name, which goes into the manifest (default: speaker, where there is one)")
 	addNormalize(cmd, &flags.normalize)
 	addStrict(cmd, &flags.strict)
 	return cmd

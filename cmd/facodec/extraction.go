@@ -68,7 +68,7 @@ const indexDir = "shard-index"
 
 // find leaves out the recordings whose names a manifest cannot hold.
 func (x *extraction) find(ctx context.Context, passed passedOver, fail func(string, error)) (sources []source) {
-	x.set = collection.New(collection.Options{IndexDir: filepath.Join(x.outputDir, indexDir)})
+	x.set = collection.New(collection.Options{IndexDir: filepath.Join(x.outputDir, indexDir), Speakers: true, SpeakerField: x.speakerField})
 	kind := audioFiles
 	kind.corpora, kind.set, kind.ctx = true, x.set, ctx
 	ours := func(path string, err error) {
@@ -332,7 +332,7 @@ func (x *extraction) record(j job, r facodec.FileReport) error {
 	}
 	e := corpus.Entry{
 		Source: made.source, Path: j.path, Bytes: r.Bytes, SHA256: made.sha256,
-		Samples: r.Samples, Seconds: r.Seconds, Frames: r.Frames, Settings: x.settings,
+		Speaker: j.speaker(), Samples: r.Samples, Seconds: r.Seconds, Frames: r.Frames, Settings: x.settings,
 	}
 	if x.format == "jsonl" {
 		return x.manifest.AddLine(made.line, e)

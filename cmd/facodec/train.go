@@ -13,7 +13,8 @@ import (
 // trainFlags are train's own.
 type trainFlags struct {
 	runFlags
-	preset string
+	preset       string
+	speakerField string
 }
 
 func newTrain() *cobra.Command {
@@ -31,6 +32,10 @@ an hour on two cores, from minutes of speech; base, which works at the frame rat
 and costs no more a step, is for hours to days and half an hour of speech or more;
 small is for a night or two; full is upstream's size, which takes a large machine
 and hundreds of hours of speech.
+The folder may also be a corpus, as for extract: .tar shards, .parquet, .jsonl(.gz) of
+Lhotse, wav.scp of Kaldi, or @list.txt. --speaker-field takes the speakers that it names
+in place of clusters.
+
 --print-config prints the preset's experiment file, to change and give to
 --config. Upstream's experiment files are read as they are.
 
@@ -54,6 +59,7 @@ preset is base.`,
 	flags := cmd.Flags()
 	flags.StringVar(&f.config, "config", "", "experiment `file`, JSON or YAML; docs/config.md has every key")
 	flags.StringVar(&f.preset, "preset", "", "one of "+strings.Join(config.Presets(), ", ")+", in place of --config")
+	flags.StringVar(&f.speakerField, "speaker-field", "", "take speakers from the corpus instead of clusters: the `field` of the JSON in shards or the column of a table with their names; speaker for Kaldi's utt2spk and Lhotse")
 	f.add(cmd)
 	return cmd
 }
@@ -65,6 +71,9 @@ func (f *trainFlags) run(cmd *cobra.Command) error {
 	c, err := f.experiment(cmd)
 	if err != nil {
 		return err
+	}
+	if f.speakerField != "" {
+		c.Teachers.SpeakerField = f.speakerField
 	}
 	return f.start(cmd, c, nil)
 }

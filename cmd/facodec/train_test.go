@@ -41,3 +41,37 @@ func TestTrainInterrupted(t *testing.T) {
 		t.Errorf("checkpoints %q", left)
 	}
 }
+
+// TestTrainCorpus: the flags for corpora reach the experiment, and too much that is bad ends
+// the run before its first step.
+func TestTrainCorpus(t *testing.T) {
+	r := run(t, "train", "--preset", "tiny", "--speaker-field", "spk", "--print-config")
+	if r.code != 0 || !strings.Contains(r.stdout, `"speaker_field": "spk"`) {
+		t.Errorf("exit %d: %s%s", r.code, r.stdout, r.stderr)
+	}
+	dir := t.TempDir()
+	list := filepath.Join(dir, "list.txt")
+	write(t, list, []byte("gone.wav\nmissing.wav\n"+mustAbs(t, clip("en.flac"))+"\n"))
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--max-bad", "101"}, "--max-bad: 101 is no percentage"},
+		{nil, "stopped: 2 of the 3 items of the corpus are bad, more than 5 %; --max-bad sets how many may be"},
+		{[]string{"--max-bad", "0"}, "more than 0 %; --max-bad"},
+	} {
+		r := run(t, append([]string{"train", "--preset", "tiny", "--dataset", "@" + list, "--log-dir", dir}, test.args...)...)
+		if r.code == 0 || !strings.Contains(r.stderr, test.want) {
+			t.Errorf("%v: exit %d: %s, want %s", test.args, r.code, r.stderr, test.want)
+		}
+	}
+}
+
+func mustAbs(t *testing.T, path string) string {
+	t.Helper()
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return abs
+}

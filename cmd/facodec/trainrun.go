@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/facodec-go/facodec/internal/config"
+	"github.com/facodec-go/facodec/internal/dataset"
 	"github.com/facodec-go/facodec/internal/train"
 )
 
@@ -20,6 +21,7 @@ type runFlags struct {
 	steps           int
 	time            time.Duration
 	seed, threads   int
+	maxBad          float64
 	printConfig     bool
 	quiet           bool
 }
@@ -35,6 +37,7 @@ func (f *runFlags) add(cmd *cobra.Command) {
 	flags.DurationVar(&f.time, "time", 0, "stop after this long, 90m or 8h say")
 	flags.IntVar(&f.seed, "seed", -1, "seed of weights, order and crops, in place of the experiment's train.random_seed")
 	flags.IntVar(&f.threads, "threads", 0, "how many threads to compute on (default: one for each CPU); results do not depend on it")
+	addMaxBad(cmd, &f.maxBad)
 	flags.BoolVar(&f.printConfig, "print-config", false, "print the experiment, with every key, and do nothing")
 	flags.BoolVar(&f.quiet, "quiet", false, "print errors alone")
 }
@@ -45,6 +48,8 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 		return &usageError{cmd.CommandPath(), fmt.Errorf(format, args...)}
 	}
 	switch {
+	case !(f.maxBad >= 0 && f.maxBad <= 100):
+		return usage("--max-bad: %g is no percentage", f.maxBad)
 	case f.steps < 0:
 		return usage("--steps %d: want at least 1", f.steps)
 	case f.time < 0:
@@ -97,10 +102,17 @@ func (f *runFlags) start(cmd *cobra.Command, c *config.Config, codec *train.Froz
 	if err != nil {
 		return err
 	}
+	maxBad := f.maxBad / 100
+	if maxBad == 0 {
+		maxBad = -1
+	}
 	err = train.Run(cmd.Context(), train.RunOptions{
-		Config: c, Codec: codec, Resume: f.resume, Init: start, InitData: data, Steps: f.steps, Time: f.time, Threads: f.threads,
+		Config: c, Codec: codec, Resume: f.resume, Init: start, InitData: data, Steps: f.steps, Time: f.time, Threads: f.threads, MaxBad: maxBad,
 		Report: d.info, Progress: s.progress,
 	})
+	if _, ok := errors.AsType[*dataset.TooManyBadError](err); ok {
+		err = fmt.Errorf("%w; --max-bad sets how many may be", err)
+	}
 	if err == nil {
 		err = cmd.Context().Err() // a run that is interrupted ends well, with a checkpoint
 	}

@@ -29,6 +29,7 @@ const (
 	StateKey       = "train_state"
 	PositionKey    = "train_position"
 	TeachersKey    = "train_teachers" // of a codec
+	SpeakersKey    = "train_speakers" // of a codec: the corpus' labels, a list in JSON; none for clusters
 	CodecKey       = "train_codec"    // of a redecoder: the codec that it is for
 	BestKey        = "train_best"
 	DatasetKey     = "train_dataset"

@@ -21,20 +21,35 @@ type Options struct {
 	// Kaldi in utt2spk, Lhotse in the supervisions of a cut.
 	Speakers bool
 	// SpeakerField is the field of the JSON beside the sound in a tar shard, or the
-	// column of a table, that names the speaker; "" is "speaker".
+	// column of a table, that names the speaker. That it cannot be read is a fault.
+	// With "" it is "speaker", and what cannot be read is no label.
 	SpeakerField string
 	// FilesOnly refuses collections in lists, for who can only open files.
 	FilesOnly bool
 }
 
-func (o Options) speakerField() string {
+// A field names what has the speaker of an item; "" for none.
+type field struct {
+	name     string
+	optional bool // that it cannot be read is no fault
+}
+
+func (o Options) speakerField() field {
 	switch {
 	case !o.Speakers:
-		return ""
+		return field{}
 	case o.SpeakerField == "":
-		return "speaker"
+		return field{"speaker", true}
 	}
-	return o.SpeakerField
+	return field{o.SpeakerField, false}
+}
+
+// String is what an index says of it.
+func (f field) String() string {
+	if f.optional {
+		return f.name + "?"
+	}
+	return f.name
 }
 
 // A Fault is something in a corpus that cannot be used. It names the file, and the key
@@ -139,6 +154,9 @@ func (s *Set) claim(it Item, path string) (Item, error) {
 	}
 	s.keys[place] = path // one string for all items of a shard
 	it.Key, it.set = key, s
+	if it.shard == nil && it.segment == (segment{}) {
+		it.Extension = filepath.Ext(it.file)
+	}
 	if it.Unit = filepath.Base(path); it.shard == nil {
 		it.Unit = key
 	}

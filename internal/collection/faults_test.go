@@ -114,7 +114,7 @@ func TestFaults(t *testing.T) {
 		}},
 	} {
 		path := write(t, test.name, test.data)
-		o := Options{IndexDir: t.TempDir(), Speakers: true}
+		o := Options{IndexDir: t.TempDir(), Speakers: true, SpeakerField: "speaker"}
 		for round := range 2 {
 			items, faults := collect(t, New(o), path)
 			if got := describe(items); got != test.items || len(faults) != len(test.fault) {
@@ -237,7 +237,7 @@ func FuzzTar(f *testing.F) {
 	f.Add(data[:3000])
 	f.Fuzz(func(t *testing.T, data []byte) {
 		n := 0
-		scanTar(bytes.NewReader(data), int64(len(data)), "speaker", func(rec record) bool {
+		scanTar(bytes.NewReader(data), int64(len(data)), field{name: "speaker"}, func(rec record) bool {
 			if rec.Fault == "" && (rec.Offset < 512 || rec.Size < 0 || rec.Offset+rec.Size > int64(len(data))) {
 				t.Errorf("%+v in %d bytes", rec, len(data))
 			}
@@ -265,7 +265,7 @@ func FuzzParquet(f *testing.F) {
 			return
 		}
 		rows := int64(0)
-		err = scanRows(r, r.Size(), name, "x.parquet", "", func(rec record) bool {
+		err = scanRows(r, r.Size(), name, "x.parquet", field{}, func(rec record) bool {
 			rows++
 			return rows < 1000
 		})
@@ -287,7 +287,7 @@ func FuzzLines(f *testing.F) {
 	f.Add("utt rec 0.5 -1 1")
 	f.Add(`{"key": "a", "offset": 512, "size": 9}`)
 	f.Fuzz(func(t *testing.T, line string) {
-		if it, err := parseLhotse([]byte(line)); err == nil && (it.Key == "" || it.file == "" || it.segment.check() != nil) {
+		if it, err := parseLhotse([]byte(line), field{name: "speaker"}); err == nil && (it.Key == "" || it.file == "" || it.segment.check() != nil) {
 			t.Errorf("%q: %+v", line, it)
 		}
 		if key, recording, seg, err := parseSegment(line); err == nil && (key == "" || recording == "" || seg.check() != nil) {

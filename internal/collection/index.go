@@ -15,13 +15,14 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/internal/atomicfile"
 	"github.com/facodec-go/facodec/internal/fileerr"
 )
 
 // indexVersion changes with the format, and whenever the same shard would be found to
 // hold something else.
-const indexVersion = 1
+const indexVersion = 2
 
 // A shard is a file with many recordings in it, as it was when it was searched.
 type shard struct {
@@ -37,6 +38,7 @@ type record struct {
 	Key     string `json:"key,omitempty"`
 	Offset  int64  `json:"offset"` // in bytes of a tar; the row in a table
 	Size    int64  `json:"size"`   // in bytes; 0 in a table
+	Ext     string `json:"ext,omitempty"`
 	Speaker string `json:"speaker,omitempty"`
 	Fault   string `json:"fault,omitempty"`
 }
@@ -93,7 +95,7 @@ func (s *Set) shard(ctx context.Context, path string, kind Kind) iter.Seq2[Item,
 			if rec.Fault != "" {
 				return yield(Item{}, &Fault{path, rec.Key, errors.New(rec.Fault)})
 			}
-			return yield(Item{Key: rec.Key, Speaker: rec.Speaker, shard: sh, offset: rec.Offset, size: rec.Size}, nil)
+			return yield(Item{Key: rec.Key, Extension: rec.Ext, Speaker: rec.Speaker, shard: sh, offset: rec.Offset, size: rec.Size}, nil)
 		}
 		if s.options.IndexDir == "" {
 			sh.scan(f, field, next)
@@ -128,7 +130,7 @@ func (s *Set) shard(ctx context.Context, path string, kind Kind) iter.Seq2[Item,
 
 // scan finds the records of a shard. Their keys are clean: JSON has no letters for all
 // that a name may hold.
-func (sh *shard) scan(f *os.File, field string, each func(record) bool) {
+func (sh *shard) scan(f *os.File, field field, each func(record) bool) {
 	found := func(rec record) bool {
 		key, err := CleanKey(rec.Key)
 		if err != nil && rec.Fault == "" {
@@ -166,7 +168,7 @@ type index struct {
 var errIndex = errors.New("no index of this shard as it is")
 
 // openIndex opens an index that is whole, and of the shard as it is now.
-func openIndex(name string, sh *shard, field string) (*index, error) {
+func openIndex(name string, sh *shard, field field) (*index, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
@@ -179,7 +181,7 @@ func openIndex(name string, sh *shard, field string) (*index, error) {
 	return x, nil
 }
 
-func (x *index) check(field string) error {
+func (x *index) check(field field) error {
 	hash := sha256.New()
 	var trailer indexTrailer
 	count := int64(-2) // without the header and the trailer
@@ -242,11 +244,14 @@ func parseRecord(line []byte, sh *shard) (record, error) {
 	if rec.Offset < 0 || rec.Size < 0 || sh.kind == Tar && (rec.Offset > sh.size || rec.Size > sh.size-rec.Offset) {
 		return rec, errors.New("an item does not lie in the shard")
 	}
+	if rec.Ext != "" && !audio.HasExtension(rec.Ext) {
+		return rec, errors.New("an extension is none of sound")
+	}
 	return rec, nil
 }
 
-func (sh *shard) header(field string) indexHeader {
-	return indexHeader{indexVersion, sh.path, sh.size, sh.modTime, field}
+func (sh *shard) header(field field) indexHeader {
+	return indexHeader{indexVersion, sh.path, sh.size, sh.modTime, field.String()}
 }
 
 // An indexWriter writes an index line by line. Its first error waits for commit.
@@ -259,7 +264,7 @@ type indexWriter struct {
 	err   error
 }
 
-func createIndex(name string, sh *shard, field string) (*indexWriter, error) {
+func createIndex(name string, sh *shard, field field) (*indexWriter, error) {
 	if err := os.MkdirAll(filepath.Dir(name), 0o777); err != nil {
 		return nil, err
 	}
@@ -292,7 +297,7 @@ func (w *indexWriter) add(rec record) {
 }
 
 // commit ends the index. One whose shard changed meanwhile is not kept.
-func (w *indexWriter) commit(sh *shard, field string) error {
+func (w *indexWriter) commit(sh *shard, field field) error {
 	w.line(indexTrailer{w.count, hex.EncodeToString(w.sum(nil))}, w.lines)
 	if err := w.lines.Flush(); w.err == nil && err != nil {
 		w.err = err

@@ -22,6 +22,9 @@ type Item struct {
 	// Key names the item in its collection, and its outputs: a path below any folder,
 	// see CleanKey.
 	Key string
+	// Extension is that of the name of its sound, ".flac" say; "" for a segment, and where
+	// the sound has no name.
+	Extension string
 	// Unit is what work is divided by: the name of the item's shard, which is read best
 	// by one, or Key where there are no shards.
 	Unit string

@@ -72,7 +72,7 @@ func (s *Set) lhotse(file string) iter.Seq2[Item, error] {
 				if len(line) == 0 {
 					continue
 				}
-				it, err = parseLhotse(line)
+				it, err = parseLhotse(line, s.options.speakerField())
 			}
 			if err == nil {
 				it.file, err = regular(file, it.file)
@@ -84,9 +84,6 @@ func (s *Set) lhotse(file string) iter.Seq2[Item, error] {
 				}
 				err = &Fault{file, key, err}
 			}
-			if !s.options.Speakers {
-				it.Speaker = ""
-			}
 			if !yield(it, err) {
 				return
 			}
@@ -96,7 +93,7 @@ func (s *Set) lhotse(file string) iter.Seq2[Item, error] {
 
 // parseLhotse reads a line of a manifest. What Lhotse would have computed of the sound, or
 // would have got from elsewhere, is refused: it would be silently something else.
-func parseLhotse(text []byte) (Item, error) {
+func parseLhotse(text []byte, field field) (Item, error) {
 	var line lhotseLine
 	if err := json.Unmarshal(text, &line); err != nil {
 		return Item{}, fmt.Errorf("is no line of a Lhotse manifest: %w", err)
@@ -139,9 +136,12 @@ func parseLhotse(text []byte) (Item, error) {
 	if err := it.channelOf(line.Channel, src.Channels); err != nil {
 		return it, err
 	}
+	if field.name == "" {
+		return it, nil
+	}
 	for _, sup := range line.Supervisions {
 		speaker, err := label(sup.Speaker, "speaker")
-		if err != nil {
+		if err != nil && !field.optional {
 			return it, err
 		}
 		switch {

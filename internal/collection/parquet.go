@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/internal/parquet"
 )
 
@@ -62,7 +63,7 @@ func soundColumn(r io.ReaderAt, size int64) (name string, err error) {
 // scanTable calls found with each row of a table. The key is the path beside the bytes,
 // without its extension, or base, the table's name, and the row's number.
 // field is the column with the speaker, "" for none. The sound itself is not read.
-func scanTable(r io.ReaderAt, size int64, sound, base, field string, found func(record) bool) {
+func scanTable(r io.ReaderAt, size int64, sound, base string, field field, found func(record) bool) {
 	if err := scanRows(r, size, sound, base, field, found); err != nil && err != errLeft {
 		found(record{Fault: err.Error()})
 	}
@@ -71,19 +72,19 @@ func scanTable(r io.ReaderAt, size int64, sound, base, field string, found func(
 // errLeft: the caller has seen enough.
 var errLeft = errors.New("left")
 
-func scanRows(r io.ReaderAt, size int64, sound, base, field string, found func(record) bool) error {
+func scanRows(r io.ReaderAt, size int64, sound, base string, field field, found func(record) bool) error {
 	table, err := parquet.Open(r, size)
 	if err != nil {
 		return err
 	}
 	bytes, paths := table.Column(sound, "bytes"), table.Column(sound, "path")
 	var speakers *parquet.Column
-	if field != "" {
-		if speakers = table.Column(field); speakers == nil {
-			speakers = table.Column(strings.Split(field, ".")...)
+	if field.name != "" {
+		if speakers = table.Column(field.name); speakers == nil {
+			speakers = table.Column(strings.Split(field.name, ".")...)
 		}
-		if speakers == nil {
-			return fmt.Errorf("has no column %q with the speaker; its columns are %s", field, table.Names())
+		if speakers == nil && !field.optional {
+			return fmt.Errorf("has no column %q with the speaker; its columns are %s", field.name, table.Names())
 		}
 	}
 	stem := strings.TrimSuffix(base, path.Ext(base))
@@ -108,7 +109,10 @@ func scanRows(r io.ReaderAt, size int64, sound, base, field string, found func(r
 			if rec.Speaker, err = labels.text(); err != nil {
 				return err
 			}
-			rec.Key = strings.TrimSuffix(rec.Key, path.Ext(rec.Key))
+			rec.Ext = path.Ext(rec.Key)
+			if rec.Key = strings.TrimSuffix(rec.Key, rec.Ext); !audio.HasExtension(rec.Ext) {
+				rec.Ext = ""
+			}
 			if rec.Key == "" {
 				rec.Key = fmt.Sprintf("%s-%08d", stem, row)
 			}

@@ -35,7 +35,7 @@ type sample struct {
 // begin with __ are none. A sample with several recordings is several items, called
 // after their extensions, too. field is that of the JSON with the speaker, "" for
 // none. A fault of the shard ends it; found returns false to end, too.
-func scanTar(r io.ReadSeeker, size int64, field string, found func(record) bool) {
+func scanTar(r io.ReadSeeker, size int64, field field, found func(record) bool) {
 	t := tar.NewReader(r)
 	var now sample
 	end := int64(0) // of the last member, padded
@@ -75,8 +75,10 @@ func scanTar(r io.ReadSeeker, size int64, field string, found func(record) bool)
 		case header.Typeflag != tar.TypeReg || !ok:
 		case audio.HasExtension("." + extension):
 			now.sound = append(now.sound, member{extension, at, header.Size})
-		case field != "" && strings.EqualFold(extension, "json"):
-			now.speaker, now.err = readSpeaker(t, header.Size, field)
+		case field.name != "" && strings.EqualFold(extension, "json"):
+			if now.speaker, now.err = readSpeaker(t, header.Size, field.name); field.optional {
+				now.err = nil
+			}
 		}
 	}
 }
@@ -84,7 +86,7 @@ func scanTar(r io.ReadSeeker, size int64, field string, found func(record) bool)
 // report calls found with the recordings of a sample.
 func (s *sample) report(found func(record) bool) bool {
 	for _, m := range s.sound {
-		rec := record{Key: s.key, Offset: m.offset, Size: m.size, Speaker: s.speaker}
+		rec := record{Key: s.key, Ext: strings.ToLower(path.Ext("." + m.extension)), Offset: m.offset, Size: m.size, Speaker: s.speaker}
 		if len(s.sound) > 1 {
 			rec.Key += "." + strings.TrimSuffix(m.extension, path.Ext("."+m.extension))
 		}

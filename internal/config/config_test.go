@@ -74,7 +74,7 @@ func TestParseEveryKey(t *testing.T) {
 			"warmup_steps": 200, "clip_grad": 5, "clip_grad_discriminator": 6},
 		"ema": {"decay": 0.99}, "augment": {"gain_db": [-6, 6], "speed": 0.1, "room": 0.2, "noise": 0.3, "equalizer": 0.4, "band_limit": 0.5},
 		"validation": {"interval": 8, "share": 0.1, "files": 9, "seconds": 42, "samples": 2},
-		"teachers": {"content_units": 39, "speakers": 5},
+		"teachers": {"content_units": 39, "speakers": 5, "speaker_field": "who"},
 		"model_params": {"causal": false, "lstm": 1, "norm_f0": false, "use_gr_content_f0": true,
 			"use_gr_prosody_phone": true, "use_gr_content_global_f0": false, "n_p_codebooks": 3,
 			"n_c_codebooks": 4, "n_r_codebooks": 5, "latent_dim": 24, "codebook_size": 32, "codebook_dim": 4,

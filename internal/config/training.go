@@ -82,6 +82,8 @@ type Validation struct {
 type Teachers struct {
 	ContentUnits int `key:"content_units" range:"2,1000000"` // clusters that stand for phones
 	Speakers     int `key:"speakers" range:"0,1000000"`      // 0: found from the data
+	// SpeakerField is where a corpus names who speaks; "" for clusters.
+	SpeakerField string `key:"speaker_field"`
 }
 
 // CheckTraining says why a codec cannot be trained by this config, with the file

@@ -12,11 +12,12 @@ import (
 
 // An Entry is a line of a manifest: a recording and what was made of it.
 type Entry struct {
-	Path    string  `json:"path"`   // of the recording below the corpus, with slashes
-	Output  string  `json:"output"` // below the manifest's folder, with slashes
-	Offset  int64   `json:"offset"` // of the line, in an output of lines; 0 in others
-	Bytes   int64   `json:"bytes"`  // of the output, or of the line
-	SHA256  string  `json:"sha256"` // of these bytes
+	Path    string  `json:"path"`              // of the recording below the corpus, with slashes
+	Output  string  `json:"output"`            // below the manifest's folder, with slashes
+	Offset  int64   `json:"offset"`            // of the line, in an output of lines; 0 in others
+	Bytes   int64   `json:"bytes"`             // of the output, or of the line
+	SHA256  string  `json:"sha256"`            // of these bytes
+	Speaker string  `json:"speaker,omitempty"` // as the corpus names who speaks
 	Samples int64   `json:"samples"`
 	Seconds float64 `json:"seconds"`
 	Frames  int     `json:"frames"`

@@ -67,12 +67,12 @@ func collections(root string) ([]string, error) {
 
 // gatherItems lists the items of corpora in order of their keys. What cannot be used is
 // told.
-func gatherItems(ctx context.Context, paths []string, cacheDir string, tell func(path, reason string)) ([]found, map[string]collection.Item, error) {
-	o := collection.Options{}
-	if cacheDir != "" {
-		o.IndexDir = filepath.Join(cacheDir, shardIndex)
+func gatherItems(ctx context.Context, paths []string, o *Options, bad *badCount, tell func(path, reason string)) ([]found, map[string]collection.Item, error) {
+	from := collection.Options{Speakers: o.SpeakerField != "", SpeakerField: o.SpeakerField}
+	if o.CacheDir != "" {
+		from.IndexDir = filepath.Join(o.CacheDir, shardIndex)
 	}
-	set := collection.New(o) // tables stay open as long as the items are in use
+	set := collection.New(from) // tables stay open as long as the items are in use
 	items := map[string]collection.Item{}
 	var list []found
 	for _, p := range paths {
@@ -84,7 +84,12 @@ func gatherItems(ctx context.Context, paths []string, cacheDir string, tell func
 			if err == nil {
 				size, version, err = identityOf(it)
 			}
+			if err == nil && o.SpeakerField != "" && it.Speaker == "" {
+				err = &collection.Fault{File: p, Key: it.Key, Err: ErrNoSpeakers}
+			}
+			bad.total++
 			if err != nil {
+				bad.bad++
 				fault, ok := errors.AsType[*collection.Fault](err)
 				switch {
 				case !ok:
@@ -96,12 +101,34 @@ func gatherItems(ctx context.Context, paths []string, cacheDir string, tell func
 				}
 				continue
 			}
-			items[it.Key] = it
-			list = append(list, found{it.Key, "", openItem(it), size, version})
+			path := it.Key + it.Extension
+			items[path] = it
+			list = append(list, found{path, "", openItem(it), size, version})
 		}
 	}
 	slices.SortFunc(list, func(a, b found) int { return cmp.Compare(a.path, b.path) })
-	return list, items, nil
+	return list, items, bad.check()
+}
+
+// A badCount counts what is bad of a corpus.
+type badCount struct {
+	share      float64 // that may be; 0 for any
+	bad, total int
+}
+
+// add counts what was found in a recording, which is in the total.
+func (b *badCount) add(e entry) {
+	if e.Skip != "" && e.Skip != TooShort && e.Skip != Silent {
+		b.bad++
+	}
+}
+
+func (b *badCount) check() error {
+	share := max(b.share, 0)
+	if b.share == 0 || b.bad <= 1 || float64(b.bad) <= share*float64(b.total) {
+		return nil
+	}
+	return &TooManyBadError{b.bad, b.total, share}
 }
 
 func identityOf(it collection.Item) (size, version int64, err error) {

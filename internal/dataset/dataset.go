@@ -38,9 +38,21 @@ const SilenceDB = -60
 var (
 	// ErrEmpty: the folder has no file with one of Endings.
 	ErrEmpty = errors.New("no speech files")
+	// ErrNoSpeakers: speakers are asked for, and nothing names them.
+	ErrNoSpeakers = errors.New("no speaker labels")
 	// ErrNothingUsable: no file of the folder can be trained on.
 	ErrNothingUsable = errors.New("no usable speech")
 )
+
+// A TooManyBadError ends a Scan early.
+type TooManyBadError struct {
+	Bad, Total int
+	Share      float64
+}
+
+func (e *TooManyBadError) Error() string {
+	return fmt.Sprintf("stopped: %d of the %d items of the corpus are bad, more than %g %%", e.Bad, e.Total, 100*e.Share)
+}
 
 // Options say what a Set is made of.
 type Options struct {
@@ -67,6 +79,15 @@ type Options struct {
 	// hour. A piece of a file of hours is then read where it lies, and not after
 	// decoding all that lies before it. 0 stores nothing.
 	StoreBytes int64
+	// SpeakerField asks for the speakers that a corpus names, see Set.Speaker: it is the
+	// field of collection.Options, "speaker" for corpora that have no fields. A recording
+	// without a label is left out; a folder, which has none, is an error.
+	SpeakerField string
+	// MaxBad is the share of the recordings of a corpus that may be bad: those that are
+	// missing or broken, but none that is only too short or silent. Where more are, and
+	// more than one, Scan ends early with a TooManyBadError. A negative share allows
+	// none but one; 0 is no limit, and folders have none.
+	MaxBad float64
 	// Report is told once about each file that cannot be used, by its path below
 	// Root with slashes. It is called by one goroutine at a time. Files that are
 	// only too short are counted and not reported.
@@ -84,7 +105,7 @@ type Progress struct {
 // A Clip is an utterance to train on: a file, or a piece of a long one. It is
 // comparable, and stays the same when other files come and go.
 type Clip struct {
-	Path    string // below the set's root, with slashes; the key of an item of a corpus
+	Path    string // below the set's root, with slashes; of an item of a corpus its key and the extension of its sound
 	Size    int64  // of the file or shard, in bytes, as it was scanned
 	ModTime int64  // of the file, in nanoseconds since 1970, as it was scanned; collection.Item.Version of an item
 	Start   int64  // first sample, at Rate
@@ -143,6 +164,9 @@ type Stats struct {
 	Seconds      float64        // of all clips
 	Longest      float64        // of all files that could be decoded, in seconds
 }
+
+// Speaker returns who speaks in a clip, as the corpus labels it; "" where nobody asked.
+func (s *Set) Speaker(c Clip) string { return s.items[c.Path].Speaker }
 
 // Root returns the folder.
 func (s *Set) Root() string { return s.root }
@@ -224,9 +248,14 @@ func Scan(ctx context.Context, o Options) (*Set, error) {
 	passed := map[string]int{}
 	var found []found
 	var items map[string]collection.Item
-	if paths != nil {
-		found, items, err = gatherItems(ctx, paths, o.CacheDir, notify.tell)
-	} else {
+	bad := badCount{}
+	switch {
+	case paths != nil:
+		bad.share = o.MaxBad
+		found, items, err = gatherItems(ctx, paths, &o, &bad, notify.tell)
+	case o.SpeakerField != "":
+		err = fmt.Errorf("%w: it is a folder of files, and only a corpus names who speaks: .tar, .parquet, .jsonl, wav.scp", ErrNoSpeakers)
+	default:
 		found, err = walk(ctx, o.Root, notify.tell, passed)
 	}
 	if err != nil {
@@ -238,7 +267,7 @@ func Scan(ctx context.Context, o Options) (*Set, error) {
 	if len(found) == 0 {
 		return nil, fmt.Errorf("dataset %s: %w: looked for %s in all its folders", o.Root, ErrEmpty, strings.Join(Endings, " "))
 	}
-	entries, decoded, err := scanAll(ctx, &o, lim, found, notify.tell)
+	entries, decoded, err := scanAll(ctx, &o, lim, found, &bad, notify.tell)
 	if err != nil {
 		return nil, fmt.Errorf("dataset %s: %w", o.Root, err)
 	}

@@ -11,7 +11,9 @@ const saveEvery = time.Minute
 
 // scanAll returns what is known of each file, in their order, and how many of them
 // were decoded to know it.
-func scanAll(ctx context.Context, o *Options, lim limits, files []found, tell func(path, reason string)) ([]entry, int, error) {
+func scanAll(ctx context.Context, o *Options, lim limits, files []found, bad *badCount, tell func(path, reason string)) ([]entry, int, error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
 	h := lim.header()
 	known := readIndex(o.CacheDir, h, tell)
 	entries := make([]entry, len(files))
@@ -19,6 +21,9 @@ func scanAll(ctx context.Context, o *Options, lim limits, files []found, tell fu
 	p := Progress{Total: len(files)}
 	step := func(e entry) {
 		p.Done++
+		if bad.add(e); bad.check() != nil {
+			stop()
+		}
 		for _, piece := range e.Pieces {
 			p.Seconds += lim.seconds(piece.Samples)
 		}
@@ -49,6 +54,9 @@ func scanAll(ctx context.Context, o *Options, lim limits, files []found, tell fu
 	})
 	if len(unknown) > 0 || len(known) != len(files) {
 		keep()
+	}
+	if tooMany := bad.check(); tooMany != nil {
+		err = tooMany
 	}
 	return entries, len(unknown), err
 }

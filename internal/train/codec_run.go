@@ -52,6 +52,7 @@ func CodecOptionsOf(c *config.Config) CodecOptions {
 func (r *run) trainCodec(ctx context.Context) error {
 	c := r.Config
 	var units *teacher.Units // nil for a fresh run
+	var speakers *speakerLabels
 	err := r.openFolder(func(f *weights.File, old *config.Config) (err error) {
 		if old.IsRedecoder() {
 			return errOtherModel
@@ -62,7 +63,9 @@ func (r *run) trainCodec(ctx context.Context) error {
 		if !reflect.DeepEqual(CodecTrainingConfigOf(old), CodecTrainingConfigOf(c)) {
 			return errOtherModel
 		}
-		units, err = unitsOf(f)
+		if units, err = unitsOf(f); err == nil {
+			speakers, err = speakersOf(f)
+		}
 		return err
 	})
 	if err != nil {
@@ -71,7 +74,10 @@ func (r *run) trainCodec(ctx context.Context) error {
 	if err := r.scan(ctx); err != nil {
 		return err
 	}
-	l, err := r.newLabeler(ctx, units)
+	if speakers, err = r.speakers(speakers); err != nil {
+		return err
+	}
+	l, err := r.newLabeler(ctx, units, speakers)
 	if err != nil {
 		return err
 	}
@@ -99,6 +105,9 @@ func (r *run) trainCodec(ctx context.Context) error {
 			}
 		},
 		scalars: usage.scalars,
+	}
+	if speakers != nil {
+		h.metadata[checkpoint.SpeakersKey] = speakers.metadata()
 	}
 	clips, err := r.heldOut(ctx)
 	if err != nil {
@@ -137,6 +146,7 @@ func gridOf(c *config.Config) teacher.Grid {
 type labeler struct {
 	units    *teacher.Units
 	teachers teacher.Set
+	speaker  func(dataset.Clip) int // class, nil where teachers has it
 	collator *Collator
 	speed    speedPerturbation
 	report   func(format string, args ...any)
@@ -145,7 +155,7 @@ type labeler struct {
 
 // newLabeler learns content units and speakers from the training clips, unless they
 // are given, and opens the pitch teacher.
-func (r *run) newLabeler(ctx context.Context, units *teacher.Units) (*labeler, error) {
+func (r *run) newLabeler(ctx context.Context, units *teacher.Units, speakers *speakerLabels) (*labeler, error) {
 	c := r.Config
 	pitch, err := teacher.OpenPitch(c.F0Path, func(line string) { r.Report("%s", line) })
 	if err != nil {
@@ -160,6 +170,9 @@ func (r *run) newLabeler(ctx context.Context, units *teacher.Units) (*labeler, e
 		return nil, fmt.Errorf("model_params.phone_classes: %d is not enough for %d content units; raise it, or lower teachers.content_units", c.Model.PhoneClasses, n)
 	}
 	speed := speedPerturbation{c.Augment.Speeds(), units.Speakers().Classes(), gridOf(c)}
+	if speakers != nil {
+		speed.speakers = len(speakers.names)
+	}
 	n := speed.speakers * len(speed.speeds)
 	if c.Model.SpeakerClasses == 0 {
 		c.Model.SpeakerClasses = n
@@ -168,24 +181,35 @@ func (r *run) newLabeler(ctx context.Context, units *teacher.Units) (*labeler, e
 		}
 	}
 	if n > c.Model.SpeakerClasses {
-		return nil, fmt.Errorf("model_params.speaker_classes: %d is not enough for %d speakers at %d speeds (augment.speed); raise it, or set teachers.speakers",
-			c.Model.SpeakerClasses, speed.speakers, len(speed.speeds))
+		lower := "set teachers.speakers"
+		if speakers != nil {
+			lower = "leave " + speakerFieldKey + " empty"
+		}
+		return nil, fmt.Errorf("model_params.speaker_classes: %d is not enough for %d speakers at %d speeds (augment.speed); raise it, or %s",
+			c.Model.SpeakerClasses, speed.speakers, len(speed.speeds), lower)
 	}
 	store, err := teacher.OpenStore(filepath.Join(r.dir, cacheDir, "labels"))
 	if err != nil {
 		return nil, err
 	}
-	return &labeler{
+	l := &labeler{
 		units: units, teachers: teacher.Set{Phones: units, Speaker: units.Speakers(), Pitch: pitch, Store: store, Grid: gridOf(c)},
 		collator: NewCollator(model.CodecConfigOf(c), c.Model.NormF0), speed: speed, report: r.Report,
-	}, nil
+	}
+	if speakers != nil {
+		l.teachers.Speaker = nil
+		l.speaker = func(c dataset.Clip) int { return speakers.classes[r.set.Speaker(c)] }
+	}
+	return l, nil
 }
 
 func (r *run) learnUnits(ctx context.Context) (*teacher.Units, error) {
 	c := r.Config
 	var sources []teacher.Source
 	for _, clip := range r.set.Train {
-		sources = append(sources, teacher.Source{Name: clip.Key(), Load: func() ([]float32, error) {
+		// Not clip.Key: what is learned of the same speech is the same whatever it is kept in.
+		name := fmt.Sprintf("%s|%d|%d", clip.Path, clip.Start, clip.Samples)
+		sources = append(sources, teacher.Source{Name: name, Load: func() ([]float32, error) {
 			samples, err := r.set.Load(ctx, clip)
 			if err != nil {
 				return nil, err
@@ -211,6 +235,9 @@ func (l *labeler) label(_ context.Context, c dataset.Clip, samples []float32) (a
 	if err != nil && len(labels.Phones) > 0 {
 		l.unsaved.Do(func() { l.report("labels are not kept: %v", err) })
 		err = nil
+	}
+	if l.speaker != nil {
+		labels.Speaker = l.speaker(c)
 	}
 	return labels, err
 }

@@ -49,7 +49,7 @@ func TestSampleRates(t *testing.T) {
 		if err := r.scan(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		l, err := r.newLabeler(t.Context(), nil)
+		l, err := r.newLabeler(t.Context(), nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

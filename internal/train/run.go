@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -36,6 +37,7 @@ type RunOptions struct {
 	Steps    int           // of the whole run, 0 for no limit but the epochs
 	Time     time.Duration // of this process, 0 for no limit
 	Threads  int           // 0 for all
+	MaxBad   float64       // dataset.Options.MaxBad
 	// Report is told what is going on, in lines. Progress is told of every step, and,
 	// while data is prepared, how far that is.
 	Report   func(format string, args ...any)
@@ -151,15 +153,23 @@ const (
 
 // scan makes the set of clips.
 func (r *run) scan(ctx context.Context) error {
+	field, name := r.Config.Teachers.SpeakerField, func(path string) string { return path }
+	if r.Config.IsRedecoder() {
+		field = "" // it has no speakers
+	}
+	if info, err := os.Stat(r.Config.Dataset); err == nil && info.IsDir() {
+		name = func(path string) string { return filepath.Join(r.Config.Dataset, path) }
+	}
 	set, err := dataset.Scan(ctx, dataset.Options{
 		Root: r.Config.Dataset, SampleRate: r.Config.Preprocess.SampleRate, Duration: r.Config.Preprocess.DurationRange,
 		CacheDir: filepath.Join(r.dir, cacheDir), Workers: r.Threads, CacheBytes: decodedBytes, StoreBytes: storedBytes,
+		SpeakerField: field, MaxBad: r.MaxBad,
 		HeldOut:  dataset.HeldOut{Share: r.Config.Validation.Share, Files: r.Config.Validation.Files},
-		Report:   func(path, reason string) { r.Report("%s: left out: %s", filepath.Join(r.Config.Dataset, path), reason) },
+		Report:   func(path, reason string) { r.Report("%s: left out: %s", name(path), reason) },
 		Progress: func(p dataset.Progress) { r.Progress(Progress{Phase: "scan", Done: p.Done, Total: p.Total}) },
 	})
 	if err != nil {
-		return err
+		return scanError(err)
 	}
 	r.set = set
 	s := set.Stats
