@@ -196,6 +196,10 @@ func (r *replayStream) Push(samples []float32, last bool) model.Codes {
 	return r.codes.Slice(from, r.at)
 }
 
+func (r *replayStream) Append(codes *model.Codes, samples []float32, last bool) {
+	codes.Append(r.Push(samples, last))
+}
+
 func (r *replayStream) Reset() { r.at, r.samples = 0, 0 }
 
 func (r *replayStream) Profile(*op.Profiler) {}

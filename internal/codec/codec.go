@@ -67,6 +67,9 @@ type Networks interface {
 // An EncoderStream turns samples into codes as they arrive.
 type EncoderStream interface {
 	Push(samples []float32, last bool) model.Codes
+	// Append is Push, appending to codes. Frame by frame it allocates nothing, of the
+	// family FAcodec.
+	Append(codes *model.Codes, samples []float32, last bool)
 	Reset()
 	Profile(*op.Profiler)
 }
@@ -82,6 +85,9 @@ type Analyzer interface {
 // A DecoderStream turns codes into samples as they arrive.
 type DecoderStream interface {
 	Push(codes model.Codes, last bool) []float32
+	// Append is Push, appending to samples. Frame by frame it allocates nothing, of the
+	// family FAcodec.
+	Append(samples []float32, codes model.Codes, last bool) []float32
 	// SetTimbre changes the voice from the next frame on, in the middle of an utterance.
 	SetTimbre(timbre []float32)
 	Reset()

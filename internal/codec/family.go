@@ -51,12 +51,17 @@ type analyzer struct {
 	profiler *op.Profiler
 }
 
-func (a *analyzer) Push(samples []float32, last bool) model.Codes {
+func (a *analyzer) Push(samples []float32, last bool) (codes model.Codes) {
+	a.Append(&codes, samples, last)
+	return codes
+}
+
+func (a *analyzer) Append(codes *model.Codes, samples []float32, last bool) {
 	a.timbre.Push(samples)
 	if last {
 		a.timbre.EndClip()
 	}
-	return a.EncoderStream.Push(samples, last)
+	a.EncoderStream.Append(codes, samples, last)
 }
 
 func (a *analyzer) Timbre() []float32 { return a.timbre.Timbre() }

@@ -110,19 +110,19 @@ func (s *FrameStream) drop(from int) {
 type MelStream struct {
 	*FrameStream
 	mel *Mel
+	row []float32 // of one frame
 }
 
 // Stream returns a stream at the start of a signal.
 func (m *Mel) Stream() *MelStream {
-	return &MelStream{Framing{Window: m.Window, Hop: m.Hop, Lead: m.lead(), Pad: m.FFT / 2}.Stream(), m}
+	return &MelStream{Framing{Window: m.Window, Hop: m.Hop, Lead: m.lead(), Pad: m.FFT / 2}.Stream(), m, make([]float32, m.Mels)}
 }
 
 // Push adds samples and emits the log-mel of each complete frame, like
 // FrameStream.Push.
 func (s *MelStream) Push(samples []float32, last bool, emit func(frame []float32)) {
-	row := make([]float32, s.mel.Mels)
 	s.FrameStream.Push(samples, last, func(frame []float32) {
-		s.mel.Frame(row, frame)
-		emit(row)
+		s.mel.Frame(s.row, frame)
+		emit(s.row)
 	})
 }

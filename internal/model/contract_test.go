@@ -194,7 +194,7 @@ func TestRedecoderChunksAreExact(t *testing.T) {
 		codes := Codes{Content: [][]int32{content}}
 		r := op.NewRun(pool)
 		r.Last = true
-		z := redecoder.Latents(r, nil, single(codes[Content]), frames, redecoder.Condition(r, timbre))
+		z := redecoder.Latents(r, nil, single(r, codes[Content]), frames, redecoder.Condition(r, timbre))
 		want := redecoder.Decode(r, z).ToBCT()
 		if len(want) != frames*300 {
 			t.Fatalf("%d frames gave %d samples", frames, len(want))

@@ -209,8 +209,8 @@ func TestGoldenRedecoder(t *testing.T) {
 			r := op.NewRun(pool)
 			r.Last = true
 			condition := redecoder.Condition(r, timbre)
-			compareChannels(t, g, "z_all_codes", redecoder.Latents(r, single(prosody), single(content), frames, condition), frames)
-			z := redecoder.Latents(r, nil, single(content[:1]), frames, condition)
+			compareChannels(t, g, "z_all_codes", redecoder.Latents(r, single(r, prosody), single(r, content), frames, condition), frames)
+			z := redecoder.Latents(r, nil, single(r, content[:1]), frames, condition)
 			compareChannels(t, g, "z", z, frames)
 			want, _ := g.F32("wave")
 			golden.Close(t, "wave", redecoder.Decode(r, z).ToBCT(), want, waveTolerance)

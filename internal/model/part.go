@@ -79,10 +79,24 @@ func (c Codes) Frames() int {
 func (c *Codes) Append(d Codes) {
 	for part, books := range d {
 		for i, codes := range books {
-			if i == len(c[part]) {
-				c[part] = append(c[part], nil)
-			}
-			c[part][i] = append(c[part][i], codes...)
+			c.appendBook(part, i, codes)
+		}
+	}
+}
+
+// appendBook adds codes to a book of a part, the next one of it at most.
+func (c *Codes) appendBook(part, book int, codes []int32) {
+	if book == len(c[part]) {
+		c[part] = append(c[part], nil)
+	}
+	c[part][book] = append(c[part][book], codes...)
+}
+
+// Clear removes all frames of c and keeps their memory.
+func (c *Codes) Clear() {
+	for _, books := range c {
+		for i := range books {
+			books[i] = books[i][:0]
 		}
 	}
 }

@@ -168,17 +168,20 @@ func (q *Quantizer) Decode(r *op.Run, codes Codes) tensor.Tensor {
 func (q *Quantizer) DecodeParts(r *op.Run, codes Codes) (parts [NumParts]tensor.Tensor) {
 	for part, books := range codes {
 		if len(books) > 0 {
-			parts[part] = q.parts[part].Decode(r, single(books))
+			batch := single(r, books)
+			parts[part] = q.parts[part].Decode(r, batch)
+			r.FreeBooks(batch)
 		}
 	}
 	return parts
 }
 
-// single makes a batch of one out of codes [book][T].
-func single(books [][]int32) [][][]int32 {
-	batch := make([][][]int32, len(books))
+// single copies codes [book][T] into a batch of one, for r.FreeBooks.
+func single(r *op.Run, books [][]int32) [][][]int32 {
+	batch := r.NewBooks(len(books))
 	for i, b := range books {
-		batch[i] = [][]int32{b}
+		batch[i] = r.NewCodes(1, len(b))
+		copy(batch[i][0], b)
 	}
 	return batch
 }

@@ -121,13 +121,18 @@ func (s *RedecoderStream) SetTimbre(timbre []float32) {
 // Push adds frames, of which it uses the first content book, and returns the
 // samples that are complete. With last the utterance ends, and hop samples for
 // every frame will have been returned in all.
-func (s *RedecoderStream) Push(codes Codes, last bool) []float32 {
-	return pushBlocks(s.run, codes, last, func(block Codes) tensor.Tensor {
+func (s *RedecoderStream) Push(codes Codes, last bool) []float32 { return s.Append(nil, codes, last) }
+
+// Append is Push, appending to samples.
+func (s *RedecoderStream) Append(samples []float32, codes Codes, last bool) []float32 {
+	return appendBlocks(s.run, samples, codes, last, func(block Codes) tensor.Tensor {
 		content := block[Content]
 		if len(content) > 1 {
 			content = content[:1]
 		}
-		z := s.redecoder.Latents(s.run, nil, single(content), block.Frames(), s.condition)
+		batch := single(s.run, content)
+		defer s.run.FreeBooks(batch)
+		z := s.redecoder.Latents(s.run, nil, batch, block.Frames(), s.condition)
 		return s.redecoder.Decode(s.run, z)
 	})
 }

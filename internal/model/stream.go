@@ -1,6 +1,8 @@
 package model
 
 import (
+	"slices"
+
 	"github.com/facodec-go/facodec/internal/dsp"
 	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/parallel"
@@ -54,8 +56,13 @@ func (s *EncoderStream) Reset() {
 // all.
 func (s *EncoderStream) Push(samples []float32, last bool) Codes {
 	var codes Codes
-	s.push(samples, last, func(p Parts) { codes.Append(p.Codes()) })
+	s.Append(&codes, samples, last)
 	return codes
+}
+
+// Append is Push, appending to codes.
+func (s *EncoderStream) Append(codes *Codes, samples []float32, last bool) {
+	s.push(samples, last, func(p Parts) { p.appendTo(codes) })
 }
 
 // push calls emit with the quantized parts of each block, which are freed when it
@@ -105,12 +112,17 @@ func (s *EncoderStream) block(samples []float32) Parts {
 
 // Codes returns those of the first sequence.
 func (p Parts) Codes() (codes Codes) {
+	p.appendTo(&codes)
+	return codes
+}
+
+// appendTo appends the codes of the first sequence.
+func (p Parts) appendTo(codes *Codes) {
 	for part, q := range p {
-		for _, book := range q.Codes {
-			codes[part] = append(codes[part], book[0])
+		for i, book := range q.Codes {
+			codes.appendBook(part, i, book[0])
 		}
 	}
-	return codes
 }
 
 // A DecoderStream turns codes into samples as they arrive.
@@ -141,35 +153,41 @@ func (s *DecoderStream) SetTimbre(timbre []float32) {
 // Push adds frames and returns the samples that are complete: hop for each frame
 // where the decoder is causal and past its first frames. With last the utterance
 // ends, and hop samples for every frame will have been returned in all.
-func (s *DecoderStream) Push(codes Codes, last bool) []float32 {
+func (s *DecoderStream) Push(codes Codes, last bool) []float32 { return s.Append(nil, codes, last) }
+
+// Append is Push, appending to samples.
+func (s *DecoderStream) Append(samples []float32, codes Codes, last bool) []float32 {
 	q := s.codec.Quantizer
-	return pushBlocks(s.run, codes, last, func(block Codes) tensor.Tensor {
+	return appendBlocks(s.run, samples, codes, last, func(block Codes) tensor.Tensor {
 		s.run.Profiler.Start(stageDecoder)
 		defer s.run.Profiler.Start("")
 		return s.codec.Decoder.Forward(s.run, q.Modulate(s.run, q.Decode(s.run, block), s.modulation))
 	})
 }
 
-// pushBlocks sends frames through decode, a block at a time, and returns the
-// samples that come out.
-func pushBlocks(r *op.Run, codes Codes, last bool, decode func(Codes) tensor.Tensor) []float32 {
+// appendBlocks sends frames through decode, a block at a time, and appends to samples what
+// comes out.
+func appendBlocks(r *op.Run, samples []float32, codes Codes, last bool, decode func(Codes) tensor.Tensor) []float32 {
 	frames := codes.Frames()
-	var samples []float32
 	for from := 0; ; {
 		to := min(frames, from+blockFrames)
 		r.Last = last && to == frames
-		samples = append(samples, samplesOf(r, decode(codes.Slice(from, to)))...)
+		block := codes
+		if frames > blockFrames {
+			block = codes.Slice(from, to)
+		}
+		samples = appendSamples(samples, r, decode(block))
 		if from = to; from == frames {
 			return samples
 		}
 	}
 }
 
-// samplesOf copies a waveform [1, N, 1] out of the run's memory.
-func samplesOf(r *op.Run, y tensor.Tensor) []float32 {
-	samples := make([]float32, y.T)
-	for t := range samples {
-		samples[t] = y.Row(0, t)[0]
+// appendSamples appends a waveform [1, N, 1], which it takes.
+func appendSamples(samples []float32, r *op.Run, y tensor.Tensor) []float32 {
+	samples = slices.Grow(samples, y.T)
+	for t := range y.T {
+		samples = append(samples, y.Row(0, t)[0])
 	}
 	r.Free(y)
 	return samples

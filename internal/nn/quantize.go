@@ -104,10 +104,12 @@ type Quantized struct {
 	Masks   [][]float32
 }
 
-// Free frees Z and the latents.
+// Free frees Z, the latents and the codes.
 func (q Quantized) Free(r *op.Run) {
 	r.Free(q.Z)
 	r.Free(q.Latents...)
+	r.FreeTensors(q.Latents)
+	r.FreeBooks(q.Codes)
 }
 
 // Forward quantizes x, which it takes.
@@ -127,11 +129,11 @@ func (l *ResidualVQ) ForwardMasked(r *op.Run, x tensor.Tensor, masks [][]float32
 // chain quantizes x, which it takes, with the codebooks one after the other.
 func (l *ResidualVQ) chain(r *op.Run, x tensor.Tensor, masks [][]float32,
 	quantize func(book int, x tensor.Tensor) (codes [][]int32, latent, z tensor.Tensor)) Quantized {
-	q := Quantized{Masks: masks}
+	q := Quantized{Masks: masks, Codes: r.NewBooks(len(l.Quantizers)), Latents: r.NewTensors(len(l.Quantizers))}
 	residual := x
 	for i := range l.Quantizers {
 		codes, latent, z := quantize(i, residual)
-		q.Codes, q.Latents = append(q.Codes, codes), append(q.Latents, latent)
+		q.Codes[i], q.Latents[i] = codes, latent
 		rest := r.Sub(residual, z)
 		r.Free(residual)
 		residual = rest

@@ -140,6 +140,11 @@ func (s *RedecoderStream) Reset() {
 	s.encoded.rows, s.content = s.encoded.rows[:0], model.Codes{}
 }
 
+// Append is Push, appending to samples.
+func (s *RedecoderStream) Append(samples []float32, codes model.Codes, last bool) []float32 {
+	return append(samples, s.Push(codes, last)...)
+}
+
 // Push adds frames, of which it uses prosody and content, and returns the samples that
 // are complete. With last the utterance ends, and Hop samples for every frame will have
 // been returned in all.

@@ -146,6 +146,11 @@ func (s *EncoderStream) Reset() {
 // Timbre returns the timbre of the utterance that has ended, of an analysis stream.
 func (s *EncoderStream) Timbre() []float32 { return s.timbre.mean() }
 
+// Append is Push, appending to codes.
+func (s *EncoderStream) Append(codes *model.Codes, samples []float32, last bool) {
+	codes.Append(s.Push(samples, last))
+}
+
 // Push adds samples and returns the codes of the frames that are complete. With last
 // the utterance ends.
 func (s *EncoderStream) Push(samples []float32, last bool) model.Codes {
@@ -315,6 +320,11 @@ func (s *DecoderStream) Reset() { s.run.Reset() }
 func (s *DecoderStream) SetTimbre(timbre []float32) {
 	s.run.Free(tensor.Tensor(s.modulation))
 	s.modulation = s.codec.Decoder.Modulation(s.run, timbre)
+}
+
+// Append is Push, appending to samples.
+func (s *DecoderStream) Append(samples []float32, codes model.Codes, last bool) []float32 {
+	return append(samples, s.Push(codes, last)...)
 }
 
 // Push adds frames and returns the samples that are complete. With last the utterance

@@ -120,16 +120,30 @@ func (r *Run) activate(act Activation, y tensor.Tensor, b, at int, x tensor.Tens
 	if x.T == 0 {
 		return
 	}
-	r.pool.Split(x.T, grainValues/x.Stride, func(from, to int) {
-		if act == nil {
-			copy(y.Rows(b, at+from, at+to), x.Rows(xb, from, to))
-			return
-		}
-		width := tensor.RoundUp(x.C)
-		for t := from; t < to; t++ {
-			act.Apply(y.Rows(b, at+t, at+t+1)[:width], x.Rows(xb, t, t+1)[:width])
-		}
-	})
+	parts := r.pool.Parts(x.T, grainValues/x.Stride)
+	r.activation = activationTask{act: act, dst: y.Rows(b, at, at+x.T), x: x.Rows(xb, 0, x.T), stride: x.Stride, c: x.C, rows: x.T, parts: parts}
+	r.pool.Run(parts, &r.activation)
+}
+
+// An activationTask applies act, nil for none, to rows of x, in parts.
+type activationTask struct {
+	act             Activation
+	dst, x          []float32
+	stride, c, rows int
+	parts           int
+}
+
+// Run computes the i-th part.
+func (t *activationTask) Run(i int) {
+	from, to := i*t.rows/t.parts*t.stride, (i+1)*t.rows/t.parts*t.stride
+	if t.act == nil {
+		copy(t.dst[from:to], t.x[from:to])
+		return
+	}
+	width := tensor.RoundUp(t.c)
+	for ; from < to; from += t.stride {
+		t.act.Apply(t.dst[from:from+width], t.x[from:from+width])
+	}
 }
 
 // LeakyReLU returns x where it is positive and slope·x elsewhere. It takes x. The

@@ -81,7 +81,12 @@ func (r *Run) Conv(slot Slot, f Filter, s ConvShape, act Activation, x tensor.Te
 	}
 	r.unpack(f)
 	if r.Recording() {
-		r.recordConv(&y, f, s, act, x, init)
+		var added *tensor.Tensor
+		if init != nil { // a copy, so that without a tape the caller's stays off the heap
+			added = new(tensor.Tensor)
+			*added = *init
+		}
+		r.recordConv(&y, f, s, act, x, added)
 	}
 	return y
 }
@@ -102,6 +107,9 @@ func (r *Run) window(slot Slot, s ConvShape, act Activation, x tensor.Tensor) wi
 	}
 	left, right := s.padding()
 	n := m.n + x.T
+	if m.started && !r.Last && x.T <= 4*m.n {
+		return r.slide(m, s, act, x)
+	}
 	if !r.Last && !m.started && n <= reflectable(s, left, right) {
 		r.appendRows(m, act, x)
 		return window{rows: r.New(1, 0, x.C)}
@@ -121,23 +129,62 @@ func (r *Run) window(slot Slot, s ConvShape, act Activation, x tensor.Tensor) wi
 	rows := r.New(x.B, padLeft+n+padRight, x.C)
 	for b := range x.B {
 		if m.n > 0 {
-			copy(rows.Rows(b, padLeft, padLeft+m.n), m.rows[:m.n*rows.Stride])
+			copy(rows.Rows(b, padLeft, padLeft+m.n), m.rows[m.at*rows.Stride:][:m.n*rows.Stride])
 		}
 		r.activate(act, rows, b, padLeft+m.n, x, b)
 		pad(rows, b, padLeft, n, padRight, s.Zero)
 	}
 	w := window{rows: rows, start: m.skip}
-	if span := rows.T - w.start - s.extent(); span >= 0 && n > 0 {
-		w.out = span/s.Stride + 1
+	if n > 0 {
+		w.out = s.outputs(rows.T - w.start)
 	}
 	if !r.Last {
-		next := w.start + w.out*s.Stride
-		keep := max(0, next-lookback(s, left, right))
-		m.skip = next - keep
+		keep := m.advance(s, w)
 		m.replaceRows(rows.Rows(0, keep, rows.T), rows.T-keep)
 		m.started = true
 	}
 	return w
+}
+
+// slide is window for a few rows in the middle of a stream: act(x) is written behind the
+// rows that the slot holds, which stay where they are and are the window themselves. Only
+// when it reaches the end of its memory do the rows that are still needed move to the front.
+// The window is valid until the next one of the slot.
+func (r *Run) slide(m *streamState, s ConvShape, act Activation, x tensor.Tensor) window {
+	n := m.n + x.T
+	if (m.at+n)*x.Stride > cap(m.rows) {
+		held := m.rows[m.at*x.Stride:][:m.n*x.Stride]
+		if room := 2 * n * x.Stride; room > cap(m.rows) {
+			m.rows = make([]float32, room)
+		}
+		copy(m.rows, held)
+		m.at = 0
+	}
+	m.rows = m.rows[:cap(m.rows)]
+	rows := tensor.Tensor{B: 1, T: n, C: x.C, Stride: x.Stride, Data: m.rows[m.at*x.Stride:][:n*x.Stride], Borrowed: true}
+	r.activate(act, rows, 0, m.n, x, 0)
+	w := window{rows: rows, start: m.skip, out: s.outputs(n - m.skip)}
+	keep := m.advance(s, w)
+	m.at, m.n = m.at+keep, n-keep
+	return w
+}
+
+// outputs returns how many rows of output so many rows are enough for.
+func (s ConvShape) outputs(rows int) int {
+	if rows < s.extent() {
+		return 0
+	}
+	return (rows-s.extent())/s.Stride + 1
+}
+
+// advance notes that the outputs of w are made, and returns how many of its rows the next
+// window does not need.
+func (m *streamState) advance(s ConvShape, w window) int {
+	next := w.start + w.out*s.Stride
+	left, right := s.padding()
+	keep := max(0, next-lookback(s, left, right))
+	m.skip = next - keep
+	return keep
 }
 
 // reflectable returns how many rows are too few to reflect at either end.
@@ -205,7 +252,7 @@ func (r *Run) appendRows(m *streamState, act Activation, x tensor.Tensor) {
 func (m *streamState) replaceRows(rows []float32, n int) {
 	m.grow(len(rows))
 	copy(m.rows, rows)
-	m.n = n
+	m.at, m.n = 0, n
 }
 
 func (m *streamState) grow(n int) {
@@ -226,9 +273,10 @@ func (r *Run) product(f Filter, s ConvShape, x tensor.Tensor, start, out int, in
 	if out == 0 {
 		return y
 	}
-	ps := make([]*kernel.Product, x.B)
+	ps := r.newProducts(x.B)
 	for b := range ps {
-		p := &kernel.Product{
+		p := &ps[b]
+		*p = kernel.Product{
 			Dst: y.Rows(b, 0, out), LdDst: y.Stride,
 			A: x.Rows(b, start, x.T), LdA: s.Stride * x.Stride, LdTap: s.Dilation * x.Stride,
 			W: f.Panels, Bias: f.Bias,
@@ -236,9 +284,8 @@ func (r *Run) product(f Filter, s ConvShape, x tensor.Tensor, start, out int, in
 		if init != nil {
 			p.Init, p.LdInit = initRows(*init, b, out)
 		}
-		ps[b] = p
 	}
-	r.runProducts(ps, out)
+	r.runProducts(ps, 1, out)
 	return y
 }
 
@@ -252,39 +299,3 @@ func initRows(init tensor.Tensor, b, out int) ([]float32, int) {
 	}
 	panic(fmt.Sprintf("op: %d initial rows for %d", init.T, out))
 }
-
-// runProducts splits products of the same weights, one for each sequence, over
-// the threads along their larger side, rows or weights, so that what is read
-// twice is the smaller one.
-func (r *Run) runProducts(ps []*kernel.Product, rows int) {
-	p := ps[0]
-	r.Profiler.count(int64(len(ps)) * int64(rows) * int64(p.W.Taps) * int64(p.W.K) * int64(p.W.N))
-	panels := p.W.Count()
-	threads := r.pool.Threads()
-	const tile = 48 // a multiple of every kernel's tile height
-	blocks := (rows + tile - 1) / tile
-	pairs := (panels + 1) / 2 // kernels take panels two at a time
-	tasks := 4 * threads      // more than threads, to balance a noisy machine
-	var byRows, byPanels int
-	switch weights := len(p.W.Data); {
-	case threads == 1 && (len(ps) == 1 || weights < cacheValues):
-		byRows, byPanels = 1, 1
-	case weights > rows*len(ps)*p.LdA:
-		byPanels = min(pairs, max(tasks, weights/cacheValues))
-		byRows = min(blocks, (tasks+byPanels-1)/byPanels)
-	default:
-		byRows = min(blocks, tasks)
-		byPanels = min(pairs, (tasks+byRows-1)/byRows)
-	}
-	r.pool.For(byRows*byPanels, func(i int) {
-		row, panel := i%byRows, i/byRows
-		row0, row1 := row*blocks/byRows*tile, min(rows, (row+1)*blocks/byRows*tile)
-		for _, p := range ps {
-			p.Run(row0, row1, panel*pairs/byPanels*2, min(panels, (panel+1)*pairs/byPanels*2))
-		}
-	})
-}
-
-// cacheValues is how many weights may pass by several sequences at a time: those
-// that stay in the second-level cache meanwhile.
-const cacheValues = 128 << 10

@@ -34,14 +34,14 @@ func (r *Run) Conv2D(f Filter, s Conv2DShape, x tensor.Tensor, frames int) tenso
 	y := r.New(x.B, s.Out(x.T), f.Panels.N)
 	seen := r.unfold(x, unfolding{frames: frames, left: s.pad(), step: s.Stride, bins: s.Bins, positions: y.T})
 	w := &kernel.Panels{Taps: frameTaps, K: s.Bins * x.C, N: f.Panels.N, Data: f.Panels.Data}
-	ps := make([]*kernel.Product, x.B/frames)
+	ps := r.newProducts(x.B / frames)
 	for b := range ps {
-		ps[b] = &kernel.Product{
+		ps[b] = kernel.Product{
 			Dst: y.Data[b*frames*y.T*y.Stride:], LdDst: y.Stride,
 			A: seen.of(b), LdA: w.K, LdTap: y.T * w.K, W: w, Bias: f.Bias,
 		}
 	}
-	r.runProducts(ps, frames*y.T)
+	r.runProducts(ps, 1, frames*y.T)
 	r.freeFloats(seen.data)
 	r.unpack(f)
 	if r.Recording() && (r.needsGrad(x) || !f.Trainable.Frozen()) {
@@ -142,14 +142,14 @@ func (r *Run) phase2D(dx, dy tensor.Tensor, w *kernel.Panels, u unfolding, first
 	if stride > 1 {
 		part = r.New(dx.B, u.positions, dx.C)
 	}
-	ps := make([]*kernel.Product, dx.B/u.frames)
+	ps := r.newProducts(dx.B / u.frames)
 	for b := range ps {
-		ps[b] = &kernel.Product{
+		ps[b] = kernel.Product{
 			Dst: part.Data[b*u.frames*part.T*part.Stride:], LdDst: part.Stride,
 			A: seen.of(b), LdA: w.K, LdTap: u.positions * w.K, W: w,
 		}
 	}
-	r.runProducts(ps, u.frames*u.positions)
+	r.runProducts(ps, 1, u.frames*u.positions)
 	r.freeFloats(seen.data)
 	if stride == 1 {
 		return

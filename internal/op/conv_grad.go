@@ -103,15 +103,15 @@ func (r *Run) convInputGrad(f Filter, s ConvShape, dy tensor.Tensor, length, c i
 			}
 			continue
 		}
-		ps := make([]*kernel.Product, dy.B)
+		ps := r.newProducts(dy.B)
 		for b := range ps {
-			ps[b] = &kernel.Product{
+			ps[b] = kernel.Product{
 				Dst: drows.Rows(b, 0, length)[phase*drows.Stride:], LdDst: s.Stride * drows.Stride,
 				A: padded.Rows(b, lead-(w.Taps-1)*s.Dilation, padded.T), LdA: padded.Stride, LdTap: s.Dilation * padded.Stride,
 				W: w,
 			}
 		}
-		r.runProducts(ps, rows)
+		r.runProducts(ps, 1, rows)
 	}
 	if lead > 0 || steps > dy.T {
 		r.Free(padded)

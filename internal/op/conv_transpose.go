@@ -52,16 +52,18 @@ func (r *Run) ConvTranspose(slot Slot, f TransposedFilter, act Activation, x ten
 		if steps > x.T {
 			clear(rows.Rows(b, x.T+1, x.T+2))
 		}
-		if steps == 0 {
-			continue
-		}
-		for phase, w := range f.Phases {
-			r.runProducts([]*kernel.Product{{
+	}
+	if steps > 0 {
+		ps := r.newProducts(s * x.B)
+		for i := range ps {
+			phase, b := i/x.B, i%x.B
+			ps[i] = kernel.Product{
 				Dst: full.Rows(b, 0, full.T)[phase*full.Stride:], LdDst: s * full.Stride,
 				A: rows.Rows(b, 0, rows.T), LdA: rows.Stride, LdTap: rows.Stride,
-				W: w, Bias: f.Bias,
-			}}, steps)
+				W: f.Phases[phase], Bias: f.Bias,
+			}
 		}
+		r.runProducts(ps, s, steps)
 	}
 	first, end := 0, full.T
 	if !f.Causal && full.T > 0 {

@@ -18,19 +18,9 @@ type DepthwiseFilter struct {
 func (r *Run) Depthwise(slot Slot, f DepthwiseFilter, s ConvShape, x tensor.Tensor) tensor.Tensor {
 	w := r.window(slot, s, nil, x)
 	y := r.New(x.B, w.out, x.C)
-	width := tensor.RoundUp(x.C)
 	for b := range x.B {
-		r.pool.Split(w.out, max(1, grainValues/(s.K*width)), func(from, to int) {
-			tap := make([]float32, width)
-			for t := from; t < to; t++ {
-				dst := y.Rows(b, t, t+1)[:width]
-				copy(dst, f.Bias)
-				for k := range s.K {
-					at := w.start + t + k*s.Dilation
-					kernel.Mul(tap, w.rows.Rows(b, at, at+1)[:width], f.Weights[k*width:])
-					kernel.Add(dst, dst, tap)
-				}
-			}
+		r.eachRows(w.out, max(1, grainValues/(s.K*tensor.RoundUp(x.C))), rowsTask{
+			f: depthwiseRows, y: y.Sample(b), a: w.rows.Sample(b), filter: f, shape: s, start: w.start,
 		})
 	}
 	r.Free(w.rows)
@@ -41,6 +31,24 @@ func (r *Run) Depthwise(slot Slot, f DepthwiseFilter, s ConvShape, x tensor.Tens
 		})
 	}
 	return y
+}
+
+func depthwiseRows(t *rowsTask, from, to int) {
+	const piece = 256 // channels at a time, whose products fit an array
+	var products [piece]float32
+	width := tensor.RoundUp(t.a.C)
+	for i := from; i < to; i++ {
+		for c := 0; c < width; c += piece {
+			end := min(width, c+piece)
+			dst, tap := t.y.Rows(0, i, i+1)[c:end], products[:end-c]
+			copy(dst, t.filter.Bias[c:])
+			for k := range t.shape.K {
+				at := t.start + i + k*t.shape.Dilation
+				kernel.Mul(tap, t.a.Rows(0, at, at+1)[c:end], t.filter.Weights[k*width+c:])
+				kernel.Add(dst, dst, tap)
+			}
+		}
+	}
 }
 
 // depthwiseGradient shares the channels among the threads: each sums its own over

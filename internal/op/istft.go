@@ -19,13 +19,7 @@ const maxLogMagnitude = 7
 func (r *Run) InverseSTFT(slot Slot, s *FrameSpectrum, x tensor.Tensor) tensor.Tensor {
 	bins := s.Bins()
 	re, im := r.New(x.B, x.T, bins), r.New(x.B, x.T, bins)
-	r.pool.Split(x.B*x.T, 4, func(from, to int) {
-		for i := from; i < to; i++ {
-			row, size := x.Row(i/x.T, i%x.T), newScratch(bins)
-			polar(re.Row(i/x.T, i%x.T), im.Row(i/x.T, i%x.T), row[:bins], row[bins:], size.take(bins))
-			size.free()
-		}
-	})
+	r.eachRows(x.B*x.T, 4, rowsTask{f: polarRows, y: re, z: im, a: x})
 	wave := r.overlapAdd(slot, s, re, im)
 	if !r.Recording() || !r.needsGrad(x) {
 		r.Free(re, im)
@@ -64,6 +58,17 @@ func (r *Run) InverseSTFT(slot Slot, s *FrameSpectrum, x tensor.Tensor) tensor.T
 	return wave
 }
 
+func polarRows(t *rowsTask, from, to int) {
+	bins := t.y.C
+	size := newScratch(bins)
+	magnitudes := size.take(bins)
+	for i := from; i < to; i++ {
+		x := row(t.a, i)
+		polar(row(t.y, i), row(t.z, i), x[:bins], x[bins:], magnitudes)
+	}
+	size.free()
+}
+
 // polar writes real and imaginary parts; size is memory for the magnitudes.
 func polar(re, im, logMagnitude, phase, size []float32) {
 	for k, m := range logMagnitude {
@@ -100,22 +105,22 @@ func (r *Run) overlapAdd(slot Slot, s *FrameSpectrum, re, im tensor.Tensor) tens
 	out := max(0, length-skip)
 	y := r.New(re.B, out, 1)
 	sums, differences := r.spectrumParts(s, re, im)
-	r.pool.For(re.B, func(b int) {
-		wave, weight := make([]float32, frames*hop+tail), make([]float32, frames*hop+tail)
-		copy(wave, m.h)
-		copy(weight, m.c)
-		for t := range frames {
-			s.unfold(wave[t*hop:], sums.Row(b, t), differences.Row(b, t))
-			s.addWeights(weight[t*hop:])
-		}
-		for i := range out {
-			y.Row(b, i)[0] = wave[skip+i] / weight[skip+i]
-		}
-		if !r.Last {
-			copy(m.h, wave[frames*hop:])
-			copy(m.c, weight[frames*hop:])
-		}
+	wave, weight := r.alloc(re.B*(frames*hop+tail)), r.alloc(re.B*(frames*hop+tail))
+	clear(wave)
+	clear(weight)
+	for b := range re.B {
+		copy(wave[b*(frames*hop+tail):], m.h)
+		copy(weight[b*(frames*hop+tail):], m.c)
+	}
+	r.eachRows(re.B, 1, rowsTask{
+		f: overlapRows, y: y, a: sums, b: differences, gamma: wave, beta: weight, spectrum: s, start: skip,
 	})
+	if !r.Last {
+		copy(m.h, wave[frames*hop:])
+		copy(m.c, weight[frames*hop:])
+	}
+	r.freeFloats(wave)
+	r.freeFloats(weight)
 	r.Free(sums, differences)
 	if !r.Last {
 		m.skip = max(0, skip-length)
@@ -124,6 +129,23 @@ func (r *Run) overlapAdd(slot Slot, s *FrameSpectrum, re, im tensor.Tensor) tens
 		m.h, m.c = nil, nil
 	}
 	return y
+}
+
+// overlapRows adds up the frames of each sequence in gamma, and their weights in beta,
+// and writes the quotients.
+func overlapRows(t *rowsTask, from, to int) {
+	s, frames := t.spectrum, t.a.T
+	size := frames*s.Hop + s.Window - s.Hop
+	for b := from; b < to; b++ {
+		wave, weight := t.gamma[b*size:(b+1)*size], t.beta[b*size:(b+1)*size]
+		for i := range frames {
+			s.unfold(wave[i*s.Hop:], t.a.Row(b, i), t.b.Row(b, i))
+			s.addWeights(weight[i*s.Hop:])
+		}
+		for i := range t.y.T {
+			t.y.Row(b, i)[0] = wave[t.start+i] / weight[t.start+i]
+		}
+	}
 }
 
 // addWeights adds the squared window.

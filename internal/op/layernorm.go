@@ -21,15 +21,7 @@ const sumBlock = 32
 func (r *Run) LayerNorm(x tensor.Tensor, n Affine) tensor.Tensor {
 	y := r.New(x.B, x.T, x.C)
 	gamma, beta := n.Gamma[:x.C], n.Beta[:x.C]
-	r.pool.Split(x.B*x.T, max(1, grainValues/(4*x.Stride)), func(from, to int) {
-		for i := from; i < to; i++ {
-			row, dst := x.Row(i/x.T, i%x.T), y.Row(i/x.T, i%x.T)
-			mean, inv := moments(row)
-			for j, v := range row {
-				dst[j] = float32(float32((v-mean)*inv)*gamma[j]) + beta[j]
-			}
-		}
-	})
+	r.eachRows(x.B*x.T, max(1, grainValues/(4*x.Stride)), rowsTask{f: layerNormRows, y: y, a: x, gamma: gamma, beta: beta})
 	if r.Recording() && (r.needsGrad(x) || n.OnGrad != nil) {
 		r.retain(x)
 		r.record(&y, func(dy tensor.Tensor) {
@@ -45,6 +37,20 @@ func (r *Run) LayerNorm(x tensor.Tensor, n Affine) tensor.Tensor {
 	return y
 }
 
+func layerNormRows(t *rowsTask, from, to int) {
+	for i := from; i < to; i++ {
+		normalizeRow(row(t.y, i), row(t.a, i), t.gamma, t.beta)
+	}
+}
+
+// normalizeRow writes layer_norm of one row, times gamma plus beta.
+func normalizeRow(dst, x, gamma, beta []float32) {
+	mean, inv := moments(x)
+	for j, v := range x {
+		dst[j] = float32(float32((v-mean)*inv)*gamma[j]) + beta[j]
+	}
+}
+
 // AddScaledChannels returns x plus h times a factor for each channel: the layer
 // scale at the end of a residual block (Touvron et al., arXiv 2103.17239). The Beta of
 // scale has no effect.
@@ -52,13 +58,7 @@ func (r *Run) AddScaledChannels(x, h tensor.Tensor, scale Affine) tensor.Tensor 
 	same(x, h)
 	y := r.New(x.B, x.T, x.C)
 	width := tensor.RoundUp(x.C)
-	r.pool.Split(x.B*x.T, max(1, grainValues/x.Stride), func(from, to int) {
-		for i := from; i < to; i++ {
-			dst := y.Data[i*y.Stride:][:width]
-			kernel.Mul(dst, h.Data[i*h.Stride:], scale.Gamma)
-			kernel.Add(dst, dst, x.Data[i*x.Stride:])
-		}
-	})
+	r.eachRows(x.B*x.T, max(1, grainValues/x.Stride), rowsTask{f: addScaledRows, y: y, a: x, b: h, gamma: scale.Gamma[:width]})
 	if r.Recording() && (r.needsGrad(x) || r.needsGrad(h) || scale.OnGrad != nil) {
 		r.retain(h)
 		r.record(&y, func(dy tensor.Tensor) {
@@ -76,6 +76,15 @@ func (r *Run) AddScaledChannels(x, h tensor.Tensor, scale Affine) tensor.Tensor 
 		})
 	}
 	return y
+}
+
+func addScaledRows(t *rowsTask, from, to int) {
+	width := len(t.gamma)
+	for i := from; i < to; i++ {
+		dst := t.y.Data[i*t.y.Stride:][:width]
+		kernel.Mul(dst, t.b.Data[i*t.b.Stride:], t.gamma)
+		kernel.Add(dst, dst, t.a.Data[i*t.a.Stride:])
+	}
 }
 
 // eachBlock calls f for every row of x with what sums the gradients of gamma and

@@ -59,31 +59,43 @@ func (r *Run) runSteps(f LSTMFilter, m *streamState, y, gates, cells tensor.Tens
 	w := f.Recurrent.Panels
 	r.Profiler.count(int64(y.B) * int64(y.T) * int64(w.K) * int64(w.N))
 	width := tensor.RoundUp(f.Hidden)
-	groups := width / kernel.Width
-	parts := min(r.pool.Threads(), groups)
-	p := &kernel.Product{W: w, LdDst: y.T * gates.Stride, LdInit: y.T * gates.Stride}
-	t := 0
-	step := func(i int) {
-		from, to := i*groups/parts, (i+1)*groups/parts
-		p.Run(0, y.B, 4*from, 4*to)
-		from, to = from*kernel.Width, to*kernel.Width
-		for b := range y.B {
-			c := m.c[b*width:]
-			kernel.LSTMCell(y.Rows(b, t, t+1)[from:to], c[from:to], gates.Rows(b, t, t+1)[4*from:4*to])
-			if cells.Data != nil {
-				copy(cells.Rows(b, t, t+1)[from:to], c[from:to])
-			}
-		}
+	s := &r.steps
+	*s = lstmTask{
+		product: kernel.Product{W: w, LdDst: y.T * gates.Stride, LdInit: y.T * gates.Stride, A: m.h, LdA: width},
+		y:       y, gates: gates, cells: cells, c: m.c, width: width, parts: min(r.pool.Threads(), width/kernel.Width),
 	}
-	p.A, p.LdA = m.h, width
-	for t = range y.T {
-		p.Dst = gates.Data[t*gates.Stride:]
-		p.Init = p.Dst
-		r.pool.For(parts, step)
-		p.A, p.LdA = y.Data[t*y.Stride:], y.T*y.Stride
+	for t := range y.T {
+		s.t = t
+		s.product.Dst = gates.Data[t*gates.Stride:]
+		s.product.Init = s.product.Dst
+		r.pool.Run(s.parts, s)
+		s.product.A, s.product.LdA = y.Data[t*y.Stride:], y.T*y.Stride
 	}
 	for b := range y.B {
 		copy(m.h[b*width:(b+1)*width], y.Rows(b, y.T-1, y.T))
+	}
+}
+
+// An lstmTask is one step of an LSTM, of which each thread does some of the units.
+type lstmTask struct {
+	product         kernel.Product
+	y, gates, cells tensor.Tensor
+	c               []float32
+	t, width, parts int
+}
+
+// Run advances the i-th part of the units.
+func (s *lstmTask) Run(i int) {
+	groups := s.width / kernel.Width
+	from, to := i*groups/s.parts, (i+1)*groups/s.parts
+	s.product.Run(0, s.y.B, 4*from, 4*to)
+	from, to = from*kernel.Width, to*kernel.Width
+	for b := range s.y.B {
+		c := s.c[b*s.width:]
+		kernel.LSTMCell(s.y.Rows(b, s.t, s.t+1)[from:to], c[from:to], s.gates.Rows(b, s.t, s.t+1)[4*from:4*to])
+		if s.cells.Data != nil {
+			copy(s.cells.Rows(b, s.t, s.t+1)[from:to], c[from:to])
+		}
 	}
 }
 

@@ -17,15 +17,7 @@ func (r *Run) AdaptiveLayerNorm(x, modulation tensor.Tensor) tensor.Tensor {
 	y := r.New(x.B, x.T, x.C)
 	for b := range x.B {
 		gamma, beta := modulationHalves(modulation, b)
-		r.pool.Split(x.T, grainValues/x.Stride, func(from, to int) {
-			for t := from; t < to; t++ {
-				row, dst := x.Row(b, t), y.Row(b, t)
-				mean, inv := moments(row)
-				for i, v := range row {
-					dst[i] = float32(float32((v-mean)*inv)*gamma[i]) + beta[i]
-				}
-			}
-		})
+		r.eachRows(x.T, grainValues/x.Stride, rowsTask{f: layerNormRows, y: y.Sample(b), a: x.Sample(b), gamma: gamma, beta: beta})
 	}
 	if r.Recording() && (r.needsGrad(x) || r.needsGrad(modulation)) {
 		r.retain(x, modulation)

@@ -61,9 +61,8 @@ func (r *Run) Quantize(c Codebook, e tensor.Tensor) [][]int32 {
 	// |a-b|² = |a|² - 2(a·b - |b|²/2): the nearest has the largest a·b - |b|²/2.
 	scores := r.product(Filter{Panels: c.Normalized, Bias: c.HalfNorms},
 		ConvShape{K: 1, Stride: 1, Dilation: 1}, unit, 0, unit.T, nil)
-	codes := make([][]int32, e.B)
+	codes := r.NewCodes(e.B, e.T)
 	for b := range codes {
-		codes[b] = make([]int32, e.T)
 		for t := range e.T {
 			row := scores.Row(b, t)
 			best := 0

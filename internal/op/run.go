@@ -46,6 +46,13 @@ type Run struct {
 	inUse  map[*float32]*allocation // by the address of its first value
 	spare  []*allocation            // unused
 	tape   *tape                    // of a recording run
+
+	// The bodies of loops, here so that running one allocates nothing.
+	products   productTask
+	activation activationTask
+	steps      lstmTask
+	rows       rowsTask
+	codes      freeLists
 }
 
 // An allocation is a piece of the run's memory. It returns to the free list once
@@ -59,7 +66,7 @@ type allocation struct {
 // streamState is the state of one operation between chunks.
 type streamState struct {
 	rows    []float32 // held input rows, at the input's stride
-	n       int       // how many
+	at, n   int       // the first of them and how many
 	skip    int       // leading rows that only the reflection at the end needs
 	started bool      // the left-hand padding is in place
 	h, c    []float32 // LSTM state
@@ -167,9 +174,11 @@ func (r *Run) alloc(n int) []float32 {
 	} else {
 		data = make([]float32, class)
 	}
-	h := &allocation{}
+	var h *allocation
 	if n := len(r.spare); n > 0 {
 		h, r.spare = r.spare[n-1], r.spare[:n-1]
+	} else {
+		h = new(allocation)
 	}
 	*h = allocation{class: class, owned: true}
 	r.inUse[&data[0]] = h

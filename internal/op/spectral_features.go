@@ -27,36 +27,12 @@ func (r *Run) Features(slot Slot, s *SpectralFeatures, x tensor.Tensor) tensor.T
 	waves, frames := r.frameSamples(slot, s.FrameSpectrum, x)
 	bins := s.Bins()
 	sums, differences := r.New(x.B, frames, bins), r.New(x.B, frames, bins)
-	r.pool.Split(x.B*frames, 4, func(from, to int) {
-		for i := from; i < to; i++ {
-			b, t := i/frames, i%frames
-			s.fold(sums.Row(b, t), differences.Row(b, t), waves[b][t*s.Hop:][:s.Window])
-		}
-	})
-	for _, w := range waves {
-		r.freeFloats(w)
-	}
+	r.eachRows(x.B*frames, 4, rowsTask{f: foldRows, y: sums, z: differences, gamma: waves, start: len(waves) / x.B, spectrum: s.FrameSpectrum})
+	r.freeFloats(waves)
 	re, im := r.times(s.cos, sums), r.times(s.sin, differences) // im of the other sign
 	r.Free(sums, differences)
 	y := r.New(x.B, frames, s.Channels())
-	r.pool.Split(x.B*frames, 4, func(from, to int) {
-		for i := from; i < to; i++ {
-			b, t := i/frames, i%frames
-			dst, re, im := y.Row(b, t), re.Row(b, t), im.Row(b, t)
-			for k, a := range re {
-				power := float32(a*a) + float32(im[k]*im[k]) + dsp.MelFloor
-				dst[k] = power
-				if k < s.Phases {
-					inv := 1 / float32(math.Sqrt(float64(power)))
-					dst[bins+k], dst[bins+s.Phases+k] = a*inv, -im[k]*inv
-				}
-			}
-			kernel.Log(dst[:bins], dst[:bins])
-			for k, v := range dst[:bins] {
-				dst[k] = (v + 4) / 4
-			}
-		}
-	})
+	r.eachRows(x.B*frames, 4, rowsTask{f: featureRows, y: y, a: re, b: im, features: s})
 	if !r.Recording() || !r.needsGrad(x) {
 		r.Free(re, im)
 		return y
@@ -87,6 +63,33 @@ func (r *Run) Features(slot Slot, s *SpectralFeatures, x tensor.Tensor) tensor.T
 	return y
 }
 
+// foldRows folds the frames of sequences that lie start samples apart in gamma.
+func foldRows(t *rowsTask, from, to int) {
+	s, frames := t.spectrum, t.y.T
+	for i := from; i < to; i++ {
+		s.fold(row(t.y, i), row(t.z, i), t.gamma[i/frames*t.start+i%frames*s.Hop:][:s.Window])
+	}
+}
+
+func featureRows(t *rowsTask, from, to int) {
+	phases, bins := t.features.Phases, t.a.C
+	for i := from; i < to; i++ {
+		dst, re, im := row(t.y, i), row(t.a, i), row(t.b, i)
+		for k, a := range re {
+			power := float32(a*a) + float32(im[k]*im[k]) + dsp.MelFloor
+			dst[k] = power
+			if k < phases {
+				inv := 1 / float32(math.Sqrt(float64(power)))
+				dst[bins+k], dst[bins+phases+k] = a*inv, -im[k]*inv
+			}
+		}
+		kernel.Log(dst[:bins], dst[:bins])
+		for k, v := range dst[:bins] {
+			dst[k] = (v + 4) / 4
+		}
+	}
+}
+
 // gradient writes over re and im, which has the other sign, the derivatives with
 // respect to them.
 func (s *SpectralFeatures) gradient(dy, re, im []float32) {
@@ -107,10 +110,10 @@ func (s *SpectralFeatures) gradient(dy, re, im []float32) {
 	}
 }
 
-// frameSamples returns, for each sequence, the samples of all frames that can be
-// known, those held in slot and the padding included, and the number of frames. It
+// frameSamples returns the samples of all frames that can be known, those held in slot
+// and the padding included, one sequence after the other, and the number of frames. It
 // keeps what the next chunk needs.
-func (r *Run) frameSamples(slot Slot, s *FrameSpectrum, x tensor.Tensor) (waves [][]float32, frames int) {
+func (r *Run) frameSamples(slot Slot, s *FrameSpectrum, x tensor.Tensor) (waves []float32, frames int) {
 	m := r.state(slot)
 	if x.B != 1 && (!r.Last || m.started) {
 		panic("op: a stream of more than one sequence")
@@ -131,19 +134,19 @@ func (r *Run) frameSamples(slot Slot, s *FrameSpectrum, x tensor.Tensor) (waves 
 	case n >= s.Window:
 		frames = (n-s.Window)/s.Hop + 1
 	}
+	waves = r.alloc(x.B * length)
+	clear(waves)
 	for b := range x.B {
-		wave := r.alloc(length)
-		clear(wave)
+		wave := waves[b*length:]
 		if m.started {
 			copy(wave, m.rows[:m.n])
 		}
 		for t := range x.T {
 			wave[held+t] = x.Row(b, t)[0]
 		}
-		waves = append(waves, wave)
 	}
 	if !r.Last {
-		m.replaceRows(waves[0][frames*s.Hop:n], n-frames*s.Hop)
+		m.replaceRows(waves[frames*s.Hop:n], n-frames*s.Hop)
 		m.started = true
 	}
 	return waves, frames

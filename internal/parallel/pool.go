@@ -1,8 +1,10 @@
-// Package parallel runs loops on a fixed set of goroutines.
+// Package parallel runs loops on a fixed set of threads.
 //
-// A pool is made once and serves every operation: an operation of the codec
-// takes microseconds to milliseconds, too short to start goroutines for.
-// Nothing that is computed depends on which worker computes it.
+// A pool is made once and serves every operation: an operation of the codec takes
+// microseconds to milliseconds, too short to start goroutines for, and when a voice is
+// converted frame by frame there are some hundred operations in each 12.5 ms. Running a
+// loop therefore allocates nothing, and workers wait for the next one for a while before
+// they sleep. Nothing that is computed depends on which worker computes it.
 package parallel
 
 import (
@@ -11,37 +13,33 @@ import (
 	"sync/atomic"
 )
 
+// A Task is the body of a loop. Run must not panic.
+type Task interface{ Run(i int) }
+
+// A Func is a Task without state of its own.
+type Func func(i int)
+
+// Run calls f.
+func (f Func) Run(i int) { f(i) }
+
 // A Pool runs loops on a number of threads: its workers and the caller. It
 // serves one loop at a time; a second caller meanwhile runs its loop alone, so
 // that concurrent streams take a core each instead of waiting for each other.
 type Pool struct {
 	threads int
+	rounds  int // for which a thread looks before it sleeps
 	busy    sync.Mutex
-	job     atomic.Pointer[job]
-	wake    []chan struct{}
+	task    Task
+	// indices is the number of calls of the current loop in its upper half, and the next
+	// one in its lower half: with one compare-and-swap a thread claims a call. The loop
+	// cannot end before the call that was claimed has returned, so that its task may be
+	// read afterwards. A worker that the system does not schedule claims nothing and holds
+	// nobody up.
+	indices atomic.Uint64
+	done    atomic.Int64 // calls that have returned
+	caller  waiter       // who waits for the last call
+	workers []waiter     // who wait for a loop
 	closed  atomic.Bool
-}
-
-// A job is one loop. Who comes late finds nothing left to do; only calls that
-// have begun are waited for, so that a worker which the system does not schedule
-// holds nobody up.
-type job struct {
-	n        int64
-	f        func(i int)
-	next     atomic.Int64  // the next call
-	done     atomic.Int64  // calls that have returned
-	finished chan struct{} // closed when all have
-}
-
-// spins returns how often one looks for what the others do before one sleeps.
-// The steps of an LSTM follow each other within microseconds, less than waking a
-// goroutine takes; but where there are fewer cores than threads, spinning takes
-// the core from the one who computes.
-func (p *Pool) spins() int {
-	if p.threads > runtime.NumCPU() {
-		return 0
-	}
-	return 4000
 }
 
 // New returns a pool of the given number of threads, or of one for each CPU
@@ -50,11 +48,10 @@ func New(threads int) *Pool {
 	if threads <= 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	p := &Pool{threads: threads}
-	for range threads - 1 {
-		wake := make(chan struct{}, 1)
-		p.wake = append(p.wake, wake)
-		go p.work(wake)
+	p := &Pool{threads: threads, rounds: rounds(threads), workers: make([]waiter, threads-1), caller: newWaiter()}
+	for i := range p.workers {
+		p.workers[i] = newWaiter()
+		go p.work(&p.workers[i])
 	}
 	return p
 }
@@ -67,76 +64,139 @@ func (p *Pool) Close() {
 	if p.closed.Swap(true) {
 		return
 	}
-	for _, wake := range p.wake {
-		close(wake)
+	for i := range p.workers {
+		p.workers[i].wake()
 	}
 }
 
 // For calls f(i) once for every i in [0, n), in no particular order, and
 // returns when all calls have. f must not panic.
-func (p *Pool) For(n int, f func(i int)) {
+func (p *Pool) For(n int, f func(i int)) { p.Run(n, Func(f)) }
+
+// Run calls t.Run(i) once for every i in [0, n), in no particular order, and returns when
+// all calls have. It allocates nothing.
+func (p *Pool) Run(n int, t Task) {
 	if n <= 1 || p.threads == 1 || !p.busy.TryLock() {
 		for i := range n {
-			f(i)
+			t.Run(i)
 		}
 		return
 	}
-	defer p.busy.Unlock()
-	j := &job{n: int64(n), f: f, finished: make(chan struct{})}
-	p.job.Store(j)
-	for _, wake := range p.wake[:min(n, p.threads)-1] {
-		select {
-		case wake <- struct{}{}:
-		default: // it has not yet come to the last one's call, and will see this job
-		}
+	p.task = t
+	p.done.Store(0)
+	p.indices.Store(uint64(n) << 32)
+	for i := range p.workers[:min(n, p.threads)-1] {
+		p.workers[i].wake()
 	}
-	j.run()
-	for range p.spins() {
-		if j.done.Load() == j.n {
-			return
-		}
+	p.help()
+	if p.done.Load() != int64(n) {
+		p.caller.await(p.rounds, func() bool { return p.done.Load() == int64(n) })
 	}
-	<-j.finished
+	p.task = nil
+	p.busy.Unlock()
 }
 
 // Split divides [0, n) into runs of at least grain and calls f for each of them.
 func (p *Pool) Split(n, grain int, f func(from, to int)) {
-	parts := max(1, min(p.threads, n/max(grain, 1)))
-	if n == 0 {
+	parts := p.Parts(n, grain)
+	if parts <= 1 {
+		if n > 0 {
+			f(0, n)
+		}
 		return
 	}
 	p.For(parts, func(i int) { f(i*n/parts, (i+1)*n/parts) })
 }
 
-func (j *job) run() {
+// Parts returns into how many runs of at least grain Split divides [0, n).
+func (p *Pool) Parts(n, grain int) int {
+	if n == 0 {
+		return 0
+	}
+	return max(1, min(p.threads, n/max(grain, 1)))
+}
+
+// help makes calls of the current loop until none is left to claim.
+func (p *Pool) help() {
 	for {
-		i := j.next.Add(1) - 1
-		if i >= j.n {
+		at := p.indices.Load()
+		n, i := at>>32, at&(1<<32-1)
+		if i >= n {
 			return
 		}
-		j.f(int(i))
-		if j.done.Add(1) == j.n {
-			close(j.finished)
+		if !p.indices.CompareAndSwap(at, at+1) {
+			continue
+		}
+		p.task.Run(int(i))
+		if p.done.Add(1) == int64(n) {
+			p.caller.wake()
 		}
 	}
 }
 
-func (p *Pool) work(wake chan struct{}) {
+// idle says whether there is no call to claim.
+func (p *Pool) idle() bool {
+	at := p.indices.Load()
+	return at&(1<<32-1) >= at>>32
+}
+
+func (p *Pool) work(w *waiter) {
+	ready := func() bool { return !p.idle() || p.closed.Load() }
 	for {
-		if !p.await(wake) {
+		w.await(p.rounds, ready)
+		if p.closed.Load() {
 			return
 		}
-		p.job.Load().run()
+		p.help()
 	}
 }
 
-// await waits for the next job; it returns false when the pool is closed.
-func (p *Pool) await(wake chan struct{}) bool {
-	for range p.spins() {
-		if len(wake) > 0 {
-			break
+// rounds returns for how many rounds a thread of a pool looks for what the others do before
+// it sleeps. The operations of a frame follow each other within microseconds, less than
+// waking a thread takes; but where there are fewer CPUs than threads, looking takes the CPU
+// from those that compute.
+func rounds(threads int) int {
+	if threads > runtime.GOMAXPROCS(0) || threads > runtime.NumCPU() {
+		return 0
+	}
+	return 500
+}
+
+// A waiter is a thread that waits for something that others do.
+type waiter struct {
+	sleeping atomic.Bool
+	signal   chan struct{}
+}
+
+func newWaiter() waiter { return waiter{signal: make(chan struct{}, 1)} }
+
+// wake wakes the waiter where it sleeps. What it waits for must already be so.
+func (w *waiter) wake() {
+	if w.sleeping.Load() && w.sleeping.Swap(false) {
+		w.signal <- struct{}{}
+	}
+}
+
+// await returns once ready does: it looks for that, so many rounds, which take a tenth of
+// a millisecond together, and then sleeps. Every few rounds other goroutines may have the
+// CPU.
+func (w *waiter) await(rounds int, ready func() bool) {
+	for round := range rounds {
+		for range 4 {
+			if ready() {
+				return
+			}
+			pause()
+		}
+		if round%16 == 15 {
+			runtime.Gosched()
 		}
 	}
-	_, ok := <-wake
-	return ok
+	for !ready() {
+		w.sleeping.Store(true)
+		if ready() && w.sleeping.Swap(false) {
+			return
+		}
+		<-w.signal
+	}
 }

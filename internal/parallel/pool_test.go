@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 func TestForCallsEachOnce(t *testing.T) {
@@ -66,5 +67,64 @@ func BenchmarkFor(b *testing.B) {
 	defer p.Close()
 	for b.Loop() {
 		p.For(2, func(int) {})
+	}
+}
+
+// TestRunAfterSleep: workers that have gone to sleep, and a caller that has, are woken.
+func TestRunAfterSleep(t *testing.T) {
+	p := New(3)
+	defer p.Close()
+	for range 20 {
+		time.Sleep(2 * time.Millisecond) // longer than workers look
+		var calls atomic.Int32
+		p.For(3, func(int) {
+			time.Sleep(time.Millisecond) // longer than the caller looks
+			calls.Add(1)
+		})
+		if calls.Load() != 3 {
+			t.Fatalf("%d calls of 3", calls.Load())
+		}
+	}
+}
+
+// TestIdleWorkersSleep: a pool without work leaves the CPU to others.
+func TestIdleWorkersSleep(t *testing.T) {
+	p := New(4)
+	defer p.Close()
+	p.For(4, func(int) {})
+	deadline := time.Now().Add(10 * time.Second)
+	for i := range p.workers {
+		for !p.workers[i].sleeping.Load() {
+			if time.Now().After(deadline) {
+				t.Fatalf("worker %d does not sleep", i)
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
+type countTask struct{ calls atomic.Int64 }
+
+func (c *countTask) Run(int) { c.calls.Add(1) }
+
+func TestRunAllocatesNothing(t *testing.T) {
+	p := New(2)
+	defer p.Close()
+	var c countTask
+	if n := testing.AllocsPerRun(100, func() { p.Run(4, &c) }); n != 0 {
+		t.Errorf("%v allocations in a loop", n)
+	}
+	if n := c.calls.Load(); n != 4*101 {
+		t.Errorf("%d calls of %d", n, 4*101)
+	}
+}
+
+func TestParts(t *testing.T) {
+	p := New(3)
+	defer p.Close()
+	for _, c := range []struct{ n, grain, want int }{{0, 1, 0}, {1, 1, 1}, {2, 1, 2}, {100, 1, 3}, {100, 60, 1}, {100, 50, 2}, {5, 0, 3}} {
+		if got := p.Parts(c.n, c.grain); got != c.want {
+			t.Errorf("%d in runs of %d: %d parts, want %d", c.n, c.grain, got, c.want)
+		}
 	}
 }
