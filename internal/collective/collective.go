@@ -5,6 +5,7 @@ package collective
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"unsafe"
 )
@@ -22,6 +23,10 @@ type Comm interface {
 	// slices must not be touched before Exchange returns, also not those that are sent.
 	Exchange(tag int, send, recv [][]byte) error
 }
+
+// ErrBroken is wrapped by the errors of an Exchange that cannot be done: another rank has
+// ended, or cannot be reached.
+var ErrBroken = errors.New("the ranks no longer reach each other")
 
 // Alone is the Comm of a single process.
 type Alone struct{}

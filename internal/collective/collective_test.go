@@ -78,7 +78,7 @@ func TestExchangeFaults(t *testing.T) {
 		if c.Rank() == 2 {
 			return errors.New("the fault")
 		}
-		if err := Barrier(c); !errors.Is(err, ErrAborted) {
+		if err := Barrier(c); !errors.Is(err, ErrBroken) {
 			return fmt.Errorf("rank %d: error %w", c.Rank(), err)
 		}
 		return nil

@@ -1,15 +1,11 @@
 package collective
 
 import (
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
 )
-
-// ErrAborted: another rank has ended.
-var ErrAborted = errors.New("another rank has ended")
 
 // A World is a run whose ranks are goroutines of one process: what tests use. Messages
 // arrive after random delays, so that a result that depends on their order shows.
@@ -39,13 +35,13 @@ func NewWorld(size int) (*World, []Comm) {
 	return w, ranks
 }
 
-// Abort ends every Exchange with ErrAborted, as the launcher of processes does when one
+// Abort ends every Exchange with ErrBroken, as the launcher of processes does when one
 // of them dies.
 func (w *World) Abort(rank int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.aborted == nil {
-		w.aborted = fmt.Errorf("rank %d: %w", rank, ErrAborted)
+		w.aborted = fmt.Errorf("rank %d: %w", rank, ErrBroken)
 	}
 	w.arrived.Broadcast()
 }
@@ -88,7 +84,7 @@ func (m member) Exchange(tag int, send, recv [][]byte) error {
 		for len(m.queues[at]) == 0 && m.aborted == nil {
 			m.arrived.Wait()
 		}
-		if m.aborted != nil {
+		if len(m.queues[at]) == 0 {
 			return m.aborted
 		}
 		got := m.queues[at][0]
@@ -98,5 +94,5 @@ func (m member) Exchange(tag int, send, recv [][]byte) error {
 		}
 		copy(data, got)
 	}
-	return m.aborted
+	return nil
 }

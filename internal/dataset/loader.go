@@ -25,6 +25,9 @@ type LoaderOptions struct {
 	Ahead int
 	// Start is the position of the first batch.
 	Start Position
+	// Skip, where there is one, says that the n-th batch from Start on is not wanted: it is
+	// returned without items, and nothing is loaded for it.
+	Skip func(n int) bool
 	// Label, where there is one, is called for each clip on the workers'
 	// goroutines, with its samples at peak 1, before the gain, so that what it finds
 	// can be kept under Clip.Key. It must neither change nor keep them. A clip for
@@ -206,7 +209,7 @@ func (l *Loader) Close() {
 // produce hands out the items of one batch after the other, as long as there is
 // room.
 func (l *Loader) produce(at Position) {
-	for ; ; at = l.plan.next(at) {
+	for number := 0; ; number, at = number+1, l.plan.next(at) {
 		select {
 		case l.room <- struct{}{}:
 		case <-l.ctx.Done():
@@ -215,7 +218,14 @@ func (l *Loader) produce(at Position) {
 		n := l.o.BatchSize
 		b := &pending{at: at, order: l.plan.orderOf(at.Epoch), items: make([]Item, n), errs: make([]error, n), done: make(chan struct{})}
 		b.left.Store(int32(n))
+		if l.o.Skip != nil && l.o.Skip(number) {
+			b.items, b.errs = nil, nil
+			close(b.done)
+		}
 		l.queue <- b // never waits: it has as much room
+		if b.items == nil {
+			continue
+		}
 		for i := range n {
 			select {
 			case l.tasks <- task{b, i}:

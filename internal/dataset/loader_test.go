@@ -87,6 +87,32 @@ func TestResumeContinues(t *testing.T) {
 	sameBatches(t, take(t, loader(t, scan(t, Options{Root: root}), o), 2), whole[4:6])
 }
 
+// TestSkip: batches that are not wanted are passed over without loading, and the others
+// are what they are otherwise.
+func TestSkip(t *testing.T) {
+	root := tones(t, 40)
+	o := LoaderOptions{BatchSize: 3, Seed: 3, GainDB: DefaultGainDB, Label: lengthLabel}
+	whole := take(t, loader(t, scan(t, Options{Root: root}), o), 24)
+	var labeled atomic.Int64
+	o.Skip = func(n int) bool { return n%4 != 2 }
+	o.Label = func(ctx context.Context, c Clip, samples []float32) (any, error) {
+		labeled.Add(1)
+		return lengthLabel(ctx, c, samples)
+	}
+	l := loader(t, scan(t, Options{Root: root}), o)
+	for n, b := range take(t, l, 24) {
+		want := whole[n]
+		if o.Skip(n) {
+			want.Items = nil
+		}
+		sameBatches(t, []Batch{b}, []Batch{want})
+	}
+	l.Close()
+	if n := labeled.Load(); n < 18 || n > 24 { // a batch may be loaded ahead
+		t.Errorf("%d clips were loaded for 6 batches of 3", n)
+	}
+}
+
 func TestFewClipsRepeat(t *testing.T) {
 	s := scan(t, Options{Root: tones(t, 6)}) // three to train on
 	l := loader(t, s, LoaderOptions{BatchSize: 8, GainDB: DefaultGainDB})

@@ -28,10 +28,25 @@ type counters struct {
 	EMA        bool           `json:"ema"`
 }
 
+func (t *Trainer) counters() counters {
+	c := counters{Steps: t.Steps, Skipped: t.Skipped, Optimizers: map[string]int{}, EMA: t.EMA != nil}
+	for name, o := range t.Optimizers {
+		c.Optimizers[name] = o.Steps
+	}
+	return c
+}
+
+func (t *Trainer) setCounters(c counters) {
+	t.Steps, t.Skipped = c.Steps, c.Skipped
+	for name, o := range t.Optimizers {
+		o.Steps = c.Optimizers[name]
+	}
+}
+
 // Save writes a checkpoint, whole or not at all. Metadata goes along with the
 // state.
 func (t *Trainer) Save(path string, metadata map[string]string) error {
-	c := counters{Steps: t.Steps, Skipped: t.Skipped, Optimizers: map[string]int{}, EMA: t.EMA != nil}
+	c := t.counters()
 	var arrays []weights.Array
 	add := func(name string, shape []int, values []float32) {
 		arrays = append(arrays, weights.Array{Name: name, Shape: shape, Values: func() ([]float32, error) { return values, nil }})
@@ -46,9 +61,7 @@ func (t *Trainer) Save(path string, metadata map[string]string) error {
 				add(p.Name, p.Shape, p.Value)
 			}
 		}
-		o := t.Optimizers[n.Prefix]
-		c.Optimizers[n.Prefix] = o.Steps
-		for _, m := range o.Moments {
+		for _, m := range t.Optimizers[n.Prefix].Moments {
 			add(checkpoint.MeanPrefix+m.Param.Name, m.Param.Shape, m.M)
 			add(checkpoint.SquarePrefix+m.Param.Name, m.Param.Shape, m.V)
 		}
@@ -108,9 +121,7 @@ func (t *Trainer) Restore(f *weights.File) error {
 				load.into(p.Value, p.Name, p.Shape)
 			}
 		}
-		o := t.Optimizers[n.Prefix]
-		o.Steps = c.Optimizers[n.Prefix]
-		for _, m := range o.Moments {
+		for _, m := range t.Optimizers[n.Prefix].Moments {
 			load.into(m.M, checkpoint.MeanPrefix+m.Param.Name, m.Param.Shape)
 			load.into(m.V, checkpoint.SquarePrefix+m.Param.Name, m.Param.Shape)
 		}
@@ -121,7 +132,7 @@ func (t *Trainer) Restore(f *weights.File) error {
 	if err := load.fault(); err != nil {
 		return err
 	}
-	t.Steps, t.Skipped = c.Steps, c.Skipped
+	t.setCounters(c)
 	for _, n := range t.Networks() {
 		if err := n.Refresh(t.pool); err != nil {
 			return err

@@ -74,7 +74,12 @@ func (r *run) trainCodec(ctx context.Context) error {
 	if err := r.scan(ctx); err != nil {
 		return err
 	}
-	if speakers, err = r.speakers(speakers); err != nil {
+	if r.leads() {
+		if speakers, err = r.speakers(speakers); err != nil {
+			return err
+		}
+	}
+	if speakers, err = r.shareSpeakers(speakers); err != nil {
 		return err
 	}
 	l, err := r.newLabeler(ctx, units, speakers)
@@ -87,7 +92,8 @@ func (r *run) trainCodec(ctx context.Context) error {
 		return err
 	}
 	o := CodecOptionsOf(c)
-	o.DataInit = o.DataInit && r.initFrom == nil // trained weights are not fitted again
+	o.DataInit = o.DataInit && !r.pretrained // trained weights are not fitted again
+	o.Ranks = r.Ranks
 	t, err := NewCodecTrainer(networks, src, o, r.pool)
 	if err != nil {
 		return err
@@ -161,10 +167,13 @@ func (r *run) newLabeler(ctx context.Context, units *teacher.Units, speakers *sp
 	if err != nil {
 		return nil, err
 	}
-	if units == nil {
+	if units == nil && r.leads() {
 		if units, err = r.learnUnits(ctx); err != nil {
 			return nil, err
 		}
+	}
+	if units, err = r.shareUnits(units); err != nil {
+		return nil, err
 	}
 	if n := units.Classes(); n > c.Model.PhoneClasses {
 		return nil, fmt.Errorf("model_params.phone_classes: %d is not enough for %d content units; raise it, or lower teachers.content_units", c.Model.PhoneClasses, n)
@@ -194,7 +203,7 @@ func (r *run) newLabeler(ctx context.Context, units *teacher.Units, speakers *sp
 	}
 	l := &labeler{
 		units: units, teachers: teacher.Set{Phones: units, Speaker: units.Speakers(), Pitch: pitch, Store: store, Grid: gridOf(c)},
-		collator: NewCollator(model.CodecConfigOf(c), c.Model.NormF0), speed: speed, report: r.Report,
+		collator: NewCollator(model.CodecConfigOf(c), c.Model.NormF0), speed: speed, report: r.faults,
 	}
 	if speakers != nil {
 		l.teachers.Speaker = nil

@@ -14,6 +14,7 @@ import (
 
 	"github.com/facodec-go/facodec/internal/atomicfile"
 	"github.com/facodec-go/facodec/internal/checkpoint"
+	"github.com/facodec-go/facodec/internal/collective"
 	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/lockfile"
 	"github.com/facodec-go/facodec/internal/nn"
@@ -33,7 +34,17 @@ const (
 func RunDir(c *config.Config) string { return filepath.Join(c.LogDir, c.ExpName) }
 
 // openFolder finds the checkpoint to resume, or makes the folder of a new run.
+// Only rank 0 touches the folder, and the others are told what it has found.
 func (r *run) openFolder(readState stateReader) error {
+	if r.leads() {
+		if err := r.openOwnFolder(readState); err != nil {
+			return err
+		}
+	}
+	return r.shareStart()
+}
+
+func (r *run) openOwnFolder(readState stateReader) error {
 	if err := r.makeFolder(); err != nil {
 		return err
 	}
@@ -175,6 +186,8 @@ var errOtherModel = errors.New("model_params are not those of this experiment; g
 // resume goes on from a checkpoint, which must belong to this experiment.
 func (r *run) resume(f *weights.File, readState stateReader) error {
 	r.resumedFrom = f
+	path := f.Path()
+	r.goodCheckpoint.Store(&path)
 	meta := f.Metadata()
 	old, err := config.Parse(f.Path(), []byte(meta[checkpoint.ConfigKey]))
 	if err != nil {
@@ -198,6 +211,9 @@ func (r *run) resume(f *weights.File, readState stateReader) error {
 }
 
 func (r *run) writeConfig() error {
+	if !r.leads() {
+		return nil
+	}
 	text, err := r.Config.Indented()
 	if err != nil {
 		return err
@@ -243,12 +259,25 @@ func shorten(names []string) string {
 }
 
 // save writes the checkpoint of this step and removes those that are too many.
+// Where several ranks train, rank 0 does, once it is known that all have the same state.
 func (r *run) save() error {
 	path := filepath.Join(r.dir, checkpointDir, fmt.Sprintf("step_%08d.safetensors", r.trainer.Steps))
-	if err := r.write(path); err != nil {
+	if err := r.checkReplicas(); err != nil {
+		return err
+	}
+	if r.leads() {
+		if err := r.write(path); err != nil {
+			return err
+		}
+	}
+	if err := collective.Barrier(r.Ranks); err != nil { // until it is there
 		return err
 	}
 	r.lastCheckpoint, r.lastCheckpointStep = path, r.trainer.Steps
+	r.goodCheckpoint.Store(&path)
+	if !r.leads() {
+		return nil
+	}
 	r.checkpoints = append(slices.DeleteFunc(r.checkpoints, func(old string) bool { return old == path }), path)
 	for len(r.checkpoints) > r.Config.Train.KeepCheckpoints {
 		if err := os.Remove(r.checkpoints[0]); err != nil && !errors.Is(err, os.ErrNotExist) {

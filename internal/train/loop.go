@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,25 +21,37 @@ func (r *run) loop(ctx context.Context) error {
 	}
 	r.Report("training: %s an epoch, %s", count(r.perEpoch(), "step"), r.end(total))
 	timer := newStepTimer()
-	for (total == 0 || t.Steps < total) && ctx.Err() == nil && !r.outOfTime() {
-		f, err := r.prefetcher.next(ctx)
+	defer r.sayWhereItStops(ctx)()
+	interrupted := false
+	for total == 0 || t.Steps < total {
+		f, stop, err := r.prefetcher.next(ctx, total > 0 && t.Steps+1 >= total)
 		if err != nil {
-			if ctx.Err() != nil {
-				break
-			}
 			return err
+		}
+		if stop != goOn {
+			interrupted = stop == stopInterrupted
+			break
 		}
 		if err := r.step(f); err != nil {
 			return err
 		}
+		if r.firstStep {
+			r.firstStep = false
+			if err := r.checkReplicas(); err != nil {
+				return err
+			}
+		}
 		timer.tick()
-		if t.Steps%c.LogInterval == 0 || t.Steps == 1 {
+		if r.leads() && (t.Steps%c.LogInterval == 0 || t.Steps == 1) {
 			if err := r.logStep(timer.last); err != nil {
 				return err
 			}
 		}
 		r.progress(timer, total)
 		if t.Steps%c.Validation.Interval == 0 {
+			if err := r.checkReplicas(); err != nil {
+				return err
+			}
 			if err := r.validate(ctx); err != nil {
 				return err
 			}
@@ -55,9 +68,9 @@ func (r *run) loop(ctx context.Context) error {
 			return err
 		}
 	}
-	if ctx.Err() != nil {
+	if interrupted || ctx.Err() != nil {
 		r.Report("stopped at step %d; the same command goes on from %s", t.Steps, r.lastCheckpoint)
-		return fmt.Errorf("stopped at step %d: %w", t.Steps, ctx.Err())
+		return fmt.Errorf("stopped at step %d: %w", t.Steps, cmp.Or(ctx.Err(), context.Canceled))
 	}
 	r.Report("step %d: %s", t.Steps, r.lastCheckpoint)
 	return nil
@@ -99,11 +112,7 @@ func (r *run) step(f stepData) error {
 		r.skipped++
 		r.Report("step %d: a loss or gradient is not finite; it is skipped", r.trainer.Steps)
 		if r.skipped >= r.Config.Train.MaxSkippedSteps {
-			good := "there is no checkpoint yet"
-			if r.lastCheckpoint != "" {
-				good = "the last good checkpoint is " + r.lastCheckpoint
-			}
-			return fmt.Errorf("%d steps in a row had a loss or gradient that is not finite: stopped; %s", r.skipped, good)
+			return fmt.Errorf("%d steps in a row had a loss or gradient that is not finite: stopped; %s", r.skipped, r.lastGood())
 		}
 		return nil
 	case err != nil:
@@ -165,7 +174,7 @@ func (r *run) progress(p *stepTimer, total int) {
 
 // validate evaluates the run on what was held out, and keeps the best checkpoint.
 func (r *run) validate(ctx context.Context) error {
-	if r.hooks.validate == nil {
+	if r.hooks.validate == nil || !r.leads() {
 		return nil
 	}
 	r.Progress(Progress{Phase: "validate", Done: r.trainer.Steps})

@@ -45,6 +45,9 @@ func TestSampleRates(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := &run{RunOptions: RunOptions{Config: c, Report: t.Logf, Progress: func(Progress) {}}, dir: RunDir(c), pool: parallel.New(2)}
+		if err := r.prepareRanks(); err != nil {
+			t.Fatal(err)
+		}
 		t.Cleanup(r.pool.Close)
 		if err := r.scan(t.Context()); err != nil {
 			t.Fatal(err)

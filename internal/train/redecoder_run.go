@@ -33,6 +33,9 @@ func (r *run) trainRedecoder(ctx context.Context) error {
 		return err
 	}
 	defer e.close()
+	if err := r.sameOnAll("the codec", []byte(e.fingerprint())); err != nil {
+		return err
+	}
 	// That the networks' tensors have their places is all that is asked of the config:
 	// the codec itself is compared by its fingerprint.
 	err = r.openFolder(func(f *weights.File, old *config.Config) error {
@@ -54,7 +57,9 @@ func (r *run) trainRedecoder(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t, err := NewRedecoderTrainer(networks, c.Preprocess.SampleRate, src, OptionsOf(c), r.pool)
+	o := OptionsOf(c)
+	o.Ranks = r.Ranks
+	t, err := NewRedecoderTrainer(networks, c.Preprocess.SampleRate, src, o, r.pool)
 	if err != nil {
 		return err
 	}

@@ -9,9 +9,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/facodec-go/facodec/internal/checkpoint"
+	"github.com/facodec-go/facodec/internal/collective"
 	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/dataset"
 	"github.com/facodec-go/facodec/internal/eventlog"
@@ -38,6 +40,10 @@ type RunOptions struct {
 	Time     time.Duration // of this process, 0 for no limit
 	Threads  int           // 0 for all
 	MaxBad   float64       // dataset.Options.MaxBad
+	// Ranks are the processes that train together, of which this is one; nil for none but
+	// this. All are given the same options, but for Threads. Rank 0 alone reports, logs,
+	// validates and writes, but for a rank's own faults.
+	Ranks collective.Comm
 	// Report is told what is going on, in lines. Progress is told of every step, and,
 	// while data is prepared, how far that is.
 	Report   func(format string, args ...any)
@@ -62,8 +68,11 @@ func Run(ctx context.Context, o RunOptions) error {
 	if err := o.Config.CheckRun(); err != nil {
 		return err
 	}
-	r := &run{RunOptions: o, dir: RunDir(o.Config), best: -1, startTime: time.Now(), pool: parallel.New(o.Threads)}
+	r := &run{RunOptions: o, dir: RunDir(o.Config), best: -1, startTime: time.Now(), pool: parallel.New(o.Threads), firstStep: true}
 	defer r.close()
+	if err := r.prepareRanks(); err != nil {
+		return err
+	}
 	train := r.trainCodec
 	if o.Config.IsRedecoder() {
 		train = r.trainRedecoder
@@ -90,6 +99,7 @@ type run struct {
 	startTime     time.Time     // of this process
 	resumedFrom   *weights.File // the checkpoint that the run goes on from, nil for a fresh run
 	initFrom      *weights.File // the checkpoint that a fresh run takes weights from, nil for none
+	pretrained    bool          // initFrom is not nil, on rank 0
 	startPosition dataset.Position
 	best          float64 // mel distance of the best validation, -1 for none
 
@@ -105,7 +115,10 @@ type run struct {
 	checkpoints        []string         // paths, the oldest first
 	lastCheckpoint     string           // the path of the newest that this process wrote, "" for none
 	lastCheckpointStep int
+	goodCheckpoint     atomic.Pointer[string] // the path of what the run would go on from, nil for none
 	hooks              hooks
+	firstStep          bool                             // that this process takes
+	faults             func(format string, args ...any) // Report, of this rank's own faults
 }
 
 // hooks are the functions in which the runs of a codec and of a redecoder differ.
@@ -160,18 +173,39 @@ func (r *run) scan(ctx context.Context) error {
 	if info, err := os.Stat(r.Config.Dataset); err == nil && info.IsDir() {
 		name = func(path string) string { return filepath.Join(r.Config.Dataset, path) }
 	}
+	// Rank 0 reads what the index does not know, and the others its index.
+	if !r.leads() {
+		if err := collective.Barrier(r.Ranks); err != nil {
+			return err
+		}
+	}
+	scanned := false
 	set, err := dataset.Scan(ctx, dataset.Options{
 		Root: r.Config.Dataset, SampleRate: r.Config.Preprocess.SampleRate, Duration: r.Config.Preprocess.DurationRange,
-		CacheDir: filepath.Join(r.dir, cacheDir), Workers: r.Threads, CacheBytes: decodedBytes, StoreBytes: storedBytes,
+		CacheDir: filepath.Join(r.dir, cacheDir), Workers: r.Threads, CacheBytes: decodedBytes, StoreBytes: storedBytes / int64(r.Ranks.Size()),
 		SpeakerField: field, MaxBad: r.MaxBad,
-		HeldOut:  dataset.HeldOut{Share: r.Config.Validation.Share, Files: r.Config.Validation.Files},
-		Report:   func(path, reason string) { r.Report("%s: left out: %s", name(path), reason) },
+		HeldOut: dataset.HeldOut{Share: r.Config.Validation.Share, Files: r.Config.Validation.Files},
+		Report: func(path, reason string) {
+			report := r.Report
+			if scanned {
+				report = r.faults
+			}
+			report("%s: left out: %s", name(path), reason)
+		},
 		Progress: func(p dataset.Progress) { r.Progress(Progress{Phase: "scan", Done: p.Done, Total: p.Total}) },
 	})
 	if err != nil {
 		return scanError(err)
 	}
-	r.set = set
+	r.set, scanned = set, true
+	if r.leads() {
+		if err := collective.Barrier(r.Ranks); err != nil {
+			return err
+		}
+	}
+	if err := r.sameOnAll("the dataset", []byte(set.Fingerprint())); err != nil {
+		return err
+	}
 	s := set.Stats
 	r.Report("%s: %d of %d files, %s of speech: %d clips to train on, %d held out", r.Config.Dataset, s.Used, s.Files,
 		time.Duration(s.Seconds*float64(time.Second)).Round(time.Second), len(set.Train), len(set.Valid))
@@ -194,6 +228,9 @@ func (r *run) scan(ctx context.Context) error {
 
 // heldOut returns the clips to validate on: no more than memory and time allow.
 func (r *run) heldOut(ctx context.Context) (clips []Clip, err error) {
+	if !r.leads() {
+		return nil, nil
+	}
 	chosen := dataset.Sample(r.set.Valid, r.Config.Validation.Seconds)
 	if len(chosen) < len(r.set.Valid) {
 		r.Report("validation: %d of %d held-out clips, up to %g s (validation.seconds)", len(chosen), len(r.set.Valid), r.Config.Validation.Seconds)
@@ -217,14 +254,19 @@ func (r *run) train(ctx context.Context, h hooks) error {
 		}
 		last = int64(r.trainer.Steps)
 	}
-	var err error
-	if r.log, err = eventlog.Open(r.dir, last); err != nil {
+	if err := r.trainer.shareState(); err != nil {
 		return err
+	}
+	var err error
+	if r.leads() {
+		if r.log, err = eventlog.Open(r.dir, last); err != nil {
+			return err
+		}
 	}
 	r.position = r.startPosition
 	if r.prefetcher, err = r.prefetch(ctx); err != nil {
 		return err
 	}
 	defer r.prefetcher.close() // before what its batches are made with
-	return r.loop(ctx)
+	return r.namingCheckpoint(r.loop(ctx))
 }

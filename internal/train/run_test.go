@@ -407,6 +407,9 @@ func TestValidationIsBounded(t *testing.T) {
 	c := smallExperiment(t.TempDir())
 	c.Validation.Files, c.Validation.Seconds = 3, 3
 	r := &run{RunOptions: RunOptions{Config: c, Report: t.Logf, Progress: func(Progress) {}}, dir: RunDir(c)}
+	if err := r.prepareRanks(); err != nil {
+		t.Fatal(err)
+	}
 	if err := r.scan(t.Context()); err != nil {
 		t.Fatal(err)
 	}

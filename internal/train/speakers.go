@@ -28,13 +28,17 @@ func newSpeakerLabels(names []string) *speakerLabels {
 
 // speakersOf returns the labels of a checkpoint, nil for clusters.
 func speakersOf(f *weights.File) (*speakerLabels, error) {
-	text := f.Metadata()[checkpoint.SpeakersKey]
+	return parseSpeakers(f.Path(), f.Metadata()[checkpoint.SpeakersKey])
+}
+
+// parseSpeakers reads what metadata returns.
+func parseSpeakers(from, text string) (*speakerLabels, error) {
 	if text == "" {
 		return nil, nil
 	}
 	var names []string
 	if err := json.Unmarshal([]byte(text), &names); err != nil {
-		return nil, fmt.Errorf("%s: %s: %w", f.Path(), checkpoint.SpeakersKey, err)
+		return nil, fmt.Errorf("%s: %s: %w", from, checkpoint.SpeakersKey, err)
 	}
 	return newSpeakerLabels(names), nil
 }

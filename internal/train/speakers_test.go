@@ -103,6 +103,9 @@ func TestSpeakerField(t *testing.T) {
 	}
 	// What each clip is labeled with.
 	r := &run{RunOptions: RunOptions{Config: experiment(shards, "speaker"), Threads: 1, Report: l.add, Progress: func(Progress) {}}, dir: t.TempDir()}
+	if err := r.prepareRanks(); err != nil {
+		t.Fatal(err)
+	}
 	if err := r.scan(t.Context()); err != nil {
 		t.Fatal(err)
 	}
