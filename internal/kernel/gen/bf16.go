@@ -246,8 +246,19 @@ func amxTiles(c *build.Context, tiles, panels int) {
 	load := func(tile byte, base, index reg.Register) {
 		encoded(c, fmt.Sprintf("TILELOADD (%s)(%s), TMM%d", base.Asm(), index.Asm(), tile), vexMemory(prefixF2, 0x4B, tile, base, index, 0)...)
 	}
+	// With few rows a product runs at the speed of the memory: the processor's own
+	// prefetching stops at every page, and a tile waits for all of its rows.
+	ahead := func(base reg.Register) {
+		if tiles > 1 {
+			return
+		}
+		for row := range 16 {
+			c.PREFETCHT0(operand.Mem{Base: base, Disp: prefetch + 64*row})
+		}
+	}
 	load(tileInput, pa, ldA)
 	load(tileWeight, w, stride64)
+	ahead(w)
 	dot := func(t, p int) {
 		sum, in, weight := byte(tileSum+2*t+p), byte(tileInput+t), byte(tileWeight+p)
 		encoded(c, fmt.Sprintf("TDPBF16PS TMM%d, TMM%d, TMM%d", weight, in, sum), vexTile(prefixF3, 0x5C, sum, in, weight)...)
@@ -256,6 +267,7 @@ func amxTiles(c *build.Context, tiles, panels int) {
 	if panels > 1 {
 		c.LEAQ(operand.Mem{Base: w, Index: ldW, Scale: 1}, pointer)
 		load(tileWeight+1, pointer, stride64)
+		ahead(pointer)
 		dot(0, 1)
 	}
 	if tiles > 1 {
