@@ -41,12 +41,19 @@ func NewDiscriminator(b *nn.Builder, c DiscriminatorConfig) *Discriminator {
 	return l
 }
 
-// Forward returns, for each discriminator, the outputs of its layers, the last of
-// which is the score. The waveforms [B, 1, N] are left to the caller; the layers'
-// sequences are those of the first waveform, then the second's, and so on.
-func (l *Discriminator) Forward(r *op.Run, x tensor.Tensor) [][]tensor.Tensor {
+// Features are what a discriminator makes of waveforms: the outputs of its layers, and
+// the score, [B·frames, bins, 1] or [B·period, T, 1]. The waveforms' images and
+// sequences are one behind the other.
+type Features struct {
+	Layers []op.Image
+	Score  tensor.Tensor
+}
+
+// Forward returns the features of each discriminator. The waveforms [B, 1, N] are left
+// to the caller.
+func (l *Discriminator) Forward(r *op.Run, x tensor.Tensor) []Features {
 	x = r.PeakNormalize(x)
-	var all [][]tensor.Tensor
+	var all []Features
 	for _, d := range l.periods {
 		all = append(all, d.Forward(r, x))
 	}
@@ -61,8 +68,8 @@ func (l *Discriminator) Forward(r *op.Run, x tensor.Tensor) [][]tensor.Tensor {
 // conv_post.* (modules/discriminator.py, MPD; HiFi-GAN, arXiv 2010.05646).
 type PeriodDiscriminator struct {
 	period int
-	convs  []*nn.Conv
-	post   *nn.Conv
+	convs  []*nn.Conv2D
+	post   *nn.Conv2D
 }
 
 // NewPeriodDiscriminator declares a discriminator of one period.
@@ -81,16 +88,30 @@ func NewPeriodDiscriminator(b *nn.Builder, period int, channels []int) *PeriodDi
 	return l
 }
 
-// Forward returns the layers' outputs, [B·period, T', channels].
-func (l *PeriodDiscriminator) Forward(r *op.Run, x tensor.Tensor) []tensor.Tensor {
-	var features []tensor.Tensor
+// Forward returns the features of waveforms, [B, period, T', channels].
+func (l *PeriodDiscriminator) Forward(r *op.Run, x tensor.Tensor) Features {
+	var f Features
 	h := r.ReshapeByPeriod(x, l.period)
 	for _, conv := range l.convs {
-		h = r.LeakyReLU(conv.Forward(r, nil, h), leaky)
-		features = append(features, h)
-		h = r.Borrow(h)
+		h = f.add(r, conv.Forward(r, h))
 	}
-	return append(features, l.post.Forward(r, nil, h))
+	f.score(r, l.post.Forward(r, h))
+	return f
+}
+
+// add adds the activation of a layer's output, which it takes, and returns it for the
+// next layer.
+func (f *Features) add(r *op.Run, x op.Image) op.Image {
+	x = r.LeakyReLUImage(x, leaky)
+	f.Layers = append(f.Layers, x)
+	x.Tensor = r.Borrow(x.Tensor)
+	return x
+}
+
+// score sets the score from the last layer's output, which it takes.
+func (f *Features) score(r *op.Run, x op.Image) {
+	f.Score = r.Crop(x)
+	r.Free(x.Tensor)
 }
 
 // A ResolutionDiscriminator convolves bands of the complex spectrogram; keys
@@ -120,26 +141,26 @@ func NewResolutionDiscriminator(b *nn.Builder, window, channels int) *Resolution
 	return l
 }
 
-// Forward returns the layers' outputs, [B·frames, bins, channels].
-func (l *ResolutionDiscriminator) Forward(r *op.Run, x tensor.Tensor) []tensor.Tensor {
-	spectrogram, frames := l.transform(r, x)
-	var features, ends []tensor.Tensor
+// Forward returns the features of waveforms, [B, frames, bins, channels].
+func (l *ResolutionDiscriminator) Forward(r *op.Run, x tensor.Tensor) Features {
+	spectrogram := l.transform(r, x)
+	var f Features
+	var ends []op.Image
 	for i, band := range l.bands {
-		h := r.SliceTime(spectrogram, band[0], band[1])
+		h := r.Band(spectrogram, band[0], band[1])
 		for _, conv := range l.stacks[i] {
-			h = r.LeakyReLU(conv.Forward(r, h, frames), leaky)
-			features = append(features, h)
-			h = r.Borrow(h)
+			h = f.add(r, conv.Forward(r, h))
 		}
 		ends = append(ends, h)
 	}
-	r.Free(spectrogram)
-	return append(features, l.post.Forward(r, r.ConcatTime(ends...), frames))
+	r.Free(spectrogram.Tensor)
+	f.score(r, l.post.Forward(r, r.JoinBands(ends...)))
+	return f
 }
 
 // transform returns the spectrogram without the two frames at each end that lie mostly
 // in the padding: ceil(N/hop) frames (audiotools, STFT with match_stride).
-func (l *ResolutionDiscriminator) transform(r *op.Run, x tensor.Tensor) (tensor.Tensor, int) {
+func (l *ResolutionDiscriminator) transform(r *op.Run, x tensor.Tensor) op.Image {
 	s := l.spectrum
 	return r.STFT(s, x, s.ReflectPadded(reflectedSides(s, x.C)), 2)
 }

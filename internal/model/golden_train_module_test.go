@@ -52,8 +52,7 @@ func (m *module) periods(args []string) {
 	}
 	l := NewPeriodDiscriminator(m.b, period, channels)
 	r := m.load()
-	features := l.Forward(r, r.Waveforms(m.input("x")))
-	score := features[len(features)-1]
+	score := l.Forward(r, r.Waveforms(m.input("x"))).Score
 	want, shape := m.F32("output.0")
 	u := m.probe(0, len(want))
 	got, probe := make([]float32, len(want)), r.Zeros(score.B, score.T, 1)
@@ -75,8 +74,7 @@ func (m *module) periods(args []string) {
 func (m *module) resolutions(args []string) {
 	l := NewResolutionDiscriminator(m.b, atoi(args[0], 0), m.length("band_convs.0.0.0.bias", 32))
 	r := m.load()
-	features := l.Forward(r, r.Waveforms(m.input("x")))
-	score := features[len(features)-1]
+	score := l.Forward(r, r.Waveforms(m.input("x"))).Score
 	shape := m.Shape("output.0")
 	golden.SameShape(m.T, "score", []int{score.B / shape[2], 1, shape[2], score.T}, shape)
 	m.expectRows(0, score, nil)

@@ -46,7 +46,10 @@ func (l *ImageConv) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
 		// A kernel of one bin remembers nothing, so it needs no slot.
 		y = r.Conv(nil, l.filter, op.ConvShape{K: 1, Stride: 1, Dilation: 1}, nil, x, nil)
 	} else {
-		y = r.Conv2D(l.filter, op.Conv2DShape{Bins: l.k, Stride: 1}, x, x.B)
+		image := r.Image(x, x.B, 1)
+		z := r.Conv2D(l.filter, op.Conv2DShape{Frames: l.k, Bins: l.k, Stride: 1}, image)
+		y = r.Crop(z)
+		r.Free(image.Tensor, z.Tensor)
 	}
 	r.Free(x)
 	return y

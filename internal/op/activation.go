@@ -149,7 +149,11 @@ func (t *activationTask) Run(i int) {
 // LeakyReLU returns x where it is positive and slope·x elsewhere. It takes x. The
 // result has the sign of x, so the backward pass needs only the result.
 func (r *Run) LeakyReLU(x tensor.Tensor, slope float32) tensor.Tensor {
-	y := r.New(x.B, x.T, x.C)
+	return r.leakyReLU(r.New(x.B, x.T, x.C), x, slope)
+}
+
+// leakyReLU writes the result over y, which is laid out as x.
+func (r *Run) leakyReLU(y, x tensor.Tensor, slope float32) tensor.Tensor {
 	r.pool.Split(len(y.Data), grainValues, func(from, to int) {
 		kernel.LeakyReLU(y.Data[from:to], x.Data[from:to], slope)
 	})
@@ -158,7 +162,8 @@ func (r *Run) LeakyReLU(x tensor.Tensor, slope float32) tensor.Tensor {
 		r.retain(y)
 		value := y
 		r.record(&y, func(dy tensor.Tensor) {
-			dx := r.New(x.B, x.T, x.C)
+			dx := dy
+			dx.Data = r.alloc(len(dy.Data))
 			r.pool.Split(len(dx.Data), grainValues, func(from, to int) {
 				kernel.LeakyReLUGrad(dx.Data[from:to], dy.Data[from:to], value.Data[from:to], slope)
 			})

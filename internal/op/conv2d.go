@@ -5,216 +5,280 @@ import (
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
-// Conv2DShape describes a convolution over spectrogram frames and their bins,
-// padded with zeros by half the kernel on each side of both axes.
+// Conv2DShape describes a convolution over the frames and bins of images, padded with
+// zeros by half the kernel on each side of both axes.
 type Conv2DShape struct {
-	Bins   int // kernel size over bins; over frames it is frameTaps
-	Stride int // over bins; over frames it is 1
+	Frames int // kernel size over frames, 1 or 3; the stride is 1
+	Bins   int // kernel size over bins, odd and at most 2·imagePad+1
+	Stride int // over bins
 }
 
-// frameTaps is the kernel size over frames of every such convolution.
-const frameTaps = 3
-
-// pad returns the bins of padding on each side.
-func (s Conv2DShape) pad() int { return (s.Bins - 1) / 2 }
+// half returns the bins of padding on each side.
+func (s Conv2DShape) half() int { return (s.Bins - 1) / 2 }
 
 // Out returns the number of output bins for a number of input bins.
 func (s Conv2DShape) Out(bins int) int { return (bins-1)/s.Stride + 1 }
 
-// Conv2D returns the convolution of spectrograms of the given number of frames:
-// x [B·frames, bins, in], every frame a sequence over its bins →
-// [B·frames, bins', out]. The filter's taps run over (frame, bin), bins being
-// the faster.
-//
-// The input windows of each frame are first laid out side by side (im2col over the
-// bins), so that all positions of a spectrogram are the rows of one product: its bands
-// are too narrow for a product each.
-func (r *Run) Conv2D(f Filter, s Conv2DShape, x tensor.Tensor, frames int) tensor.Tensor {
+// steps returns the taps of a phase of the stride, as many as the first one has.
+func (s Conv2DShape) steps() int { return (s.Bins + s.Stride - 1) / s.Stride }
+
+// Conv2D returns the convolution of images: [N, frames, bins, in] → [N, frames, bins',
+// out]. The filter's taps run over (frame, bin), bins being the faster. Images of more
+// than one frame in the kernel have a border of one.
+func (r *Run) Conv2D(f Filter, s Conv2DShape, x Image) Image {
 	f = r.packed(f)
-	y := r.New(x.B, s.Out(x.T), f.Panels.N)
-	seen := r.unfold(x, unfolding{frames: frames, left: s.pad(), step: s.Stride, bins: s.Bins, positions: y.T})
-	w := &kernel.Panels{Taps: frameTaps, K: s.Bins * x.C, N: f.Panels.N, Data: f.Panels.Data}
-	ps := r.newProducts(x.B / frames)
-	for b := range ps {
-		ps[b] = kernel.Product{
-			Dst: y.Data[b*frames*y.T*y.Stride:], LdDst: y.Stride,
-			A: seen.of(b), LdA: w.K, LdTap: y.T * w.K, W: w, Bias: f.Bias,
-		}
-	}
-	r.runProducts(ps, 1, frames*y.T)
-	r.freeFloats(seen.data)
+	y := r.newImage(x.N(), x.Frames, s.Out(x.Bins), f.Panels.N, x.Border)
+	r.Profiler.count(int64(x.N()) * int64(x.Frames) * int64(y.Bins) * int64(f.Panels.Taps) * int64(x.C) * int64(y.C))
+	r.eachFrame(y, func(i int) {
+		dst := y.Rows(y.sequence(i), imagePad, y.T)
+		convolveFrame(dst, y.Stride, y.Bins, x, x.sequence(i)-s.Frames/2, imagePad-s.half(), s.Stride, f.Panels, s.Frames, f.Bias)
+	})
 	r.unpack(f)
-	if r.Recording() && (r.needsGrad(x) || !f.Trainable.Frozen()) {
-		r.retain(x)
-		r.record(&y, func(dy tensor.Tensor) {
+	if r.Recording() && (r.needsGrad(x.Tensor) || !f.Trainable.Frozen()) {
+		r.retain(x.Tensor)
+		shape := y
+		r.record(&y.Tensor, func(dy tensor.Tensor) {
 			if !f.Trainable.Frozen() {
-				r.conv2DWeightGrad(f, s, x, dy, frames)
+				r.conv2DWeightGrad(f, s, x, shape.with(dy))
 			}
-			r.release(x)
-			if r.needsGrad(x) {
-				r.accumulateGrad(x, r.conv2DInputGrad(f, s, dy, x.T, x.C, frames))
+			r.release(x.Tensor)
+			if r.needsGrad(x.Tensor) {
+				r.accumulateGrad(x.Tensor, r.conv2DInputGrad(f, s, shape.with(dy), x).Tensor)
 			}
 		})
 	}
 	return y
 }
 
-// An unfolding lays out, for each frame and position, the bins that a kernel sees
-// there: bins of them from position·step - left on, channels and all. Beyond the
-// spectrogram, and in the one frame before and after it, there are zeros.
-type unfolding struct {
-	frames    int
-	left      int // may be negative
-	step      int
-	bins      int
-	positions int
-}
-
-// unfolded are the values of an unfolding, [B][frames + 2][positions][bins·C].
-type unfolded struct {
-	data []float32
-	size int // of each spectrogram
-}
-
-func (u unfolded) of(b int) []float32 { return u.data[b*u.size : (b+1)*u.size] }
-
-func (r *Run) unfold(x tensor.Tensor, u unfolding) unfolded {
-	k := u.bins * x.C
-	rows := u.frames + 2
-	out := unfolded{size: rows * u.positions * k}
-	n := x.B / u.frames * rows
-	out.data = r.alloc(n * u.positions * k)
-	from, to := -u.left, (u.positions-1)*u.step-u.left+u.bins // the bins that are seen
-	r.pool.Split(n, max(1, grainValues/(u.positions*k)), func(first, last int) {
-		line := make([]float32, (to-from)*x.C) // one frame, without gaps between channels
-		for i := first; i < last; i++ {
-			dst := out.data[i*u.positions*k : (i+1)*u.positions*k]
-			b, frame := i/rows, i%rows-1
-			if frame < 0 || frame >= u.frames {
-				clear(dst)
-				continue
-			}
-			for t := max(from, 0); t < min(to, x.T); t++ {
-				copy(line[(t-from)*x.C:], x.Row(b*u.frames+frame, t))
-			}
-			for p := range u.positions {
-				copy(dst[p*k:(p+1)*k], line[p*u.step*x.C:])
-			}
+// convolveFrame computes one frame of a convolution, rows of it that lie ld apart: of row
+// t the windows begin at row first + t·step of so many sequences of x from sequence on. w
+// holds the taps of frames frames, one frame's behind the other's.
+func convolveFrame(dst []float32, ld, rows int, x Image, sequence, first, step int, w *kernel.Panels, frames int, bias []float32) {
+	taps := w.Taps / frames
+	at := func(frame int) []float32 {
+		return x.Data[((sequence+frame)*x.T+first)*x.Stride:]
+	}
+	if x.Stride == x.C {
+		p := kernel.Product{Dst: dst, LdDst: ld, A: at(0), LdA: step * x.Stride, LdTap: x.T * x.Stride, Bias: bias,
+			W: &kernel.Panels{Taps: frames, K: taps * x.C, N: w.N, Data: w.Data}}
+		runOverlapping(p, rows)
+		return
+	}
+	for frame := range frames {
+		p := kernel.Product{Dst: dst, LdDst: ld, A: at(frame), LdA: step * x.Stride, LdTap: x.Stride, Bias: bias,
+			W: &kernel.Panels{Taps: taps, K: x.C, N: w.N, Data: w.Data[frame*taps*x.C*kernel.Width:], Stride: w.Taps * x.C * kernel.Width}}
+		if frame > 0 {
+			p.Init, p.LdInit, p.Bias = dst, ld, nil
 		}
-	})
-	return out
+		runOverlapping(p, rows)
+	}
 }
 
-// conv2DInputGrad returns the gradient with respect to the input of bins bins. Bin
-// w of it sees, for each phase of the stride that w + pad has, the taps of that
-// phase in falling order.
-func (r *Run) conv2DInputGrad(f Filter, s Conv2DShape, dy tensor.Tensor, bins, c, frames int) tensor.Tensor {
-	taps := f.Trainable.PackInputGrad(r, frameTaps*s.Bins) // each on its own, [out][in]
-	dx := r.New(dy.B, bins, c)
-	for phase := range s.Stride {
-		n := (s.Bins - phase + s.Stride - 1) / s.Stride
-		w := r.Panels(frameTaps, n*dy.C, c)
-		for panel := range w.Count() {
-			for j := range frameTaps {
-				for m := range n {
-					tap := taps[(frameTaps-1-j)*s.Bins+phase+s.Stride*(n-1-m)]
-					from := tap.Data[tap.Index(0, 0, panel*kernel.Width):][:dy.C*kernel.Width]
-					copy(w.Data[w.Index(j, m*dy.C, panel*kernel.Width):], from)
+// runOverlapping runs a product whose rows lie closer together than whole panels: what a
+// panel writes beyond its columns is the start of the next row, which the first panel
+// writes last, in the order of the rows.
+func runOverlapping(p kernel.Product, rows int) {
+	panels := p.W.Count()
+	if p.LdDst >= panels*kernel.Width {
+		p.Run(0, rows, 0, panels)
+		return
+	}
+	for panel := panels - 1; panel >= 0; panel-- {
+		p.Run(0, rows, panel, panel+1)
+	}
+}
+
+// conv2DInputGrad returns the gradient with respect to the input x. Stride neighboring
+// bins of it are computed at once, as so many times its channels: bin u sees of dy, for
+// each frame of the kernel in falling order, the bins (u + half - tap)/stride.
+func (r *Run) conv2DInputGrad(f Filter, s Conv2DShape, dy, x Image) Image {
+	taps := f.Trainable.PackInputGrad(r, s.Frames*s.Bins) // each on its own, [out][in]
+	dx := r.like(x)
+	lowest := floorDiv(s.half()-(s.Bins-1), s.Stride) // of the bins of dy that the first bins see
+	highest := (s.Stride - 1 + s.half()) / s.Stride
+	n := highest - lowest + 1
+	w := r.Panels(s.Frames*n, dy.C, s.Stride*x.Stride)
+	clear(w.Data)
+	for frame := range s.Frames {
+		for q := range n {
+			for u := range s.Stride {
+				tap := u + s.half() - (lowest+q)*s.Stride
+				if tap < 0 || tap >= s.Bins {
+					continue
+				}
+				src := taps[(s.Frames-1-frame)*s.Bins+tap]
+				for c0 := 0; c0 < x.C; c0 += kernel.Width {
+					width := min(kernel.Width, x.C-c0)
+					from := src.Data[src.Index(0, 0, c0):]
+					for k := range dy.C {
+						for c := range width {
+							w.Data[w.Index(frame*n+q, k, u*x.Stride+c0+c)] = from[k*kernel.Width+c]
+						}
+					}
 				}
 			}
 		}
-		first := ((phase-s.pad())%s.Stride + s.Stride) % s.Stride // the first bin of the phase
-		rows := (bins - first + s.Stride - 1) / s.Stride
-		if rows > 0 {
-			q := (first + s.pad()) / s.Stride
-			r.phase2D(dx, dy, w, unfolding{frames: frames, left: n - 1 - q, step: 1, bins: n, positions: rows}, first, s.Stride)
-		}
-		r.freePanels(w)
 	}
 	r.freePanels(taps...)
+	rows := (x.Bins + s.Stride - 1) / s.Stride
+	r.eachFrame(dx, func(i int) {
+		dst := dx.Rows(dx.sequence(i), imagePad, dx.T)
+		convolveFrame(dst, s.Stride*dx.Stride, rows, dy, dy.sequence(i)-s.Frames/2, imagePad+lowest, 1, w, s.Frames, nil)
+	})
+	r.freePanels(w)
 	return dx
 }
 
-// phase2D writes every stride-th bin of dx, from first on.
-func (r *Run) phase2D(dx, dy tensor.Tensor, w *kernel.Panels, u unfolding, first, stride int) {
-	seen := r.unfold(dy, u)
-	part := dx
-	if stride > 1 {
-		part = r.New(dx.B, u.positions, dx.C)
+// floorDiv returns a/b rounded down.
+func floorDiv(a, b int) int {
+	q := a / b
+	if a%b < 0 {
+		q--
 	}
-	ps := r.newProducts(dx.B / u.frames)
-	for b := range ps {
-		ps[b] = kernel.Product{
-			Dst: part.Data[b*u.frames*part.T*part.Stride:], LdDst: part.Stride,
-			A: seen.of(b), LdA: w.K, LdTap: u.positions * w.K, W: w,
-		}
-	}
-	r.runProducts(ps, 1, u.frames*u.positions)
-	r.freeFloats(seen.data)
-	if stride == 1 {
-		return
-	}
-	r.pool.Split(dx.B, max(1, grainValues/(part.T*part.Stride)), func(from, to int) {
-		for i := from; i < to; i++ {
-			for t := range part.T {
-				copy(dx.Row(i, first+t*stride), part.Row(i, t))
-			}
-		}
-	})
-	r.Free(part)
+	return q
 }
 
 // conv2DWeightGrad accumulates the gradient of the filter: a contraction over all
-// positions of each spectrogram.
-func (r *Run) conv2DWeightGrad(f Filter, s Conv2DShape, x, dy tensor.Tensor, frames int) {
-	k, n := s.Bins*x.C, frames*dy.T
-	r.Profiler.count(int64(dy.B) * int64(dy.T) * int64(dy.C) * frameTaps * int64(k))
-	seen := r.unfold(x, unfolding{frames: frames, left: s.pad(), step: s.Stride, bins: s.Bins, positions: dy.T})
-	ld := tensor.RoundUp(k)
-	dw, db := r.alloc(dy.C*frameTaps*ld), r.alloc(dy.C)
-	at := r.alloc(dy.C * n)
-	w := r.Panels(1, (frames+2)*dy.T, k)
-	sums := make([]float64, dy.C)
-	lead := func(tap int) (phase, at int) { return 0, tap * dy.T }
-	for b := range dy.B / frames {
-		kernel.Transpose(at, n, dy.Data[b*n*dy.Stride:], dy.Stride, n, dy.C)
-		for m := range sums {
-			sums[m] += sum(at[m*n : (m+1)*n])
-		}
-		r.packWide(w, seen.of(b), k)
-		r.contract(dw, at, dy.C, n, w, frameTaps, lead, b > 0)
+// positions of dy, frame behind frame with as many rows of zeros between them as a kernel
+// has steps. Of each phase of the stride the bins of x are packed as the weights of the
+// product; where the channels are few, those of several steps side by side.
+func (r *Run) conv2DWeightGrad(f Filter, s Conv2DShape, x, dy Image) {
+	r.Profiler.count(int64(dy.N()) * int64(dy.Frames) * int64(dy.Bins) * int64(dy.C) * int64(s.Frames*s.Bins) * int64(x.C))
+	steps := s.steps()
+	group := max(1, min(steps, kernel.Width/x.C)) // steps that are packed side by side
+	groups := (steps + group - 1) / group
+	pitch := dy.Bins + groups*group
+	rows := (dy.Frames + s.Frames - 1) * pitch
+	columns := group * x.C
+	phases := min(s.Stride, s.Bins)
+	leads := s.Frames * phases * groups
+	lead := func(i int) (phase, at int) {
+		return i % phases, i/phases/groups*pitch + i/phases%groups*group
 	}
-	// As AccumulateGrad expects it: every (frame, bin) is a tap.
-	packed := r.alloc(dy.C * frameTaps * k)
-	for i := range dy.C * frameTaps {
-		copy(packed[i*k:(i+1)*k], dw[i*ld:])
-	}
-	for m, v := range sums {
-		db[m] = float32(v)
-	}
-	f.Trainable.AccumulateGrad(r, packed, x.C, db)
-	r.freeFloats(dw)
-	r.freeFloats(db)
-	r.freeFloats(at)
-	r.freeFloats(packed)
-	r.freeFloats(seen.data)
-	r.freePanels(w)
-}
-
-// packWide packs rows of k values, one after the other, as weights of a product
-// over them.
-func (r *Run) packWide(w *kernel.Panels, rows []float32, k int) {
-	r.pool.Split(w.K, max(1, grainValues/k), func(from, to int) {
-		for panel := range w.Count() {
-			at := panel * kernel.Width
-			n := min(kernel.Width, k-at)
-			for t := from; t < to; t++ {
-				dst := w.Data[w.Index(0, t, at):][:kernel.Width]
-				if n < kernel.Width {
-					clear(dst)
-				}
-				copy(dst, rows[t*k+at:t*k+at+n])
+	ld := tensor.RoundUp(columns)
+	size := dy.C * leads * ld
+	// Every thread sums images of its own; how they are shared out is fixed.
+	parts := min(x.N(), 8)
+	sums := r.alloc(parts * size)
+	db := r.alloc(parts * dy.C)
+	clear(db)
+	length := (dy.Frames-1)*pitch + dy.Bins
+	panels := kernel.PanelsLen(phases, rows, columns)
+	r.pool.For(parts, func(part int) {
+		own := newScratch(panels + dy.C*length)
+		defer own.free()
+		w := &kernel.Panels{Taps: phases, K: rows, N: columns, Data: own.take(panels)}
+		at := own.take(dy.C * length)
+		dw := sums[part*size:][:size]
+		for first, b := true, part; b < x.N(); first, b = false, b+parts {
+			clear(at)
+			for frame := range dy.Frames {
+				kernel.Transpose(at[frame*pitch:], length, dy.bins(b*dy.Frames+frame, 0, dy.Bins), dy.Stride, dy.Bins, dy.C)
 			}
+			for m := range dy.C {
+				db[part*dy.C+m] += float32(kernel.Sum(at[m*length:][:length]))
+			}
+			packImage(w, x, b, s, pitch, group)
+			contractAll(dw, at, dy.C, length, w, leads, lead, !first)
 		}
 	})
+	for part := 1; part < parts; part++ {
+		kernel.Add(sums[:size], sums[:size], sums[part*size:])
+		kernel.Add(db[:dy.C], db[:dy.C], db[part*dy.C:])
+	}
+	// As AccumulateGrad expects it: every (frame, bin) is a tap.
+	packed := r.alloc(dy.C * s.Frames * s.Bins * x.C)
+	for m := range dy.C {
+		for frame := range s.Frames {
+			for tap := range s.Bins {
+				step, phase := tap/s.Stride, tap%s.Stride
+				i := (frame*groups+step/group)*phases + phase
+				copy(packed[((m*s.Frames+frame)*s.Bins+tap)*x.C:][:x.C], sums[(m*leads+i)*ld+step%group*x.C:])
+			}
+		}
+	}
+	f.Trainable.AccumulateGrad(r, packed, x.C, db[:dy.C])
+	r.freeFloats(packed)
+	r.freeFloats(sums)
+	r.freeFloats(db)
+}
+
+// packImage packs image b, with the frames of its border that the kernel sees: row t of a
+// frame and a phase holds bins (t+i)·stride + phase - half for i below group.
+func packImage(w *kernel.Panels, x Image, b int, s Conv2DShape, pitch, group int) {
+	frames := x.Frames + s.Frames - 1
+	for frame := range frames {
+		sequence := b*(x.Frames+2*x.Border) + x.Border - s.Frames/2 + frame
+		src := x.Rows(sequence, 0, x.T)
+		for phase := range w.Taps {
+			for panel := range w.Count() {
+				dst := w.Data[w.Index(phase, frame*pitch, panel*kernel.Width):][:pitch*kernel.Width]
+				if x.C < kernel.Width {
+					packSteps(dst, src, (imagePad+phase-s.half())*x.C, s.Stride*x.C, x.C, group)
+					continue
+				}
+				width := min(kernel.Width, x.C-panel*kernel.Width)
+				at := (imagePad+phase-s.half())*x.Stride + panel*kernel.Width
+				for t := range pitch {
+					out := dst[t*kernel.Width:][:kernel.Width]
+					n := 0
+					if at >= 0 && at+width <= len(src) {
+						n = copy(out, src[at:at+width])
+					}
+					if n < kernel.Width {
+						clear(out[n:])
+					}
+					at += s.Stride * x.Stride
+				}
+			}
+		}
+	}
+}
+
+// packSteps writes, for each row of dst, group steps of c values of src, step apart, the
+// first of them at at, which goes on by a step for each row; zeros are beyond src.
+func packSteps(dst, src []float32, at, step, c, group int) {
+	if step == c && group*c == kernel.Width { // the steps are contiguous
+		for ; len(dst) > 0; dst = dst[kernel.Width:] {
+			if at >= 0 && at+kernel.Width <= len(src) {
+				*(*[kernel.Width]float32)(dst) = [kernel.Width]float32(src[at:])
+			} else {
+				packStep(dst[:kernel.Width], src, at, step, c, group)
+			}
+			at += step
+		}
+		return
+	}
+	for ; len(dst) > 0; dst = dst[kernel.Width:] {
+		packStep(dst[:kernel.Width], src, at, step, c, group)
+		at += step
+	}
+}
+
+func packStep(out, src []float32, at, step, c, group int) {
+	clear(out)
+	for i := range group {
+		if from := at + i*step; from >= 0 && from+c <= len(src) {
+			copy(out[i*c:(i+1)*c], src[from:])
+		}
+	}
+}
+
+// contractAll is contract on one thread.
+func contractAll(dw, at []float32, m, n int, phases *kernel.Panels, taps int, lead func(tap int) (phase, at int), add bool) {
+	ld := phases.Count() * kernel.Width
+	for t := 0; t < n; t += contractBlock {
+		for tap := range taps {
+			phase, first := lead(tap)
+			p := kernel.Product{
+				Dst: dw[tap*ld:], LdDst: taps * ld, A: at[t:], LdA: n,
+				W: &kernel.Panels{Taps: 1, K: min(contractBlock, n-t), N: phases.N,
+					Data: phases.Data[phases.Index(phase, t+first, 0):], Stride: phases.Taps * phases.K * kernel.Width},
+			}
+			if add || t > 0 {
+				p.Init, p.LdInit = p.Dst, p.LdDst
+			}
+			p.Run(0, m, 0, phases.Count())
+		}
+	}
 }

@@ -240,22 +240,34 @@ func conv2DCases() []gradientCase {
 		name                    string
 		b, frames, bins         int
 		in, out, kernel, stride int
+		taps                    int // over frames
 	}{
-		{"stride 1", 1, 4, 7, 2, 3, 3, 1},
-		{"stride 1, batch", 3, 3, 9, 2, 17, 9, 1},
-		{"stride 2, odd bins", 3, 2, 11, 2, 5, 9, 2},
-		{"stride 2, even bins", 1, 5, 12, 17, 3, 9, 2},
-		{"stride 2, one frame", 2, 1, 8, 3, 2, 3, 2},
-		{"stride 2, many channels", 1, 3, 13, 32, 32, 9, 2},
-		{"stride 2, fewer bins than taps", 3, 3, 4, 2, 2, 9, 2},
-		{"to one channel", 3, 4, 6, 32, 1, 3, 1},
-		{"long", 2, 24, 33, 2, 4, 9, 2},
+		{"stride 1", 1, 4, 7, 2, 3, 3, 1, 3},
+		{"stride 1, batch", 3, 3, 9, 2, 17, 9, 1, 3},
+		{"stride 2, odd bins", 3, 2, 11, 2, 5, 9, 2, 3},
+		{"stride 2, even bins", 1, 5, 12, 17, 3, 9, 2, 3},
+		{"stride 2, one frame", 2, 1, 8, 3, 2, 3, 2, 3},
+		{"stride 2, many channels", 1, 3, 13, 32, 32, 9, 2, 3},
+		{"stride 2, fewer bins than taps", 3, 3, 4, 2, 2, 9, 2, 3},
+		{"to one channel", 3, 4, 6, 32, 1, 3, 1, 3},
+		{"long", 2, 24, 33, 2, 4, 9, 2, 3},
+		{"eight channels", 2, 3, 14, 8, 8, 9, 2, 3},
+		{"eight channels, stride 1", 10, 2, 9, 8, 8, 3, 1, 3},
+		{"sequences of one channel, stride 3", 2, 3, 17, 1, 8, 5, 3, 1},
+		{"sequences, stride 3", 9, 2, 13, 8, 16, 5, 3, 1},
+		{"sequences of many channels", 1, 2, 5, 256, 80, 5, 3, 1},
+		{"images of many channels", 1, 2, 5, 256, 256, 3, 1, 3},
+		{"sequences to one channel", 2, 2, 7, 64, 1, 3, 1, 1},
 	} {
 		cases = append(cases, gradientCase{"Conv2D", c.name, func(p *problem) {
 			p.input(c.b*c.frames, c.bins, c.in)
-			_, f := p.filter("", c.out, c.in, frameTaps*c.kernel)
-			s := Conv2DShape{Bins: c.kernel, Stride: c.stride}
-			p.loss = func(r *Run, x []tensor.Tensor) float64 { return p.probe(r, r.Conv2D(f, s, x[0], c.frames)) }
+			_, f := p.filter("", c.out, c.in, c.taps*c.kernel)
+			s := Conv2DShape{Frames: c.taps, Bins: c.kernel, Stride: c.stride}
+			p.loss = func(r *Run, x []tensor.Tensor) float64 {
+				image := r.Image(x[0], c.frames, c.taps/2)
+				defer r.Free(image.Tensor)
+				return p.probe(r, cropped(r, r.Conv2D(f, s, image)))
+			}
 		}})
 	}
 	return cases

@@ -145,6 +145,12 @@ func combineCases() []gradientCase {
 	}
 }
 
+// cropped is Crop of what it takes.
+func cropped(r *Run, x Image) tensor.Tensor {
+	defer r.Free(x.Tensor)
+	return r.Crop(x)
+}
+
 func rowCases() []gradientCase {
 	level := func(name string, loudest ...float32) gradientCase {
 		return gradientCase{"PeakNormalize", name, func(p *problem) {
@@ -157,7 +163,7 @@ func rowCases() []gradientCase {
 		}}
 	}
 	fold := func(name string, n, period int) gradientCase {
-		return on("ReshapeByPeriod", name, 2, 1, n, func(r *Run, x tensor.Tensor) tensor.Tensor { return r.ReshapeByPeriod(x, period) })
+		return on("ReshapeByPeriod", name, 2, 1, n, func(r *Run, x tensor.Tensor) tensor.Tensor { return cropped(r, r.ReshapeByPeriod(x, period)) })
 	}
 	joined := func(op, name string, rows []int, f func(r *Run, x []tensor.Tensor) tensor.Tensor) gradientCase {
 		return gradientCase{op, name, func(p *problem) {
@@ -190,6 +196,24 @@ func rowCases() []gradientCase {
 		on("SliceBatch", "short", 4, 3, 5, func(r *Run, x tensor.Tensor) tensor.Tensor { return r.SliceBatch(x, 1, 3) }),
 		joined("ConcatTime", "three", []int{2, 1, 4}, func(r *Run, x []tensor.Tensor) tensor.Tensor { return r.ConcatTime(x...) }),
 		joined("ConcatTime", "twice the same", []int{3, 2}, func(r *Run, x []tensor.Tensor) tensor.Tensor { return r.ConcatTime(x[0], x[1], x[0]) }),
+		{"Band", "of images", func(p *problem) {
+			p.input(2*3, 9, 3)
+			p.loss = func(r *Run, x []tensor.Tensor) float64 {
+				image := r.Image(x[0], 3, 1)
+				defer r.Free(image.Tensor)
+				return p.probe(r, cropped(r, r.Band(image, 3, 8)))
+			}
+		}},
+		{"JoinBands", "with an overlap", func(p *problem) {
+			p.input(2*3, 9, 3)
+			p.loss = func(r *Run, x []tensor.Tensor) float64 {
+				image := r.Image(x[0], 3, 1)
+				a, b := r.Band(image, 2, 7), r.Band(image, 6, 9)
+				joined := r.JoinBands(a, b, a)
+				r.Free(image.Tensor, a.Tensor, b.Tensor)
+				return p.probe(r, cropped(r, joined))
+			}
+		}},
 		joined("ConcatBatch", "three", []int{3, 3, 3}, func(r *Run, x []tensor.Tensor) tensor.Tensor { return r.ConcatBatch(x...) }),
 		fold("filled up", 23, 5),
 		fold("a whole period more", 20, 5),
@@ -268,6 +292,25 @@ func lossCases() []gradientCase {
 	return []gradientCase{
 		apart("L1", "short", 2, 3, 5, [][2]float64{near, far}, (*Run).L1),
 		apart("L1", "long", 2, 1100, 3, [][2]float64{near, far}, (*Run).L1),
+		{"LeakyReLUImage", "of few channels", func(p *problem) {
+			x := p.input(4, 6, 3)
+			for i := range x.value {
+				x.value[i] = p.away(0.1, 1)
+			}
+			p.loss = func(r *Run, x []tensor.Tensor) float64 {
+				return p.probe(r, cropped(r, r.LeakyReLUImage(r.Image(x[0], 2, 1), 0.25)))
+			}
+		}},
+		apart("L1Images", "of few channels", 4, 6, 3, [][2]float64{near, far}, func(r *Run, x, target tensor.Tensor, weight float64) float64 {
+			a, b := r.Image(x, 2, 1), r.Image(target, 2, 1)
+			defer r.Free(a.Tensor, b.Tensor)
+			return r.L1Images(a, b, weight)
+		}),
+		apart("L1Images", "of many channels", 3, 2, 256, [][2]float64{near, far}, func(r *Run, x, target tensor.Tensor, weight float64) float64 {
+			a, b := r.Image(x, 1, 0), r.Image(target, 1, 0)
+			defer r.Free(a.Tensor, b.Tensor)
+			return r.L1Images(a, b, weight)
+		}),
 		apart("SmoothL1", "short", 2, 5, 5, [][2]float64{near, far}, (*Run).SmoothL1),
 		{"MSE", "short", func(p *problem) {
 			p.input(2, 3, 5)
@@ -306,8 +349,7 @@ func spectrumCases() []gradientCase {
 	stft := func(name string, b, n, window, hop, side, skip int) gradientCase {
 		return on("STFT", name, b, 1, n, func(r *Run, x tensor.Tensor) tensor.Tensor {
 			s := NewSTFT(window, hop)
-			y, _ := r.STFT(s, x, s.ReflectPadded(side, side), skip)
-			return y
+			return cropped(r, r.STFT(s, x, s.ReflectPadded(side, side), skip))
 		})
 	}
 	bands := dsp.NewFilterbank([]dsp.MelFilter{

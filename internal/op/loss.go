@@ -51,37 +51,46 @@ func rowsOf(target tensor.Tensor) func(b, t int) []float32 {
 	return func(b, t int) []float32 { return target.Row(b, t) }
 }
 
-// L1 is the mean of |x - target|. It has a loop of its own because it compares the
-// features of all discriminator layers.
+// L1 is the mean of |x - target|.
 func (r *Run) L1(x, target tensor.Tensor, weight float64) float64 {
 	same(x, target)
 	n := float64(x.B * x.T * x.C)
-	recording := r.Recording() && r.needsGrad(x)
-	dx := r.New(x.B, x.T, x.C)
-	scale := float32(weight / n)
+	dx := tensor.Tensor{}
+	sum := r.l1(&dx, x, target, weight/n)
+	if dx.Data != nil {
+		r.recordLoss(func() { r.accumulateGrad(x, dx) })
+	}
+	return sum / n
+}
+
+// l1 returns the sum of |x - target| and, in a recording where it is needed, its
+// gradient times scale in dx, laid out as x. It has a kernel of its own because it
+// compares the features of all discriminator layers.
+func (r *Run) l1(dx *tensor.Tensor, x, target tensor.Tensor, scale float64) float64 {
+	grad := x
+	grad.Data, grad.Var, grad.Borrowed = r.alloc(len(x.Data)), 0, false
 	rows := x.B * x.T
 	perBlock := max(1, min(blockRows, grainValues/x.Stride))
 	sums := make([]float64, (rows+perBlock-1)/perBlock)
 	r.pool.For(len(sums), func(i int) {
-		first := i * perBlock
-		at, count := first*x.Stride, min(rows-first, perBlock)
+		at, count := i*perBlock*x.Stride, min(rows-i*perBlock, perBlock)
 		own := newScratch(x.C)
 		defer own.free()
 		columns := own.take(x.C)
 		clear(columns)
-		kernel.L1Rows(dx.Data[at:], x.Data[at:], target.Data[at:], columns, x.Stride, count, scale)
+		kernel.L1Rows(grad.Data[at:], x.Data[at:], target.Data[at:], columns, x.Stride, count, float32(scale))
 		sums[i] = kernel.Sum(columns)
 	})
-	if recording {
-		r.recordLoss(func() { r.accumulateGrad(x, dx) })
+	if r.Recording() && r.needsGrad(x) {
+		*dx = grad
 	} else {
-		r.Free(dx)
+		r.Free(grad)
 	}
 	var total float64
 	for _, v := range sums {
 		total += v
 	}
-	return total / n
+	return total
 }
 
 // SmoothL1 is the mean of d²/2 where d = |x - target| < 1, and d - 1/2 elsewhere.

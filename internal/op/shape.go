@@ -120,35 +120,33 @@ func (r *Run) ConcatBatch(xs ...tensor.Tensor) tensor.Tensor {
 }
 
 // ReshapeByPeriod splits each of the waveforms x [B, 1, N] into period sequences,
-// sample t going to sequence t mod period: [B·period, ceil(N/period), 1], the
-// input of the period discriminators (HiFi-GAN, arXiv 2010.05646, section 2.3). The
+// sample t going to sequence t mod period: the input of the period discriminators
+// (HiFi-GAN, arXiv 2010.05646, section 2.3), as images [B, period, ceil(N/period), 1]. The
 // end is padded by reflection, by a whole period where N is a multiple of it.
-func (r *Run) ReshapeByPeriod(x tensor.Tensor, period int) tensor.Tensor {
+func (r *Run) ReshapeByPeriod(x tensor.Tensor, period int) Image {
 	extended := Reflection{{0, period - x.C%period}}
 	n := extended.length(x.C)
-	y := r.New(x.B*period, n/period, 1)
+	y := r.newImage(x.B, period, n/period, 1, 0)
 	waves := r.extended(x, extended)
-	r.pool.For(y.B, func(i int) {
-		wave, dst := waves[i/period][i%period:], y.Rows(i, 0, y.T)
-		for t := range y.T {
-			dst[t*y.Stride] = wave[t*period]
-		}
+	r.eachFrame(y, func(i int) {
+		copyRows(y.bins(i, 0, y.Bins), 1, waves[i/period][i%period:], period, y.Bins, 1)
 	})
 	r.freeAll(waves)
 	if r.Recording() && r.needsGrad(x) {
-		r.record(&y, func(dy tensor.Tensor) {
-			dx := r.New(x.B, 1, x.C)
-			wave := r.alloc(n)
-			for b := range x.B {
-				r.pool.For(period, func(i int) {
-					src := dy.Rows(b*period+i, 0, dy.T)
-					for t := range dy.T {
-						wave[t*period+i] = src[t*dy.Stride]
-					}
-				})
-				copy(dx.Row(b, 0), extended.adjoint(wave, x.C))
+		shape := y
+		r.record(&y.Tensor, func(dy tensor.Tensor) {
+			d, dx := shape.with(dy), r.New(x.B, 1, x.C)
+			waves := make([][]float32, x.B)
+			for b := range waves {
+				waves[b] = r.alloc(n)
 			}
-			r.freeFloats(wave)
+			r.pool.For(x.B, func(b int) {
+				for i := range period {
+					copyRows(waves[b][i:], period, d.bins(b*period+i, 0, d.Bins), 1, d.Bins, 1)
+				}
+				copy(dx.Row(b, 0), extended.adjoint(waves[b], x.C))
+			})
+			r.freeAll(waves)
 			r.accumulateGrad(x, dx)
 		})
 	}

@@ -199,12 +199,12 @@ func (s *scratch) take(n int) (v []float32) {
 
 func (s *scratch) free() { scratches.Put(s) }
 
-// STFT returns the frames of waveforms x [B, 1, N] that are extended by p, without the
-// skip first and last ones: [B·frames, bins, 2], real and imaginary parts.
-func (r *Run) STFT(s *STFT, x tensor.Tensor, p Reflection, skip int) (y tensor.Tensor, frames int) {
-	frames = s.frames(p.length(x.C)) - 2*skip
-	bins := s.Bins()
-	y = r.New(x.B*frames, bins, 2)
+// STFT returns the spectrograms of waveforms x [B, 1, N] that are extended by p, without
+// the skip first and last frames: images with a border of one frame, [B, frames, bins, 2],
+// real and imaginary parts.
+func (r *Run) STFT(s *STFT, x tensor.Tensor, p Reflection, skip int) Image {
+	frames, bins := s.frames(p.length(x.C))-2*skip, s.Bins()
+	y := r.newImage(x.B, frames, bins, 2, 1)
 	blocks := (frames + stftLanes - 1) / stftLanes
 	waves := r.extended(x, p)
 	size := (s.Window + 2*bins) * stftLanes
@@ -217,16 +217,19 @@ func (r *Run) STFT(s *STFT, x tensor.Tensor, p Reflection, skip int) (y tensor.T
 		s.gather(frame, waves[b], skip+first, n)
 		s.fft.Forward(re, im, frame, stftLanes)
 		for l := range n {
+			i := b*frames + first + l
+			dst := y.bins(i, 0, bins)
 			for k := range bins {
-				row := y.Row(b*frames+first+l, k)
-				row[0], row[1] = re[k*stftLanes+l], im[k*stftLanes+l]
+				dst[2*k], dst[2*k+1] = re[k*stftLanes+l], im[k*stftLanes+l]
 			}
+			y.clearAround(i)
 		}
 	})
 	r.freeAll(waves)
 	if r.Recording() && r.needsGrad(x) {
-		r.record(&y, func(dy tensor.Tensor) {
-			all := r.allocFrames(s, x.B, frames)
+		shape := y
+		r.record(&y.Tensor, func(dy tensor.Tensor) {
+			d, all := shape.with(dy), r.allocFrames(s, x.B, frames)
 			r.pool.For(x.B*blocks, func(i int) {
 				b, first := i/blocks, i%blocks*stftLanes
 				n := min(stftLanes, frames-first)
@@ -238,9 +241,9 @@ func (r *Run) STFT(s *STFT, x tensor.Tensor, p Reflection, skip int) (y tensor.T
 					clear(im)
 				}
 				for l := range n {
+					src := d.bins(b*frames+first+l, 0, bins)
 					for k := range bins {
-						row := dy.Row(b*frames+first+l, k)
-						re[k*stftLanes+l], im[k*stftLanes+l] = row[0], row[1]
+						re[k*stftLanes+l], im[k*stftLanes+l] = src[2*k], src[2*k+1]
 					}
 				}
 				s.fft.Adjoint(frame, re, im, stftLanes)
@@ -249,7 +252,7 @@ func (r *Run) STFT(s *STFT, x tensor.Tensor, p Reflection, skip int) (y tensor.T
 			r.accumulateGrad(x, r.sumFrames(s, all, x, p, skip))
 		})
 	}
-	return y, frames
+	return y
 }
 
 // Waveforms returns x [B, N, 1] as waveforms [B, 1, N]: a row of samples each, without

@@ -186,16 +186,17 @@ func (w waveforms) detachedUnless(r *op.Run, weight float64) tensor.Tensor {
 	return w.output
 }
 
-// discriminatorFeatures are the outputs of each discriminator's layers, the last of which are its
-// scores, for recordings and for what a generator made of them.
-type discriminatorFeatures struct{ real, fake [][]tensor.Tensor }
+// discriminatorFeatures are those of each discriminator, for recordings and for what a
+// generator made of them.
+type discriminatorFeatures struct{ real, fake []model.Features }
 
-// featureMatching is the mean distance of all layers but the last, summed.
+// featureMatching is the mean distance of each layer, summed.
 func featureMatching(r *op.Run, f discriminatorFeatures, weight float64) (sum float64) {
-	for i, layers := range f.fake {
-		for j, layer := range layers[:len(layers)-1] {
-			sum += r.L1(layer, r.Detach(f.real[i][j]), weight)
-			r.Free(layer, f.real[i][j])
+	for i, features := range f.fake {
+		for j, layer := range features.Layers {
+			real := f.real[i].Layers[j]
+			sum += r.L1Images(layer, real, weight)
+			r.Free(layer.Tensor, real.Tensor)
 		}
 	}
 	return sum
@@ -204,8 +205,8 @@ func featureMatching(r *op.Run, f discriminatorFeatures, weight float64) (sum fl
 // leastSquares is how far the scores are from those of recordings (LSGAN, arXiv
 // 1611.04076).
 func leastSquares(r *op.Run, f discriminatorFeatures, weight float64) (sum float64) {
-	for _, layers := range f.fake {
-		sum += r.MSE(layers[len(layers)-1], 1, weight)
+	for _, features := range f.fake {
+		sum += r.MSE(features.Score, 1, weight)
 	}
 	return sum
 }

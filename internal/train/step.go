@@ -165,8 +165,8 @@ func (s *step) discriminatorStep(piece *Batch, wave tensor.Tensor) {
 	r.Record(op.Random{})
 	both := s.discriminatorCrop(r, r.ConcatBatch(r.Waveforms(piece.Inputs.Wave), r.Detach(wave)))
 	var loss float64
-	for _, layers := range s.Discriminator.Forward(r, both) {
-		score := layers[len(layers)-1]
+	for _, features := range s.Discriminator.Forward(r, both) {
+		score := features.Score
 		real, fake := r.SliceBatch(score, 0, score.B/2), r.SliceBatch(score, score.B/2, score.B)
 		loss += r.MSE(real, 1, share) + r.MSE(fake, 0, share)
 	}
