@@ -29,19 +29,30 @@ var noBias = func() (b [4 * Width]float32) {
 	return b
 }()
 
+// tiles are functions that compute a tile of a product.
+type tiles int
+
+const (
+	tilesAVX512 tiles = iota
+	tilesAVX2
+	tilesPairs          // pairs of bfloat16, with AVX512_BF16
+	tilesExpandedAVX512 // pairs of bfloat16 as weights, of float32 as inputs
+	tilesExpandedAVX2
+)
+
 func productAVX512(p *Product, row0, row1, panel0, panel1 int) {
-	productTiles(p, row0, row1, panel0, panel1, panelsAVX512[:], isaAVX512)
+	productTiles(p, row0, row1, panel0, panel1, panelsAVX512[:], tilesAVX512)
 }
 
 func productAVX2(p *Product, row0, row1, panel0, panel1 int) {
-	productTiles(p, row0, row1, panel0, panel1, panelsAVX2[:], isaAVX2)
+	productTiles(p, row0, row1, panel0, panel1, panelsAVX2[:], tilesAVX2)
 }
 
 // productTiles cuts a product into tiles: blocks of rows whose input stays in the
 // cache, in each block groups of panels, for each group the rows in tiles. Blocks
 // and tiles are nearly equal in height. panels has the most panels that a tile of
 // so many rows has.
-func productTiles(p *Product, row0, row1, panel0, panel1 int, panels []int, tiles isa) {
+func productTiles(p *Product, row0, row1, panel0, panel1 int, panels []int, tiles tiles) {
 	most := len(panels) - 1
 	height := max(minBlock*most, blockBytes/(4*max(p.LdA, 1)))
 	for blocks := (row1 - row0 + height - 1) / height; blocks > 0; blocks-- {
@@ -63,7 +74,7 @@ func productTiles(p *Product, row0, row1, panel0, panel1 int, panels []int, tile
 	}
 }
 
-func productTile(p *Product, t, rows, panel, panels int, tiles isa) {
+func productTile(p *Product, t, rows, panel, panels int, tiles tiles) {
 	w := p.W
 	col, ldW := panel*Width, w.stride()
 	bias, dst := &noBias[0], &p.Dst[t*p.LdDst+col]
@@ -80,9 +91,13 @@ func productTile(p *Product, t, rows, panel, panels int, tiles isa) {
 	}
 	ldDst, ldInit, ldA, ldTap, ldPanel := 4*p.LdDst, 4*p.LdInit, 4*p.LdA, 4*p.LdTap, 4*ldW
 	switch tiles { // calls through a variable would make all of it escape to the heap
-	case isaAVX512BF16:
+	case tilesPairs:
 		productTileAVX512BF16(rows, panels, dst, init, bias, a, b, ldDst, ldInit, ldA, ldTap, ldPanel, taps, w.K)
-	case isaAVX512:
+	case tilesExpandedAVX512:
+		productTileExpandedAVX512(rows, panels, dst, init, bias, a, b, ldDst, ldInit, ldA, ldTap, ldPanel, taps, w.K)
+	case tilesExpandedAVX2:
+		productTileExpandedAVX2(rows, panels, dst, init, bias, a, b, ldDst, ldInit, ldA, ldTap, ldPanel, taps, w.K)
+	case tilesAVX512:
 		productTileAVX512(rows, panels, dst, init, bias, a, b, ldDst, ldInit, ldA, ldTap, ldPanel, taps, w.K)
 	default:
 		productTileAVX2(rows, panels, dst, init, bias, a, b, ldDst, ldInit, ldA, ldTap, ldPanel, taps, w.K)

@@ -108,7 +108,7 @@ func productBF16AVX512BF16(p *ProductBF16, row0, row1, panel0, panel1 int) {
 		W:    &Panels{Taps: w.Taps, K: PadBF16(w.K) / 2, N: w.N, Data: float32s(w.Data), Stride: w.stride() / 2},
 		Bias: p.Bias, Init: p.Init, LdInit: p.LdInit,
 	}
-	productTiles(&pairs, row0, row1, panel0, panel1, panelsAVX512[:], isaAVX512BF16)
+	productTiles(&pairs, row0, row1, panel0, panel1, panelsAVX512[:], tilesPairs)
 }
 
 // float32s is BFloat16s turned round.
@@ -117,69 +117,49 @@ func float32s(v []BFloat16) []float32 {
 }
 
 func productBF16AVX512(p *ProductBF16, row0, row1, panel0, panel1 int) {
-	productExpanded(p, row0, row1, panel0, panel1, isaAVX512)
+	productExpanded(p, row0, row1, panel0, panel1, panelsAVX512[:], tilesExpandedAVX512)
 }
 
 func productBF16AVX2(p *ProductBF16, row0, row1, panel0, panel1 int) {
-	productExpanded(p, row0, row1, panel0, panel1, isaAVX2)
+	productExpanded(p, row0, row1, panel0, panel1, panelsAVX2[:], tilesExpandedAVX2)
 }
 
-// expandRows is the number of rows that productExpanded takes at a time.
+// expandRows is the number of rows whose inputs productExpanded makes float32 at a time.
 const expandRows = 240
 
-var expanded = sync.Pool{New: func() any { return new([2][]float32) }}
+var expanded = sync.Pool{New: func() any { return new([]float32) }}
 
-// productExpanded computes with a product of float32, of a block of rows and of four
-// panels at a time. The odd value of each pair comes first.
-func productExpanded(p *ProductBF16, row0, row1, panel0, panel1 int, tiles isa) {
-	panels := panelsAVX2[:]
-	if tiles == isaAVX512 {
-		panels = panelsAVX512[:]
-	}
+// productExpanded computes with tiles of float32. Inputs are made float32 before, the odd
+// value of each pair first, and weights as they are read.
+func productExpanded(p *ProductBF16, row0, row1, panel0, panel1 int, panels []int, tiles tiles) {
 	w := p.W
-	if w.Taps*w.K == 0 {
-		q := Product{Dst: p.Dst, LdDst: p.LdDst, W: &Panels{N: w.N}, Bias: p.Bias, Init: p.Init, LdInit: p.LdInit}
-		productTiles(&q, row0, row1, panel0, panel1, panels, tiles)
-		return
-	}
 	k := PadBF16(w.K)
-	buffers := expanded.Get().(*[2][]float32)
-	defer expanded.Put(buffers)
+	q := Product{
+		LdDst: p.LdDst, LdA: p.LdA, LdTap: p.LdTap, Bias: p.Bias, LdInit: p.LdInit,
+		W: &Panels{Taps: w.Taps, K: k / 2, N: w.N, Data: float32s(w.Data), Stride: w.stride() / 2},
+	}
+	buffer := expanded.Get().(*[]float32)
+	defer expanded.Put(buffer)
 	for row0 < row1 {
 		end := min(row1, row0+expandRows)
-		read := (end-row0-1)*p.LdA + (w.Taps-1)*p.LdTap + k
-		a := grown(&buffers[0], read)
-		expandPairs(a, p.A[row0*p.LdA:], 1)
-		for panel := panel0; panel < panel1; panel += 4 {
-			group := min(4, panel1-panel)
-			b := grown(&buffers[1], group*w.size())
-			for i := range group {
-				expandPairs(b[i*w.size():(i+1)*w.size()], w.Data[(panel+i)*w.stride():], Width)
-			}
-			q := Product{
-				Dst: p.Dst[row0*p.LdDst+panel*Width:], LdDst: p.LdDst, A: a, LdA: p.LdA, LdTap: p.LdTap,
-				W: &Panels{Taps: w.Taps, K: k, N: group * Width, Data: b},
-			}
-			if p.Bias != nil {
-				q.Bias = p.Bias[panel*Width:]
-			}
-			if p.Init != nil {
-				q.Init, q.LdInit = p.Init[row0*p.LdInit+panel*Width:], p.LdInit
-			}
-			productTiles(&q, 0, end-row0, 0, group, panels, tiles)
+		if w.Taps*w.K > 0 {
+			q.A = grown(buffer, (end-row0-1)*p.LdA+(w.Taps-1)*p.LdTap+k)
+			expandPairs(q.A, p.A[row0*p.LdA:])
 		}
+		q.Dst = p.Dst[row0*p.LdDst:]
+		if p.Init != nil {
+			q.Init = p.Init[row0*p.LdInit:]
+		}
+		productTiles(&q, 0, end-row0, panel0, panel1, panels, tiles)
 		row0 = end
 	}
 }
 
-// expandPairs writes pairs, which lie width at a time beside each other, as width odd
-// values and width even ones.
-func expandPairs(dst []float32, pairs []BFloat16, width int) {
-	for i := 0; i+2*width <= len(dst); i += 2 * width {
-		out, in := dst[i:i+2*width], pairs[i:i+2*width]
-		for j := range width {
-			out[j], out[width+j] = floatBF16(in[2*j+1]), floatBF16(in[2*j])
-		}
+// expandPairs writes the odd and the even value of each pair.
+func expandPairs(dst []float32, pairs []BFloat16) {
+	pairs = pairs[:len(dst)]
+	for i := 0; i+2 <= len(dst); i += 2 {
+		dst[i], dst[i+1] = floatBF16(pairs[i+1]), floatBF16(pairs[i])
 	}
 }
 

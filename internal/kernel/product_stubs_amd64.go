@@ -82,3 +82,57 @@ func productTileAVX2(rows int, panels int, dst *float32, init *float32, bias *fl
 //
 //go:noescape
 func productTileAVX512BF16(rows int, panels int, dst *float32, init *float32, bias *float32, a *float32, w *float32, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, k int)
+
+// productTileExpandedAVX512 computes a tile of a product of pairs of bfloat16 values, rows by
+// panels, for the tiles that it has: 1x1, 1x2, 1x4, 2x1, 2x2, 2x4, 3x1, 3x2, 3x4, 4x1,
+// 4x2, 4x4, 5x1, 5x2, 5x4, 6x1, 6x2, 6x4, 7x1, 7x2,
+// 8x1, 8x2, 9x1, 9x2, 10x1, 10x2, 11x1, 11x2, 12x1, 12x2.
+// It equals
+//
+//	for r := range rows {
+//		for n := range panels*16 {
+//			acc := bias[n]
+//			if init != nil {
+//				acc += init[r*ldInit+n]
+//			}
+//			for tap := range taps {
+//				for i := range k {
+//					weight := w[n/16*ldW+(tap*k+i)*16+n%16]
+//					acc = fma(a[r*ldA+tap*ldTap+2*i], weight.odd, acc)
+//					acc = fma(a[r*ldA+tap*ldTap+2*i+1], weight.even, acc)
+//				}
+//			}
+//			dst[r*ldDst+n] = acc
+//		}
+//	}
+//
+// with strides in bytes instead of elements, which are pairs in w.
+//
+//go:noescape
+func productTileExpandedAVX512(rows int, panels int, dst *float32, init *float32, bias *float32, a *float32, w *float32, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, k int)
+
+// productTileExpandedAVX2 computes a tile of a product of pairs of bfloat16 values, rows by
+// panels, for the tiles that it has: 1x1, 1x2, 1x4, 2x1, 2x2, 3x1, 3x2, 4x1, 5x1, 6x1.
+// It equals
+//
+//	for r := range rows {
+//		for n := range panels*16 {
+//			acc := bias[n]
+//			if init != nil {
+//				acc += init[r*ldInit+n]
+//			}
+//			for tap := range taps {
+//				for i := range k {
+//					weight := w[n/16*ldW+(tap*k+i)*16+n%16]
+//					acc = fma(a[r*ldA+tap*ldTap+2*i], weight.odd, acc)
+//					acc = fma(a[r*ldA+tap*ldTap+2*i+1], weight.even, acc)
+//				}
+//			}
+//			dst[r*ldDst+n] = acc
+//		}
+//	}
+//
+// with strides in bytes instead of elements, which are pairs in w.
+//
+//go:noescape
+func productTileExpandedAVX2(rows int, panels int, dst *float32, init *float32, bias *float32, a *float32, w *float32, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, k int)

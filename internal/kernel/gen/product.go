@@ -25,6 +25,8 @@ type productISA struct {
 	// multiply adds to acc the products of inputs, in a register, with weights, in a
 	// register or in memory.
 	multiply func(c *build.Context, weights operand.Op, inputs, acc reg.VecPhysical)
+	// expands says that weights are pairs of bfloat16, and inputs pairs of float32.
+	expands bool
 }
 
 // products writes the tiles that panelsAVX512 and panelsAVX2 of package kernel
@@ -65,7 +67,14 @@ func products(c *build.Context) {
 	// A pair of bfloat16 values takes the place of a float32: the rest is the same.
 	pairs := avx512
 	pairs.name, pairs.doc, pairs.multiply = "AVX512BF16", productPairsDoc, vdpbf16ps
-	for _, isa := range []productISA{avx512, avx2, pairs} {
+	// Without an instruction for pairs, weights become float32 in the registers, and
+	// inputs are given so.
+	expanded512, expanded2 := avx512, avx2
+	expanded512.name, expanded2.name = "ExpandedAVX512", "ExpandedAVX2"
+	for _, e := range []*productISA{&expanded512, &expanded2} {
+		e.doc, e.expands = productExpandedDoc, true
+	}
+	for _, isa := range []productISA{avx512, avx2, pairs, expanded512, expanded2} {
 		isa.function(c)
 	}
 }
@@ -126,6 +135,29 @@ It equals
 	}
 
 with strides in bytes instead of elements, which are pairs in a and w.`
+
+const productExpandedDoc = `productTile%[1]s computes a tile of a product of pairs of bfloat16 values, rows by
+panels, for the tiles that it has: %[2]s.
+It equals
+
+	for r := range rows {
+		for n := range panels*16 {
+			acc := bias[n]
+			if init != nil {
+				acc += init[r*ldInit+n]
+			}
+			for tap := range taps {
+				for i := range k {
+					weight := w[n/16*ldW+(tap*k+i)*16+n%%16]
+					acc = fma(a[r*ldA+tap*ldTap+2*i], weight.odd, acc)
+					acc = fma(a[r*ldA+tap*ldTap+2*i+1], weight.even, acc)
+				}
+			}
+			dst[r*ldDst+n] = acc
+		}
+	}
+
+with strides in bytes instead of elements, which are pairs in w.`
 
 // The registers of a product. a is a pointer to every third row of the input:
 // the two rows behind it are reached through the index register.
@@ -212,6 +244,13 @@ func (isa productISA) tile(c *build.Context, t tile) {
 		c.LEAQ(operand.Mem{Base: panel, Index: panel, Scale: 2}, panel3)
 	}
 
+	if mask := free[len(free)-1]; isa.expands && isa.vectors == 1 {
+		c.VPTERNLOGD(operand.Imm(0xff), mask, mask, mask)
+		c.VPSLLD(operand.Imm(16), mask, mask)
+	} else if isa.expands {
+		c.VPCMPEQD(mask, mask, mask)
+		c.VPSLLD(operand.Imm(16), mask, mask)
+	}
 	c.Load(c.Param("bias"), pointer)
 	for v := range n {
 		c.VMOVUPS(operand.Mem{Base: pointer, Disp: v * isa.bytes}, acc(0, v))
@@ -237,7 +276,7 @@ func (isa productISA) tile(c *build.Context, t tile) {
 	// A step leaves the pointers of the input behind the last element of a tap.
 	c.Label(t.label("start"))
 	c.Load(c.Param("k"), count)
-	c.SHLQ(operand.Imm(2), count)
+	c.SHLQ(operand.Imm(uint64(isa.inputShift())), count)
 	c.Load(c.Param("ldTap"), adjust)
 	c.SUBQ(count, adjust)
 	c.Load(c.Param("taps"), tapsLeft)
@@ -287,9 +326,17 @@ func (isa productISA) tile(c *build.Context, t tile) {
 	c.RET()
 }
 
+// inputShift is the logarithm of the bytes of an element of the input.
+func (isa productISA) inputShift() int {
+	if isa.expands {
+		return 3
+	}
+	return 2
+}
+
 func (isa productISA) advance(c *build.Context, groups, steps int) {
 	for g := range groups {
-		c.ADDQ(operand.Imm(uint64(4*steps)), rowA[g])
+		c.ADDQ(operand.Imm(uint64(steps<<isa.inputShift())), rowA[g])
 	}
 	c.ADDQ(operand.I32(64*steps), weights)
 }
@@ -299,7 +346,7 @@ func (isa productISA) advance(c *build.Context, groups, steps int) {
 func (isa productISA) step(c *build.Context, t tile, acc func(r, v int) reg.VecPhysical, free []reg.VecPhysical, u int) {
 	n := t.panels * isa.vectors
 	input := func(r int) operand.Mem {
-		m := operand.Mem{Base: rowA[r/3], Disp: 4 * u}
+		m := operand.Mem{Base: rowA[r/3], Disp: u << isa.inputShift()}
 		if r%3 > 0 {
 			m.Index, m.Scale = strideA, uint8(r%3)
 		}
@@ -321,6 +368,10 @@ func (isa productISA) step(c *build.Context, t tile, acc func(r, v int) reg.VecP
 		next := weight(v)
 		next.Disp += prefetch
 		c.PREFETCHT1(next)
+	}
+	if isa.expands {
+		isa.expandedStep(c, t, acc, free, input, weight)
+		return
 	}
 	if t.rows == 1 {
 		c.VBROADCASTSS(input(0), free[0])
@@ -352,6 +403,48 @@ func (isa productISA) step(c *build.Context, t tile, acc func(r, v int) reg.VecP
 		c.VBROADCASTSS(input(r), a)
 		for v := range n {
 			isa.multiply(c, free[v], a, acc(r, v))
+		}
+	}
+}
+
+// expandedStep is step for weights that are pairs of bfloat16: the odd one of each pair is
+// its upper half, whose lower half the mask in the last free register clears, and the even
+// one its lower half, shifted up.
+func (isa productISA) expandedStep(c *build.Context, t tile, acc func(r, v int) reg.VecPhysical, free []reg.VecPhysical,
+	input func(r int) operand.Mem, weight func(v int) operand.Mem) {
+	mask, halves := free[len(free)-1], free[len(free)-3:len(free)-1] // odd, even
+	free = free[:len(free)-3]
+	half := func(r, h int) operand.Mem {
+		m := input(r)
+		m.Disp += 4 * h
+		return m
+	}
+	held := len(free) >= 2*t.rows // all inputs stay in registers
+	for r := 0; held && r < t.rows; r++ {
+		c.VBROADCASTSS(half(r, 0), free[2*r])
+		c.VBROADCASTSS(half(r, 1), free[2*r+1])
+	}
+	for v := range t.panels * isa.vectors {
+		if isa.vectors == 1 {
+			c.VPANDD(weight(v), mask, halves[0])
+			c.VPSLLD(operand.Imm(16), weight(v), halves[1])
+		} else {
+			c.VMOVDQU(weight(v), halves[1])
+			c.VPAND(halves[1], mask, halves[0])
+			c.VPSLLD(operand.Imm(16), halves[1], halves[1])
+		}
+		for h := range 2 {
+			for r := range t.rows {
+				switch {
+				case held:
+					c.VFMADD231PS(halves[h], free[2*r+h], acc(r, v))
+				case isa.vectors == 1:
+					c.VFMADD231PS_BCST(half(r, h), halves[h], acc(r, v))
+				default:
+					c.VBROADCASTSS(half(r, h), free[0])
+					c.VFMADD231PS(halves[h], free[0], acc(r, v))
+				}
+			}
 		}
 	}
 }
