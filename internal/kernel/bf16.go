@@ -37,6 +37,24 @@ func SnakeBF16(dst []BFloat16, x, alpha, inv []float32) {
 	snakeBF16(dst, x, alpha, inv)
 }
 
+// SplitBF16 computes high[i] = x[i], rounded as ToBF16 does, and low[i] = x[i] - high[i],
+// rounded likewise: two values whose sum has 16 bits of precision. The length is a
+// multiple of Width.
+func SplitBF16(high, low []BFloat16, x []float32) {
+	checkBF16(len(high), len(x))
+	checkBF16(len(low), len(x))
+	splitBF16(high, low, x)
+}
+
+// SnakeSplitBF16 computes what SplitBF16 does of x[i] + sin²(alpha[i]·x[i])·inv[i].
+func SnakeSplitBF16(high, low []BFloat16, x, alpha, inv []float32) {
+	checkBF16(len(high), len(x))
+	checkBF16(len(low), len(x))
+	checkBF16(len(x), len(alpha))
+	checkBF16(len(x), len(inv))
+	snakeSplitBF16(high, low, x, alpha, inv)
+}
+
 func checkBF16(a, b int) {
 	if a != b || a%Width != 0 {
 		panic("kernel: slices of different lengths, or no multiple of a panel's width")

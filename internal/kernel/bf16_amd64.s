@@ -217,6 +217,135 @@ DATA c3f800000<>+24(SB)/4, $0x3f800000
 DATA c3f800000<>+28(SB)/4, $0x3f800000
 GLOBL c3f800000<>(SB), RODATA|NOPTR, $32
 
+// func splitBF16AVX512(high []uint16, low []uint16, x []float32)
+// Requires: AVX, AVX512F
+TEXT ·splitBF16AVX512(SB), NOSPLIT, $0-72
+	VBROADCASTSS c00000001<>+0(SB), Z0
+	VBROADCASTSS c00007fff<>+0(SB), Z1
+	VBROADCASTSS c00400000<>+0(SB), Z2
+	VBROADCASTSS cffff0000<>+0(SB), Z3
+	MOVQ         high_base+0(FP), AX
+	MOVQ         low_base+24(FP), CX
+	MOVQ         x_base+48(FP), DX
+	MOVQ         high_len+8(FP), BX
+	SHRQ         $0x04, BX
+	JEQ          done
+
+loop:
+	VMOVUPS (DX), Z4
+	VPSRLD  $0x10, Z4, Z5
+	VPANDD  Z0, Z5, Z5
+	VPADDD  Z1, Z4, Z6
+	VPADDD  Z5, Z6, Z6
+	VCMPPS  $0x03, Z4, Z4, K1
+	VPORD   Z2, Z4, K1, Z6
+	VPANDD  Z3, Z6, Z5
+	VSUBPS  Z5, Z4, Z5
+	VPSRLD  $0x10, Z5, Z4
+	VPANDD  Z0, Z4, Z4
+	VPADDD  Z1, Z5, Z7
+	VPADDD  Z4, Z7, Z7
+	VCMPPS  $0x03, Z5, Z5, K1
+	VPORD   Z2, Z5, K1, Z7
+	VPSRLD  $0x10, Z6, Z4
+	VPMOVDW Z4, (AX)
+	VPSRLD  $0x10, Z7, Z4
+	VPMOVDW Z4, (CX)
+	ADDQ    $0x20, AX
+	ADDQ    $0x20, CX
+	ADDQ    $0x40, DX
+	DECQ    BX
+	JNE     loop
+
+done:
+	VZEROUPPER
+	RET
+
+DATA cffff0000<>+0(SB)/4, $0xffff0000
+DATA cffff0000<>+4(SB)/4, $0xffff0000
+DATA cffff0000<>+8(SB)/4, $0xffff0000
+DATA cffff0000<>+12(SB)/4, $0xffff0000
+DATA cffff0000<>+16(SB)/4, $0xffff0000
+DATA cffff0000<>+20(SB)/4, $0xffff0000
+DATA cffff0000<>+24(SB)/4, $0xffff0000
+DATA cffff0000<>+28(SB)/4, $0xffff0000
+GLOBL cffff0000<>(SB), RODATA|NOPTR, $32
+
+// func snakeSplitBF16AVX512(high []uint16, low []uint16, x []float32, alpha []float32, inv []float32)
+// Requires: AVX, AVX512F
+TEXT ·snakeSplitBF16AVX512(SB), NOSPLIT, $0-120
+	VBROADCASTSS c3ea2f983<>+0(SB), Z0
+	VBROADCASTSS c4b400000<>+0(SB), Z1
+	VBROADCASTSS c40490fdb<>+0(SB), Z2
+	VBROADCASTSS cb3bbbd2e<>+0(SB), Z3
+	VBROADCASTSS c362ebd19<>+0(SB), Z4
+	VBROADCASTSS cb94fb674<>+0(SB), Z5
+	VBROADCASTSS c3c088767<>+0(SB), Z6
+	VBROADCASTSS cbe2aaaa6<>+0(SB), Z7
+	VBROADCASTSS c3f800000<>+0(SB), Z8
+	VBROADCASTSS c00000001<>+0(SB), Z9
+	VBROADCASTSS c00007fff<>+0(SB), Z10
+	VBROADCASTSS c00400000<>+0(SB), Z11
+	VBROADCASTSS cffff0000<>+0(SB), Z12
+	MOVQ         high_base+0(FP), AX
+	MOVQ         low_base+24(FP), CX
+	MOVQ         x_base+48(FP), DX
+	MOVQ         alpha_base+72(FP), BX
+	MOVQ         inv_base+96(FP), SI
+	MOVQ         high_len+8(FP), DI
+	SHRQ         $0x04, DI
+	JEQ          done
+
+loop:
+	VMOVUPS      (DX), Z13
+	VMOVUPS      (BX), Z14
+	VMOVUPS      (SI), Z15
+	VMULPS       Z13, Z14, Z14
+	VMOVUPS      Z0, Z16
+	VFMADD213PS  Z1, Z14, Z16
+	VSUBPS       Z1, Z16, Z16
+	VFNMADD231PS Z2, Z16, Z14
+	VFNMADD231PS Z3, Z16, Z14
+	VMULPS       Z14, Z14, Z16
+	VMOVUPS      Z4, Z17
+	VFMADD213PS  Z5, Z16, Z17
+	VFMADD213PS  Z6, Z16, Z17
+	VFMADD213PS  Z7, Z16, Z17
+	VMULPS       Z16, Z17, Z17
+	VFMADD213PS  Z14, Z14, Z17
+	VMULPS       Z17, Z17, Z17
+	VMINPS       Z17, Z8, Z17
+	VFMADD213PS  Z13, Z15, Z17
+	VPSRLD       $0x10, Z17, Z13
+	VPANDD       Z9, Z13, Z13
+	VPADDD       Z10, Z17, Z14
+	VPADDD       Z13, Z14, Z14
+	VCMPPS       $0x03, Z17, Z17, K1
+	VPORD        Z11, Z17, K1, Z14
+	VPANDD       Z12, Z14, Z13
+	VSUBPS       Z13, Z17, Z13
+	VPSRLD       $0x10, Z13, Z15
+	VPANDD       Z9, Z15, Z15
+	VPADDD       Z10, Z13, Z16
+	VPADDD       Z15, Z16, Z16
+	VCMPPS       $0x03, Z13, Z13, K1
+	VPORD        Z11, Z13, K1, Z16
+	VPSRLD       $0x10, Z14, Z13
+	VPMOVDW      Z13, (AX)
+	VPSRLD       $0x10, Z16, Z13
+	VPMOVDW      Z13, (CX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	ADDQ         $0x40, SI
+	DECQ         DI
+	JNE          loop
+
+done:
+	VZEROUPPER
+	RET
+
 // func pairBF16AVX512(dst []uint16, a []float32, b []float32)
 // Requires: AVX, AVX512F
 TEXT ·pairBF16AVX512(SB), NOSPLIT, $0-72
@@ -259,16 +388,6 @@ loop:
 done:
 	VZEROUPPER
 	RET
-
-DATA cffff0000<>+0(SB)/4, $0xffff0000
-DATA cffff0000<>+4(SB)/4, $0xffff0000
-DATA cffff0000<>+8(SB)/4, $0xffff0000
-DATA cffff0000<>+12(SB)/4, $0xffff0000
-DATA cffff0000<>+16(SB)/4, $0xffff0000
-DATA cffff0000<>+20(SB)/4, $0xffff0000
-DATA cffff0000<>+24(SB)/4, $0xffff0000
-DATA cffff0000<>+28(SB)/4, $0xffff0000
-GLOBL cffff0000<>(SB), RODATA|NOPTR, $32
 
 // func fromBF16AVX512(dst []float32, x []uint16)
 // Requires: AVX, AVX512F
@@ -408,6 +527,178 @@ loop:
 	ADDQ         $0x40, DX
 	ADDQ         $0x40, BX
 	DECQ         SI
+	JNE          loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func splitBF16AVX2(high []uint16, low []uint16, x []float32)
+// Requires: AVX, AVX2
+TEXT ·splitBF16AVX2(SB), NOSPLIT, $0-72
+	MOVQ high_base+0(FP), AX
+	MOVQ low_base+24(FP), CX
+	MOVQ x_base+48(FP), DX
+	MOVQ high_len+8(FP), BX
+	SHRQ $0x04, BX
+	JEQ  done
+
+loop:
+	VMOVUPS   (DX), Y0
+	VPSRLD    $0x10, Y0, Y1
+	VPAND     c00000001<>+0(SB), Y1, Y1
+	VPADDD    c00007fff<>+0(SB), Y0, Y2
+	VPADDD    Y1, Y2, Y2
+	VCMPPS    $0x03, Y0, Y0, Y1
+	VPOR      c00400000<>+0(SB), Y0, Y3
+	VBLENDVPS Y1, Y3, Y2, Y2
+	VPAND     cffff0000<>+0(SB), Y2, Y1
+	VSUBPS    Y1, Y0, Y1
+	VPSRLD    $0x10, Y1, Y0
+	VPAND     c00000001<>+0(SB), Y0, Y0
+	VPADDD    c00007fff<>+0(SB), Y1, Y3
+	VPADDD    Y0, Y3, Y3
+	VCMPPS    $0x03, Y1, Y1, Y0
+	VPOR      c00400000<>+0(SB), Y1, Y1
+	VBLENDVPS Y0, Y1, Y3, Y3
+	VMOVUPS   32(DX), Y0
+	VPSRLD    $0x10, Y0, Y1
+	VPAND     c00000001<>+0(SB), Y1, Y1
+	VPADDD    c00007fff<>+0(SB), Y0, Y4
+	VPADDD    Y1, Y4, Y4
+	VCMPPS    $0x03, Y0, Y0, Y1
+	VPOR      c00400000<>+0(SB), Y0, Y5
+	VBLENDVPS Y1, Y5, Y4, Y4
+	VPAND     cffff0000<>+0(SB), Y4, Y1
+	VSUBPS    Y1, Y0, Y1
+	VPSRLD    $0x10, Y1, Y0
+	VPAND     c00000001<>+0(SB), Y0, Y0
+	VPADDD    c00007fff<>+0(SB), Y1, Y5
+	VPADDD    Y0, Y5, Y5
+	VCMPPS    $0x03, Y1, Y1, Y0
+	VPOR      c00400000<>+0(SB), Y1, Y1
+	VBLENDVPS Y0, Y1, Y5, Y5
+	VPSRLD    $0x10, Y2, Y0
+	VPSRLD    $0x10, Y4, Y1
+	VPACKUSDW Y1, Y0, Y0
+	VPERMQ    $0xd8, Y0, Y0
+	VMOVDQU   Y0, (AX)
+	VPSRLD    $0x10, Y3, Y0
+	VPSRLD    $0x10, Y5, Y1
+	VPACKUSDW Y1, Y0, Y0
+	VPERMQ    $0xd8, Y0, Y0
+	VMOVDQU   Y0, (CX)
+	ADDQ      $0x20, AX
+	ADDQ      $0x20, CX
+	ADDQ      $0x40, DX
+	DECQ      BX
+	JNE       loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func snakeSplitBF16AVX2(high []uint16, low []uint16, x []float32, alpha []float32, inv []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·snakeSplitBF16AVX2(SB), NOSPLIT, $0-120
+	MOVQ high_base+0(FP), AX
+	MOVQ low_base+24(FP), CX
+	MOVQ x_base+48(FP), DX
+	MOVQ alpha_base+72(FP), BX
+	MOVQ inv_base+96(FP), SI
+	MOVQ high_len+8(FP), DI
+	SHRQ $0x04, DI
+	JEQ  done
+
+loop:
+	VMOVUPS      (DX), Y0
+	VMOVUPS      (BX), Y1
+	VMOVUPS      (SI), Y2
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      c3ea2f983<>+0(SB), Y3
+	VFMADD213PS  c4b400000<>+0(SB), Y1, Y3
+	VSUBPS       c4b400000<>+0(SB), Y3, Y3
+	VFNMADD231PS c40490fdb<>+0(SB), Y3, Y1
+	VFNMADD231PS cb3bbbd2e<>+0(SB), Y3, Y1
+	VMULPS       Y1, Y1, Y3
+	VMOVUPS      c362ebd19<>+0(SB), Y4
+	VFMADD213PS  cb94fb674<>+0(SB), Y3, Y4
+	VFMADD213PS  c3c088767<>+0(SB), Y3, Y4
+	VFMADD213PS  cbe2aaaa6<>+0(SB), Y3, Y4
+	VMULPS       Y3, Y4, Y4
+	VFMADD213PS  Y1, Y1, Y4
+	VMULPS       Y4, Y4, Y4
+	VMOVUPS      c3f800000<>+0(SB), Y1
+	VMINPS       Y4, Y1, Y4
+	VFMADD213PS  Y0, Y2, Y4
+	VPSRLD       $0x10, Y4, Y0
+	VPAND        c00000001<>+0(SB), Y0, Y0
+	VPADDD       c00007fff<>+0(SB), Y4, Y1
+	VPADDD       Y0, Y1, Y1
+	VCMPPS       $0x03, Y4, Y4, Y0
+	VPOR         c00400000<>+0(SB), Y4, Y2
+	VBLENDVPS    Y0, Y2, Y1, Y1
+	VPAND        cffff0000<>+0(SB), Y1, Y0
+	VSUBPS       Y0, Y4, Y0
+	VPSRLD       $0x10, Y0, Y2
+	VPAND        c00000001<>+0(SB), Y2, Y2
+	VPADDD       c00007fff<>+0(SB), Y0, Y3
+	VPADDD       Y2, Y3, Y3
+	VCMPPS       $0x03, Y0, Y0, Y2
+	VPOR         c00400000<>+0(SB), Y0, Y0
+	VBLENDVPS    Y2, Y0, Y3, Y3
+	VMOVUPS      32(DX), Y0
+	VMOVUPS      32(BX), Y2
+	VMOVUPS      32(SI), Y4
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      c3ea2f983<>+0(SB), Y5
+	VFMADD213PS  c4b400000<>+0(SB), Y2, Y5
+	VSUBPS       c4b400000<>+0(SB), Y5, Y5
+	VFNMADD231PS c40490fdb<>+0(SB), Y5, Y2
+	VFNMADD231PS cb3bbbd2e<>+0(SB), Y5, Y2
+	VMULPS       Y2, Y2, Y5
+	VMOVUPS      c362ebd19<>+0(SB), Y6
+	VFMADD213PS  cb94fb674<>+0(SB), Y5, Y6
+	VFMADD213PS  c3c088767<>+0(SB), Y5, Y6
+	VFMADD213PS  cbe2aaaa6<>+0(SB), Y5, Y6
+	VMULPS       Y5, Y6, Y6
+	VFMADD213PS  Y2, Y2, Y6
+	VMULPS       Y6, Y6, Y6
+	VMOVUPS      c3f800000<>+0(SB), Y2
+	VMINPS       Y6, Y2, Y6
+	VFMADD213PS  Y0, Y4, Y6
+	VPSRLD       $0x10, Y6, Y0
+	VPAND        c00000001<>+0(SB), Y0, Y0
+	VPADDD       c00007fff<>+0(SB), Y6, Y2
+	VPADDD       Y0, Y2, Y2
+	VCMPPS       $0x03, Y6, Y6, Y0
+	VPOR         c00400000<>+0(SB), Y6, Y4
+	VBLENDVPS    Y0, Y4, Y2, Y2
+	VPAND        cffff0000<>+0(SB), Y2, Y0
+	VSUBPS       Y0, Y6, Y0
+	VPSRLD       $0x10, Y0, Y4
+	VPAND        c00000001<>+0(SB), Y4, Y4
+	VPADDD       c00007fff<>+0(SB), Y0, Y5
+	VPADDD       Y4, Y5, Y5
+	VCMPPS       $0x03, Y0, Y0, Y4
+	VPOR         c00400000<>+0(SB), Y0, Y0
+	VBLENDVPS    Y4, Y0, Y5, Y5
+	VPSRLD       $0x10, Y1, Y0
+	VPSRLD       $0x10, Y2, Y1
+	VPACKUSDW    Y1, Y0, Y0
+	VPERMQ       $0xd8, Y0, Y0
+	VMOVDQU      Y0, (AX)
+	VPSRLD       $0x10, Y3, Y0
+	VPSRLD       $0x10, Y5, Y1
+	VPACKUSDW    Y1, Y0, Y0
+	VPERMQ       $0xd8, Y0, Y0
+	VMOVDQU      Y0, (CX)
+	ADDQ         $0x20, AX
+	ADDQ         $0x20, CX
+	ADDQ         $0x40, DX
+	ADDQ         $0x40, BX
+	ADDQ         $0x40, SI
+	DECQ         DI
 	JNE          loop
 
 done:

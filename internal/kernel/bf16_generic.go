@@ -39,3 +39,18 @@ func snakeBF16Generic(dst []BFloat16, x, alpha, inv []float32) {
 		toBF16Generic(dst[i:i+Width], y[:])
 	}
 }
+
+func splitBF16Generic(high, low []BFloat16, x []float32) {
+	for i, v := range x {
+		high[i] = roundBF16(v)
+		low[i] = roundBF16(v - floatBF16(high[i]))
+	}
+}
+
+func snakeSplitBF16Generic(high, low []BFloat16, x, alpha, inv []float32) {
+	var y [Width]float32
+	for i := 0; i < len(x); i += Width {
+		snakeGeneric(y[:], x[i:i+Width], alpha[i:i+Width], inv[i:i+Width])
+		splitBF16Generic(high[i:i+Width], low[i:i+Width], y[:])
+	}
+}

@@ -26,6 +26,32 @@ func toBF16AVX512(dst []uint16, x []float32)
 //go:noescape
 func snakeBF16AVX512(dst []uint16, x []float32, alpha []float32, inv []float32)
 
+// splitBF16AVX512 computes
+//
+//	for i := range high {
+//		v := x[i]
+//		high[i] = v, to the nearest
+//		low[i] = v - high[i], to the nearest
+//	}
+//
+// for a multiple of 16 elements.
+//
+//go:noescape
+func splitBF16AVX512(high []uint16, low []uint16, x []float32)
+
+// snakeSplitBF16AVX512 computes
+//
+//	for i := range high {
+//		v := x[i] + sin²(alpha[i]*x[i])*inv[i]
+//		high[i] = v, to the nearest
+//		low[i] = v - high[i], to the nearest
+//	}
+//
+// for a multiple of 16 elements.
+//
+//go:noescape
+func snakeSplitBF16AVX512(high []uint16, low []uint16, x []float32, alpha []float32, inv []float32)
+
 // pairBF16AVX512 computes
 //
 //	for i := range a {
@@ -69,6 +95,32 @@ func toBF16AVX2(dst []uint16, x []float32)
 //
 //go:noescape
 func snakeBF16AVX2(dst []uint16, x []float32, alpha []float32, inv []float32)
+
+// splitBF16AVX2 computes
+//
+//	for i := range high {
+//		v := x[i]
+//		high[i] = v, to the nearest
+//		low[i] = v - high[i], to the nearest
+//	}
+//
+// for a multiple of 16 elements.
+//
+//go:noescape
+func splitBF16AVX2(high []uint16, low []uint16, x []float32)
+
+// snakeSplitBF16AVX2 computes
+//
+//	for i := range high {
+//		v := x[i] + sin²(alpha[i]*x[i])*inv[i]
+//		high[i] = v, to the nearest
+//		low[i] = v - high[i], to the nearest
+//	}
+//
+// for a multiple of 16 elements.
+//
+//go:noescape
+func snakeSplitBF16AVX2(high []uint16, low []uint16, x []float32, alpha []float32, inv []float32)
 
 // pairBF16AVX2 computes
 //

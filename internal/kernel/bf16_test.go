@@ -29,6 +29,15 @@ func TestBF16AgainstGeneric(t *testing.T) {
 				FromBF16(back, got[:n])
 				fromBF16Generic(wantBack, got[:n])
 				same(t, "from", back, wantBack)
+				SplitBF16(got[:n], got[n:], a)
+				splitBF16Generic(want[:n], want[n:], a)
+				for i, v := range want {
+					// What is left of an infinite value, or of one that becomes infinite, is
+					// a NaN or infinite.
+					if g, w := floatBF16(got[i]), floatBF16(v); g != w && (g == g || w == w) {
+						t.Fatalf("split of %v: %v, want %v", a[i%n], g, w)
+					}
+				}
 				PairBF16(got, a, b)
 				pairBF16Generic(want, a, b)
 				sameBF16(t, "pair", got, want)
@@ -65,6 +74,19 @@ func TestSnakeBF16(t *testing.T) {
 			Snake(y, x, alpha, inv)
 			ToBF16(want, y)
 			sameBF16(t, "snake", got, want)
+			SplitBF16(want, generic, y)
+			low := make([]BFloat16, n)
+			SnakeSplitBF16(got, low, x, alpha, inv)
+			sameBF16(t, "high half", got, want)
+			sameBF16(t, "low half", low, generic)
+			snakeSplitBF16Generic(got, low, x, alpha, inv)
+			for i, v := range y {
+				sum := floatBF16(got[i]) + floatBF16(low[i])
+				if math.Abs(float64(v)) < 1e30 && math.Abs(float64(x[i])) < 1e6 && !near(sum, v, 1.0/(1<<15)) {
+					t.Fatalf("snake of %v in two halves is %v, want %v", x[i], sum, v)
+				}
+			}
+			SnakeBF16(got, x, alpha, inv)
 			snakeBF16Generic(generic, x, alpha, inv)
 			for i, v := range generic {
 				if !near(floatBF16(got[i]), floatBF16(v), 1.0/128) && x[i] == x[i] && math.Abs(float64(x[i])) < 1e6 {

@@ -349,6 +349,28 @@ func snakeBF16(dst []uint16, x, alpha, inv []float32) {
 	}
 }
 
+func splitBF16(high, low []uint16, x []float32) {
+	switch {
+	case active >= isaAVX512:
+		splitBF16AVX512(high, low, x)
+	case active >= isaAVX2:
+		splitBF16AVX2(high, low, x)
+	default:
+		splitBF16Generic(high, low, x)
+	}
+}
+
+func snakeSplitBF16(high, low []uint16, x, alpha, inv []float32) {
+	switch {
+	case active >= isaAVX512:
+		snakeSplitBF16AVX512(high, low, x, alpha, inv)
+	case active >= isaAVX2:
+		snakeSplitBF16AVX2(high, low, x, alpha, inv)
+	default:
+		snakeSplitBF16Generic(high, low, x, alpha, inv)
+	}
+}
+
 func softmax(x []float32) {
 	switch {
 	case active >= isaAVX512:

@@ -128,6 +128,14 @@ func snakeBF16(dst []uint16, x, alpha, inv []float32) {
 	snakeBF16Generic(dst, x, alpha, inv)
 }
 
+func splitBF16(high, low []uint16, x []float32) {
+	splitBF16Generic(high, low, x)
+}
+
+func snakeSplitBF16(high, low []uint16, x, alpha, inv []float32) {
+	snakeSplitBF16Generic(high, low, x, alpha, inv)
+}
+
 func softmax(x []float32) {
 	softmaxGeneric(x)
 }

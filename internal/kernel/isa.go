@@ -51,6 +51,10 @@ func chooseISA(best isa, name string) (isa, error) {
 // "avx512" in products of bfloat16 only.
 func InstructionSet() string { return active.String() }
 
+// HasTiles reports whether products of bfloat16 are computed with tiles, at about ten times
+// the speed of those of float32.
+func HasTiles() bool { return active >= isaAMX }
+
 // CheckEnvironment returns an error where FACODEC_SIMD has a value that is not the
 // name of an instruction set. Kernels then run on the best one.
 func CheckEnvironment() error { return errISA }

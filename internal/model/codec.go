@@ -65,6 +65,7 @@ type Codec struct {
 // NewCodec declares the networks.
 func NewCodec(c CodecConfig) *Codec {
 	encoder, quantizer, decoder := nn.NewBuilder("encoder"), nn.NewBuilder("quantizer"), nn.NewBuilder("decoder")
+	encoder.Network().Codes, quantizer.Network().Codes = true, true
 	return &Codec{
 		CodecConfig: c,
 		Encoder:     c.waveEncoder(encoder),

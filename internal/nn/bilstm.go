@@ -28,10 +28,10 @@ func newLSTMDirection(b *Builder, suffix string, f *op.LSTMFilter, in, hidden in
 		if load.training {
 			return errInferenceOnly
 		}
-		if f.Input.Panels, err = packGates(load, ih, hidden); err != nil {
+		if err = packGates(load, &f.Input, ih, hidden); err != nil {
 			return err
 		}
-		if f.Recurrent.Panels, err = packGates(load, hh, hidden); err != nil {
+		if err = packGates(load, &f.Recurrent, hh, hidden); err != nil {
 			return err
 		}
 		f.Input.Bias, err = gateBias(load, bih, bhh, hidden)

@@ -15,6 +15,7 @@ type ConvConfig struct {
 	ZeroPad          bool // PyTorch's Conv1d instead of SConv1d
 	Pad              int  // with ZeroPad, rows on each side; 0 for (K-1)/2·Dilation
 	NoWeightNorm     bool // weight and bias, without weight norm
+	Float32          bool // products are of float32 whatever the precision
 }
 
 // A Conv is a convolution over time. Its parameters are weight_g [out, 1, 1]
@@ -54,10 +55,10 @@ func NewLinear(b *Builder, in, out int) *Conv {
 	return newConv(b, ConvConfig{In: in, Out: out, K: 1}, newAffine(b, true, out, out, in))
 }
 
-// NewNormLinear declares a Linear with weight norm: weight_g [out, 1], weight_v
-// [out, in] and bias [out].
-func NewNormLinear(b *Builder, in, out int) *Conv {
-	return newConv(b, ConvConfig{In: in, Out: out, K: 1}, newAffine(b, false, out, out, in))
+// newNormLinear declares a Linear with weight norm, whose products are of float32:
+// weight_g [out, 1], weight_v [out, in] and bias [out].
+func newNormLinear(b *Builder, in, out int) *Conv {
+	return newConv(b, ConvConfig{In: in, Out: out, K: 1, Float32: true}, newAffine(b, false, out, out, in))
 }
 
 func newConv(b *Builder, c ConvConfig, a affine) *Conv {
@@ -75,7 +76,11 @@ func newConv(b *Builder, c ConvConfig, a affine) *Conv {
 			l.filter.Trainable = &trainableConv{affine: a, net: b.net, scale: scale, out: c.Out, in: c.In, k: c.K}
 			return nil
 		}
-		l.filter.Panels = packConv(load.region, v, scale, c.Out, c.In, c.K)
+		if c.Float32 {
+			l.filter.Panels = packConv(load.region, v, scale, c.Out, c.In, c.K)
+		} else {
+			load.fill(&l.filter, c.Out, c.In, c.K, convRows(v, scale, c.In*c.K))
+		}
 		load.release(a.v)
 		return nil
 	})
@@ -175,6 +180,11 @@ func NewConvTranspose(b *Builder, in, out, stride int, causal bool) *ConvTranspo
 		l.filter = op.TransposedFilter{Bias: padded(bias), Causal: causal, Channels: out, Stride: stride}
 		if load.training {
 			l.filter.Trainable = &trainableConv{affine: a, net: b.net, scale: scale, out: in, in: out, k: 2 * stride}
+			return nil
+		}
+		if load.is(BF16) && in >= minBF16 {
+			l.filter.PhasesBF16 = packPhasesBF16(load.region, v, scale, in, out, stride)
+			load.release(a.v)
 			return nil
 		}
 		for phase := range stride {

@@ -39,8 +39,7 @@ func NewSLSTM(b *Builder, dim, layers int) *SLSTM {
 					side.filter.Trainable = &trainableGates{net: b.net, weight: side.weight, biases: side.biases, dim: dim}
 					return nil
 				}
-				side.filter.Panels, err = packGates(load, side.weight, dim)
-				return err
+				return packGates(load, side.filter, side.weight, dim)
 			})
 		}
 		b.onLoad(func(load *Loader) (err error) {
@@ -59,22 +58,27 @@ func gateRow(o, dim int) (int, bool) {
 	return gate*dim + unit, unit < dim
 }
 
-// packGates packs a weight [4·dim, in].
-func packGates(load *Loader, p *Param, dim int) (*kernel.Panels, error) {
+// packGates packs a weight [4·dim, in] into f.
+func packGates(load *Loader, f *op.Filter, p *Param, dim int) error {
 	v, err := load.Values(p)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	in := p.Shape[1]
-	panels := packRows(load.region, 4*tensor.RoundUp(dim), in, 1, func(o int) ([]float32, float32) {
+	in, out := p.Shape[1], 4*tensor.RoundUp(dim)
+	rows := func(o int) ([]float32, float32) {
 		row, ok := gateRow(o, dim)
 		if !ok {
 			return nil, 0
 		}
 		return v[row*in : (row+1)*in], 1
-	})
+	}
+	if load.is(BF16) && in >= minBF16 { // an encoder's LSTM changes few codes
+		f.BF16 = packRowsBF16(load.region, out, in, 1, rows, false)
+	} else {
+		f.Panels = packRows(load.region, out, in, 1, rows)
+	}
 	load.release(p)
-	return panels, nil
+	return nil
 }
 
 // gateBias returns the sum of PyTorch's two biases in the packed order.

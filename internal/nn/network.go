@@ -46,9 +46,12 @@ type Network struct {
 	// Grads holds the gradients of all parameters in training, in the order of Params.
 	Grads     []float32
 	precision Precision // "" is Exact
-	buffers   []string
-	derive    []func(*Loader) error
-	sums      checksums
+	// Codes says that codes follow from what the network computes: small errors become
+	// other codes, and precisions that round keep more of its weights and inputs.
+	Codes   bool
+	buffers []string
+	derive  []func(*Loader) error
+	sums    checksums
 }
 
 // checksums are those of the parameters that were loaded, by name.
@@ -113,6 +116,7 @@ type Loader struct {
 	training bool
 	// precision is how the weights will be used; "" is Exact (see Loader.is).
 	precision Precision
+	codes     bool // of the network
 }
 
 // Values returns the values of p, row-major in the checkpoint's shape. They may
@@ -155,7 +159,7 @@ func (l *Loader) release(p *Param) {
 // layers at a time. Check comes first.
 func (n *Network) Load(src weights.Source, region *tensor.Region, pool *parallel.Pool) error {
 	n.sums.of, n.sums.notFinite = make(map[string]uint32, len(n.Params)), map[string]bool{}
-	if err := n.deriveAll(&Loader{src: src, region: region, sums: &n.sums, precision: n.precision}, pool); err != nil {
+	if err := n.deriveAll(&Loader{src: src, region: region, sums: &n.sums, precision: n.precision, codes: n.Codes}, pool); err != nil {
 		return err
 	}
 	return n.checkFinite(n.sums.notFinite)

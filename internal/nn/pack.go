@@ -13,13 +13,19 @@ const packBlock = 32
 
 // packConv packs w [out, in, k], its output channels scaled, as k taps.
 func packConv(region *tensor.Region, w, scale []float32, out, in, k int) *kernel.Panels {
-	return packRows(region, out, in, k, func(o int) ([]float32, float32) {
+	return packRows(region, out, in, k, convRows(w, scale, in*k))
+}
+
+// convRows returns the function that packRows takes, for weights of size values for each
+// output channel.
+func convRows(w, scale []float32, size int) func(o int) ([]float32, float32) {
+	return func(o int) ([]float32, float32) {
 		s := float32(1)
 		if scale != nil {
 			s = scale[o]
 		}
-		return w[o*in*k : (o+1)*in*k], s
-	})
+		return w[o*size : (o+1)*size], s
+	}
 }
 
 // packRows packs output channels, for each of which row returns [in, k] values and

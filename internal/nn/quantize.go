@@ -7,7 +7,8 @@ import (
 
 // A VectorQuantize looks up the nearest entry of one codebook in a projected
 // space; keys in_proj.*, out_proj.*, codebook.weight [size, dim]
-// (dac/nn/quantize.py).
+// (dac/nn/quantize.py). It computes in float32 whatever the precision: of two entries at
+// nearly the same distance the nearer one must win, and it is a hundredth of the work.
 type VectorQuantize struct {
 	in, out  *Conv
 	entries  *Param
@@ -18,8 +19,8 @@ type VectorQuantize struct {
 // channels.
 func NewVectorQuantize(b *Builder, c, size, dim int) *VectorQuantize {
 	return newVectorQuantize(b, &VectorQuantize{
-		in:      NewConv(b.In("in_proj"), ConvConfig{In: c, Out: dim, K: 1}),
-		out:     NewConv(b.In("out_proj"), ConvConfig{In: dim, Out: c, K: 1}),
+		in:      NewConv(b.In("in_proj"), ConvConfig{In: c, Out: dim, K: 1, Float32: true}),
+		out:     NewConv(b.In("out_proj"), ConvConfig{In: dim, Out: c, K: 1, Float32: true}),
 		entries: b.In("codebook").param("weight", Normal, size, dim),
 	})
 }
@@ -29,8 +30,8 @@ func NewVectorQuantize(b *Builder, c, size, dim int) *VectorQuantize {
 // models/codec/ns3_codec/quantize/fvq.py).
 func NewLinearVectorQuantize(b *Builder, c, size, dim int) *VectorQuantize {
 	return newVectorQuantize(b, &VectorQuantize{
-		in:      NewNormLinear(b.In("in_proj"), c, dim),
-		out:     NewNormLinear(b.In("out_proj"), dim, c),
+		in:      newNormLinear(b.In("in_proj"), c, dim),
+		out:     newNormLinear(b.In("out_proj"), dim, c),
 		entries: b.In("_codebook").param("weight", Normal, size, dim),
 	})
 }

@@ -61,6 +61,7 @@ func NewCodec(c Config) *Codec {
 	l := &Codec{Config: c}
 	latent := c.Quantizer.Latent
 	encoder, quantizer, decoder := nn.NewBuilder(string(c.EncoderKind())), nn.NewBuilder(string(c.DecoderKind())), nn.NewBuilder(string(c.DecoderKind()))
+	encoder.Network().Codes, quantizer.Network().Codes = true, true
 	l.Encoder = NewEncoder(encoder, c.Encoder)
 	l.Quantizer = NewQuantizer(quantizer, c.Quantizer)
 	l.Timbre = nn.NewTransformer(quantizer.In("timbre_encoder"), c.Timbre.of(latent, 0))

@@ -39,6 +39,16 @@ func (s *Snake) Backward(dx, dy, x []float32, stride, rows, c int, sums []float3
 	kernel.SnakeGradRows(dx, dy, x, stride, rows, width, s.Alpha, s.Inv, sums[:width], sums[width:])
 }
 
+// ApplyBF16 computes one row, rounded.
+func (s *Snake) ApplyBF16(dst []kernel.BFloat16, x []float32) {
+	kernel.SnakeBF16(dst, x, s.Alpha, s.Inv)
+}
+
+// ApplySplit computes one row as sums of two bfloat16 values.
+func (s *Snake) ApplySplit(high, low []kernel.BFloat16, x []float32) {
+	kernel.SnakeSplitBF16(high, low, x, s.Alpha, s.Inv)
+}
+
 // GradSums is 2: one sum for α, one for inv.
 func (s *Snake) GradSums() int { return 2 }
 

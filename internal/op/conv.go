@@ -8,16 +8,20 @@ import (
 )
 
 // A Filter is the weights of a convolution, packed, and its bias, padded to a
-// multiple of kernel.Width values. In training it has Trainable instead of panels.
+// multiple of kernel.Width values. In training it has Trainable instead of panels, and
+// BF16 where its products are of bfloat16. With Rest too, weights and inputs are sums of two
+// bfloat16 values, and products nearly as precise as those of float32 (see productSplit).
 type Filter struct {
 	Panels    *kernel.Panels
+	BF16      *kernel.PanelsBF16
+	Rest      *kernel.PanelsBF16 // of weights that BF16 rounds; nil where they count as rounded
 	Bias      []float32
 	Trainable TrainableWeights
 }
 
 // packed returns f with its panels; unpack frees those of training.
 func (r *Run) packed(f Filter) Filter {
-	if f.Panels == nil {
+	if f.Panels == nil && f.BF16 == nil {
 		f.Panels = f.Trainable.Pack(r)
 	}
 	return f
@@ -72,10 +76,15 @@ func (s ConvShape) padding() (left, right int) {
 func (r *Run) Conv(slot Slot, f Filter, s ConvShape, act Activation, x tensor.Tensor, init *tensor.Tensor) tensor.Tensor {
 	f = r.packed(f)
 	var y tensor.Tensor
-	if s.K == 1 && s.Stride == 1 && act == nil {
+	switch {
+	case s.K == 1 && s.Stride == 1 && act == nil:
 		y = r.product(f, s, x, 0, x.T, init)
-	} else {
-		w := r.window(slot, s, act, x)
+	case f.BF16 != nil:
+		w := r.window(slot, s, act, x, f.format())
+		y = r.productBF16(f, s, w.rows, w.start, w.out, init)
+		r.Free(w.rows)
+	default:
+		w := r.window(slot, s, act, x, rowsFloat32)
 		y = r.product(f, s, w.rows, w.start, w.out, init)
 		r.Free(w.rows)
 	}
@@ -100,7 +109,7 @@ type window struct {
 
 // window joins the rows held in slot, act(x) and the padding, and keeps in slot
 // what the next chunk needs.
-func (r *Run) window(slot Slot, s ConvShape, act Activation, x tensor.Tensor) window {
+func (r *Run) window(slot Slot, s ConvShape, act Activation, x tensor.Tensor, as rowFormat) window {
 	m := r.state(slot)
 	if x.B != 1 && (!r.Last || m.n > 0) {
 		panic("op: a stream of more than one sequence")
@@ -108,10 +117,10 @@ func (r *Run) window(slot Slot, s ConvShape, act Activation, x tensor.Tensor) wi
 	left, right := s.padding()
 	n := m.n + x.T
 	if m.started && !r.Last && x.T <= 4*m.n {
-		return r.slide(m, s, act, x)
+		return r.slide(m, s, act, x, as)
 	}
 	if !r.Last && !m.started && n <= reflectable(s, left, right) {
-		r.appendRows(m, act, x)
+		r.appendRows(m, act, x, as)
 		return window{rows: r.New(1, 0, x.C)}
 	}
 	var padLeft, padRight int
@@ -126,12 +135,12 @@ func (r *Run) window(slot Slot, s ConvShape, act Activation, x tensor.Tensor) wi
 		}
 		padRight = right + extra
 	}
-	rows := r.New(x.B, padLeft+n+padRight, x.C)
+	rows := r.newRows(as, x.B, padLeft+n+padRight, x.C)
 	for b := range x.B {
 		if m.n > 0 {
 			copy(rows.Rows(b, padLeft, padLeft+m.n), m.rows[m.at*rows.Stride:][:m.n*rows.Stride])
 		}
-		r.activate(act, rows, b, padLeft+m.n, x, b)
+		r.activateTo(as, act, rows, b, padLeft+m.n, x, b)
 		pad(rows, b, padLeft, n, padRight, s.Zero)
 	}
 	w := window{rows: rows, start: m.skip}
@@ -150,19 +159,19 @@ func (r *Run) window(slot Slot, s ConvShape, act Activation, x tensor.Tensor) wi
 // rows that the slot holds, which stay where they are and are the window themselves. Only
 // when it reaches the end of its memory do the rows that are still needed move to the front.
 // The window is valid until the next one of the slot.
-func (r *Run) slide(m *streamState, s ConvShape, act Activation, x tensor.Tensor) window {
-	n := m.n + x.T
-	if (m.at+n)*x.Stride > cap(m.rows) {
-		held := m.rows[m.at*x.Stride:][:m.n*x.Stride]
-		if room := 2 * n * x.Stride; room > cap(m.rows) {
+func (r *Run) slide(m *streamState, s ConvShape, act Activation, x tensor.Tensor, as rowFormat) window {
+	n, stride := m.n+x.T, as.stride(x.C)
+	if (m.at+n)*stride > cap(m.rows) {
+		held := m.rows[m.at*stride:][:m.n*stride]
+		if room := 2 * n * stride; room > cap(m.rows) {
 			m.rows = make([]float32, room)
 		}
 		copy(m.rows, held)
 		m.at = 0
 	}
 	m.rows = m.rows[:cap(m.rows)]
-	rows := tensor.Tensor{B: 1, T: n, C: x.C, Stride: x.Stride, Data: m.rows[m.at*x.Stride:][:n*x.Stride], Borrowed: true}
-	r.activate(act, rows, 0, m.n, x, 0)
+	rows := tensor.Tensor{B: 1, T: n, C: x.C, Stride: stride, Data: m.rows[m.at*stride:][:n*stride], Borrowed: true}
+	r.activateTo(as, act, rows, 0, m.n, x, 0)
 	w := window{rows: rows, start: m.skip, out: s.outputs(n - m.skip)}
 	keep := m.advance(s, w)
 	m.at, m.n = m.at+keep, n-keep
@@ -238,13 +247,14 @@ func pad(x tensor.Tensor, b, left, n, right int, zero bool) {
 func extendedLength(left, n, right int) int { return max(n, left+1, right+1) }
 
 // appendRows adds act(x) to the rows that are held until a stream can start.
-func (r *Run) appendRows(m *streamState, act Activation, x tensor.Tensor) {
+func (r *Run) appendRows(m *streamState, act Activation, x tensor.Tensor, as rowFormat) {
 	if x.T == 0 {
 		return
 	}
-	m.grow((m.n + x.T) * x.Stride)
-	rows := tensor.Tensor{B: 1, T: m.n + x.T, C: x.C, Stride: x.Stride, Data: m.rows[:(m.n+x.T)*x.Stride]}
-	r.activate(act, rows, 0, m.n, x, 0)
+	stride := as.stride(x.C)
+	m.grow((m.n + x.T) * stride)
+	rows := tensor.Tensor{B: 1, T: m.n + x.T, C: x.C, Stride: stride, Data: m.rows[:(m.n+x.T)*stride]}
+	r.activateTo(as, act, rows, 0, m.n, x, 0)
 	m.n += x.T
 }
 
@@ -266,6 +276,12 @@ func (m *streamState) grow(n int) {
 
 // product computes out rows of a convolution over rows of x from start on.
 func (r *Run) product(f Filter, s ConvShape, x tensor.Tensor, start, out int, init *tensor.Tensor) tensor.Tensor {
+	if f.BF16 != nil {
+		rows := r.toBF16(f.format(), x)
+		y := r.productBF16(f, s, rows, start, out, init)
+		r.Free(rows)
+		return y
+	}
 	if x.C != f.Panels.K {
 		panic(fmt.Sprintf("op: %d channels for a filter of %d", x.C, f.Panels.K))
 	}

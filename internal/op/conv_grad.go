@@ -22,7 +22,7 @@ func (r *Run) recordConv(y *tensor.Tensor, f Filter, s ConvShape, act Activation
 		if learns || !pointwise {
 			rows := x
 			if !pointwise {
-				rows = r.window(nil, s, act, x).rows
+				rows = r.window(nil, s, act, x, rowsFloat32).rows
 			}
 			padLeft, _ = s.padding()
 			length = rows.T

@@ -215,7 +215,7 @@ func TestTransposeInChunksIsTheDefinition(t *testing.T) {
 		in, out := rapid.IntRange(1, 3).Draw(t, "in"), rapid.IntRange(1, 3).Draw(t, "out")
 		x := g.cube(1, in, rapid.IntRange(1, 30).Draw(t, "n"))[0]
 		w, bias := g.cube(in, out, 2*stride), g.values(out)
-		f := TransposedFilter{Bias: floats(bias), Causal: causal}
+		f := TransposedFilter{Bias: floats(bias), Causal: causal, Channels: out, Stride: stride}
 		for phase := range stride {
 			p := kernel.NewPanels(nil, 2, in, out)
 			for i := range w {

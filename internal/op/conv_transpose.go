@@ -8,9 +8,10 @@ import (
 // A TransposedFilter is the weights of a transposed convolution of kernel 2·stride:
 // one two-tap filter for each phase of the stride.
 type TransposedFilter struct {
-	Phases []*kernel.Panels // Phases[r]: tap 0 is kernel row stride+r, tap 1 row r
-	Bias   []float32
-	Causal bool
+	Phases     []*kernel.Panels     // Phases[r]: tap 0 is kernel row stride+r, tap 1 row r
+	PhasesBF16 []*kernel.PanelsBF16 // in place of Phases where products are of bfloat16
+	Bias       []float32
+	Causal     bool
 	// Trainable, instead of phases, in training: the weights [2·stride][out][in] of
 	// the convolution that this one is the gradient of, its output being our input.
 	// Channels are the output's and Stride is the number of phases.
@@ -32,7 +33,10 @@ func (r *Run) ConvTranspose(slot Slot, f TransposedFilter, act Activation, x ten
 		f.Phases = f.Trainable.PackInputGrad(r, f.Stride)
 		defer r.freePanels(f.Phases...)
 	}
-	s, n := len(f.Phases), f.Phases[0].N
+	s, n, as := f.Stride, f.Channels, rowsFloat32
+	if f.PhasesBF16 != nil {
+		as = rowsBF16
+	}
 	steps, cut := x.T, 0
 	if !f.Causal {
 		cut = s - s/2 // rows cut off the start; a non-causal output lags by them
@@ -40,7 +44,7 @@ func (r *Run) ConvTranspose(slot Slot, f TransposedFilter, act Activation, x ten
 			steps++ // the overhang of the last row
 		}
 	}
-	rows := r.New(x.B, steps+1, x.C)
+	rows := r.newRows(as, x.B, steps+1, x.C)
 	full := r.New(x.B, steps*s, n)
 	for b := range x.B {
 		if m.started {
@@ -48,12 +52,16 @@ func (r *Run) ConvTranspose(slot Slot, f TransposedFilter, act Activation, x ten
 		} else {
 			clear(rows.Rows(b, 0, 1))
 		}
-		r.activate(act, rows, b, 1, x, b)
+		r.activateTo(as, act, rows, b, 1, x, b)
 		if steps > x.T {
 			clear(rows.Rows(b, x.T+1, x.T+2))
 		}
 	}
-	if steps > 0 {
+	switch {
+	case steps == 0:
+	case f.PhasesBF16 != nil:
+		r.runPhasesBF16(f, full, rows, steps)
+	default:
 		ps := r.newProducts(s * x.B)
 		for i := range ps {
 			phase, b := i/x.B, i%x.B

@@ -16,7 +16,7 @@ type DepthwiseFilter struct {
 
 // Depthwise returns the depthwise convolution of x, whose stride is 1.
 func (r *Run) Depthwise(slot Slot, f DepthwiseFilter, s ConvShape, x tensor.Tensor) tensor.Tensor {
-	w := r.window(slot, s, nil, x)
+	w := r.window(slot, s, nil, x, rowsFloat32)
 	y := r.New(x.B, w.out, x.C)
 	for b := range x.B {
 		r.eachRows(w.out, max(1, grainValues/(s.K*tensor.RoundUp(x.C))), rowsTask{
@@ -55,7 +55,7 @@ func depthwiseRows(t *rowsTask, from, to int) {
 // all rows, in the order of the rows.
 func (r *Run) depthwiseGradient(f DepthwiseFilter, s ConvShape, x, dy tensor.Tensor) {
 	padLeft, _ := s.padding()
-	rows := r.window(nil, s, nil, x).rows
+	rows := r.window(nil, s, nil, x, rowsFloat32).rows
 	drows := r.Zeros(x.B, rows.T, x.C)
 	width := tensor.RoundUp(x.C)
 	sums := r.alloc((s.K + 1) * width)

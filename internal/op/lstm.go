@@ -39,7 +39,13 @@ func (r *Run) LSTM(slot Slot, f LSTMFilter, x tensor.Tensor) tensor.Tensor {
 	if r.Recording() {
 		cells = r.New(x.B, x.T, f.Hidden)
 	}
-	r.runSteps(f, m, y, gates, cells)
+	switch {
+	case y.T == 0:
+	case f.Recurrent.BF16 != nil:
+		r.runStepsBF16(f, m, y, gates)
+	default:
+		r.runSteps(f, m, y, gates, cells)
+	}
 	m.started = true
 	r.unpack(f.Recurrent)
 	if r.Recording() {
@@ -53,9 +59,6 @@ func (r *Run) LSTM(slot Slot, f LSTMFilter, x tensor.Tensor) tensor.Tensor {
 // runSteps runs the steps of all sequences side by side. Each step reads every
 // recurrent weight once; the threads share the units between them.
 func (r *Run) runSteps(f LSTMFilter, m *streamState, y, gates, cells tensor.Tensor) {
-	if y.T == 0 {
-		return
-	}
 	w := f.Recurrent.Panels
 	r.Profiler.count(int64(y.B) * int64(y.T) * int64(w.K) * int64(w.N))
 	width := tensor.RoundUp(f.Hidden)

@@ -48,11 +48,14 @@ type Run struct {
 	tape   *tape                    // of a recording run
 
 	// The bodies of loops, here so that running one allocates nothing.
-	products   productTask
-	activation activationTask
-	steps      lstmTask
-	rows       rowsTask
-	codes      freeLists
+	products     productTask
+	productsBF16 productBF16Task
+	activation   activationTask
+	rounding     roundingTask
+	steps        lstmTask
+	stepsBF16    lstmBF16Task
+	rows         rowsTask
+	codes        freeLists
 }
 
 // An allocation is a piece of the run's memory. It returns to the free list once

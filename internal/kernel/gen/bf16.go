@@ -15,6 +15,8 @@ func bf16(c *build.Context) {
 	forEachISA(c, func(f *vectors) {
 		f.toBF16("toBF16", "dst[i] = x[i], to the nearest", func(f *vectors, in []vec) vec { return in[0] }, "x")
 		f.toBF16("snakeBF16", "dst[i] = x[i] + sin²(alpha[i]*x[i])*inv[i], to the nearest", snake, "x", "alpha", "inv")
+		f.splitBF16("splitBF16", "v := x[i]", func(f *vectors, in []vec) vec { return in[0] }, "x")
+		f.splitBF16("snakeSplitBF16", "v := x[i] + sin²(alpha[i]*x[i])*inv[i]", snake, "x", "alpha", "inv")
 		f.pairBF16()
 		f.fromBF16()
 	})
@@ -104,6 +106,48 @@ func (f *vectors) toBF16(name, doc string, body func(f *vectors, in []vec) vec, 
 		}
 		f.narrow(out, operand.Mem{Base: dst})
 		f.ADDQ(imm(32), dst)
+		for _, p := range pointers {
+			f.ADDQ(imm(64), p)
+		}
+	})
+}
+
+// splitBF16 writes a function of slices with a result of two bfloat16 values. The second
+// is the rest that the first leaves, which is exact in float32.
+func (f *vectors) splitBF16(name, doc string, body func(f *vectors, in []vec) vec, inputs ...string) {
+	f.begin(name, "computes", "", "\tfor i := range high {", "\t\t"+doc, "\t\thigh[i] = v, to the nearest",
+		"\t\tlow[i] = v - high[i], to the nearest", "\t}", "", "for a multiple of 16 elements.")
+	f.constants(func(f *vectors) {
+		f.rounded(body(f, []vec{f.vec(), f.vec(), f.vec()}[:len(inputs)]))
+		f.use(highWord)
+	})
+	high, low := f.Load(f.Param("high").Base(), f.GP64()), f.Load(f.Param("low").Base(), f.GP64())
+	var pointers []reg.Register
+	for _, in := range inputs {
+		pointers = append(pointers, f.Load(f.Param(in).Base(), f.GP64()))
+	}
+	f.sixteens(f.Load(f.Param("high").Len(), f.GP64()), func() {
+		var first, second []vec
+		for at := 0; at < 64; at += 4 * f.lanes() {
+			var in []vec
+			for _, p := range pointers {
+				in = append(in, f.copy(operand.Mem{Base: p, Disp: at}))
+			}
+			v := body(f, in)
+			a := f.rounded(v)
+			rest := f.vec()
+			if f.wide {
+				f.VPANDD(f.use(highWord), a, rest)
+			} else {
+				f.VPAND(f.use(highWord), a, rest)
+			}
+			f.VSUBPS(rest, v, rest)
+			first, second = append(first, a), append(second, f.rounded(rest))
+		}
+		f.narrow(first, operand.Mem{Base: high})
+		f.narrow(second, operand.Mem{Base: low})
+		f.ADDQ(imm(32), high)
+		f.ADDQ(imm(32), low)
 		for _, p := range pointers {
 			f.ADDQ(imm(64), p)
 		}

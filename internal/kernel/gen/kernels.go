@@ -52,6 +52,8 @@ var kernels = []kernel{
 	{name: "fromBF16", params: "dst []float32, x []uint16"},
 	{name: "pairBF16", params: "dst []uint16, a, b []float32"},
 	{name: "snakeBF16", params: "dst []uint16, x, alpha, inv []float32"},
+	{name: "splitBF16", params: "high, low []uint16, x []float32"},
+	{name: "snakeSplitBF16", params: "high, low []uint16, x, alpha, inv []float32"},
 	{name: "softmax", params: "x []float32"},
 	{name: "lstmCell", params: "h, c, gates []float32"},
 	{name: "adamW", params: "p, g, m, v []float32, gradScale, decay, oneMinusBeta1, beta2, oneMinusBeta2, invSqrtBias2, eps, stepSize float32"},

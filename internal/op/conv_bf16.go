@@ -1,0 +1,262 @@
+package op
+
+import (
+	"fmt"
+
+	"github.com/facodec-go/facodec/internal/kernel"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// A rowFormat is how the rows that a product reads are stored. Rows in bfloat16 lie in
+// a tensor whose stride is half of their values, padded for kernel.ProductBF16 with zeros:
+// copies and padding need not tell them from others.
+type rowFormat uint8
+
+const (
+	rowsFloat32 rowFormat = iota
+	rowsBF16
+	rowsSplit // two bfloat16 values for each float32: all of the first, then all of the second
+)
+
+// format returns the rows that a filter reads.
+func (f Filter) format() rowFormat {
+	switch {
+	case f.BF16 == nil:
+		return rowsFloat32
+	case f.Rest == nil:
+		return rowsBF16
+	}
+	return rowsSplit
+}
+
+// stride returns the distance of rows of c channels, in float32 values.
+func (f rowFormat) stride(c int) int {
+	switch f {
+	case rowsBF16:
+		return kernel.StrideBF16(c) / 2
+	case rowsSplit:
+		return kernel.StrideBF16(2*kernel.PadBF16(c)) / 2
+	}
+	return tensor.Stride(c)
+}
+
+// newRows returns uninitialized rows from the run's memory.
+func (r *Run) newRows(as rowFormat, b, t, c int) tensor.Tensor {
+	stride := as.stride(c)
+	return tensor.Tensor{B: b, T: t, C: c, Stride: stride, Data: r.alloc(b * t * stride)}
+}
+
+// activateTo is activate for rows of any format.
+func (r *Run) activateTo(as rowFormat, act Activation, y tensor.Tensor, b, at int, x tensor.Tensor, xb int) {
+	if as == rowsFloat32 {
+		r.activate(act, y, b, at, x, xb)
+		return
+	}
+	if x.T == 0 {
+		return
+	}
+	t := &r.rounding
+	scratch := t.scratch
+	_, direct := act.(activationBF16)
+	*t = roundingTask{
+		as: as, act: act, dst: kernel.BFloat16s(y.Rows(b, at, at+x.T)), x: x.Rows(xb, 0, x.T),
+		ldDst: 2 * y.Stride, ldX: x.Stride, c: x.C, rows: x.T, parts: r.pool.Parts(x.T, grainValues/x.Stride),
+	}
+	if width := tensor.RoundUp(x.C); act != nil && !direct {
+		if len(scratch) < t.parts*width {
+			scratch = make([]float32, t.parts*width)
+		}
+		t.apply = true
+	}
+	t.scratch = scratch
+	r.pool.Run(t.parts, t)
+}
+
+// A roundingTask writes rows of an activation in bfloat16, in parts.
+type roundingTask struct {
+	as         rowFormat
+	act        Activation
+	dst        []kernel.BFloat16
+	x          []float32
+	ldDst, ldX int
+	c          int
+	rows       int
+	parts      int
+	apply      bool      // the activation has no kernel of its own
+	scratch    []float32 // a row of it for each part
+}
+
+// activationBF16 is an activation with kernels for bfloat16.
+type activationBF16 interface {
+	ApplyBF16(dst []kernel.BFloat16, x []float32)
+	ApplySplit(high, low []kernel.BFloat16, x []float32)
+}
+
+// Run computes the i-th part. What is beyond the channels becomes zero.
+func (t *roundingTask) Run(i int) {
+	width := tensor.RoundUp(t.c)
+	kernels, direct := t.act.(activationBF16)
+	for at := i * t.rows / t.parts; at < (i+1)*t.rows/t.parts; at++ {
+		x, dst := t.x[at*t.ldX:][:width], t.dst[at*t.ldDst:][:t.ldDst]
+		if t.apply {
+			row := t.scratch[i*width:][:width]
+			t.act.Apply(row, x)
+			x = row
+		}
+		switch high := dst[:width]; {
+		case t.as == rowsSplit:
+			half := kernel.PadBF16(t.c)
+			low := dst[half:][:width]
+			if direct {
+				kernels.ApplySplit(high, low, x)
+			} else {
+				kernel.SplitBF16(high, low, x)
+			}
+			clear(dst[t.c:half])
+			clear(dst[half+t.c:])
+		case direct:
+			kernels.ApplyBF16(high, x)
+			clear(dst[t.c:])
+		default:
+			kernel.ToBF16(high, x)
+			clear(dst[t.c:])
+		}
+	}
+}
+
+// toBF16 returns the rows of x in a format of bfloat16.
+func (r *Run) toBF16(as rowFormat, x tensor.Tensor) tensor.Tensor {
+	y := r.newRows(as, x.B, x.T, x.C)
+	for b := range x.B {
+		r.activateTo(as, nil, y, b, 0, x, b)
+	}
+	return y
+}
+
+// productBF16 is product of rows in the filter's format.
+func (r *Run) productBF16(f Filter, s ConvShape, x tensor.Tensor, start, out int, init *tensor.Tensor) tensor.Tensor {
+	if x.C != f.BF16.K {
+		panic(fmt.Sprintf("op: %d channels for a filter of %d", x.C, f.BF16.K))
+	}
+	y := r.New(x.B, out, f.BF16.N)
+	if out == 0 {
+		return y
+	}
+	ps := r.newProductsBF16(x.B)
+	for b := range ps {
+		ps[b] = kernel.ProductBF16{
+			Dst: y.Rows(b, 0, out), LdDst: y.Stride,
+			A: kernel.BFloat16s(x.Rows(b, start, x.T)), LdA: s.Stride * 2 * x.Stride, LdTap: s.Dilation * 2 * x.Stride,
+			W: f.BF16, Bias: f.Bias,
+		}
+		if init != nil {
+			ps[b].Init, ps[b].LdInit = initRows(*init, b, out)
+		}
+	}
+	r.runProductsBF16(ps, f.Rest, 1, out)
+	return y
+}
+
+// productSplit computes a part of a product of inputs and weights that are sums of two
+// bfloat16 values, the smaller ones first:
+//
+//	dst = low·W + high·Rest + high·W + bias + init
+//
+// What is missing, low·Rest, is below the precision of the rest: a value of 16 bits times
+// another.
+func productSplit(p kernel.ProductBF16, rest *kernel.PanelsBF16, row0, row1, panel0, panel1 int) {
+	high, low, w := p.A, p.A[kernel.PadBF16(p.W.K):], p.W
+	p.A = low
+	p.Run(row0, row1, panel0, panel1)
+	p.Bias, p.Init, p.LdInit = nil, p.Dst, p.LdDst
+	p.A, p.W = high, rest
+	p.Run(row0, row1, panel0, panel1)
+	p.W = w
+	p.Run(row0, row1, panel0, panel1)
+}
+
+// runPhasesBF16 computes the phases of a transposed convolution.
+func (r *Run) runPhasesBF16(f TransposedFilter, full, rows tensor.Tensor, steps int) {
+	s := len(f.PhasesBF16)
+	ps := r.newProductsBF16(s * rows.B)
+	for i := range ps {
+		phase, b := i/rows.B, i%rows.B
+		ps[i] = kernel.ProductBF16{
+			Dst: full.Rows(b, 0, full.T)[phase*full.Stride:], LdDst: s * full.Stride,
+			A: kernel.BFloat16s(rows.Rows(b, 0, rows.T)), LdA: 2 * rows.Stride, LdTap: 2 * rows.Stride,
+			W: f.PhasesBF16[phase], Bias: f.Bias,
+		}
+	}
+	r.runProductsBF16(ps, nil, s, steps)
+}
+
+// A productBF16Task is a productTask of bfloat16.
+type productBF16Task struct {
+	products         []kernel.ProductBF16
+	rest             *kernel.PanelsBF16
+	kinds            int
+	rows             int
+	byRows, byPanels int
+	blocks, pairs    int
+}
+
+const (
+	tileRowsBF16 = 32 // the height of the largest tile
+
+	// aloneBF16 is about as long as aloneMACs.
+	aloneBF16 = 8 * aloneMACs
+)
+
+func (r *Run) newProductsBF16(n int) []kernel.ProductBF16 {
+	if cap(r.productsBF16.products) < n {
+		r.productsBF16.products = make([]kernel.ProductBF16, n)
+	}
+	return r.productsBF16.products[:n]
+}
+
+// runProductsBF16 is runProducts, rest being the filter's.
+func (r *Run) runProductsBF16(ps []kernel.ProductBF16, rest *kernel.PanelsBF16, kinds, rows int) {
+	w := ps[0].W
+	macs := int64(len(ps)) * int64(rows) * int64(w.Taps) * int64(w.K) * int64(w.N)
+	r.Profiler.count(macs)
+	t := &r.productsBF16
+	t.products, t.rest, t.kinds, t.rows = ps, rest, kinds, rows
+	t.byRows, t.byPanels = 1, 1
+	t.blocks, t.pairs = (rows+tileRowsBF16-1)/tileRowsBF16, (w.Count()+1)/2
+	threads, sequences := r.pool.Threads(), len(ps)/kinds
+	tasks := (4*threads + kinds - 1) / kinds
+	alone := threads == 1 || macs < aloneBF16 && kinds*len(w.Data) < aloneWeights
+	switch {
+	case alone:
+	case len(w.Data) > rows*sequences*ps[0].LdA:
+		t.byPanels = min(t.pairs, tasks)
+		t.byRows = min(t.blocks, (tasks+t.byPanels-1)/t.byPanels)
+	default:
+		t.byRows = min(t.blocks, tasks)
+		t.byPanels = min(t.pairs, (tasks+t.byRows-1)/t.byRows)
+	}
+	if alone {
+		for i := range kinds {
+			t.Run(i)
+		}
+		return
+	}
+	r.pool.Run(kinds*t.byRows*t.byPanels, t)
+}
+
+// Run computes the i-th piece.
+func (t *productBF16Task) Run(i int) {
+	kind, i := i/(t.byRows*t.byPanels), i%(t.byRows*t.byPanels)
+	row, panel := i%t.byRows, i/t.byRows
+	row0, row1 := row*t.blocks/t.byRows*tileRowsBF16, min(t.rows, (row+1)*t.blocks/t.byRows*tileRowsBF16)
+	sequences := len(t.products) / t.kinds
+	for s := range sequences {
+		p := &t.products[kind*sequences+s]
+		panel0, panel1 := panel*t.pairs/t.byPanels*2, min(p.W.Count(), (panel+1)*t.pairs/t.byPanels*2)
+		if t.rest != nil {
+			productSplit(*p, t.rest, row0, row1, panel0, panel1)
+		} else {
+			p.Run(row0, row1, panel0, panel1)
+		}
+	}
+}
