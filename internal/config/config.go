@@ -107,7 +107,16 @@ type Train struct {
 	// ReversalWarmup the steps over which it rises from zero.
 	Reversal       float64 `key:"reversal" redecoder:"-" frange:"0,1000"`
 	ReversalWarmup int     `key:"reversal_warmup" redecoder:"-" range:"0,1000000000"`
+	// Precision is PrecisionFloat32 or PrecisionBF16.
+	Precision string `key:"precision"`
 }
+
+// The values of Train's Precision: that of the operands of products. Sums, weights,
+// gradients and the optimizer are float32 always.
+const (
+	PrecisionFloat32 = "float32"
+	PrecisionBF16    = "bf16"
+)
 
 // A BookCount is the number of codebooks of a part.
 type BookCount struct {
@@ -231,7 +240,7 @@ func Default() *Config {
 			ResidualMask:             0.75,
 			QuantizerDropout:         0.5,
 			KeepCheckpoints:          5,
-			MaxSkippedSteps:          10, Reversal: 1,
+			MaxSkippedSteps:          10, Reversal: 1, Precision: PrecisionFloat32,
 		},
 		Model: Model{
 			Causal:                 true,

@@ -68,7 +68,7 @@ func TestParseEveryKey(t *testing.T) {
 		"preprocess_params": {"sr": 16000, "frame_rate": 1000, "duration_range": [0.5, 1e1],
 			"spect_params": {"n_fft": 512, "win_length": 64, "hop_length": 16, "n_mels": 40}},
 		"train": {"gradient_accumulation_step": 2, "random_seed": 3, "max_epoch": 4, "discriminator_start": 5, "discriminator_len": 50,
-			"residual_mask": 0, "quantizer_dropout": 1, "keep_checkpoints": 6, "max_skipped_steps": 7, "restart_codes": 100, "normalise_codes": true, "data_init": true, "reversal": 0.5, "reversal_warmup": 9, "joint_parts": true},
+			"residual_mask": 0, "quantizer_dropout": 1, "keep_checkpoints": 6, "max_skipped_steps": 7, "restart_codes": 100, "normalise_codes": true, "data_init": true, "reversal": 0.5, "reversal_warmup": 9, "precision": "bf16", "joint_parts": true},
 		"loss_weights": LOSS_WEIGHTS,
 		"optimizer": {"lr": 3e-4, "betas": [0.8, 0.99], "eps": 1e-8, "weight_decay": 0, "lr_decay": 1,
 			"warmup_steps": 200, "clip_grad": 5, "clip_grad_discriminator": 6},

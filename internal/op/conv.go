@@ -17,6 +17,7 @@ type Filter struct {
 	Rest      *kernel.PanelsBF16 // of weights that BF16 rounds; nil where they count as rounded
 	Bias      []float32
 	Trainable TrainableWeights
+	rounded   []float32 // the memory of BF16 in a recording
 }
 
 // packed returns f with its panels; unpack frees those of training.
@@ -28,7 +29,10 @@ func (r *Run) packed(f Filter) Filter {
 }
 
 func (r *Run) unpack(f Filter) {
-	if f.Trainable != nil {
+	switch {
+	case f.rounded != nil:
+		r.freeFloats(f.rounded)
+	case f.Trainable != nil:
 		r.freePanels(f.Panels)
 	}
 }
@@ -75,6 +79,10 @@ func (s ConvShape) padding() (left, right int) {
 // until it holds them: 54 rows for a dilation of 9.
 func (r *Run) Conv(slot Slot, f Filter, s ConvShape, act Activation, x tensor.Tensor, init *tensor.Tensor) tensor.Tensor {
 	f = r.packed(f)
+	if f.Panels != nil && r.rounds(f.Trainable, f.Panels.K) {
+		w := r.round(f.Panels)
+		f.Panels, f.BF16, f.rounded = nil, w.PanelsBF16, w.memory
+	}
 	var y tensor.Tensor
 	switch {
 	case s.K == 1 && s.Stride == 1 && act == nil:

@@ -85,6 +85,11 @@ func (r *Run) accumulateInitGrad(init, dy tensor.Tensor) {
 // falling order.
 func (r *Run) convInputGrad(f Filter, s ConvShape, dy tensor.Tensor, length, c int) tensor.Tensor {
 	panels := f.Trainable.PackInputGrad(r, s.Stride)
+	if r.rounds(f.Trainable, dy.C) {
+		drows := r.New(dy.B, length, c)
+		r.inputGradBF16(drows, panels, s, dy)
+		return drows
+	}
 	taps := panels[0].Taps // the first phase has the most
 	lead := (taps - 1) * s.Dilation
 	steps := (length + s.Stride - 1) / s.Stride
@@ -96,11 +101,7 @@ func (r *Run) convInputGrad(f Filter, s ConvShape, dy tensor.Tensor, length, c i
 	for phase, w := range panels {
 		rows := (length - phase + s.Stride - 1) / s.Stride
 		if w.Taps == 0 {
-			for b := range dy.B {
-				for q := range rows {
-					clear(drows.Row(b, q*s.Stride+phase))
-				}
-			}
+			clearPhase(drows, phase, s.Stride, rows)
 			continue
 		}
 		ps := r.newProducts(dy.B)
@@ -118,6 +119,15 @@ func (r *Run) convInputGrad(f Filter, s ConvShape, dy tensor.Tensor, length, c i
 	}
 	r.freePanels(panels...)
 	return drows
+}
+
+// clearPhase clears every stride-th row of each sequence.
+func clearPhase(x tensor.Tensor, phase, stride, rows int) {
+	for b := range x.B {
+		for q := range rows {
+			clear(x.Row(b, q*stride+phase))
+		}
+	}
 }
 
 // padRows returns x with rows of zeros on both sides.
@@ -166,6 +176,18 @@ const contractBlock = 512
 // with dw laid out [a.C][taps][rows.C rounded up]. db may be nil.
 func (r *Run) convWeightGrad(dw, db []float32, a, rows tensor.Tensor, taps, stride, dilation int) {
 	r.Profiler.count(int64(a.B) * int64(a.T) * int64(a.C) * int64(taps) * int64(rows.C))
+	sums := make([]float64, a.C)
+	defer func() {
+		for m, v := range sums {
+			if db != nil {
+				db[m] = float32(v)
+			}
+		}
+	}()
+	if r.BF16 && a.C >= minBF16 && rows.C >= minBF16 {
+		r.weightGradBF16(dw, sums, a, rows, taps, stride, dilation)
+		return
+	}
 	lead := func(tap int) (phase, at int) {
 		if stride == 1 {
 			return 0, tap * dilation
@@ -175,39 +197,18 @@ func (r *Run) convWeightGrad(dw, db []float32, a, rows tensor.Tensor, taps, stri
 	at := r.alloc(a.C * a.T)
 	steps := (rows.T + stride - 1) / stride
 	phases := r.Panels(min(stride, taps), steps, rows.C) // [panel][phase][step]
-	sums := make([]float64, a.C)
 	for b := range a.B {
 		r.pool.Split(a.C, 16, func(from, to int) {
 			kernel.Transpose(at[from*a.T:], a.T, a.Rows(b, 0, a.T)[from:], a.Stride, a.T, to-from)
 			for m := from; m < to && db != nil; m++ {
-				sums[m] += sum(at[m*a.T : (m+1)*a.T])
+				sums[m] += kernel.Sum(at[m*a.T : (m+1)*a.T])
 			}
 		})
 		r.packPhases(phases, rows, b, stride)
 		r.contract(dw, at, a.C, a.T, phases, taps, lead, b > 0)
 	}
-	for m, v := range sums {
-		if db != nil {
-			db[m] = float32(v)
-		}
-	}
 	r.freeFloats(at)
 	r.freePanels(phases)
-}
-
-// sum adds in four chains.
-func sum(v []float32) float64 {
-	var a, b, c, d float64
-	for ; len(v) >= 4; v = v[4:] {
-		a += float64(v[0])
-		b += float64(v[1])
-		c += float64(v[2])
-		d += float64(v[3])
-	}
-	for _, x := range v {
-		a += float64(x)
-	}
-	return a + b + c + d
 }
 
 // packPhases packs the rows of sequence b as weights of a product over time: the

@@ -31,7 +31,15 @@ func (r *Run) ConvTranspose(slot Slot, f TransposedFilter, act Activation, x ten
 	}
 	if f.Trainable != nil {
 		f.Phases = f.Trainable.PackInputGrad(r, f.Stride)
-		defer r.freePanels(f.Phases...)
+		if r.rounds(f.Trainable, x.C) {
+			for _, w := range f.Phases {
+				p := r.round(w)
+				defer r.freeFloats(p.memory)
+				f.PhasesBF16 = append(f.PhasesBF16, p.PanelsBF16)
+			}
+		} else {
+			defer r.freePanels(f.Phases...)
+		}
 	}
 	s, n, as := f.Stride, f.Channels, rowsFloat32
 	if f.PhasesBF16 != nil {
@@ -133,9 +141,13 @@ func (r *Run) recordTranspose(y *tensor.Tensor, f TransposedFilter, act Activati
 				r.Free(input)
 			}
 		}
-		w := f.Trainable.Pack(r)
-		dx := r.product(Filter{Panels: w}, ConvShape{K: 2 * s, Stride: s, Dilation: 1}, full, 0, x.T, nil)
-		r.freePanels(w)
+		w := Filter{Panels: f.Trainable.Pack(r), Trainable: f.Trainable}
+		if r.rounds(f.Trainable, f.Channels) {
+			p := r.round(w.Panels)
+			w.Panels, w.BF16, w.rounded = nil, p.PanelsBF16, p.memory
+		}
+		dx := r.product(w, ConvShape{K: 2 * s, Stride: s, Dilation: 1}, full, 0, x.T, nil)
+		r.unpack(w)
 		r.Free(full)
 		if act != nil {
 			r.activationGrad(act, dx, dx, 0, x)

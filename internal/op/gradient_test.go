@@ -153,6 +153,7 @@ func (p *problem) probe(r *Run, ys ...tensor.Tensor) float64 {
 
 // A variant is a way of taking gradients that must not change them.
 type variant struct {
+	bf16   bool // with rounded operands
 	name   string
 	only   *leaf // the one input that counts, nil for all
 	inputs bool  // whether any does
@@ -307,6 +308,7 @@ func (p *problem) compare(t *testing.T, r *Run, g gradient) {
 func (g gradient) same(t *testing.T, p *problem, v variant, pool *parallel.Pool) {
 	t.Helper()
 	r := NewRun(pool)
+	r.BF16 = v.bf16
 	other := p.gradients(r, v)
 	if v.poison { // now that there is memory to be poisoned
 		other = p.gradients(r, v)

@@ -37,6 +37,8 @@ type Run struct {
 	// Last marks the final chunk: right-hand padding is added and all rows that were
 	// held back are emitted.
 	Last bool
+	// BF16 rounds the operands of a recording's products to bfloat16 (train_bf16.go).
+	BF16 bool
 	// Profiler, if not nil, measures the run.
 	Profiler *Profiler
 

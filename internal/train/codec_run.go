@@ -32,6 +32,7 @@ func OptionsOf(c *config.Config) Options {
 		AdamW:    AdamW{Beta1: o.Betas[0], Beta2: o.Betas[1], Epsilon: o.Eps, WeightDecay: o.WeightDecay},
 		Schedule: Schedule{LearningRate: o.LearningRate, Decay: o.LRDecay, Warmup: o.WarmupSteps},
 		Clip:     o.ClipGrad, ClipDiscriminator: o.ClipGradDiscriminator,
+		BF16:     c.Train.Precision == config.PrecisionBF16,
 		EMADecay: c.EMA.Decay, MeasureInterval: c.LogInterval, DiscriminatorStart: c.Train.DiscriminatorStart,
 		DiscriminatorLen: c.Train.DiscriminatorLen * c.Preprocess.Spect.HopLength, Seed: uint64(c.Train.RandomSeed),
 	}

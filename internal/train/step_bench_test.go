@@ -36,6 +36,9 @@ func BenchmarkPresetStep(b *testing.B) {
 			c.Model.SpeakerClasses = 8
 			bench.change(c)
 			threads := 0
+			if os.Getenv("FACODEC_PRECISION") == config.PrecisionBF16 {
+				c.Train.Precision = config.PrecisionBF16
+			}
 			if os.Getenv("FACODEC_THREADS") == "1" {
 				threads = 1
 			}

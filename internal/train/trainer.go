@@ -25,6 +25,7 @@ type Options struct {
 	DiscriminatorStart int     // the step at which the discriminator begins
 	Seed               uint64
 	Deterministic      bool // no dropout
+	BF16               bool // products take operands rounded to bfloat16
 	// Ranks are the processes that train together, each with pieces of its own of every
 	// step; nil for this process alone.
 	Ranks collective.Comm
@@ -67,6 +68,7 @@ func newTrainer(networks *model.AdversarialNetworks, rate int, src weights.Sourc
 		mel: model.MelLoss(rate), stft: model.STFTLoss(rate),
 	}
 	t.partials.region, t.slices.region = t.region, t.region
+	t.generatorRun.BF16, t.discriminatorRun.BF16 = o.BF16, o.BF16
 	for _, n := range t.Networks() {
 		if err := n.LoadForTraining(src, t.region, pool); err != nil {
 			t.Close()

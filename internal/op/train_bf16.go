@@ -1,0 +1,179 @@
+package op
+
+import (
+	"github.com/facodec-go/facodec/internal/kernel"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// In a recording whose run has BF16 set, the products of convolutions, linear layers and
+// transposed convolutions and those of their gradients take operands that are rounded to
+// bfloat16. Sums, activations, weights and gradients of weights stay float32, so that
+// nothing has to be scaled against underflow: bfloat16 has float32's range. Products of few
+// channels, those of discriminators, LSTMs and attention are of float32.
+
+// minBF16 is the least number of channels on either side of such a product, whose inner
+// dimension is padded to kernel.StepBF16.
+const minBF16 = 16
+
+// rounds reports whether a product of so many input channels takes rounded operands.
+func (r *Run) rounds(f TrainableWeights, in int) bool {
+	return r.BF16 && f != nil && r.Recording() && in >= minBF16
+}
+
+// A roundedPanels is panels in the run's memory.
+type roundedPanels struct {
+	*kernel.PanelsBF16
+	memory []float32
+}
+
+func (r *Run) newRounded(taps, k, n int) roundedPanels {
+	size := kernel.PanelsBF16Len(taps, k, n)
+	memory := r.alloc((size + 1) / 2)
+	p := &kernel.PanelsBF16{Taps: taps, K: k, N: n, Data: kernel.BFloat16s(memory)[:size]}
+	return roundedPanels{p, memory}
+}
+
+// panel returns one panel as panels of their own.
+func (p roundedPanels) panel(i int) *kernel.PanelsBF16 {
+	size := p.Taps * kernel.PadBF16(p.K) * kernel.Width
+	return &kernel.PanelsBF16{Taps: p.Taps, K: p.K, N: kernel.Width, Data: p.Data[i*size:][:size]}
+}
+
+// round returns w rounded, and frees w.
+func (r *Run) round(w *kernel.Panels) roundedPanels {
+	p := r.newRounded(w.Taps, w.K, w.N)
+	size := w.Taps * w.K * kernel.Width
+	r.pool.For(w.Count(), func(i int) { p.panel(i).PackPanel(0, w.Data[i*size:][:size], kernel.Width) })
+	r.freePanels(w)
+	return p
+}
+
+// inputGradBF16 writes convInputGrad's result, from the phases' weights, which it takes.
+func (r *Run) inputGradBF16(drows tensor.Tensor, panels []*kernel.Panels, s ConvShape, dy tensor.Tensor) {
+	lead := (panels[0].Taps - 1) * s.Dilation
+	steps := (drows.T + s.Stride - 1) / s.Stride
+	padded := r.newRows(rowsBF16, dy.B, lead+max(steps, dy.T), dy.C)
+	for b := range dy.B {
+		clear(padded.Rows(b, 0, lead))
+		r.activateTo(rowsBF16, nil, padded, b, lead, dy, b)
+		clear(padded.Rows(b, lead+dy.T, padded.T))
+	}
+	for phase, w := range panels {
+		rows := (drows.T - phase + s.Stride - 1) / s.Stride
+		if w.Taps == 0 {
+			clearPhase(drows, phase, s.Stride, rows)
+			r.freePanels(w)
+			continue
+		}
+		p := r.round(w)
+		ps := r.newProductsBF16(dy.B)
+		for b := range ps {
+			ps[b] = kernel.ProductBF16{
+				Dst: drows.Rows(b, 0, drows.T)[phase*drows.Stride:], LdDst: s.Stride * drows.Stride,
+				A: kernel.BFloat16s(padded.Rows(b, lead-(p.Taps-1)*s.Dilation, padded.T)), LdA: 2 * padded.Stride, LdTap: s.Dilation * 2 * padded.Stride,
+				W: p.PanelsBF16,
+			}
+		}
+		r.runProductsBF16(ps, nil, 1, rows)
+		r.freeFloats(p.memory)
+	}
+	r.Free(padded)
+}
+
+// contractBF16 is the number of rows that weightGradBF16 takes at a time.
+const contractBF16 = 2048
+
+// weightGradBF16 is convWeightGrad. The products' inner dimension is time: a, transposed,
+// stands between zeros, and a tap moves it against the rows, which are packed once. Pairs
+// of values cannot be split, so that there are two copies of a for odd and even moves.
+func (r *Run) weightGradBF16(dw []float32, sums []float64, a, rows tensor.Tensor, taps, stride, dilation int) {
+	furthest := (taps - 1) * dilation
+	if stride > 1 {
+		furthest = (taps - 1) / stride
+	}
+	sequences, length := a.B, (rows.T+stride-1)/stride
+	if stride == 1 { // all sequences are one behind the other
+		sequences, length = 1, a.B*rows.T
+	}
+	joined := a.B / sequences
+	lead := (furthest + 1) / 2 * 2
+	ld := lead + kernel.PadBF16(length) + kernel.StepBF16
+	memory := r.alloc(a.C * ld) // two copies in half of the size each
+	shifted := [2][]kernel.BFloat16{kernel.BFloat16s(memory[:a.C*ld/2]), kernel.BFloat16s(memory[a.C*ld/2:])}
+	at := r.alloc(a.C * a.T)
+	phases := make([]roundedPanels, min(stride, taps))
+	for i := range phases {
+		k := length
+		if stride > 1 {
+			k = (rows.T - i + stride - 1) / stride
+		}
+		phases[i] = r.newRounded(1, k, rows.C)
+	}
+	for sequence := range sequences {
+		clear(memory)
+		for j := range joined {
+			b := sequence*joined + j
+			r.pool.Split(a.C, 16, func(from, to int) {
+				kernel.Transpose(at[from*a.T:], a.T, a.Rows(b, 0, a.T)[from:], a.Stride, a.T, to-from)
+				for m := from; m < to; m++ {
+					row := at[m*a.T:][:a.T]
+					sums[m] += kernel.Sum(row)
+					first := m*ld + lead + j*rows.T
+					roundRow(shifted[0][first:][:a.T], row)
+					if furthest > 0 {
+						copy(shifted[1][first+1:][:a.T], shifted[0][first:])
+					}
+				}
+			})
+		}
+		for i, w := range phases {
+			src := rows.Data[(sequence*joined*rows.T+i)*rows.Stride:]
+			r.pool.For(w.Count(), func(panel int) {
+				w.panel(panel).PackPanel(0, src[panel*kernel.Width:], stride*rows.Stride)
+			})
+		}
+		const height = 96
+		blocks := (a.C + height - 1) / height
+		panels := phases[0].Count()
+		wide := max(1, min(panels/2, 8*r.pool.Threads()/(taps*blocks))) // groups of panels
+		r.pool.For(taps*blocks*wide, func(i int) {
+			tap, block, group := i%taps, i/taps%blocks, i/taps/blocks
+			move, w := tap*dilation, phases[0]
+			if stride > 1 {
+				move, w = tap/stride, phases[tap%stride]
+			}
+			first := lead - move
+			copyOf := shifted[first%2]
+			first += first % 2
+			size := kernel.PadBF16(w.K) * kernel.Width
+			for t := 0; t < w.K; t += contractBF16 {
+				p := kernel.ProductBF16{
+					Dst: dw[tap*panels*kernel.Width:], LdDst: taps * panels * kernel.Width, A: copyOf[first+t:], LdA: ld,
+					W: &kernel.PanelsBF16{Taps: 1, K: min(contractBF16, w.K-t), N: w.N, Data: w.Data[t*kernel.Width:], Stride: size},
+				}
+				if sequence > 0 || t > 0 {
+					p.Init, p.LdInit = p.Dst, p.LdDst
+				}
+				p.Run(block*height, min(a.C, (block+1)*height), group*panels/wide, (group+1)*panels/wide)
+			}
+		})
+	}
+	r.freeFloats(memory)
+	r.freeFloats(at)
+	for _, w := range phases {
+		r.freeFloats(w.memory)
+	}
+}
+
+// roundRow rounds any number of values.
+func roundRow(dst []kernel.BFloat16, x []float32) {
+	n := len(x) / kernel.Width * kernel.Width
+	kernel.ToBF16(dst[:n], x[:n])
+	if n < len(x) {
+		var v [kernel.Width]float32
+		var rounded [kernel.Width]kernel.BFloat16
+		copy(v[:], x[n:])
+		kernel.ToBF16(rounded[:], v[:])
+		copy(dst[n:], rounded[:len(x)-n])
+	}
+}
