@@ -8,17 +8,19 @@ import (
 
 	"github.com/facodec-go/facodec/defaultmodel"
 	"github.com/facodec-go/facodec/internal/codec"
+	"github.com/facodec-go/facodec/internal/nn"
 )
 
 func BenchmarkFrames(b *testing.B) {
 	threads, _ := strconv.Atoi(os.Getenv("THREADS"))
+	o := codec.Options{Threads: threads, Precision: nn.Precision(os.Getenv("PRECISION"))}
 	for _, m := range []struct {
 		name string
 		open func() (*codec.Codec, error)
 	}{
-		{"full", func() (*codec.Codec, error) { return codec.OpenRandom(0, codec.Options{Threads: threads}) }},
+		{"full", func() (*codec.Codec, error) { return codec.OpenRandom(0, o) }},
 		{"default", func() (*codec.Codec, error) {
-			return codec.Open(codec.InMemory(defaultmodel.FileName, defaultmodel.Checkpoint()), codec.Options{Threads: threads})
+			return codec.Open(codec.InMemory(defaultmodel.FileName, defaultmodel.Checkpoint()), o)
 		}},
 	} {
 		b.Run(m.name, func(b *testing.B) {

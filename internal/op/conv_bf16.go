@@ -164,15 +164,26 @@ func (r *Run) productBF16(f Filter, s ConvShape, x tensor.Tensor, start, out int
 //
 // What is missing, low·Rest, is below the precision of the rest: a value of 16 bits times
 // another.
+//
+// Few rows run at the speed of the memory: two panels at a time, W is still in a cache when
+// it is read again.
 func productSplit(p kernel.ProductBF16, rest *kernel.PanelsBF16, row0, row1, panel0, panel1 int) {
 	high, low, w := p.A, p.A[kernel.PadBF16(p.W.K):], p.W
-	p.A = low
-	p.Run(row0, row1, panel0, panel1)
-	p.Bias, p.Init, p.LdInit = nil, p.Dst, p.LdDst
-	p.A, p.W = high, rest
-	p.Run(row0, row1, panel0, panel1)
-	p.W = w
-	p.Run(row0, row1, panel0, panel1)
+	step := panel1 - panel0
+	if row1-row0 <= 2*tileRowsBF16 {
+		step = 2
+	}
+	for ; panel0 < panel1; panel0 += step {
+		end := min(panel1, panel0+step)
+		q := p
+		q.A = low
+		q.Run(row0, row1, panel0, end)
+		q.Bias, q.Init, q.LdInit = nil, p.Dst, p.LdDst
+		q.A, q.W = high, rest
+		q.Run(row0, row1, panel0, end)
+		q.W = w
+		q.Run(row0, row1, panel0, end)
+	}
 }
 
 // runPhasesBF16 computes the phases of a transposed convolution.
