@@ -17,16 +17,38 @@ const flacBlock = 4096
 // flacEncoder writes FLAC with mewkiz/flac, whose files are some 10 % larger than those
 // of the reference encoder, and hold the same.
 type flacEncoder struct {
-	out     *flacOut
-	enc     *flac.Encoder
-	head    frame.Header
-	bits    int
-	pending []*frame.Subframe // one for each channel, filled up to a block
+	out      flacSink
+	file     *atomicfile.File // nil for a stream, which cannot be gone back on
+	promised int64            // samples of each channel in a stream's header; -1: none
+	written  int64
+	enc      *flac.Encoder
+	head     frame.Header
+	bits     int
+	pending  []*frame.Subframe // one for each channel, filled up to a block
+}
+
+// A flacSink is what a flacEncoder writes to, in small pieces.
+type flacSink interface {
+	io.Writer
+	flush() error
 }
 
 func newFLACEncoder(f *atomicfile.File, o WriteOptions) (*flacEncoder, error) {
+	e := &flacEncoder{out: &flacOut{file: f, buf: bufio.NewWriterSize(f, 64<<10)}, file: f, promised: -1}
+	return e, e.begin(o)
+}
+
+// newFLACStream begins a FLAC whose header cannot be gone back to: it has the number of
+// samples, if that is known, and no checksum of them all; every frame has its own.
+func newFLACStream(out io.Writer, o WriteOptions, promised int64) (*flacEncoder, error) {
+	e := &flacEncoder{out: flacStream{bufio.NewWriterSize(out, 64<<10)}, promised: promised}
+	return e, e.begin(o)
+}
+
+// begin writes the header.
+func (e *flacEncoder) begin(o WriteOptions) error {
 	bits := 8 * o.Format.width()
-	e := &flacEncoder{out: &flacOut{file: f, buf: bufio.NewWriterSize(f, 64<<10)}, bits: bits}
+	e.bits = bits
 	e.head = frame.Header{
 		HasFixedBlockSize: true,
 		SampleRate:        uint32(o.FileRate),
@@ -41,13 +63,16 @@ func newFLACEncoder(f *atomicfile.File, o WriteOptions) (*flacEncoder, error) {
 	}
 	info := &meta.StreamInfo{BlockSizeMin: flacBlock, BlockSizeMax: flacBlock, SampleRate: uint32(o.FileRate),
 		NChannels: uint8(o.Channels), BitsPerSample: uint8(bits)}
+	if e.promised > 0 {
+		info.NSamples = uint64(e.promised)
+	}
 	var err error
 	var blocks []*meta.Block
 	if o.Comment != "" {
 		blocks = append(blocks, flacComment(o.Comment))
 	}
 	e.enc, err = flac.NewEncoder(e.out, info, blocks...)
-	return e, err
+	return err
 }
 
 func (e *flacEncoder) encode(samples []float32) (clipped int64, err error) {
@@ -65,6 +90,9 @@ func (e *flacEncoder) encode(samples []float32) (clipped int64, err error) {
 			}
 		}
 	}
+	if e.file == nil {
+		return clipped, e.out.flush()
+	}
 	return clipped, nil
 }
 
@@ -75,6 +103,7 @@ func (e *flacEncoder) writeFrame() error {
 		// What the encoder chose for the last block is no choice for this one.
 		sub.SubHeader, sub.NSamples = frame.SubHeader{Pred: frame.PredVerbatim}, len(sub.Samples)
 	}
+	e.written += int64(f.BlockSize)
 	err := e.enc.WriteFrame(f)
 	for _, sub := range e.pending {
 		sub.Samples = sub.Samples[:0]
@@ -91,13 +120,19 @@ func (e *flacEncoder) finish() error {
 	if err := e.enc.Close(); err != nil { // goes back to the header
 		return err
 	}
-	if err := e.out.buf.Flush(); err != nil {
+	if err := e.out.flush(); err != nil {
 		return err
+	}
+	if e.file == nil {
+		if e.promised >= 0 && e.written != e.promised {
+			return faultf(ErrTruncated, "%d samples, and the header says %d", e.written, e.promised)
+		}
+		return nil
 	}
 	// It writes the size of the last block as the smallest, which must be 16 at least
 	// and does not count that one (RFC 9639, section 8.2).
 	const sizes = "\x10\x00\x10\x00"
-	_, err := e.out.file.WriteAt([]byte(sizes), 8)
+	_, err := e.file.WriteAt([]byte(sizes), 8)
 	return err
 }
 
@@ -119,4 +154,14 @@ func (o *flacOut) Seek(offset int64, whence int) (int64, error) {
 	return o.file.Seek(offset, whence)
 }
 
+func (o *flacOut) flush() error { return o.buf.Flush() }
+
 var _ io.WriteSeeker = (*flacOut)(nil)
+
+// flacStream is a stream that the encoder writes in small pieces. It cannot seek, by which
+// the encoder knows.
+type flacStream struct{ buf *bufio.Writer }
+
+func (s flacStream) Write(p []byte) (int, error) { return s.buf.Write(p) }
+
+func (s flacStream) flush() error { return s.buf.Flush() }

@@ -20,26 +20,84 @@ func NewReaderAt(stream io.Reader, name string, rate int) (*Reader, error) {
 // with the first samples, and all samples of a Write with it. Nothing is closed;
 // name is for the errors.
 func NewWriter(stream io.Writer, name string, rate int, format SampleFormat, samples int64) (*Writer, error) {
+	o := WriteOptions{Rate: rate, Channels: 1, FileRate: rate, Format: format}
 	if err := checkFormat(rate, format); err != nil {
 		return nil, writeError(name, err)
 	}
-	out := streamFile{stream}
-	e := newWAVEncoder(out, WriteOptions{FileRate: rate, Channels: 1, Format: format})
-	e.buf.Reset(out) // no place for a header is needed
-	e.stream, e.promised = true, samples
-	if samples < 0 {
-		e.frames = math.MaxUint32 // larger than any size, in bytes and in samples
-		e.buf.Write(e.header())
-	} else {
-		e.frames = samples
-		header := e.header()
-		if e.bytes() > e.maxBytes {
-			header = e.longHeader(header)
-		}
-		e.buf.Write(header)
+	return newStreamWriter(stream, name, "wav", o, samples)
+}
+
+// NewWriterWith is NewWriter with options and for FLAC too: the extension of name sets
+// the format. samples is how many Write will take of each channel, at Rate. FLAC of a length that nobody
+// knows says so in its header, as it should.
+func NewWriterWith(stream io.Writer, name string, o WriteOptions, samples int64) (*Writer, error) {
+	kind, err := o.complete(name)
+	if err == nil && kind != "wav" && kind != "flac" {
+		err = faultf(ErrUnsupported, "%s is not written to a stream; .wav and .flac are", kind)
 	}
-	e.frames = 0
-	return &Writer{name: name, channels: 1, file: out, enc: e}, nil
+	if err != nil {
+		return nil, writeError(name, err)
+	}
+	return newStreamWriter(stream, name, kind, o, samples)
+}
+
+func newStreamWriter(stream io.Writer, name, kind string, o WriteOptions, samples int64) (*Writer, error) {
+	out := streamFile{stream}
+	w := &Writer{name: name, channels: o.Channels, file: out}
+	promised := int64(-1) // frames of the file
+	if samples >= 0 {
+		promised = ResampledLen(samples, o.Rate, o.FileRate)
+	}
+	var err error
+	if o.FileRate != o.Rate {
+		if w.resample, err = newChannelResampler(o.Channels, o.Rate, o.FileRate); err != nil {
+			return nil, writeError(name, err)
+		}
+	}
+	if kind == "flac" {
+		if w.enc, err = newFLACStream(out, o, promised); err != nil {
+			return nil, writeError(name, err)
+		}
+		return w, nil
+	}
+	w.enc = newWAVStream(out, o, promised)
+	return w, nil
+}
+
+// newWAVStream begins a WAV whose header cannot be gone back to.
+func newWAVStream(out streamFile, o WriteOptions, promised int64) *wavEncoder {
+	e := newWAVEncoder(out, o)
+	e.buf.Reset(out) // no place for a header is needed
+	e.stream, e.promised = true, promised
+	e.buf.Write(e.streamHeader())
+	return e
+}
+
+// streamHeader is the header of a stream.
+func (e *wavEncoder) streamHeader() []byte {
+	before := e.frames
+	defer func() { e.frames = before }()
+	if e.promised < 0 {
+		e.frames = math.MaxUint32 // larger than any size, in bytes and in samples
+		return e.header()
+	}
+	e.frames = e.promised
+	header := e.header()
+	if e.bytes() > e.maxBytes {
+		header = e.longHeader(header)
+	}
+	return header
+}
+
+// StreamSize returns how many bytes a WAV of NewWriter or NewWriterWith will have in
+// all, or -1 where its length was not given, and of FLAC.
+func (w *Writer) StreamSize() int64 {
+	e, ok := w.enc.(*wavEncoder)
+	if !ok || !e.stream || e.promised < 0 {
+		return -1
+	}
+	bytes := e.promised * int64(e.channels*e.format.width())
+	return int64(len(e.streamHeader())) + bytes + bytes%2 + int64(len(e.comment))
 }
 
 func checkFormat(rate int, format SampleFormat) error {
@@ -54,6 +112,7 @@ func (e *wavEncoder) finishStream() error {
 	if e.promised >= 0 && e.frames != e.promised {
 		return faultf(ErrTruncated, "%d samples, and the header says %d", e.frames, e.promised)
 	}
+	e.buf.Write(e.comment)
 	return e.buf.Flush()
 }
 

@@ -130,7 +130,7 @@ Every command ends with one of these exit codes:
 	root.SetGlobalNormalizationFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))
 	})
-	root.AddCommand(newTrain(), newTrainRedecoder(), newReconstruct(), newConvert(), newLive(), newEncode(), newDecode(), newExtract(), newEval(), newVoice(), newWeights(), newInfo(), newPlot(), newDownload(), newBench(), newVersion())
+	root.AddCommand(newTrain(), newTrainRedecoder(), newReconstruct(), newConvert(), newLive(), newEncode(), newDecode(), newExtract(), newEval(), newVoice(), newWeights(), newInfo(), newPlot(), newServe(), newDownload(), newBench(), newVersion())
 	return root
 }
 

@@ -109,15 +109,5 @@ func readFacCodes(path string) (*scope.Codes, error) {
 
 // codeRows names the books of all parts.
 func codeRows(codes facodec.Codes, rate float64) *scope.Codes {
-	c := &scope.Codes{Rate: rate}
-	for part, books := range codes {
-		for i, row := range books {
-			name := facodec.Part(part).String()
-			if len(books) > 1 {
-				name = fmt.Sprintf("%s %d", name, i+1)
-			}
-			c.Names, c.Rows = append(c.Names, name), append(c.Rows, row)
-		}
-	}
-	return c
+	return scope.NewCodes(codes[:], func(part int) string { return facodec.Part(part).String() }, rate)
 }

@@ -20,9 +20,9 @@ type array struct {
 	fill  func(io.Writer) error // row-major, little-endian
 }
 
-// arraysOf returns the arrays that are asked for; quantized is nil without those.
-func arraysOf(u *utterance, quantized *spool) (arrays []array) {
-	w, codes := u.options.What, u.codes
+// arraysOf returns the arrays of an utterance that are asked for; quantized writes the
+// quantized frames of a part, [latent, T].
+func arraysOf(w What, codes facodec.Codes, timbre []float32, latent int, quantized func(io.Writer, facodec.Part) error) (arrays []array) {
 	float := floatType(w.Float16)
 	if w.Codes {
 		for part, books := range codes {
@@ -37,9 +37,9 @@ func arraysOf(u *utterance, quantized *spool) (arrays []array) {
 		}
 	}
 	if w.Timbre {
-		arrays = append(arrays, array{"timbre", []int{len(u.timbre)}, float, func(out io.Writer) error {
+		arrays = append(arrays, array{"timbre", []int{len(timbre)}, float, func(out io.Writer) error {
 			var b []byte
-			for _, v := range u.timbre {
+			for _, v := range timbre {
 				b = appendFloat(b, v, w.Float16)
 			}
 			_, err := out.Write(b)
@@ -48,8 +48,8 @@ func arraysOf(u *utterance, quantized *spool) (arrays []array) {
 	}
 	if w.Quantized {
 		for part := range facodec.NumParts {
-			arrays = append(arrays, array{"quantized_" + part.String(), []int{quantized.codec.LatentDim(), codes.Frames()}, float,
-				func(out io.Writer) error { return quantized.copy(out, part) }})
+			arrays = append(arrays, array{"quantized_" + part.String(), []int{latent, codes.Frames()}, float,
+				func(out io.Writer) error { return quantized(out, part) }})
 		}
 	}
 	return arrays

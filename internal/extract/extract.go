@@ -80,7 +80,7 @@ func File(ctx context.Context, c *facodec.Codec, source, output string, o Option
 		return Report{}, err
 	}
 	hash := sha256.New()
-	if err := write(io.MultiWriter(f, hash), c, arraysOf(u, quantized), report); err != nil {
+	if err := write(io.MultiWriter(f, hash), c, arraysOf(o.What, u.codes, u.timbre, c.LatentDim(), quantized.copy), report); err != nil {
 		return Report{}, fileerr.Write(output, err)
 	}
 	if report.Bytes, err = f.Seek(0, io.SeekCurrent); err != nil {

@@ -45,6 +45,21 @@ func (c *Codes) Frames() int {
 	return len(c.Rows[0])
 }
 
+// NewCodes names the rows of codes, [part][book][frame], after the parts.
+func NewCodes(codes [][][]int32, part func(int) string, rate float64) *Codes {
+	c := &Codes{Rate: rate}
+	for i, books := range codes {
+		for book, row := range books {
+			name := part(i)
+			if len(books) > 1 {
+				name = fmt.Sprintf("%s %d", name, book+1)
+			}
+			c.Names, c.Rows = append(c.Names, name), append(c.Rows, row)
+		}
+	}
+	return c
+}
+
 // Options say what to measure.
 type Options struct {
 	Width    int     // of the picture in pixels: how fine to be
@@ -92,9 +107,9 @@ func Measure(ctx context.Context, path, name string, o Options) (*Recording, err
 		return nil, err
 	}
 	defer in.Close()
-	m := newMeter(o, in.Samples())
+	m := NewMeter(o, in.Samples())
 	buf := make([]float32, 8192)
-	for n := 0; m.position < m.stop; {
+	for n := 0; !m.Full(); {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -105,27 +120,35 @@ func Measure(ctx context.Context, path, name string, o Options) (*Recording, err
 		if err != nil {
 			return nil, err
 		}
-		m.push(buf[:n])
+		m.Push(buf[:n])
 		if o.Progress != nil {
 			o.Progress(float64(m.position) / Rate)
 		}
 	}
-	r := &Recording{Name: name, Info: in.Info(), from: o.From, whole: float64(m.position) / Rate, sound: true}
-	m.flush()
-	r.wave = m.wave.series(float64(m.first)/Rate, 1.0/Rate)
-	r.mel = m.mel.series((float64(m.melFirst)-0.5)*float64(m.hop)/Rate, float64(m.hop)/Rate)
-	hop := float64(dsp.StandardPitch.Hop) / Rate
-	r.pitch = m.pitch.series((float64(m.pitchFirst)-0.5)*hop, hop)
-	if err := r.end(o); err != nil {
+	r, err := m.End(name, in.Info())
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return r, nil
 }
 
-// A meter measures a signal. What lies outside the part that is shown by more
+// End returns what was measured of a recording. The error is an ErrPastEnd.
+func (m *Meter) End(name string, info audio.Info) (*Recording, error) {
+	o := m.options
+	r := &Recording{Name: name, Info: info, from: o.From, whole: float64(m.position) / Rate, sound: true}
+	m.flush()
+	r.wave = m.wave.series(float64(m.first)/Rate, 1.0/Rate)
+	r.mel = m.mel.series((float64(m.melFirst)-0.5)*float64(m.hop)/Rate, float64(m.hop)/Rate)
+	hop := float64(dsp.StandardPitch.Hop) / Rate
+	r.pitch = m.pitch.series((float64(m.pitchFirst)-0.5)*hop, hop)
+	return r, r.end(o)
+}
+
+// A Meter measures a signal as it comes, mono at Rate. What lies outside the part that is shown by more
 // than a second is not looked at; that second lets pitch and spectrum begin and
 // end as they do in the whole.
-type meter struct {
+type Meter struct {
+	options               Options
 	position, begin, stop int // samples read, and where analysis begins and ends
 	first, last           int // samples shown
 	hop                   int // of the spectrogram
@@ -139,10 +162,11 @@ type meter struct {
 	melFirst, pitchFirst int // first frames kept
 }
 
-func newMeter(o Options, samples int64) *meter {
+// NewMeter begins a recording; samples is how many it has, -1 where that is not known.
+func NewMeter(o Options, samples int64) *Meter {
 	const forever = math.MaxInt
 	hop := dsp.StandardPitch.Hop
-	m := &meter{first: int(o.From * Rate), last: forever, stop: forever, hop: hop}
+	m := &Meter{options: o, first: int(o.From * Rate), last: forever, stop: forever, hop: hop}
 	m.begin = max(0, m.first-Rate) / hop * hop
 	if o.To > 0 {
 		m.last = int(math.Ceil(o.To * Rate))
@@ -163,7 +187,8 @@ func newMeter(o Options, samples int64) *meter {
 	return m
 }
 
-func (m *meter) push(x []float32) {
+// Push adds samples.
+func (m *Meter) Push(x []float32) {
 	for i, v := range x {
 		if at := m.position + i; at >= m.first && at < m.last {
 			m.wave.add(extent{v, v})
@@ -177,12 +202,15 @@ func (m *meter) push(x []float32) {
 	}
 }
 
-func (m *meter) flush() {
+// Full says whether all that is shown was measured.
+func (m *Meter) Full() bool { return m.position >= m.stop }
+
+func (m *Meter) flush() {
 	m.spectrogram.Push(nil, true, m.addMel)
 	m.tracker.Push(nil, true, m.addPitch)
 }
 
-func (m *meter) addMel(frame []float32) {
+func (m *Meter) addMel(frame []float32) {
 	at := m.melAt
 	m.melAt++
 	if (at+1)*m.hop < m.first || (at-1)*m.hop > m.last {
@@ -198,7 +226,7 @@ func (m *meter) addMel(frame []float32) {
 	m.mel.add(s)
 }
 
-func (m *meter) addPitch(f dsp.PitchFrame) {
+func (m *Meter) addPitch(f dsp.PitchFrame) {
 	at := m.pitchAt
 	m.pitchAt++
 	hop := dsp.StandardPitch.Hop

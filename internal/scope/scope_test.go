@@ -224,11 +224,11 @@ func TestPartOfRecording(t *testing.T) {
 
 // TestFlatMemory: what a long recording leaves does not grow with it.
 func TestFlatMemory(t *testing.T) {
-	m := newMeter(Options{Width: 50}, -1)
+	m := NewMeter(Options{Width: 50}, -1)
 	x := make([]float32, Rate)
 	x[100] = 1
 	for range 40 {
-		m.push(x)
+		m.Push(x)
 	}
 	m.flush()
 	if len(m.wave.all) > 200 || len(m.pitch.all) > 100 || len(m.mel.all) > 100 || len(m.wave.all) < 100 {

@@ -1,0 +1,122 @@
+package serve
+
+import (
+	"cmp"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	facodec "github.com/facodec-go/facodec"
+)
+
+// A Voice is what clients are told of a voice that is kept.
+type Voice struct {
+	ID       string    `json:"id" doc:"names the voice in requests" example:"4fd2a1c09be37d58"`
+	Name     string    `json:"name" doc:"as the client called it; may be empty"`
+	Seconds  float64   `json:"seconds" doc:"of audio that it was enrolled from"`
+	Created  time.Time `json:"created"`
+	Warnings []string  `json:"warnings,omitempty" doc:"what is likely not as it was meant, such as a silent clip"`
+
+	voice *facodec.Voice
+	order int
+}
+
+// voices are kept in memory while the server runs.
+type voices struct {
+	codec *facodec.Codec
+	limit int
+	mu    sync.Mutex
+	byID  map[string]Voice
+	count int // that ever were
+}
+
+func newVoices(c *facodec.Codec, limit int) *voices {
+	return &voices{codec: c, limit: limit, byID: map[string]Voice{}}
+}
+
+func (v *voices) add(name string, voice *facodec.Voice) (Voice, error) {
+	if err := v.codec.CheckVoice(voice); err != nil {
+		return Voice{}, err
+	}
+	var id [8]byte
+	rand.Read(id[:])
+	e := Voice{ID: hex.EncodeToString(id[:]), Name: name, Seconds: voice.Seconds, Created: time.Now().UTC().Truncate(time.Second), voice: voice}
+	for _, w := range voice.Warnings {
+		e.Warnings = append(e.Warnings, oneLine(w.Error()))
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.byID) >= v.limit {
+		return Voice{}, faultf(http.StatusInsufficientStorage, "", "%d voices are kept, as many as this server takes; delete one first", v.limit)
+	}
+	v.count++
+	e.order = v.count
+	v.byID[e.ID] = e
+	return e, nil
+}
+
+// get returns a voice; location is the field that names it.
+func (v *voices) get(id, location string, status int) (Voice, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	e, ok := v.byID[id]
+	if !ok {
+		return Voice{}, faultf(status, location, "there is no voice %.40q; GET /v1/voices lists those that are kept", id)
+	}
+	return e, nil
+}
+
+func (v *voices) delete(id string) error {
+	if _, err := v.get(id, "path.id", http.StatusNotFound); err != nil {
+		return err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.byID, id)
+	return nil
+}
+
+// list returns all voices, the oldest first.
+func (v *voices) list() []Voice {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	all := []Voice{}
+	for _, e := range v.byID {
+		all = append(all, e)
+	}
+	slices.SortFunc(all, func(a, b Voice) int { return cmp.Compare(a.order, b.order) })
+	return all
+}
+
+func (v *voices) len() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return len(v.byID)
+}
+
+// voiceMagic begins a .voice file (docs/voice.md), and maxVoiceFile is more than any has.
+const (
+	voiceMagic   = "facvoice"
+	maxVoiceFile = 64 << 10
+)
+
+// readVoice reads a .voice file.
+func (v *voices) read(r io.Reader) (*facodec.Voice, error) {
+	b, err := io.ReadAll(io.LimitReader(r, maxVoiceFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(b) > maxVoiceFile {
+		return nil, fmt.Errorf("%w: more than %d bytes", facodec.ErrVoice, maxVoiceFile)
+	}
+	voice := new(facodec.Voice)
+	if err := voice.UnmarshalBinary(b); err != nil {
+		return nil, err
+	}
+	return voice, v.codec.CheckVoice(voice)
+}
