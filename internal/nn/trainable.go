@@ -18,6 +18,14 @@ type trainableConv struct {
 
 func (l *trainableConv) Frozen() bool { return l.net.Frozen }
 
+// Linear is op.LinearWeights's.
+func (l *trainableConv) Linear() (w, scale []float32, out, in int) {
+	if l.k != 1 {
+		return nil, nil, 0, 0
+	}
+	return l.v.Value, l.scale, l.out, l.in
+}
+
 func (l *trainableConv) scaleOf(o int) float32 {
 	if l.scale == nil {
 		return 1
@@ -35,6 +43,13 @@ func (l *trainableConv) Pack(r *op.Run) *kernel.Panels {
 		o0 := i * kernel.Width
 		n := min(kernel.Width, l.out-o0)
 		panel := w.Data[w.Index(0, 0, o0):]
+		if l.k == 1 && l.scale == nil {
+			if n < kernel.Width {
+				clear(panel[:l.in*kernel.Width])
+			}
+			kernel.Transpose(panel, kernel.Width, l.v.Value[o0*row:], row, n, l.in)
+			return
+		}
 		scratch := make([]float32, block*l.k*kernel.Width)
 		var scale [kernel.Width]float32
 		for j := range n {
@@ -74,6 +89,10 @@ func (l *trainableConv) PackInputGrad(r *op.Run, stride int) []*kernel.Panels {
 				*row = [kernel.Width]float32{}
 				s := l.scaleOf(o)
 				src := l.v.Value[(o*l.in+i0)*l.k+tap:]
+				if l.k == 1 {
+					kernel.Scale(row[:n], src, s)
+					continue
+				}
 				for i := range n {
 					row[i] = src[i*l.k] * s
 				}
@@ -88,8 +107,15 @@ func (l *trainableConv) PackInputGrad(r *op.Run, stride int) []*kernel.Panels {
 func (l *trainableConv) AccumulateGrad(r *op.Run, dw []float32, ld int, db []float32) {
 	size := l.in * l.k
 	r.Pool().Split(l.out, 1+(1<<14)/size, func(from, to int) {
-		row := make([]float32, size)
+		var row []float32
+		if l.k > 1 {
+			row = make([]float32, size)
+		}
 		for o := from; o < to; o++ {
+			if l.k == 1 {
+				l.addRow(o, dw[o*ld:][:l.in])
+				continue
+			}
 			for tap := range l.k {
 				for i, d := range dw[(o*l.k+tap)*ld:][:l.in] {
 					row[i*l.k+tap] = d

@@ -159,23 +159,35 @@ func (t *activationTask) Run(i int) {
 // LeakyReLU returns x where it is positive and slope·x elsewhere. It takes x. The
 // result has the sign of x, so the backward pass needs only the result.
 func (r *Run) LeakyReLU(x tensor.Tensor, slope float32) tensor.Tensor {
-	return r.leakyReLU(r.New(x.B, x.T, x.C), x, slope)
+	y := x
+	if !r.alone(x) {
+		y = r.New(x.B, x.T, x.C)
+	}
+	return r.leakyReLU(y, x, slope)
 }
 
-// leakyReLU writes the result over y, which is laid out as x.
+// alone reports whether nothing but its owner, who gives it away, needs the memory of x.
+func (r *Run) alone(x tensor.Tensor) bool {
+	h := r.allocationOf(x)
+	return !x.Borrowed && h != nil && h.owned && h.retained == 0
+}
+
+// leakyReLU writes the result over y, which is laid out as x or is x.
 func (r *Run) leakyReLU(y, x tensor.Tensor, slope float32) tensor.Tensor {
 	r.pool.Split(len(y.Data), grainValues, func(from, to int) {
 		kernel.LeakyReLU(y.Data[from:to], x.Data[from:to], slope)
 	})
-	r.Free(x)
+	y.Var = 0
+	if &y.Data[0] != &x.Data[0] {
+		r.Free(x)
+	}
 	if r.Recording() && r.needsGrad(x) {
 		r.retain(y)
 		value := y
 		r.record(&y, func(dy tensor.Tensor) {
-			dx := dy
-			dx.Data = r.alloc(len(dy.Data))
+			dx := r.takeGrad(dy)
 			r.pool.Split(len(dx.Data), grainValues, func(from, to int) {
-				kernel.LeakyReLUGrad(dx.Data[from:to], dy.Data[from:to], value.Data[from:to], slope)
+				kernel.LeakyReLUGrad(dx.Data[from:to], dx.Data[from:to], value.Data[from:to], slope)
 			})
 			r.release(value)
 			r.accumulateGrad(x, dx)

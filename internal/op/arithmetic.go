@@ -13,7 +13,7 @@ func (r *Run) Add(a, b tensor.Tensor) tensor.Tensor {
 	if r.Recording() && (r.needsGrad(a) || r.needsGrad(b)) {
 		r.record(&y, func(dy tensor.Tensor) {
 			r.accumulateGradCopy(a, dy)
-			r.accumulateGradCopy(b, dy)
+			r.accumulateGrad(b, r.takeGrad(dy))
 		})
 	}
 	return y

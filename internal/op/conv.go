@@ -78,10 +78,11 @@ func (s ConvShape) padding() (left, right int) {
 // Reflection at the start needs rows that come later, so a stream emits nothing
 // until it holds them: 54 rows for a dilation of 9.
 func (r *Run) Conv(slot Slot, f Filter, s ConvShape, act Activation, x tensor.Tensor, init *tensor.Tensor) tensor.Tensor {
-	f = r.packed(f)
-	if f.Panels != nil && r.rounds(f.Trainable, f.Panels.K) {
-		w := r.round(f.Panels)
-		f.Panels, f.BF16, f.rounded = nil, w.PanelsBF16, w.memory
+	if r.rounds(f.Trainable, x.C) {
+		w := r.packRounded(f.Trainable)
+		f.BF16, f.rounded = w.PanelsBF16, w.memory
+	} else {
+		f = r.packed(f)
 	}
 	var y tensor.Tensor
 	switch {

@@ -14,8 +14,8 @@ func (r *Run) recordConv(y *tensor.Tensor, f Filter, s ConvShape, act Activation
 	}
 	r.retain(x) // act(x) and its padding are computed again
 	r.record(y, func(dy tensor.Tensor) {
-		if init != nil {
-			r.accumulateInitGrad(*init, dy)
+		if init != nil { // last, for it may take dy
+			defer r.accumulateInitGrad(*init, dy)
 		}
 		pointwise := s.K == 1 && s.Stride == 1 && act == nil
 		padLeft, length := 0, x.T
@@ -65,12 +65,13 @@ func (r *Run) recordConv(y *tensor.Tensor, f Filter, s ConvShape, act Activation
 	})
 }
 
-// accumulateInitGrad adds dy to the gradient of the initial value of a product.
+// accumulateInitGrad adds dy, which it takes where the shapes agree, to the gradient of
+// the initial value of a product.
 func (r *Run) accumulateInitGrad(init, dy tensor.Tensor) {
 	switch {
 	case !r.needsGrad(init):
 	case init.T == dy.T:
-		r.accumulateGradCopy(init, dy)
+		r.accumulateGrad(init, r.takeGrad(dy))
 	default: // one row for all
 		r.accumulateGrad(init, r.sumRows(dy))
 	}
@@ -84,12 +85,12 @@ func (r *Run) accumulateInitGrad(init, dy tensor.Tensor) {
 // For each phase of the stride it is a convolution of dy with the phase's taps in
 // falling order.
 func (r *Run) convInputGrad(f Filter, s ConvShape, dy tensor.Tensor, length, c int) tensor.Tensor {
-	panels := f.Trainable.PackInputGrad(r, s.Stride)
 	if r.rounds(f.Trainable, dy.C) {
 		drows := r.New(dy.B, length, c)
-		r.inputGradBF16(drows, panels, s, dy)
+		r.inputGradBF16(drows, f.Trainable, s, dy)
 		return drows
 	}
+	panels := f.Trainable.PackInputGrad(r, s.Stride)
 	taps := panels[0].Taps // the first phase has the most
 	lead := (taps - 1) * s.Dilation
 	steps := (length + s.Stride - 1) / s.Stride

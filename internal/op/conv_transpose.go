@@ -141,10 +141,12 @@ func (r *Run) recordTranspose(y *tensor.Tensor, f TransposedFilter, act Activati
 				r.Free(input)
 			}
 		}
-		w := Filter{Panels: f.Trainable.Pack(r), Trainable: f.Trainable}
+		w := Filter{Trainable: f.Trainable}
 		if r.rounds(f.Trainable, f.Channels) {
-			p := r.round(w.Panels)
-			w.Panels, w.BF16, w.rounded = nil, p.PanelsBF16, p.memory
+			p := r.packRounded(f.Trainable)
+			w.BF16, w.rounded = p.PanelsBF16, p.memory
+		} else {
+			w = r.packed(w)
 		}
 		dx := r.product(w, ConvShape{K: 2 * s, Stride: s, Dilation: 1}, full, 0, x.T, nil)
 		r.unpack(w)

@@ -202,7 +202,10 @@ func (r *Run) JoinBands(xs ...Image) Image {
 
 // LeakyReLUImage is LeakyReLU of images, which it takes.
 func (r *Run) LeakyReLUImage(x Image, slope float32) Image {
-	y := r.like(x)
+	y := x
+	if !r.alone(x.Tensor) {
+		y = r.like(x)
+	}
 	y.Tensor = r.leakyReLU(y.Tensor, x.Tensor, slope)
 	return y
 }

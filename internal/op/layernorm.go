@@ -72,7 +72,7 @@ func (r *Run) AddScaledChannels(x, h tensor.Tensor, scale Affine) tensor.Tensor 
 			})
 			r.release(h)
 			r.accumulateGrad(h, dh)
-			r.accumulateGradCopy(x, dy)
+			r.accumulateGrad(x, r.takeGrad(dy))
 		})
 	}
 	return y

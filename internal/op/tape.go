@@ -19,6 +19,7 @@ type tape struct {
 	grads  []tensor.Tensor // by Var
 	random Random
 	sites  uint64 // calls of Dropout so far
+	taken  bool   // the gradient that a backward function got is another's now
 }
 
 // Record starts a tape: the operations that follow are recorded until Backward
@@ -64,7 +65,10 @@ func (r *Run) record(y *tensor.Tensor, back func(dy tensor.Tensor)) {
 		}
 		back(dy)
 		r.tape.grads[id] = tensor.Tensor{}
-		r.Free(dy)
+		if !r.tape.taken {
+			r.Free(dy)
+		}
+		r.tape.taken = false
 	})
 }
 
@@ -133,6 +137,13 @@ func (r *Run) accumulateGradCopy(x, dy tensor.Tensor) {
 	dx := r.New(dy.B, dy.T, dy.C)
 	copy(dx.Data, dy.Data)
 	r.accumulateGrad(x, dx)
+}
+
+// takeGrad returns the gradient that a backward function got as its own, to be passed to
+// accumulateGrad. It is called once, when dy is not needed otherwise.
+func (r *Run) takeGrad(dy tensor.Tensor) tensor.Tensor {
+	r.tape.taken = true
+	return dy
 }
 
 // addTo adds x to y, on all threads.

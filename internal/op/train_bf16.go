@@ -48,8 +48,84 @@ func (r *Run) round(w *kernel.Panels) roundedPanels {
 	return p
 }
 
-// inputGradBF16 writes convInputGrad's result, from the phases' weights, which it takes.
-func (r *Run) inputGradBF16(drows tensor.Tensor, panels []*kernel.Panels, s ConvShape, dy tensor.Tensor) {
+// packRounded is TrainableWeights.Pack in bfloat16.
+func (r *Run) packRounded(f TrainableWeights) roundedPanels {
+	l, ok := f.(LinearWeights)
+	if !ok {
+		return r.round(f.Pack(r))
+	}
+	w, scale, out, in := l.Linear()
+	if w == nil {
+		return r.round(f.Pack(r))
+	}
+	p := r.newRounded(1, in, out)
+	ld := kernel.PadBF16(in) / 2 // pairs of a row
+	r.pool.For(p.Count(), func(i int) {
+		own := newScratch(kernel.Width*ld + in)
+		defer own.free()
+		rows, scaled := own.take(kernel.Width*ld), own.take(in)
+		clear(rows)
+		rounded := kernel.BFloat16s(rows)
+		for j := range min(kernel.Width, out-i*kernel.Width) {
+			o := i*kernel.Width + j
+			row := w[o*in:][:in]
+			if scale != nil {
+				kernel.Scale(scaled, row, scale[o])
+				row = scaled
+			}
+			roundRow(rounded[2*j*ld:][:in], row)
+		}
+		kernel.Transpose(p.memory[i*kernel.Width*ld:], kernel.Width, rows, ld, kernel.Width, ld)
+	})
+	return p
+}
+
+// packInputGradRounded is TrainableWeights.PackInputGrad in bfloat16.
+func (r *Run) packInputGradRounded(f TrainableWeights, stride int) []roundedPanels {
+	if l, ok := f.(LinearWeights); ok && stride == 1 {
+		if w, scale, out, in := l.Linear(); w != nil {
+			return []roundedPanels{r.packTransposed(w, scale, out, in)}
+		}
+	}
+	var phases []roundedPanels
+	for _, w := range f.PackInputGrad(r, stride) {
+		if w.Taps == 0 {
+			phases = append(phases, roundedPanels{&kernel.PanelsBF16{}, w.Data})
+			continue
+		}
+		phases = append(phases, r.round(w))
+	}
+	return phases
+}
+
+// packTransposed packs weights [out][in] as those of a product over the outputs.
+func (r *Run) packTransposed(w, scale []float32, out, in int) roundedPanels {
+	p := r.newRounded(1, out, in)
+	size := kernel.PadBF16(out) * kernel.Width
+	r.pool.For(p.Count(), func(i int) {
+		dst := p.Data[i*size:][:size]
+		n := min(kernel.Width, in-i*kernel.Width)
+		var rows [2][kernel.Width]float32
+		for o := 0; o < out; o += 2 {
+			for j := range rows {
+				rows[j] = [kernel.Width]float32{}
+				if o+j < out {
+					copy(rows[j][:n], w[(o+j)*in+i*kernel.Width:])
+					if scale != nil {
+						kernel.Scale(rows[j][:n], rows[j][:n], scale[o+j])
+					}
+				}
+			}
+			kernel.PairBF16(dst[o*kernel.Width:][:2*kernel.Width], rows[0][:], rows[1][:])
+		}
+		clear(dst[(out+1)/2*2*kernel.Width:])
+	})
+	return p
+}
+
+// inputGradBF16 writes convInputGrad's result.
+func (r *Run) inputGradBF16(drows tensor.Tensor, f TrainableWeights, s ConvShape, dy tensor.Tensor) {
+	panels := r.packInputGradRounded(f, s.Stride)
 	lead := (panels[0].Taps - 1) * s.Dilation
 	steps := (drows.T + s.Stride - 1) / s.Stride
 	padded := r.newRows(rowsBF16, dy.B, lead+max(steps, dy.T), dy.C)
@@ -62,20 +138,19 @@ func (r *Run) inputGradBF16(drows tensor.Tensor, panels []*kernel.Panels, s Conv
 		rows := (drows.T - phase + s.Stride - 1) / s.Stride
 		if w.Taps == 0 {
 			clearPhase(drows, phase, s.Stride, rows)
-			r.freePanels(w)
+			r.freeFloats(w.memory)
 			continue
 		}
-		p := r.round(w)
 		ps := r.newProductsBF16(dy.B)
 		for b := range ps {
 			ps[b] = kernel.ProductBF16{
 				Dst: drows.Rows(b, 0, drows.T)[phase*drows.Stride:], LdDst: s.Stride * drows.Stride,
-				A: kernel.BFloat16s(padded.Rows(b, lead-(p.Taps-1)*s.Dilation, padded.T)), LdA: 2 * padded.Stride, LdTap: s.Dilation * 2 * padded.Stride,
-				W: p.PanelsBF16,
+				A: kernel.BFloat16s(padded.Rows(b, lead-(w.Taps-1)*s.Dilation, padded.T)), LdA: 2 * padded.Stride, LdTap: s.Dilation * 2 * padded.Stride,
+				W: w.PanelsBF16,
 			}
 		}
 		r.runProductsBF16(ps, nil, 1, rows)
-		r.freeFloats(p.memory)
+		r.freeFloats(w.memory)
 	}
 	r.Free(padded)
 }

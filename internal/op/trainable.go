@@ -23,6 +23,14 @@ type TrainableWeights interface {
 	AccumulateGrad(r *Run, dw []float32, ld int, db []float32)
 }
 
+// LinearWeights are trainable weights that may have one tap, and are then rounded and
+// packed from where they are.
+type LinearWeights interface {
+	// Linear returns the weights, [out][in], and a factor for each output, nil for 1. It
+	// returns nil for those of several taps.
+	Linear() (w, scale []float32, out, in int)
+}
+
 // Panels returns uninitialized panels from the run's memory, for weights that are
 // packed for one operation. All values must be written, zeros beyond n included.
 func (r *Run) Panels(taps, k, n int) *kernel.Panels {
