@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -202,6 +203,7 @@ func (b *batch) work(cmd *cobra.Command, jobs []job, show *display, r *report, b
 		show.warning("%v", warning)
 	}
 	b.showShortened(show, jobs)
+	b.showExtended(show, jobs)
 	m := newMeter(show, jobs)
 	defer m.close()
 	start := time.Now()
@@ -270,6 +272,22 @@ func (b *batch) showShortened(show *display, jobs []job) {
 	}
 	if n > 0 {
 		show.notice("%s of more than %d bytes shortened, with a hash at the end; the first is %s, of %s", count(n, "output name"), maxName, first.output, first.source)
+	}
+}
+
+// showExtended says which outputs keep the extension of their source.
+func (b *batch) showExtended(show *display, jobs []job) {
+	n, first := 0, job{}
+	for _, j := range jobs {
+		if j.extended {
+			if n == 0 {
+				first = j
+			}
+			n++
+		}
+	}
+	if n > 0 {
+		show.notice("%s of one name: their outputs keep the extension; the first is %s, of %s", count(n, "source"), cmp.Or(first.key, first.output), first.source)
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 const corpora = "../../internal/collection/testdata"
 
 // extractLines runs extract and returns the lines of codes.jsonl by their paths, without
-// these, and the report.
+// these and the speakers, and the report.
 func extractLines(t *testing.T, code int, out string, args ...string) (map[string]string, report) {
 	t.Helper()
 	args = append([]string{"extract", "--output-dir", out, "--checkpoint-path", fixture("small.safetensors"), "--format", "jsonl"}, args...)
@@ -28,7 +28,7 @@ func extractLines(t *testing.T, code int, out string, args ...string) (map[strin
 			if err := json.Unmarshal(line, &l); err != nil {
 				t.Fatal(err)
 			}
-			_, rest, _ := strings.Cut(string(line), ",")
+			_, rest, _ := strings.Cut(string(line), `,"samples":`)
 			lines[l.Path] = rest
 		}
 	}

@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"unicode/utf8"
@@ -35,6 +38,10 @@ type extraction struct {
 	lock     *lockfile.Lock       // of the manifest; nil where nothing can be written
 	unknown  int                  // of kept, those that no source is known of
 	set      *collection.Set      // that items are read from
+	maxShard int64                // bytes of a packed output
+	waiting  int64                // bytes that the next one will have
+	rowSize  func(frames int) int64
+	origin   extract.Origin
 	mu       sync.Mutex
 }
 
@@ -89,10 +96,13 @@ func (x *extraction) find(ctx context.Context, passed passedOver, fail func(stri
 // plan names the outputs of all sources, so that what collides does so in every
 // shard, and returns the jobs of this one.
 func (x *extraction) plan(sources []source) (jobs []job, err error) {
-	if x.format == "jsonl" {
+	switch {
+	case x.format == "jsonl":
 		jobs, err = planLines(sources, filepath.Join(x.outputDir, x.part.Name("codes", ".jsonl")))
-	} else {
-		jobs, err = plan(sources, x.outputDir, func(name string) string { return name + "." + x.format })
+	case x.packed():
+		jobs, err = planPacks(sources, filepath.Join(x.outputDir, x.part.Name("codes", x.extension())))
+	default:
+		jobs, err = plan(sources, x.outputDir, func(name string) string { return name + x.extension() })
 	}
 	var own []job
 	for _, j := range jobs {
@@ -123,6 +133,21 @@ func planLines(sources []source, output string) ([]job, error) {
 	return jobs, nil
 }
 
+// planPacks has all sources share some outputs, in which they are told apart by their keys.
+func planPacks(sources []source, output string) ([]job, error) {
+	jobs, err := plan(sources, filepath.Dir(output), func(name string) string { return name + ".npz" })
+	for i := range jobs {
+		j := &jobs[i]
+		if j.item != nil {
+			j.key = j.item.Key
+		} else if j.key, err = filepath.Rel(filepath.Dir(output), strings.TrimSuffix(j.output, ".npz")); err != nil {
+			return nil, err
+		}
+		j.key, j.output = filepath.ToSlash(j.key), output
+	}
+	return jobs, err
+}
+
 // keep splits off the jobs that a manifest vouches for, and makes ready for the others.
 func (x *extraction) keep(ctx context.Context, jobs []job) (todo, kept []job, err error) {
 	if len(jobs) == 0 {
@@ -131,11 +156,15 @@ func (x *extraction) keep(ctx context.Context, jobs []job) (todo, kept []job, er
 	if err := x.takeLock(); err != nil {
 		return nil, nil, err
 	}
-	lines := ""
-	if x.format == "jsonl" {
-		lines = "codes"
+	switch {
+	case x.packed():
+		x.manifest, err = corpus.LoadPacks(x.outputDir, x.part, "codes", x.extension(), x.force)
+	case x.format == "jsonl":
+		x.manifest, err = corpus.Load(x.outputDir, x.part, "codes", x.force)
+	default:
+		x.manifest, err = corpus.Load(x.outputDir, x.part, "", x.force)
 	}
-	if x.manifest, err = corpus.Load(x.outputDir, x.part, lines, x.force); err != nil {
+	if err != nil {
 		if errors.Is(err, corpus.ErrUnknown) {
 			err = fmt.Errorf("%w; --force overwrites it, or give another --output-dir", err)
 		}
@@ -147,8 +176,15 @@ func (x *extraction) keep(ctx context.Context, jobs []job) (todo, kept []job, er
 	if err = x.checkKept(); err == nil {
 		err = x.checkSources(ctx, kept)
 	}
-	if err == nil && len(todo) > 0 {
-		err = x.manifest.Start(x.todo, "."+x.format)
+	if err == nil && (len(todo) > 0 || x.packed()) {
+		if err = x.manifest.Start(x.todo, x.extension()); errors.Is(err, corpus.ErrPartOfPack) {
+			err = fmt.Errorf("%w, or give another --output-dir", err)
+		}
+	}
+	if err == nil && x.packed() {
+		for e := range x.manifest.Spooled() { // of a run that was killed
+			x.waiting += x.rowSize(e.Frames)
+		}
 	}
 	return todo, kept, err
 }
@@ -160,12 +196,12 @@ func (x *extraction) divide(jobs []job) (todo, kept []job, err error) {
 	}
 	if x.force {
 		x.todo = paths
-		if err = x.manifest.Replaceable(paths, "."+x.format); err != nil {
+		if err = x.manifest.Replaceable(paths, x.extension()); err != nil {
 			err = fmt.Errorf("%w, or give another --output-dir", err)
 		}
 		return jobs, nil, err
 	}
-	done, err := x.manifest.Find(paths, "."+x.format)
+	done, err := x.manifest.Find(paths, x.extension())
 	if err != nil {
 		return nil, nil, err
 	}
@@ -271,6 +307,12 @@ func (x *extraction) open(cmd *cobra.Command) (worker, error) {
 	}
 	x.settings = corpus.Settings{What: x.arrays.String(), Normalize: x.normalize, Model: codec.TokensFingerprint().String()}
 	x.made = map[string]extracted{}
+	x.origin = extract.Origin{What: x.arrays, HopLength: codec.HopLength(), Model: x.settings.Model}
+	books := 0
+	for _, n := range codec.Books() {
+		books += n
+	}
+	x.rowSize = func(frames int) int64 { return extract.Size(x.arrays, books, frames, codec.LatentDim()) }
 	return worker{
 		keep: func(jobs []job) (todo, kept []job, err error) {
 			todo, kept, err = x.keep(cmd.Context(), jobs)
@@ -280,14 +322,14 @@ func (x *extraction) open(cmd *cobra.Command) (worker, error) {
 			return todo, kept, err
 		},
 		do: func(ctx context.Context, j job, progress func(float64)) (facodec.FileReport, error) {
-			o := extract.Options{What: x.arrays, Normalize: x.normalize, Strict: x.strict, Progress: progress, Opener: j.opener()}
+			o := extract.Options{What: x.arrays, Normalize: x.normalize, Strict: x.strict, Progress: progress, Opener: j.opener(), Key: j.key, Speaker: j.speaker()}
 			source, err := j.of(ctx)
 			if err != nil {
 				return facodec.FileReport{}, err
 			}
 			var line []byte
 			var r extract.Report
-			if x.format == "jsonl" {
+			if x.inLines() {
 				line, r, err = extract.Line(ctx, codec, j.source, j.path, o)
 				r.Output = j.output
 			} else {
@@ -299,7 +341,7 @@ func (x *extraction) open(cmd *cobra.Command) (worker, error) {
 			return r.FileReport, err
 		},
 		record: x.record,
-		end:    x.end,
+		end:    func() error { return errors.Join(x.pack(), x.end()) },
 		close: func() {
 			x.end() // after a failed write, which says enough
 			if x.lock != nil {
@@ -319,6 +361,31 @@ func (x *extraction) end() error {
 	return x.manifest.Close()
 }
 
+// pack makes an output of what waits for it.
+func (x *extraction) pack() error {
+	if !x.packed() || x.manifest == nil {
+		return nil
+	}
+	_, err := x.manifest.Pack(func(out io.Writer, rows iter.Seq2[corpus.Entry, []byte]) error {
+		p, err := extract.NewPacker(x.format, out, x.origin)
+		if err != nil {
+			return err
+		}
+		for _, line := range rows {
+			row, err := extract.ParseRow(line)
+			if err == nil {
+				err = p.Add(row)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return p.Close()
+	})
+	x.waiting = 0
+	return err
+}
+
 // record writes what the manifest says of an output, and the line if it is one.
 func (x *extraction) record(j job, r facodec.FileReport) error {
 	x.mu.Lock()
@@ -334,8 +401,15 @@ func (x *extraction) record(j job, r facodec.FileReport) error {
 		Source: made.source, Path: j.path, Bytes: r.Bytes, SHA256: made.sha256,
 		Speaker: j.speaker(), Samples: r.Samples, Seconds: r.Seconds, Frames: r.Frames, Settings: x.settings,
 	}
-	if x.format == "jsonl" {
-		return x.manifest.AddLine(made.line, e)
+	if x.inLines() {
+		if err := x.manifest.AddLine(made.line, e); err != nil || !x.packed() {
+			return err
+		}
+		size := x.rowSize(r.Frames)
+		if x.waiting += size; x.waiting+size > x.maxShard { // another may not fit
+			return x.pack()
+		}
+		return nil
 	}
 	output, err := filepath.Rel(x.outputDir, j.output)
 	if err != nil {

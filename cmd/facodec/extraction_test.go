@@ -254,11 +254,11 @@ func TestSkippedSources(t *testing.T) {
 func TestExtractUsage(t *testing.T) {
 	end := []string{"--output-dir", t.TempDir(), "--checkpoint-path", fixture("small.pth")}
 	for want, args := range map[string][]string{
-		`--format: "csv" is not one of`: {"--format", "csv"},
-		"--what: float16 says how":      {"--what", "codes,float16"},
-		"--what: quantized frames are":  {"--format", "jsonl", "--what", "quantized"},
-		"--shard: there is no shard 4":  {"--shard", "4/4"},
-		`--shard: "4" is not a shard`:   {"--shard", "4"},
+		`--format: "csv" is not one of`:           {"--format", "csv"},
+		"--what: float16 says how":                {"--what", "codes,float16"},
+		"--what: quantized frames, 1 MB a second": {"--format", "jsonl", "--what", "quantized"},
+		"--shard: there is no shard 4":            {"--shard", "4/4"},
+		`--shard: "4" is not a shard`:             {"--shard", "4"},
 	} {
 		fail(t, want, slices.Concat([]string{"extract", clip("en.flac")}, args, end)...)
 	}

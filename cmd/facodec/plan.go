@@ -21,7 +21,9 @@ type job struct {
 	source, output string
 	path           string // of the source below the folder that was named, with slashes
 	shortened      bool   // the output's name, which would be too long
+	extended       bool   // the output's name, by the extension of the source
 	comment        string // that the output is to carry
+	key            string // in a packed output
 
 	corpus bool             // see source
 	item   *collection.Item // see source
@@ -49,14 +51,21 @@ func shorten(name string) (short string, shortened bool) {
 	return stem + tail, true
 }
 
-// plan gives every source its output below dir, named by rename. Two sources
-// with one output are an error, and so is an output that is a source.
+// plan gives every source its output below dir, named by rename. Files of one folder that
+// differ in their extensions alone, a.mp3 and a.wav, keep them in the names of their
+// outputs, all of them. Two other sources with one output are an error, and so is an output
+// that is a source.
 func plan(sources []source, dir string, rename func(name string) string) ([]job, error) {
 	var jobs []job
 	byOutput, bySource := map[string]string{}, map[string]string{}
+	same := sameNames(sources, dir)
 	for _, s := range sources {
-		name, shortened := shorten(rename(s.name()))
-		j := job{source: s.path, output: filepath.Join(dir, s.dir, name), path: s.relative(), shortened: shortened, corpus: s.corpus, item: s.item}
+		called, extended := s.name(), false
+		if s.item == nil && len(same[location(filepath.Join(dir, s.dir, called))]) > 1 {
+			called, extended = filepath.Base(s.path), true
+		}
+		name, shortened := shorten(rename(called))
+		j := job{source: s.path, output: filepath.Join(dir, s.dir, name), path: s.relative(), shortened: shortened, extended: extended, corpus: s.corpus, item: s.item}
 		key := location(j.output)
 		other, taken := byOutput[key]
 		if taken && location(other) == location(s.path) {
@@ -75,6 +84,23 @@ func plan(sources []source, dir string, rename func(name string) string) ([]job,
 		}
 	}
 	return jobs, nil
+}
+
+// sameNames returns the extensions of the sources of each name.
+func sameNames(sources []source, dir string) map[string]map[string]bool {
+	same := map[string]map[string]bool{}
+	for _, s := range sources {
+		at := location(filepath.Join(dir, s.dir, s.name()))
+		if same[at] == nil {
+			same[at] = map[string]bool{}
+		}
+		extension := ""
+		if s.item == nil {
+			extension = filepath.Ext(s.path)
+		}
+		same[at][extension] = true
+	}
+	return same
 }
 
 // location is a path that is the same for all ways to write it, and for all links that

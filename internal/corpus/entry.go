@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 )
 
 // An Entry is a line of a manifest: a recording and what was made of it.
@@ -43,7 +42,7 @@ type Settings struct {
 // A key is what can be done once: a recording in a format.
 type key struct{ path, ext string }
 
-func (e Entry) key() key { return key{e.Path, path.Ext(e.Output)} }
+func (e Entry) key() key { return key{e.Path, outputExt(e.Output)} }
 
 // readEntries reads a manifest. What follows the last end of a line was cut off
 // by a kill, or is being written: torn says that there is such a rest. A file that

@@ -1,6 +1,7 @@
 package corpus
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"os"
@@ -16,7 +17,9 @@ import (
 // shard as the manifest is. It is for one process at a time.
 type Manifest struct {
 	dir, name string
-	lines     string // the output of lines, "" without
+	lines     string // the output of lines, or the spool; "" without
+	packBase  string // of packed outputs, "" without
+	packExt   string
 	own       []Entry
 	torn      bool
 	others    map[key]foreign
@@ -44,22 +47,29 @@ type foreign struct {
 // what the output of lines is called in front of the shard and its ending. force
 // says that what an earlier run has left may go.
 func Load(dir string, s Shard, lines string, force bool) (*Manifest, error) {
-	m := &Manifest{dir: dir, name: s.Name("manifest", ".jsonl"), others: map[key]foreign{}}
+	m := newManifest(dir, s)
 	if lines != "" {
 		m.lines = s.Name(lines, ".jsonl")
 	}
-	var err error
+	return m, m.load(force)
+}
+
+func newManifest(dir string, s Shard) *Manifest {
+	return &Manifest{dir: dir, name: s.Name("manifest", ".jsonl"), others: map[key]foreign{}}
+}
+
+func (m *Manifest) load(force bool) (err error) {
 	if m.own, m.torn, err = readEntries(m.path(m.name)); err != nil {
-		return nil, err
+		return err
 	}
 	if m.lines != "" {
 		if err := m.verifyLines(force); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	found, err := os.ReadDir(dir)
+	found, err := os.ReadDir(m.dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
+		return err
 	}
 	for _, entry := range found {
 		name := entry.Name()
@@ -69,13 +79,16 @@ func Load(dir string, s Shard, lines string, force bool) (*Manifest, error) {
 		}
 		entries, _, err := readEntries(m.path(name))
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, e := range entries {
-			m.others[e.key()] = foreign{e, name}
+			if other, ok := m.others[e.key()]; !ok || other.isSpool() {
+				m.others[e.key()] = foreign{e, name}
+			}
 		}
 	}
-	return m, nil
+	m.dropPacked()
+	return nil
 }
 
 func (m *Manifest) path(output string) string {
@@ -87,7 +100,9 @@ func (m *Manifest) path(output string) string {
 func (m *Manifest) Find(paths []string, ext string) (map[string]Entry, error) {
 	all := map[key]Entry{}
 	for k, e := range m.others {
-		all[k] = e.Entry
+		if !e.isSpool() { // of no use to anyone but the process that packs it
+			all[k] = e.Entry
+		}
 	}
 	for _, e := range m.own {
 		all[e.key()] = e
@@ -105,7 +120,7 @@ func (m *Manifest) Find(paths []string, ext string) (map[string]Entry, error) {
 		case err != nil:
 			return nil, err
 		}
-		if info.Size() == e.Bytes || ext == ".jsonl" && info.Size() >= e.Offset+e.Bytes {
+		if info.Size() == e.Bytes || (ext == ".jsonl" || e.isSpool()) && info.Size() >= e.Offset+e.Bytes {
 			found[p] = e
 		}
 	}
@@ -116,7 +131,7 @@ func (m *Manifest) Find(paths []string, ext string) (map[string]Entry, error) {
 // paths: what this one made again would be there twice.
 func (m *Manifest) Replaceable(paths []string, ext string) error {
 	for _, p := range paths {
-		if e, ok := m.others[key{p, ext}]; ok {
+		if e, ok := m.others[key{p, ext}]; ok && !e.isSpool() {
 			return fmt.Errorf("%s: %w: it is in %s", p, ErrOtherShards, m.path(e.manifest))
 		}
 	}
@@ -136,6 +151,12 @@ func (m *Manifest) Start(paths []string, ext string) error {
 			kept = append(kept, e)
 		}
 	}
+	if m.packBase != "" {
+		if err := m.checkPacks(redo); err != nil {
+			return err
+		}
+	}
+	dropped := m.own
 	changed := m.torn || len(kept) < len(m.own)
 	if m.lines != "" {
 		moved, err := m.repairLines(kept)
@@ -147,17 +168,26 @@ func (m *Manifest) Start(paths []string, ext string) error {
 	if m.own = kept; !changed {
 		return nil
 	}
+	if err := m.rewriteOwn(); err != nil || m.packBase == "" {
+		return err
+	}
+	return m.removePacks(dropped)
+}
+
+// rewriteOwn replaces the manifest by one of what it lists now.
+func (m *Manifest) rewriteOwn() error {
 	return m.rewrite(m.name, func(out *os.File) error {
+		w := bufio.NewWriter(out)
 		for _, e := range m.own {
 			line, err := e.line()
 			if err != nil {
 				return err
 			}
-			if _, err := out.Write(line); err != nil {
+			if _, err := w.Write(line); err != nil {
 				return err
 			}
 		}
-		return nil
+		return w.Flush()
 	})
 }
 
@@ -172,7 +202,13 @@ func (m *Manifest) Add(e Entry) error {
 			return err
 		}
 	}
-	return m.append(m.file, line)
+	if err := m.append(m.file, line); err != nil {
+		return err
+	}
+	if m.packBase != "" {
+		m.own = append(m.own, e)
+	}
+	return nil
 }
 
 func (m *Manifest) open(name string) (*os.File, error) {

@@ -25,6 +25,8 @@ type Options struct {
 	Normalize bool
 	// Strict takes for an error what is odd about a file (audio.Options).
 	Strict bool
+	// Key and Speaker, where they are not "", go into lines.
+	Key, Speaker string
 	// Opener, if not nil, opens the recording, which is then no file (recording.Options).
 	Opener recording.Opener
 	// Progress, if not nil, is called regularly with the seconds done.

@@ -22,7 +22,7 @@ var errQuantizedLine = errors.New("quantized frames have no place in a line of t
 //	{"path":"a/en.wav","samples":49884,"sample_rate":24000,"frames":167,
 //	"codes_prosody":[[…]],"codes_content":[[…],[…]],"codes_residual":[[…],[…],[…]],"timbre":[…]}
 //
-// path is what the line calls the file. Numbers have the digits that bring back
+// path is what the line calls the file; key and speaker follow it, where o has them. Numbers have the digits that bring back
 // the same float32, or float16. Quantized frames are refused.
 func Line(ctx context.Context, c *facodec.Codec, source, path string, o Options) ([]byte, Report, error) {
 	if o.Quantized {
@@ -36,11 +36,20 @@ func Line(ctx context.Context, c *facodec.Codec, source, path string, o Options)
 	if err != nil {
 		return nil, Report{}, err
 	}
-	name, err := json.Marshal(path)
-	if err != nil {
-		return nil, Report{}, err
+	b := []byte("{")
+	for _, text := range []struct{ name, value string }{{"path", path}, {"key", o.Key}, {"speaker", o.Speaker}} {
+		if text.name != "path" && text.value == "" {
+			continue
+		}
+		value, err := json.Marshal(text.value)
+		if err != nil {
+			return nil, Report{}, err
+		}
+		if len(b) > 1 {
+			b = append(b, ',')
+		}
+		b = append(append(append(append(b, '"'), text.name...), `":`...), value...)
 	}
-	b := append([]byte(`{"path":`), name...)
 	b = appendInt(append(b, `,"samples":`...), report.Samples)
 	b = appendInt(append(b, `,"sample_rate":`...), int64(c.SampleRate()))
 	b = appendInt(append(b, `,"frames":`...), int64(report.Frames))

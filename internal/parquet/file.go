@@ -209,6 +209,7 @@ type schemaElement struct {
 	repetition int64 // 0 required, 1 optional, 2 repeated
 	children   int64
 	converted  int64
+	logical    int64 // of a Writer alone
 }
 
 func (d *decoder) schemaElement(kind byte) (e schemaElement) {
