@@ -1,0 +1,166 @@
+// LiveStream is microphone → capture worklet → WebSocket → player worklet → speaker. It
+// connects again by itself; no timer is in the path of the samples, because hidden tabs slow
+// timers to a second.
+import { liveSocket } from '/static/api.js'
+import { microphone } from '/static/recorder.js'
+import { floatWAV } from '/static/wav.js'
+
+const keepSeconds = 300
+
+export class LiveStream extends EventTarget {
+	constructor(info, options) {
+		super()
+		Object.assign(this, { info, rate: info.sample_rate, options })
+		this.figures = { dropouts: 0 }
+		this.sent = []
+		this.received = []
+	}
+
+	// start is called within a click: browsers let sound begin only there.
+	async start() {
+		this.active = true
+		this.state('asking for the microphone')
+		this.stream = await microphone(this.options)
+		const track = this.stream.getAudioTracks()[0]
+		this.granted = track.getSettings()
+		track.addEventListener('ended', () => this.fail(new Error('the microphone is gone; choose another and start again')))
+		this.context = new AudioContext({ sampleRate: this.rate, latencyHint: 'interactive' })
+		this.context.resume()
+		await this.context.audioWorklet.addModule('/static/worklet.js')
+		const source = this.context.createMediaStreamSource(this.stream)
+		this.capture = new AudioWorkletNode(this.context, 'capture', { numberOfOutputs: 0, processorOptions: { size: this.info.hop_length } })
+		this.player = new AudioWorkletNode(this.context, 'player', {
+			numberOfInputs: 0, outputChannelCount: [1], processorOptions: { target: this.samples(this.options.jitter) },
+		})
+		source.connect(this.capture)
+		this.player.connect(this.context.destination)
+		this.capture.port.onmessage = ({ data }) => this.captured(data)
+		this.player.port.onmessage = ({ data }) => this.playing(data)
+		this.begun = performance.now()
+		this.connect()
+	}
+
+	samples(ms) { return Math.round(ms * this.rate / 1000) }
+
+	connect() {
+		if (!this.active) return
+		this.state(this.attempt ? 'connecting again' : 'connecting')
+		const socket = this.socket = liveSocket()
+		this.ready = false
+		socket.onopen = () => socket.send(JSON.stringify({ type: 'start', rate: this.rate, format: 'f32', ...this.request, stats_ms: 500 }))
+		socket.onmessage = ({ data }) => typeof data === 'string' ? this.message(JSON.parse(data)) : this.output(data)
+		socket.onclose = () => {
+			if (socket !== this.socket || !this.active) return
+			this.ready = false
+			if (this.refused) return this.fail(new Error(this.refused))
+			this.attempt = (this.attempt ?? 0) + 1
+			const wait = Math.min(5000, 250 * 2 ** this.attempt)
+			this.state(`the connection was lost; trying again`)
+			setTimeout(() => this.connect(), wait)
+		}
+	}
+
+	// request is the part of the first message that the user chose.
+	get request() {
+		const { mode, voice } = this.options
+		return mode === 'convert' ? { mode, voice } : { mode }
+	}
+
+	message(m) {
+		switch (m.type) {
+		case 'ready':
+			Object.assign(this, { ready: true, attempt: 0, algorithm: m.algorithm_ms, firstFrame: null, sentSamples: 0 })
+			this.player.port.postMessage({ clear: true })
+			this.state('live')
+			break
+		case 'stats':
+			Object.assign(this.figures, { rtf: m.real_time_factor, p99: m.frame_ms?.p99, skipped: m.skipped_seconds, backlog: m.backlog_ms, late: m.dropouts })
+			break
+		case 'error':
+			// Before the stream is ready an error is an answer to its first message, and
+			// would be again; a server that is full may have room later.
+			if (!this.ready && m.status !== 503) this.refused = m.detail
+			else this.state(m.detail)
+			break
+		}
+	}
+
+	captured({ first, samples }) {
+		this.level('in', samples)
+		if (!this.ready || this.socket.readyState !== WebSocket.OPEN) return
+		// Sample n of the output belongs to sample n of the input, so that none is left out: a
+		// connection that takes no more is given up.
+		if (this.socket.bufferedAmount > 4 * 2 * this.rate) { this.socket.close(); return }
+		this.firstFrame ??= first
+		this.sentSamples += samples.length
+		this.keep(this.sent, samples)
+		this.socket.send(samples)
+	}
+
+	output(data) {
+		const samples = new Float32Array(data)
+		this.level('out', samples)
+		this.keep(this.received, samples.slice())
+		this.player.port.postMessage({ samples }, [samples.buffer])
+	}
+
+	playing({ frame, played, dropouts, playing }) {
+		this.figures.dropouts = dropouts
+		if (playing && this.firstFrame != null) this.figures.delay = (frame - (this.firstFrame + played)) / this.rate * 1000
+		this.figures.algorithm = this.algorithm
+		const reported = (this.context.outputLatency || 0) + (this.context.baseLatency || 0) + (this.granted.latency || 0)
+		this.figures.device = reported * 1000
+		this.figures.elapsed = (performance.now() - this.begun) / 1000
+		this.dispatchEvent(new CustomEvent('figures', { detail: this.figures }))
+	}
+
+	level(side, samples) {
+		let peak = 0
+		for (const s of samples) peak = Math.max(peak, Math.abs(s))
+		const now = performance.now()
+		const held = this['level_' + side] ??= { peak: 0, at: 0 }
+		held.peak = Math.max(held.peak, peak)
+		if (now - held.at < 80) return
+		this.dispatchEvent(new CustomEvent('level', { detail: { side, db: 20 * Math.log10(Math.max(held.peak, 1e-3)) } }))
+		Object.assign(held, { peak: 0, at: now })
+	}
+
+	keep(list, samples) {
+		if (!this.options.keep) return
+		list.push(samples)
+		while (list.length > keepSeconds * this.rate / this.info.hop_length) list.shift()
+	}
+
+	recording(list) {
+		const all = new Float32Array(list.reduce((n, s) => n + s.length, 0))
+		let at = 0
+		for (const s of list) { all.set(s, at); at += s.length }
+		return floatWAV(all, this.rate)
+	}
+
+	// set changes the mode, the voice or the jitter buffer of the running stream.
+	set(change) {
+		Object.assign(this.options, change)
+		if (change.jitter) this.player?.port.postMessage({ target: this.samples(change.jitter) })
+		if (this.ready && (change.mode || change.voice)) this.socket.send(JSON.stringify({ type: 'set', ...this.request }))
+	}
+
+	state(text) { this.dispatchEvent(new CustomEvent('state', { detail: text })) }
+
+	fail(error) {
+		this.stop()
+		this.dispatchEvent(new CustomEvent('failed', { detail: error }))
+	}
+
+	stop() {
+		if (!this.active) return
+		this.active = false
+		if (this.ready) this.socket.send(JSON.stringify({ type: 'end' }))
+		else this.socket?.close()
+		const socket = this.socket
+		setTimeout(() => socket?.close(), 2000)
+		this.stream?.getTracks().forEach((t) => t.stop())
+		this.context?.close()
+		this.state('stopped')
+	}
+}
