@@ -30,7 +30,10 @@ const (
 	settling = 5
 	// maxDrift is how far a clock is taken to be off at most. Sound cards are within
 	// 200 ppm, wireless devices within a few times that.
-	maxDrift = 0.003
+	maxDrift = 0.001
+	// outlier is by how many seconds a piece may be early or late and still count in full:
+	// where the computer stalls, pieces are late by far more, and say nothing of a clock.
+	outlier = 0.02
 	// pause is after how many seconds without a piece the device is taken to have stopped.
 	pause = 0.5
 	// stray is by how many seconds pieces may come early or late for longer than a second:
@@ -60,6 +63,7 @@ func (f *clockFilter) add(now time.Duration, n float64) {
 		f.restart(t)
 		return
 	}
+	err = min(max(err, -outlier*f.nominal), outlier*f.nominal)
 	f.position = predicted + min(1, math.Sqrt2*w*dt)*err
 	f.rate += w * w * dt * err
 	f.rate = min(max(f.rate, f.nominal*(1-maxDrift)), f.nominal*(1+maxDrift))

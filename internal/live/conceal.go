@@ -9,7 +9,8 @@ type concealer struct {
 	history []float32 // the last samples that were good, or made up
 	period  []float32 // what is repeated, its end joined to its start
 	at      int       // in the period, of the next sample
-	missing int       // samples made up since the last good one; 0 outside of a gap
+	gap     bool      // the last sample was made up
+	age     int       // of the repetition, in samples
 	back    int       // of the samples after a gap, how many have been faded in; == blend outside
 
 	shortest, longest, match int // of the period and of the piece that is compared, in samples
@@ -30,8 +31,8 @@ func newConcealer(rate int) *concealer {
 
 // good passes samples that are not missing, in place: only those after a gap are changed.
 func (c *concealer) good(samples []float32) {
-	if c.missing > 0 {
-		c.missing, c.back = 0, 0
+	if c.gap {
+		c.gap, c.back = false, 0
 	}
 	for i := 0; c.back < c.blend && i < len(samples); i++ {
 		g := smooth(float64(c.back+1) / float64(c.blend+1))
@@ -43,9 +44,7 @@ func (c *concealer) good(samples []float32) {
 
 // fill makes up samples.
 func (c *concealer) fill(samples []float32) {
-	if c.missing == 0 {
-		c.begin()
-	}
+	c.splice()
 	for i := range samples {
 		samples[i] = c.next()
 	}
@@ -54,16 +53,16 @@ func (c *concealer) fill(samples []float32) {
 
 // splice joins what comes next, from another place of the stream, to what was last.
 func (c *concealer) splice() {
-	if c.missing == 0 {
+	if !c.gap {
 		c.begin()
-		c.missing = 1
+		c.gap, c.age = true, 0
 	}
 }
 
 // next returns the next sample of a gap.
 func (c *concealer) next() float32 {
-	gain := 1 - float32(c.missing-c.hold)/float32(c.fade)
-	c.missing++
+	gain := 1 - float32(c.age-c.hold)/float32(c.fade)
+	c.age++
 	if len(c.period) == 0 || gain <= 0 {
 		return 0
 	}

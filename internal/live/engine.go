@@ -100,8 +100,10 @@ type Engine struct {
 	done     []float32
 	final    []float32
 	goal     []float32 // voice, as Process saw it
-	skipping bool
-	finished bool
+	skipping bool      // what was taken last
+	// catchingUp says that more waits behind what was skipped.
+	catchingUp bool
+	finished   bool
 }
 
 // New returns an engine on an open codec. It runs the codec for a moment, to learn its
@@ -341,8 +343,9 @@ func (e *Engine) next() (n int, last, ok bool) {
 	}
 	// Once something is skipped, all is that waits: the next frame is then in time again.
 	late := e.options.MaxWait >= 0 && e.in.n > 0 && e.options.Clock()-e.arrived.oldest() > e.options.MaxWait
-	e.skipping = late || e.skipping && e.in.n > len(e.raw)
+	e.skipping = late || e.catchingUp
 	n = e.in.pop(e.raw)
+	e.catchingUp = e.skipping && e.in.n >= len(e.raw)
 	e.arrived.drop(n)
 	last = e.ended && e.in.n == 0
 	e.finished = last

@@ -39,8 +39,10 @@ const (
 	// tolerance is the error of the delay, in seconds, beyond which it is set anew: a
 	// device was gone, or the computer slept. Less is resampled away.
 	tolerance = 0.06
-	// pull is in how many seconds an error of the delay is corrected.
-	pull = 15.0
+	// pull is in how many seconds an error of the delay is corrected, and maxPull how fast
+	// at most: less than a hundredth of a semitone.
+	pull    = 15.0
+	maxPull = 0.0005
 )
 
 // newPlayout plays a stream of rate in Hz at playRate, behind by delay in seconds. With
@@ -103,22 +105,20 @@ func (p *playout) steer(now time.Duration) {
 		p.drift = 0
 		return
 	}
-	due := p.in.now(now) - p.delay
 	if !p.anchored {
-		p.anchor(math.Round(due))
+		p.anchor(math.Round(p.in.now(now) - p.delay))
 		return
 	}
 	err := p.err(now)
 	if math.Abs(err) > tolerance*p.rate {
-		p.anchor(math.Round(due))
+		p.anchor(math.Round(p.position + err))
 		p.resyncs++
 		return
 	}
-	drift := err / (pull * p.rate)
+	p.drift = min(max(err/(pull*p.rate), -maxPull), maxPull)
 	if p.in.settled() && p.out.settled() {
-		drift += (1+p.in.drift())/(1+p.out.drift()) - 1
+		p.drift += (1+p.in.drift())/(1+p.out.drift()) - 1
 	}
-	p.drift = min(max(drift, -2*maxDrift), 2*maxDrift)
 }
 
 // err returns by how many samples the delay is too long, without the jitter of the calls.
