@@ -31,7 +31,8 @@ type converter struct {
 	samples      int  // pushed to the encoder: the codec's time line, without what was skipped
 	decoded      int  // samples that the decoder has returned of it
 	gaps         []gap
-	wet          []float32 // of one push
+	codes        model.Codes // of one push
+	wet          []float32   // of one push
 	mode         Mode
 	gain         float64 // of the codec's voice against the bypass: 0 to 1
 	step         float64 // of gain, for a sample
@@ -104,18 +105,24 @@ func (v *converter) set(mode Mode, timbre []float32) {
 func (v *converter) push(dst, samples []float32, last bool) []float32 {
 	v.dry.push(samples)
 	v.samples += len(samples)
-	codes := v.encoder.Push(samples, last)
+	for _, books := range v.codes {
+		for i := range books {
+			books[i] = books[i][:0]
+		}
+	}
+	v.encoder.Append(&v.codes, samples, last)
+	codes := v.codes
 	if v.mode != Reconstruct {
 		codes[model.Residual] = nil
 	}
 	v.wet = v.wet[:0]
 	for frames := codes.Frames(); v.glide > 0 && frames > 0; frames-- {
 		v.glideOn()
-		v.wet = append(v.wet, v.decoder.Push(codes.Slice(0, 1), false)...)
+		v.wet = v.decoder.Append(v.wet, codes.Slice(0, 1), false)
 		codes = codes.Slice(1, frames)
 	}
 	if codes.Frames() > 0 || last {
-		v.wet = append(v.wet, v.decoder.Push(codes, last)...)
+		v.wet = v.decoder.Append(v.wet, codes, last)
 	}
 	return v.emit(dst, v.wet)
 }

@@ -12,5 +12,8 @@
 //
 // A frame that is not processed in time is not made up for: it is skipped, what is heard
 // in its place is concealed, and the frames after it are where they belong. Nothing in the
-// path waits for a clock, or allocates memory for each frame beyond what the model does.
+// path waits for a clock or, with a codec of the family FAcodec, allocates memory.
+//
+// A [Duplex] is an engine between two devices: it holds a fixed delay, though their clocks
+// differ, and makes up what is not there when it is due.
 package live
