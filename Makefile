@@ -3,10 +3,13 @@ GO ?= go
 STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 export CGO_ENABLED = 0
 
-.PHONY: build test test-heavy lint generate bench bench-compare fuzz embed-model
+.PHONY: build build-mpi test test-heavy lint generate bench bench-compare fuzz embed-model
 
 build: ## the program, in bin/
 	$(GO) build -o bin/facodec ./cmd/facodec
+
+build-mpi: ## the program with MPI, for training on several machines; Linux, needs glibc
+	$(GO) build -tags mpi -o bin/facodec-mpi ./cmd/facodec
 
 test: ## what `go test ./...` runs
 	$(GO) test ./...

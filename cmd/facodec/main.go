@@ -50,9 +50,12 @@ func executeWith(ctx context.Context, args []string, stdin io.Reader, stdout, st
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	var usage *usageError
+	var reported errReported
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &reported):
+		return reported.code
 	case errors.Is(err, context.Canceled):
 		fmt.Fprintln(stderr, "facodec: interrupted; finished outputs are kept, no partial file is left")
 		return exitInterrupted

@@ -9,6 +9,7 @@ import (
 
 	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/dataset"
+	"github.com/facodec-go/facodec/internal/mpi"
 	"github.com/facodec-go/facodec/internal/train"
 )
 
@@ -24,6 +25,7 @@ type runFlags struct {
 	maxBad          float64
 	printConfig     bool
 	quiet           bool
+	accumulate      int
 }
 
 func (f *runFlags) add(cmd *cobra.Command) {
@@ -38,6 +40,7 @@ func (f *runFlags) add(cmd *cobra.Command) {
 	flags.IntVar(&f.seed, "seed", -1, "seed of weights, order and crops, in place of the experiment's train.random_seed")
 	flags.IntVar(&f.threads, "threads", 0, "how many threads to compute on (default: one for each CPU); results do not depend on it")
 	addMaxBad(cmd, &f.maxBad)
+	flags.IntVar(&f.accumulate, "accumulate", 0, "`pieces` of batch_size utterances in a step, in place of the experiment's train.gradient_accumulation_step; the ranks of mpirun and srun share them (docs/cluster.md)")
 	flags.BoolVar(&f.printConfig, "print-config", false, "print the experiment, with every key, and do nothing")
 	flags.BoolVar(&f.quiet, "quiet", false, "print errors alone")
 }
@@ -52,6 +55,8 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 		return usage("--max-bad: %g is no percentage", f.maxBad)
 	case f.steps < 0:
 		return usage("--steps %d: want at least 1", f.steps)
+	case f.accumulate < 0:
+		return usage("--accumulate %d: want at least 1", f.accumulate)
 	case f.time < 0:
 		return usage("--time %s: want more", f.time)
 	case f.init != "" && f.resume != train.ResumeAuto && f.resume != train.ResumeNone:
@@ -74,6 +79,9 @@ func (f *runFlags) start(cmd *cobra.Command, c *config.Config, codec *train.Froz
 	if f.seed >= 0 {
 		c.Train.RandomSeed = f.seed
 	}
+	if f.accumulate > 0 {
+		c.Train.GradientAccumulationStep = f.accumulate
+	}
 	if err := c.Validate(); err != nil {
 		return err
 	}
@@ -92,7 +100,19 @@ func (f *runFlags) start(cmd *cobra.Command, c *config.Config, codec *train.Froz
 			return err
 		}
 	}
-	d := newDisplay(cmd.ErrOrStderr(), f.quiet)
+	ranks, err := startRanks(mpi.Launched())
+	if err != nil {
+		return err
+	}
+	return ranks.end(cmd, f.train(cmd, c, codec, ranks))
+}
+
+// train trains on one of the ranks.
+func (f *runFlags) train(cmd *cobra.Command, c *config.Config, codec *train.FrozenCodec, ranks *ranks) error {
+	d := newDisplay(cmd.ErrOrStderr(), f.quiet || ranks.Rank() > 0)
+	if ranks.world != nil {
+		d.info("%d ranks, started by %s, through %s", ranks.Size(), ranks.launch.Launcher, ranks.world.Library())
+	}
 	for _, key := range c.Unused() {
 		d.notice("%s has no effect", key)
 	}
@@ -106,10 +126,17 @@ func (f *runFlags) start(cmd *cobra.Command, c *config.Config, codec *train.Froz
 	if maxBad == 0 {
 		maxBad = -1
 	}
+	report := d.info
+	if ranks.Rank() > 0 { // its own faults alone are reported
+		report = newDisplay(cmd.ErrOrStderr(), f.quiet).info
+	}
 	err = train.Run(cmd.Context(), train.RunOptions{
-		Config: c, Codec: codec, Resume: f.resume, Init: start, InitData: data, Steps: f.steps, Time: f.time, Threads: f.threads, MaxBad: maxBad,
-		Report: d.info, Progress: s.progress,
+		Config: c, Codec: codec, Resume: f.resume, Init: start, InitData: data, Steps: f.steps, Time: f.time, Threads: ranks.threads(f.threads), Ranks: ranks, MaxBad: maxBad,
+		Report: report, Progress: s.progress,
 	})
+	if errors.Is(err, train.ErrTooFewPieces) {
+		err = fmt.Errorf("%w (--accumulate %d)", err, ranks.Size())
+	}
 	if _, ok := errors.AsType[*dataset.TooManyBadError](err); ok {
 		err = fmt.Errorf("%w; --max-bad sets how many may be", err)
 	}
