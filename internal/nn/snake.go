@@ -59,6 +59,12 @@ func NewResidualUnit(b *Builder, c, dilation int, causal bool) *ResidualUnit {
 
 // Forward runs the unit: [B, T, c] → [B, T, c].
 func (l *ResidualUnit) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
+	if y, ok := r.ResidualBF16(op.ResidualUnit{
+		Slot: l.conv1.slot, Wide: l.conv1.filter, Shape: l.conv1.shape, WideAct: l.snake1,
+		Pointwise: l.conv2.filter, PointwiseAct: l.snake2, Skip: l.skip,
+	}, x); ok {
+		return y
+	}
 	h := l.conv1.Forward(r, l.snake1, r.Borrow(x))
 	return l.conv2.ForwardAdd(r, l.snake2, h, r.Align(l.skip, x, h.T))
 }

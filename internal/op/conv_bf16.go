@@ -157,6 +157,15 @@ func (r *Run) productBF16(f Filter, s ConvShape, x tensor.Tensor, start, out int
 	return y
 }
 
+// runBF16 computes a part of a product, rest being the filter's.
+func runBF16(p kernel.ProductBF16, rest *kernel.PanelsBF16, row0, row1, panel0, panel1 int) {
+	if rest != nil {
+		productSplit(p, rest, row0, row1, panel0, panel1)
+		return
+	}
+	p.Run(row0, row1, panel0, panel1)
+}
+
 // productSplit computes a part of a product of inputs and weights that are sums of two
 // bfloat16 values, the smaller ones first:
 //
@@ -264,10 +273,6 @@ func (t *productBF16Task) Run(i int) {
 	for s := range sequences {
 		p := &t.products[kind*sequences+s]
 		panel0, panel1 := panel*t.pairs/t.byPanels*2, min(p.W.Count(), (panel+1)*t.pairs/t.byPanels*2)
-		if t.rest != nil {
-			productSplit(*p, t.rest, row0, row1, panel0, panel1)
-		} else {
-			p.Run(row0, row1, panel0, panel1)
-		}
+		runBF16(*p, t.rest, row0, row1, panel0, panel1)
 	}
 }

@@ -54,6 +54,7 @@ type Run struct {
 	productsBF16 productBF16Task
 	activation   activationTask
 	rounding     roundingTask
+	residual     residualTask
 	steps        lstmTask
 	stepsBF16    lstmBF16Task
 	rows         rowsTask
