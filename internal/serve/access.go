@@ -3,13 +3,14 @@ package serve
 import (
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"github.com/facodec-go/facodec/internal/protocol"
 )
 
 // access says which requests may go further. Two threats have nothing to do with tokens: a
@@ -115,19 +116,16 @@ func isPublic(r *http.Request) bool {
 	return r.Method == http.MethodGet && (r.URL.Path == "/" || r.URL.Path == "/healthz" || strings.HasPrefix(r.URL.Path, "/static/") || strings.HasPrefix(r.URL.Path, "/openapi"))
 }
 
-// tokenProtocol begins the subprotocol by which a WebSocket of a browser, which cannot set
-// other headers, carries the token: in base64url, without padding.
-const tokenProtocol = "facodec.token."
-
+// hasToken looks for the token where clients put it: WebSockets of browsers, which cannot set
+// other headers, in a subprotocol.
 func (a *access) hasToken(r *http.Request) bool {
 	if token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
 		return a.isToken(strings.TrimSpace(token))
 	}
 	for _, list := range r.Header.Values("Sec-WebSocket-Protocol") {
 		for word := range strings.SplitSeq(list, ",") {
-			if text, ok := strings.CutPrefix(strings.TrimSpace(word), tokenProtocol); ok {
-				token, err := base64.RawURLEncoding.DecodeString(text)
-				return err == nil && a.isToken(string(token))
+			if token, ok := protocol.Token(strings.TrimSpace(word)); ok {
+				return a.isToken(token)
 			}
 		}
 	}

@@ -2,10 +2,11 @@ package serve
 
 import (
 	"bytes"
-	"encoding/base64"
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/facodec-go/facodec/internal/protocol"
 )
 
 // TestHostAndOrigin: only what comes from no page, or from the server's own, goes
@@ -100,8 +101,8 @@ func TestHostsOfANetwork(t *testing.T) {
 // TestToken: with a token, what is not public needs it.
 func TestToken(t *testing.T) {
 	x := newSite(t, Config{Token: "secret of 1"})
-	encoded := tokenProtocol + base64.RawURLEncoding.EncodeToString([]byte("secret of 1"))
-	wrong := tokenProtocol + base64.RawURLEncoding.EncodeToString([]byte("secret of 2"))
+	encoded := protocol.TokenProtocol("secret of 1")
+	wrong := protocol.TokenProtocol("secret of 2")
 	for _, test := range []struct {
 		headers []string
 		ok      bool
@@ -114,7 +115,7 @@ func TestToken(t *testing.T) {
 		{[]string{"Authorization", "Basic secret of 1"}, false},
 		{[]string{"Sec-WebSocket-Protocol", "facodec.live.v1, " + encoded}, true},
 		{[]string{"Sec-WebSocket-Protocol", wrong}, false},
-		{[]string{"Sec-WebSocket-Protocol", tokenProtocol + "%%%"}, false},
+		{[]string{"Sec-WebSocket-Protocol", protocol.TokenProtocol("") + "%%%"}, false},
 	} {
 		for _, path := range []string{"/v1/info", "/v1/voices", "/metrics", "/v1/live", "/nothing"} {
 			r, b := x.do("GET", path, nil, test.headers...)

@@ -1,8 +1,11 @@
 package serve
 
 import (
+	"bufio"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -20,6 +23,8 @@ type metrics struct {
 	refused  *prometheus.CounterVec
 	seconds  prometheus.Counter
 	handler  http.Handler
+
+	streamSeconds, skipped, dropouts prometheus.Counter
 }
 
 func newMetrics(s *Server) *metrics {
@@ -30,6 +35,12 @@ func newMetrics(s *Server) *metrics {
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "facodec_refused_total", Help: "What was refused because a limit was reached."}, []string{"limit"}),
 		seconds: prometheus.NewCounter(prometheus.CounterOpts{Name: "facodec_audio_seconds_total", Help: "Seconds of audio read from requests."}),
 	}
+	counter := func(name, help string) prometheus.Counter {
+		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
+	}
+	m.streamSeconds = counter("facodec_stream_seconds_total", "Seconds of input of live streams that have ended.")
+	m.skipped = counter("facodec_stream_skipped_seconds_total", "Seconds of it that were not converted in time.")
+	m.dropouts = counter("facodec_stream_dropouts_total", "How often that was.")
 	registry := prometheus.NewRegistry()
 	gauge := func(name, help string, value func() float64) {
 		registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
@@ -39,7 +50,7 @@ func newMetrics(s *Server) *metrics {
 	gauge("facodec_streams", "Live streams that are open.", func() float64 { return float64(s.streams.taken()) })
 	gauge("facodec_streams_limit", "Live streams that may be open.", func() float64 { return float64(s.config.Streams) })
 	gauge("facodec_voices", "Voices that are kept.", func() float64 { return float64(s.voices.len()) })
-	registry.MustRegister(m.requests, m.duration, m.refused, m.seconds, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(m.requests, m.duration, m.refused, m.seconds, m.streamSeconds, m.skipped, m.dropouts, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, limit := range []string{"request", "stream"} {
 		m.refused.WithLabelValues(limit)
 	}
@@ -95,6 +106,28 @@ type recorder struct {
 
 // Unwrap lets http.ResponseController find deadlines and Flush.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// Hijack hands the connection to a WebSocket, without the deadlines of a request.
+func (r *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	c, rw, err := http.NewResponseController(r.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	under := c
+	if t, ok := c.(*tls.Conn); ok {
+		under = t.NetConn()
+	}
+	if t, ok := under.(*net.TCPConn); ok {
+		// A second or two: what is sent to a client that does not read is noticed, and what
+		// one sends ahead of time waits on its side.
+		t.SetWriteBuffer(streamBuffer)
+		t.SetReadBuffer(streamBuffer)
+	}
+	return c, rw, c.SetDeadline(time.Time{})
+}
+
+// streamBuffer is what the system keeps of a live stream, in bytes each way.
+const streamBuffer = 128 << 10
 
 func (r *recorder) WriteHeader(status int) {
 	if r.status == 0 {

@@ -15,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/internal/protocol"
 )
 
 // Config says what is served, to whom, and how much of it at once. Limits that are 0 are
@@ -143,6 +144,7 @@ func (s *Server) register(mux *http.ServeMux) {
 	s.registerCodec(api)
 	s.registerExtract(api)
 	s.registerPlot(api)
+	mux.HandleFunc("GET "+protocol.Path, s.serveLive)
 	mux.HandleFunc("GET /metrics", s.metrics.serve)
 	registerPage(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { notFound(mux, w, r) })
@@ -181,18 +183,29 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener, t *tls.Config
 	case <-ctx.Done():
 	}
 	s.ending.Store(true)
-	s.config.Log.Info("ending", "jobs", s.places.taken(), "streams", s.streams.taken(), "grace", s.config.Grace.String())
+	s.config.Log.Info("ending", "requests", s.places.taken(), "streams", s.streams.taken(), "grace", s.config.Grace.String())
+	close(s.streams.warned)
 	grace, stop := context.WithTimeout(base, s.config.Grace)
 	defer stop()
 	err := server.Shutdown(grace)
-	if left := s.streams.wait(grace); err == nil {
-		err = left
+	if s.streams.wait(grace) != nil {
+		// Nobody stops speaking because a server ends: what was said is still sent.
+		close(s.streams.stopped)
+		last, stop := context.WithTimeout(base, lastWords)
+		defer stop()
+		if left := s.streams.wait(last); err == nil {
+			err = left
+		}
 	}
-	if err != nil {
-		cut()
-		server.Close()
-		s.streams.wait(context.WithoutCancel(ctx)) // each ends with base
-		return fmt.Errorf("cut off after %v: %d requests and %d streams were still under way", s.config.Grace, s.places.taken(), s.streams.taken())
+	if err == nil {
+		return nil
 	}
-	return nil
+	err = fmt.Errorf("cut off after %v: %d requests and %d streams were still under way", s.config.Grace, s.places.taken(), s.streams.taken())
+	cut()
+	server.Close()
+	s.streams.wait(context.WithoutCancel(ctx)) // each ends with base
+	return err
 }
+
+// lastWords is how long a live stream that the server ends has for what is left of it.
+const lastWords = 3 * time.Second

@@ -11,10 +11,13 @@ type streams struct {
 	limit int
 	n     int
 	none  chan struct{} // closed while there are none
+
+	warned  chan struct{} // closed when the server is about to end
+	stopped chan struct{} // closed when streams are to end
 }
 
 func newStreams(limit int) *streams {
-	s := &streams{limit: limit, none: make(chan struct{})}
+	s := &streams{limit: limit, none: make(chan struct{}), warned: make(chan struct{}), stopped: make(chan struct{})}
 	close(s.none)
 	return s
 }

@@ -1,0 +1,437 @@
+package serve
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"github.com/facodec-go/facodec/client"
+	"github.com/facodec-go/facodec/internal/protocol"
+)
+
+// dial opens a stream until the test ends.
+func (x *site) dial(o client.Options) *client.Stream {
+	x.t.Helper()
+	s, err := client.Dial(x.t.Context(), x.url, o)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	x.t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// speak sends samples in pieces and returns what comes back.
+func speak(t *testing.T, s *client.Stream, samples []float32, size int, between func(at int)) []float32 {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	sent := make(chan error, 1)
+	go func() {
+		for at := 0; at < len(samples); at += size {
+			if between != nil {
+				between(at)
+			}
+			if err := s.Write(ctx, samples[at:min(at+size, len(samples))]); err != nil {
+				sent <- err
+				return
+			}
+		}
+		sent <- s.End(ctx)
+	}()
+	var all []float32
+	for {
+		piece, err := s.Read(ctx)
+		all = append(all, piece...)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatalf("after %d samples: %v", len(all), err)
+		}
+	}
+	if err := <-sent; err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// TestLiveIsConvert: what comes back are the samples of Convert, however they are cut into
+// messages, and as many as were sent.
+func TestLiveIsConvert(t *testing.T) {
+	c := small()
+	x := newSite(t, Config{Streams: 1})
+	source, clip := samplesOf(t, speech(t, "en"), 24000), samplesOf(t, speech(t, "it"), 24000)
+	source = source[:30011]
+	v := x.enroll(speech(t, "it"))
+	timbre, err := c.Timbre(clip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := c.Convert(source, timbre)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []int{300, 7777, len(source), 1} {
+		if size == 1 {
+			source, want = source[:2000], nil // a message for each sample
+			if want, err = c.Convert(source, timbre); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := x.dial(client.Options{Voice: v.ID, MaxWait: 5 * time.Second})
+		if s.Rate() != 24000 || s.Delay() < 25*time.Millisecond || s.Delay() > 200*time.Millisecond {
+			t.Errorf("rate %d, delay %v", s.Rate(), s.Delay())
+		}
+		got := speak(t, s, source, size, nil)
+		if !slices.Equal(got, want) {
+			t.Errorf("in messages of %d: %d samples, and not the %d of Convert; %+v", size, len(got), len(want), s.Statistics())
+		}
+		eventually(t, "it has ended", func() bool { return x.streams.taken() == 0 })
+	}
+	_, b := x.do("GET", "/metrics", nil)
+	if !bytes.Contains(b, []byte("facodec_stream_skipped_seconds_total 0")) || !bytes.Contains(b, []byte("facodec_stream_seconds_total 3.8")) {
+		t.Errorf("metrics: %.600s", b[bytes.Index(b, []byte("# HELP facodec_stream")):])
+	}
+}
+
+// TestLiveFormats: 16 bits, other rates, and the modes: bypass gives back what was sent.
+func TestLiveFormats(t *testing.T) {
+	x := newSite(t, Config{Streams: 1})
+	var wav bytes.Buffer
+	writeWAV(&wav, 12000)
+	tone := samplesOf(t, wav.Bytes(), 24000)
+	s := x.dial(client.Options{Format: "s16", Mode: "bypass", MaxWait: 5 * time.Second})
+	if got := speak(t, s, tone, 480, nil); !slices.Equal(got, tone) {
+		t.Error("bypass in 16 bits changes samples of 16 bits")
+	}
+	eventually(t, "it has ended", func() bool { return x.streams.taken() == 0 })
+	s = x.dial(client.Options{Rate: 48000, Mode: "bypass", MaxWait: 5 * time.Second})
+	got := speak(t, s, tone, 480, nil)
+	if len(got) != len(tone) || s.Rate() != 48000 {
+		t.Errorf("%d samples of %d at %d Hz", len(got), len(tone), s.Rate())
+	}
+	worst := 0.0
+	for i := 500; i < len(tone)-500; i++ {
+		worst = max(worst, math.Abs(float64(got[i]-tone[i])))
+	}
+	if worst > 1e-3 {
+		t.Errorf("bypass at 48 kHz is off by %g", worst)
+	}
+}
+
+// TestLiveControl: mode and voice change while it runs, what is refused leaves the stream as
+// it was, and statistics come.
+func TestLiveControl(t *testing.T) {
+	x := newSite(t, Config{Streams: 1})
+	v := x.enroll(speech(t, "it"))
+	var mu sync.Mutex
+	var events []client.Event
+	s := x.dial(client.Options{Mode: "bypass", MaxWait: 5 * time.Second, StatsEvery: 50 * time.Millisecond, Event: func(e client.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		events = append(events, e)
+	}})
+	source := samplesOf(t, speech(t, "en"), 24000)[:36000]
+	speak(t, s, source, 300, func(at int) {
+		switch at {
+		case 6000:
+			s.Set(t.Context(), "convert", "") // needs a voice
+		case 12000:
+			s.Set(t.Context(), "convert", v.ID)
+		case 18000:
+			s.Set(t.Context(), "", "none")
+		case 24000:
+			s.Set(t.Context(), "sing", "")
+		}
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	var said []string
+	statistics := 0
+	for _, e := range events {
+		switch e.Type {
+		case "stats":
+			statistics++
+			continue
+		case "error":
+			said = append(said, e.Location)
+			if e.Err() == nil || e.Status != 422 {
+				t.Errorf("%+v", e)
+			}
+		case "set":
+			said = append(said, e.Mode+" "+e.Voice)
+		}
+	}
+	if want := []string{"voice", "convert " + v.ID, "voice", "mode"}; !slices.Equal(said, want) {
+		t.Errorf("said %q, want %q", said, want)
+	}
+	if total := s.Statistics(); statistics == 0 || total == nil || total.Seconds != 1.5 || total.FrameMS.Max <= 0 || total.In.RMS < 0 {
+		t.Errorf("%d times statistics, in the end %+v", statistics, total)
+	}
+}
+
+// TestLiveProblems: what the first message, and a later one, may be told.
+func TestLiveProblems(t *testing.T) {
+	x := newSite(t, Config{Streams: 1, Idle: 500 * time.Millisecond})
+	const bypass = `{"type":"start","mode":"bypass"}`
+	for _, test := range []struct {
+		messages []any
+		location string
+	}{
+		{[]any{`{"type":"begin"}`}, "type"},
+		{[]any{`nonsense`}, "type"},
+		{[]any{[]byte{1, 2, 3, 4}}, "type"},
+		{[]any{`{"type":"start"}`}, "voice"},
+		{[]any{`{"type":"start","voice":"none"}`}, "voice"},
+		{[]any{`{"type":"start","mode":"sing"}`}, "mode"},
+		{[]any{`{"type":"start","mode":"bypass","rate":100}`}, "rate"},
+		{[]any{`{"type":"start","mode":"bypass","format":"mp3"}`}, "format"},
+		{[]any{`{"type":"start","mode":"bypass","delay_ms":-1}`}, "delay_ms"},
+		{[]any{`{"type":"start","mode":"bypass","stats_ms":-1}`}, "stats_ms"},
+		{[]any{bypass, `{"type":"start"}`}, "type"},
+		{[]any{bypass, []byte{1, 2, 3}}, "samples"},
+		{[]any{bypass, []byte{0, 0, 0xc0, 0x7f}}, "samples"}, // NaN
+	} {
+		conn, _, err := websocket.Dial(t.Context(), x.url+protocol.Path, &websocket.DialOptions{Subprotocols: []string{protocol.Subprotocol}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range test.messages {
+			switch m := m.(type) {
+			case string:
+				err = conn.Write(t.Context(), websocket.MessageText, []byte(m))
+			case []byte:
+				err = conn.Write(t.Context(), websocket.MessageBinary, m)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		var reply protocol.Reply
+		for {
+			_, b, err := conn.Read(t.Context())
+			if err != nil {
+				if websocket.CloseStatus(err) != websocket.StatusPolicyViolation {
+					t.Errorf("%q: %v", test.messages, err)
+				}
+				break
+			}
+			json.Unmarshal(b, &reply)
+		}
+		if reply.Type != protocol.Error || reply.Location != test.location || reply.Status != 422 || reply.Detail == "" {
+			t.Errorf("%q: %+v, want %s", test.messages, reply, test.location)
+		}
+		conn.CloseNow()
+		eventually(t, "it has ended", func() bool { return x.streams.taken() == 0 })
+	}
+	// One that says nothing at all.
+	conn, _, err := websocket.Dial(t.Context(), x.url+protocol.Path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.CloseNow()
+	eventually(t, "who says nothing is cut off", func() bool { return x.streams.taken() == 0 })
+	r, b := x.do("GET", protocol.Path, nil)
+	if r.StatusCode != http.StatusUpgradeRequired {
+		t.Errorf("without an upgrade: %s %s", r.Status, b)
+	}
+}
+
+// TestLiveLimit: the stream after as many as are sustained is refused at once, and the
+// others go on without a gap.
+func TestLiveLimit(t *testing.T) {
+	x := newSite(t, Config{Streams: 2})
+	source := samplesOf(t, speech(t, "en"), 24000)[:24000]
+	var all sync.WaitGroup
+	refused := false
+	for i := range 2 {
+		s := x.dial(client.Options{Mode: "bypass", MaxWait: 5 * time.Second})
+		all.Go(func() {
+			got := speak(t, s, source, 1000, func(at int) {
+				if i == 0 && at == 10000 {
+					start := time.Now()
+					_, err := client.Dial(t.Context(), x.url, client.Options{Mode: "bypass"})
+					var answer *client.RefusedError
+					refused = errors.As(err, &answer) && answer.Status == 503 && answer.RetryAfter != "" && time.Since(start) < time.Second
+				}
+			})
+			if !slices.Equal(got, source) {
+				t.Error("one that was open is disturbed")
+			}
+		})
+	}
+	all.Wait()
+	if !refused {
+		t.Error("one too many is not refused with 503 and Retry-After, at once")
+	}
+	eventually(t, "they have ended", func() bool { return x.streams.taken() == 0 })
+	x.dial(client.Options{Mode: "bypass"})
+}
+
+// TestLiveFlood: who sends faster than time passes is slowed down, and who reads nothing
+// is cut off; both take bounded memory.
+func TestLiveFlood(t *testing.T) {
+	x := newSite(t, Config{Streams: 2, Idle: 300 * time.Millisecond})
+	s := x.dial(client.Options{Mode: "bypass", StatsEvery: -1})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	// It answers no pings either, since it does not read.
+	piece := make([]float32, 48000)
+	for {
+		if err := s.Write(ctx, piece); err != nil {
+			break
+		}
+	}
+	if ctx.Err() != nil {
+		t.Fatal("who reads nothing is not cut off")
+	}
+	eventually(t, "it has ended", func() bool { return x.streams.taken() == 0 })
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 20<<20 {
+		t.Errorf("%d MB are left of it", grown>>20)
+	}
+
+	// In a second and a half no more than the burst and the time that passed is taken.
+	s = x.dial(client.Options{Mode: "bypass", StatsEvery: -1})
+	go func() {
+		for s.Write(ctx, piece) == nil {
+		}
+	}()
+	read, start := 0, time.Now()
+	for time.Since(start) < 1500*time.Millisecond {
+		piece, err := s.Read(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		read += len(piece)
+	}
+	if limit := (time.Since(start).Seconds()*clockError + burst.Seconds()) * 24000; float64(read) > limit {
+		t.Errorf("%d samples in a second and a half, limit %.0f", read, limit)
+	}
+	s.Close()
+	eventually(t, "it has ended", func() bool { return x.streams.taken() == 0 })
+}
+
+// TestLiveVanish: a client whose connection breaks leaves nothing.
+func TestLiveVanish(t *testing.T) {
+	small()
+	before := runtime.NumGoroutine()
+	x := newSite(t, Config{Streams: 4})
+	for range 8 {
+		conns := make(chan net.Conn, 1)
+		transport := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			c, err := new(net.Dialer).DialContext(ctx, network, address)
+			if err == nil {
+				conns <- c
+			}
+			return c, err
+		}}
+		s, err := client.Dial(t.Context(), x.url, client.Options{Mode: "bypass", HTTP: &http.Client{Transport: transport}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Write(t.Context(), make([]float32, 4000))
+		c := <-conns
+		c.(*net.TCPConn).SetLinger(0) // a reset, as of a process that is killed
+		c.Close()
+		s.Close()
+		eventually(t, "it has ended", func() bool { return x.streams.taken() == 0 })
+	}
+	if err := x.stop(); err != nil {
+		t.Error(err)
+	}
+	http.DefaultClient.CloseIdleConnections()
+	eventually(t, "goroutines end", func() bool { return runtime.NumGoroutine() <= before })
+}
+
+// TestLiveServerEnds: an open stream is told, goes on for the grace, and then gets all
+// of what it said.
+func TestLiveServerEnds(t *testing.T) {
+	x := newSite(t, Config{Streams: 1, Grace: 300 * time.Millisecond})
+	var mu sync.Mutex
+	told := false
+	s := x.dial(client.Options{Mode: "bypass", MaxWait: 5 * time.Second, Event: func(e client.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		told = told || e.Type == "ending" && e.GraceMS == 300
+	}})
+	ended := make(chan error, 1)
+	sent := 0
+	go func() {
+		time.Sleep(100 * time.Millisecond)
+		ended <- x.stop()
+	}()
+	go func() {
+		for s.Write(t.Context(), make([]float32, 240)) == nil {
+			mu.Lock()
+			sent += 240
+			mu.Unlock()
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	got := 0
+	for {
+		piece, err := s.Read(t.Context())
+		got += len(piece)
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("the server's end: %v", err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if !told || got < 24000/4 || float64(got) != math.Round(s.Statistics().Seconds*24000) {
+		t.Errorf("told: %v; %d samples of %d came back, statistics %+v", told, got, sent, s.Statistics())
+	}
+}
+
+// TestLiveToken: browsers carry it in a subprotocol, which is not the one that is chosen.
+func TestLiveToken(t *testing.T) {
+	x := newSite(t, Config{Streams: 1, Token: "a secret"})
+	conn, r, err := websocket.Dial(t.Context(), x.url+protocol.Path, &websocket.DialOptions{
+		Subprotocols: []string{protocol.Subprotocol, protocol.TokenProtocol("a secret")},
+		HTTPHeader:   http.Header{"Origin": {x.url}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := conn.Subprotocol(); got != protocol.Subprotocol || strings.Contains(r.Header.Get("Sec-WebSocket-Protocol"), "token") {
+		t.Errorf("chosen: %q", got)
+	}
+	conn.CloseNow()
+	eventually(t, "it has ended", func() bool { return x.streams.taken() == 0 })
+	x.dial(client.Options{Token: "a secret", Mode: "bypass"}).Close()
+	eventually(t, "it has ended", func() bool { return x.streams.taken() == 0 })
+	var answer *client.RefusedError
+	if _, err := client.Dial(t.Context(), x.url, client.Options{Token: "another", Mode: "bypass"}); !errors.As(err, &answer) || answer.Status != 401 {
+		t.Errorf("a wrong token: %v", err)
+	}
+	_, _, err = websocket.Dial(t.Context(), x.url+protocol.Path, &websocket.DialOptions{
+		Subprotocols: []string{protocol.Subprotocol, protocol.TokenProtocol("a secret")},
+		HTTPHeader:   http.Header{"Origin": {"null"}},
+	})
+	if err == nil {
+		t.Error("Origin null is let in")
+	}
+}
