@@ -177,8 +177,8 @@ func CheckPrecision(p nn.Precision) error {
 	if err := nn.CheckPrecision(p); err != nil {
 		return err
 	}
-	if p != nn.Exact && p != nn.BF16 {
-		return fmt.Errorf("precision %s is not built into this program; open with %s or %s", p, nn.Exact, nn.BF16)
+	if p == nn.Int8 {
+		return fmt.Errorf("precision %s is not built into this program; open with %s, %s or %s", p, nn.Exact, nn.Fast, nn.BF16)
 	}
 	return nil
 }

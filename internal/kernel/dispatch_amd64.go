@@ -371,6 +371,72 @@ func snakeSplitBF16(high, low []uint16, x, alpha, inv []float32) {
 	}
 }
 
+func toomCook2Input(dst, x, coefs []float32, step, ldDst, stepX, ldX, tiles, cols int) {
+	switch {
+	case active >= isaAVX512:
+		toomCook2InputAVX512(dst, x, coefs, step, ldDst, stepX, ldX, tiles, cols)
+	case active >= isaAVX2:
+		toomCook2InputAVX2(dst, x, coefs, step, ldDst, stepX, ldX, tiles, cols)
+	default:
+		toomCook2InputGeneric(dst, x, coefs, step, ldDst, stepX, ldX, tiles, cols)
+	}
+}
+
+func toomCook2Output(dst, m, bias, coefs []float32, step, ldDst, stepM, ldM, tiles, cols int) {
+	switch {
+	case active >= isaAVX512:
+		toomCook2OutputAVX512(dst, m, bias, coefs, step, ldDst, stepM, ldM, tiles, cols)
+	case active >= isaAVX2:
+		toomCook2OutputAVX2(dst, m, bias, coefs, step, ldDst, stepM, ldM, tiles, cols)
+	default:
+		toomCook2OutputGeneric(dst, m, bias, coefs, step, ldDst, stepM, ldM, tiles, cols)
+	}
+}
+
+func toomCook4Input(dst, x, coefs []float32, step, ldDst, stepX, ldX, tiles, cols int) {
+	switch {
+	case active >= isaAVX512:
+		toomCook4InputAVX512(dst, x, coefs, step, ldDst, stepX, ldX, tiles, cols)
+	case active >= isaAVX2:
+		toomCook4InputAVX2(dst, x, coefs, step, ldDst, stepX, ldX, tiles, cols)
+	default:
+		toomCook4InputGeneric(dst, x, coefs, step, ldDst, stepX, ldX, tiles, cols)
+	}
+}
+
+func toomCook4Output(dst, m, bias, coefs []float32, step, ldDst, stepM, ldM, tiles, cols int) {
+	switch {
+	case active >= isaAVX512:
+		toomCook4OutputAVX512(dst, m, bias, coefs, step, ldDst, stepM, ldM, tiles, cols)
+	case active >= isaAVX2:
+		toomCook4OutputAVX2(dst, m, bias, coefs, step, ldDst, stepM, ldM, tiles, cols)
+	default:
+		toomCook4OutputGeneric(dst, m, bias, coefs, step, ldDst, stepM, ldM, tiles, cols)
+	}
+}
+
+func toomCook6Input(dst, x, coefs []float32, step, ldDst, stepX, ldX, tiles, cols int) {
+	switch {
+	case active >= isaAVX512:
+		toomCook6InputAVX512(dst, x, coefs, step, ldDst, stepX, ldX, tiles, cols)
+	case active >= isaAVX2:
+		toomCook6InputAVX2(dst, x, coefs, step, ldDst, stepX, ldX, tiles, cols)
+	default:
+		toomCook6InputGeneric(dst, x, coefs, step, ldDst, stepX, ldX, tiles, cols)
+	}
+}
+
+func toomCook6Output(dst, m, bias, coefs []float32, step, ldDst, stepM, ldM, tiles, cols int) {
+	switch {
+	case active >= isaAVX512:
+		toomCook6OutputAVX512(dst, m, bias, coefs, step, ldDst, stepM, ldM, tiles, cols)
+	case active >= isaAVX2:
+		toomCook6OutputAVX2(dst, m, bias, coefs, step, ldDst, stepM, ldM, tiles, cols)
+	default:
+		toomCook6OutputGeneric(dst, m, bias, coefs, step, ldDst, stepM, ldM, tiles, cols)
+	}
+}
+
 func softmax(x []float32) {
 	switch {
 	case active >= isaAVX512:

@@ -136,6 +136,30 @@ func snakeSplitBF16(high, low []uint16, x, alpha, inv []float32) {
 	snakeSplitBF16Generic(high, low, x, alpha, inv)
 }
 
+func toomCook2Input(dst, x, coefs []float32, step, ldDst, stepX, ldX, tiles, cols int) {
+	toomCook2InputGeneric(dst, x, coefs, step, ldDst, stepX, ldX, tiles, cols)
+}
+
+func toomCook2Output(dst, m, bias, coefs []float32, step, ldDst, stepM, ldM, tiles, cols int) {
+	toomCook2OutputGeneric(dst, m, bias, coefs, step, ldDst, stepM, ldM, tiles, cols)
+}
+
+func toomCook4Input(dst, x, coefs []float32, step, ldDst, stepX, ldX, tiles, cols int) {
+	toomCook4InputGeneric(dst, x, coefs, step, ldDst, stepX, ldX, tiles, cols)
+}
+
+func toomCook4Output(dst, m, bias, coefs []float32, step, ldDst, stepM, ldM, tiles, cols int) {
+	toomCook4OutputGeneric(dst, m, bias, coefs, step, ldDst, stepM, ldM, tiles, cols)
+}
+
+func toomCook6Input(dst, x, coefs []float32, step, ldDst, stepX, ldX, tiles, cols int) {
+	toomCook6InputGeneric(dst, x, coefs, step, ldDst, stepX, ldX, tiles, cols)
+}
+
+func toomCook6Output(dst, m, bias, coefs []float32, step, ldDst, stepM, ldM, tiles, cols int) {
+	toomCook6OutputGeneric(dst, m, bias, coefs, step, ldDst, stepM, ldM, tiles, cols)
+}
+
 func softmax(x []float32) {
 	softmaxGeneric(x)
 }

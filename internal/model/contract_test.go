@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/facodec-go/facodec/internal/config"
+	"github.com/facodec-go/facodec/internal/nn"
 	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/parallel"
 	"github.com/facodec-go/facodec/internal/tensor"
@@ -71,11 +72,13 @@ func TestChunksAreExact(t *testing.T) {
 		causal bool
 		lstm   int
 	}{{true, 2}, {true, 0}, {false, 0}, {false, 1}} {
-		t.Run(fmt.Sprintf("causal=%v lstm=%d", c.causal, c.lstm), func(t *testing.T) {
-			for _, n := range []int{1, 2, 299, 300, 301, 1024, 1025, 2999, 3000, 3001, 20000 + 17} {
-				checkContract(t, small(c.causal, c.lstm), n, []int{1, 2, 3})
-			}
-		})
+		for _, precision := range []nn.Precision{nn.Exact, nn.Fast} {
+			t.Run(fmt.Sprintf("causal=%v lstm=%d %s", c.causal, c.lstm, precision), func(t *testing.T) {
+				for _, n := range []int{1, 2, 299, 300, 301, 1024, 1025, 2999, 3000, 3001, 20000 + 17} {
+					checkContract(t, small(c.causal, c.lstm), precision, n, []int{1, 2, 3})
+				}
+			})
+		}
 	}
 }
 
@@ -84,10 +87,12 @@ func TestChunksAreExactFullSize(t *testing.T) {
 	if os.Getenv("FACODEC_HEAVY") == "" {
 		t.Skip("set FACODEC_HEAVY=1 to run this on full-size networks")
 	}
-	checkContract(t, config.Default(), 70*300+17, []int{1, 2, 3})
+	for _, precision := range []nn.Precision{nn.Exact, nn.Fast} {
+		checkContract(t, config.Default(), precision, 70*300+17, []int{1, 2, 3})
+	}
 }
 
-func checkContract(t *testing.T, c *config.Config, n int, threads []int) {
+func checkContract(t *testing.T, c *config.Config, precision nn.Precision, n int, threads []int) {
 	t.Helper()
 	wave := speechlike(n)
 	var wantCodes Codes
@@ -95,7 +100,7 @@ func checkContract(t *testing.T, c *config.Config, n int, threads []int) {
 	for i, count := range threads {
 		pool := parallel.New(count)
 		defer pool.Close()
-		codec := loadRandom(t, CodecConfigOf(c), 7, pool)
+		codec := loadRandomAt(t, precision, CodecConfigOf(c), 7, pool)
 		hop := codec.Hop()
 		timbre := timbreOf(codec, pool, wave)
 		codes := codec.NewEncoderStream(pool).Push(wave, true)

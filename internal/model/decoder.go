@@ -39,13 +39,14 @@ func NewDecoder(b *nn.Builder, c DecoderConfig) *Decoder {
 	if c.LSTM > 0 {
 		l.lstm = nn.NewSLSTM(next(), c.Dim, c.LSTM)
 	}
-	dim := c.Dim
+	dim, frame := c.Dim, 1 // frame: its rows after the block
 	for _, rate := range c.Rates {
+		frame *= rate
 		b := next().In("block")
 		l.blocks = append(l.blocks, &decoderBlock{
 			snake: nn.NewSnake(b.In(0), dim),
 			up:    nn.NewSConvTranspose(b.In(1), dim, dim/2, rate, c.Causal),
-			units: residualUnits(b, 2, dim/2, c.Causal),
+			units: residualUnits(b, 2, dim/2, c.Causal, frame),
 		})
 		dim /= 2
 	}

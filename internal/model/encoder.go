@@ -38,10 +38,14 @@ func NewEncoder(b *nn.Builder, c EncoderConfig) *Encoder {
 	l := &Encoder{}
 	next := numbered(b.In("block"))
 	l.first = nn.NewSConv(next(), nn.ConvConfig{In: 1, Out: c.Dim, K: 7, Causal: c.Causal})
-	dim := c.Dim
+	dim, frame := c.Dim, 1 // frame: its rows at the block
 	for _, rate := range c.Rates {
-		l.blocks = append(l.blocks, newEncoderBlock(next().In("block"), dim, rate, c.Causal))
+		frame *= rate
+	}
+	for _, rate := range c.Rates {
+		l.blocks = append(l.blocks, newEncoderBlock(next().In("block"), dim, rate, c.Causal, frame))
 		dim *= 2
+		frame /= rate
 	}
 	if c.LSTM > 0 {
 		l.lstm = nn.NewSLSTM(next(), dim, c.LSTM)
@@ -51,18 +55,19 @@ func NewEncoder(b *nn.Builder, c EncoderConfig) *Encoder {
 	return l
 }
 
-func newEncoderBlock(b *nn.Builder, dim, stride int, causal bool) *encoderBlock {
+func newEncoderBlock(b *nn.Builder, dim, stride int, causal bool, frame int) *encoderBlock {
 	return &encoderBlock{
-		units: residualUnits(b, 0, dim, causal),
+		units: residualUnits(b, 0, dim, causal, frame),
 		snake: nn.NewSnake(b.In(3), dim),
 		down:  nn.NewSConv(b.In(4), nn.ConvConfig{In: dim, Out: 2 * dim, K: 2 * stride, Stride: stride, Causal: causal}),
 	}
 }
 
-// residualUnits declares the three units of a block, from index at on.
-func residualUnits(b *nn.Builder, at, dim int, causal bool) (units [3]*nn.ResidualUnit) {
+// residualUnits declares the three units of a block, from index at on, where a frame has
+// so many rows.
+func residualUnits(b *nn.Builder, at, dim int, causal bool, frame int) (units [3]*nn.ResidualUnit) {
 	for i, dilation := range []int{1, 3, 9} {
-		units[i] = nn.NewResidualUnit(b.In(at+i), dim, dilation, causal)
+		units[i] = nn.NewResidualUnit(b.In(at+i), dim, dilation, causal, frame)
 	}
 	return units
 }

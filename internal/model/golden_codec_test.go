@@ -41,7 +41,14 @@ func TestGoldenInference(t *testing.T) {
 // loadRandom returns a codec with the golden recipe's weights.
 func loadRandom(t testing.TB, c CodecConfig, seed uint64, pool *parallel.Pool) *Codec {
 	t.Helper()
+	return loadRandomAt(t, nn.Exact, c, seed, pool)
+}
+
+// loadRandomAt is loadRandom at a precision.
+func loadRandomAt(t testing.TB, precision nn.Precision, c CodecConfig, seed uint64, pool *parallel.Pool) *Codec {
+	t.Helper()
 	codec := NewCodec(c)
+	nn.SetPrecision(precision, codec.Networks())
 	loadParams(t, codec.Params(), "", seed, func(src weights.Source, region *tensor.Region) error {
 		return codec.Load(src, region, pool)
 	})

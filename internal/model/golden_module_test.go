@@ -300,7 +300,7 @@ func (m *module) slstm([]string) {
 
 func (m *module) residualUnit([]string) {
 	c, _ := m.channels("x")
-	l := nn.NewResidualUnit(m.b, c, 9, true)
+	l := nn.NewResidualUnit(m.b, c, 9, true, 0)
 	m.expect(0, l.Forward(m.load(), m.input("x")))
 }
 

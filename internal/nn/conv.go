@@ -16,6 +16,9 @@ type ConvConfig struct {
 	Pad              int  // with ZeroPad, rows on each side; 0 for (K-1)/2·Dilation
 	NoWeightNorm     bool // weight and bias, without weight norm
 	Float32          bool // products are of float32 whatever the precision
+	// Frame is the number of rows that a frame of the codec has here, or 0: what a
+	// convolution may group outputs by without delaying a stream of frames.
+	Frame int
 }
 
 // A Conv is a convolution over time. Its parameters are weight_g [out, 1, 1]
@@ -76,7 +79,10 @@ func newConv(b *Builder, c ConvConfig, a affine) *Conv {
 			l.filter.Trainable = &trainableConv{affine: a, net: b.net, scale: scale, out: c.Out, in: c.In, k: c.K}
 			return nil
 		}
-		if c.Float32 {
+		if tc := toomCookFor(load, c); tc != nil {
+			packToomCook(tc, load.region, v, scale, c.Out, c.In)
+			l.filter.ToomCook = tc
+		} else if c.Float32 {
 			l.filter.Panels = packConv(load.region, v, scale, c.Out, c.In, c.K)
 		} else {
 			load.fill(&l.filter, c.Out, c.In, c.K, convRows(v, scale, c.In*c.K))

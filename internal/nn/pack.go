@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/facodec-go/facodec/internal/kernel"
+	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
@@ -32,24 +33,57 @@ func convRows(w, scale []float32, size int) func(o int) ([]float32, float32) {
 // a scale, or nil for zeros.
 func packRows(region *tensor.Region, out, in, k int, row func(o int) ([]float32, float32)) *kernel.Panels {
 	p := kernel.NewPanels(region.Alloc(kernel.PanelsLen(k, in, out)), k, in, out)
-	for o0 := 0; o0 < out; o0 += kernel.Width {
-		panel := p.Data[p.Index(0, 0, o0):]
-		for i0 := 0; i0 < in; i0 += packBlock {
-			i1 := min(in, i0+packBlock)
-			for o := o0; o < min(out, o0+kernel.Width); o++ {
-				w, s := row(o)
-				if w == nil {
-					continue
-				}
-				for i := i0; i < i1; i++ {
-					for tap, v := range w[i*k : (i+1)*k] {
-						panel[(tap*in+i)*kernel.Width+o-o0] = v * s
-					}
+	for i := range p.Count() {
+		packPanel(p.Data[p.Index(0, 0, i*kernel.Width):], i, out, in, k, row)
+	}
+	return p
+}
+
+// packPanel packs the output channels of one panel.
+func packPanel(panel []float32, index, out, in, k int, row func(o int) ([]float32, float32)) {
+	o0 := index * kernel.Width
+	for i0 := 0; i0 < in; i0 += packBlock {
+		i1 := min(in, i0+packBlock)
+		for o := o0; o < min(out, o0+kernel.Width); o++ {
+			w, s := row(o)
+			if w == nil {
+				continue
+			}
+			for i := i0; i < i1; i++ {
+				for tap, v := range w[i*k : (i+1)*k] {
+					panel[(tap*in+i)*kernel.Width+o-o0] = v * s
 				}
 			}
 		}
 	}
-	return p
+}
+
+// toomCookFor returns the filter, without weights, of a convolution that the Toom-Cook
+// algorithm will compute, or nil.
+func toomCookFor(load *Loader, c ConvConfig) *op.ToomCookFilter {
+	if !load.is(Fast) || c.Frame == 0 || c.K != kernel.ToomCookTaps || c.Stride > 1 {
+		return nil
+	}
+	return op.ChooseToomCook(c.Frame, max(c.Dilation, 1))
+}
+
+// packToomCook packs w [out, in, 7], its output channels scaled, for a Toom-Cook algorithm.
+func packToomCook(tc *op.ToomCookFilter, region *tensor.Region, w, scale []float32, out, in int) {
+	const taps = kernel.ToomCookTaps
+	for range tc.Algorithm.Points {
+		tc.Points = append(tc.Points, kernel.NewPanels(region.Alloc(kernel.PanelsLen(1, in, out)), 1, in, out))
+	}
+	row := convRows(w, scale, in*taps)
+	panel := make([]float32, taps*in*kernel.Width)
+	for i := range tc.Points[0].Count() {
+		if (i+1)*kernel.Width > out {
+			clear(panel)
+		}
+		packPanel(panel, i, out, in, taps, row)
+		for k := 0; k < in; k += packBlock {
+			tc.Algorithm.Weights(tc.Points, panel, i, k, min(in, k+packBlock))
+		}
+	}
 }
 
 // normScale returns g/‖v‖ for each of n rows of v: the factor that weight norm

@@ -45,12 +45,13 @@ type ResidualUnit struct {
 	skip           op.Slot
 }
 
-// NewResidualUnit declares a residual unit over c channels.
-func NewResidualUnit(b *Builder, c, dilation int, causal bool) *ResidualUnit {
+// NewResidualUnit declares a residual unit over c channels, where a frame of the codec has
+// so many rows (see ConvConfig.Frame).
+func NewResidualUnit(b *Builder, c, dilation int, causal bool, frame int) *ResidualUnit {
 	b = b.In("block")
 	return &ResidualUnit{
 		snake1: NewSnake(b.In(0), c),
-		conv1:  NewSConv(b.In(1), ConvConfig{In: c, Out: c, K: 7, Dilation: dilation, Causal: causal}),
+		conv1:  NewSConv(b.In(1), ConvConfig{In: c, Out: c, K: 7, Dilation: dilation, Causal: causal, Frame: frame}),
 		snake2: NewSnake(b.In(2), c),
 		conv2:  NewSConv(b.In(3), ConvConfig{In: c, Out: c, K: 1, Causal: causal}),
 		skip:   op.NewSlot(),

@@ -11,7 +11,10 @@ import (
 // multiple of kernel.Width values. In training it has Trainable instead of panels, and
 // BF16 where its products are of bfloat16. With Rest too, weights and inputs are sums of two
 // bfloat16 values, and products nearly as precise as those of float32 (see productSplit).
+//
+// ToomCook is there instead where the Toom-Cook algorithm computes the convolution.
 type Filter struct {
+	ToomCook  *ToomCookFilter
 	Panels    *kernel.Panels
 	BF16      *kernel.PanelsBF16
 	Rest      *kernel.PanelsBF16 // of weights that BF16 rounds; nil where they count as rounded
@@ -22,7 +25,7 @@ type Filter struct {
 
 // packed returns f with its panels; unpack frees those of training.
 func (r *Run) packed(f Filter) Filter {
-	if f.Panels == nil && f.BF16 == nil {
+	if f.Trainable != nil && f.Panels == nil && f.BF16 == nil {
 		f.Panels = f.Trainable.Pack(r)
 	}
 	return f
@@ -47,6 +50,9 @@ type ConvShape struct {
 	// (K-1)/2·Dilation where Pad is 0.
 	Zero bool
 	Pad  int
+	// Frame, if not 0, is a number of rows that are emitted together: before the end of
+	// the utterance a stream emits whole frames only.
+	Frame int
 }
 
 // extent returns the rows that one output row sees.
@@ -86,6 +92,11 @@ func (r *Run) Conv(slot Slot, f Filter, s ConvShape, act Activation, x tensor.Te
 	}
 	var y tensor.Tensor
 	switch {
+	case f.ToomCook != nil:
+		s.Frame = f.ToomCook.Frame
+		w := r.window(slot, s, act, x, rowsFloat32)
+		y = r.toomCook(f, w.rows, w.start, w.out, init)
+		r.Free(w.rows)
 	case s.K == 1 && s.Stride == 1 && act == nil:
 		y = r.product(f, s, x, 0, x.T, init)
 	case f.BF16 != nil:
@@ -157,6 +168,7 @@ func (r *Run) window(slot Slot, s ConvShape, act Activation, x tensor.Tensor, as
 		w.out = s.outputs(rows.T - w.start)
 	}
 	if !r.Last {
+		w.out = s.whole(w.out)
 		keep := m.advance(s, w)
 		m.replaceRows(rows.Rows(0, keep, rows.T), rows.T-keep)
 		m.started = true
@@ -181,7 +193,7 @@ func (r *Run) slide(m *streamState, s ConvShape, act Activation, x tensor.Tensor
 	m.rows = m.rows[:cap(m.rows)]
 	rows := tensor.Tensor{B: 1, T: n, C: x.C, Stride: stride, Data: m.rows[m.at*stride:][:n*stride], Borrowed: true}
 	r.activateTo(as, act, rows, 0, m.n, x, 0)
-	w := window{rows: rows, start: m.skip, out: s.outputs(n - m.skip)}
+	w := window{rows: rows, start: m.skip, out: s.whole(s.outputs(n - m.skip))}
 	keep := m.advance(s, w)
 	m.at, m.n = m.at+keep, n-keep
 	return w
@@ -193,6 +205,14 @@ func (s ConvShape) outputs(rows int) int {
 		return 0
 	}
 	return (rows-s.extent())/s.Stride + 1
+}
+
+// whole returns how many of so many outputs are in whole frames.
+func (s ConvShape) whole(outputs int) int {
+	if s.Frame > 0 {
+		outputs -= outputs % s.Frame
+	}
+	return outputs
 }
 
 // advance notes that the outputs of w are made, and returns how many of its rows the next

@@ -37,6 +37,7 @@ func main() {
 		{"activation", activations},
 		{"snake", snakes},
 		{"antialias", antiAliases},
+		{"toomcook", toomCooks},
 		{"softmax", softmaxParts},
 		{"lstm", lstm},
 		{"adamw", adamWs},

@@ -1,0 +1,290 @@
+package op
+
+import (
+	"sync"
+
+	"github.com/facodec-go/facodec/internal/kernel"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// A ToomCookFilter holds the weights of a convolution of seven taps and stride 1 that is
+// computed with the Toom-Cook algorithm (see kernel.ToomCook): about a third of the
+// multiplications, and rounding errors of a few parts in a million.
+//
+// The rows of a frame, one of every dilation apart, are cut into tiles of
+// Algorithm.Outputs rows. No tile reaches into the next frame: where rows are left over,
+// what the last tile would need of it is taken for zero, and what it makes of these is
+// dropped. So a convolution emits every frame as soon as the direct one would, and a
+// row's tile depends on its place in the utterance alone, not on chunks.
+type ToomCookFilter struct {
+	Algorithm *kernel.ToomCook
+	Points    []*kernel.Panels // G·w, for each point a filter of one tap
+	// Frame is the number of rows in which convolutions emit.
+	Frame    int
+	Dilation int
+	tiles    []tile // of a frame, their first rows ascending
+}
+
+// A tile is a number of outputs, a dilation apart.
+type tile struct{ row, rows int }
+
+// ChooseToomCook returns the filter, without weights, for a convolution of seven taps that
+// emits frames of so many rows, with the algorithm that multiplies least; nil where the
+// frames are so short that the direct convolution does.
+func ChooseToomCook(frame, dilation int) *ToomCookFilter {
+	var best *ToomCookFilter
+	least := frame * kernel.ToomCookTaps * 9 / 10 // the transforms must be worth it
+	for _, outputs := range []int{2, 4, 6} {
+		f := &ToomCookFilter{Algorithm: kernel.NewToomCook(outputs), Frame: frame, Dilation: dilation}
+		for block := 0; block < frame; block += dilation * outputs {
+			for row := block; row < min(frame, block+dilation); row++ {
+				f.tiles = append(f.tiles, tile{row, min(outputs, (frame-row+dilation-1)/dilation)})
+			}
+		}
+		if products := len(f.tiles) * f.Algorithm.Points; products < least {
+			best, least = f, products
+		}
+	}
+	return best
+}
+
+// tile returns tile i of an utterance that has rows rows from the start of a frame on.
+func (f *ToomCookFilter) tile(i, rows int) tile {
+	t := f.tiles[i%len(f.tiles)]
+	t.row += i / len(f.tiles) * f.Frame
+	t.rows = min(t.rows, (rows-t.row+f.Dilation-1)/f.Dilation)
+	return t
+}
+
+// count returns the number of tiles of so many rows.
+func (f *ToomCookFilter) count(rows int) int {
+	n := rows / f.Frame * len(f.tiles)
+	for _, t := range f.tiles {
+		if t.row < rows%f.Frame {
+			n++
+		}
+	}
+	return n
+}
+
+// run returns tile i and how many whole tiles, at the distance of so many rows, follow one
+// another from there on, up to tile end; 0 for a tile that is not whole.
+func (f *ToomCookFilter) run(i, end, rows int) (first tile, distance, n int) {
+	first = f.tile(i, rows)
+	if first.rows < f.Algorithm.Outputs {
+		return first, 0, 0
+	}
+	last := first
+	for n = 1; i+n < end; n++ {
+		next := f.tile(i+n, rows)
+		if n == 1 {
+			distance = next.row - first.row
+		}
+		if next.rows < f.Algorithm.Outputs || next.row-last.row != distance {
+			break
+		}
+		last = next
+	}
+	return first, distance, n
+}
+
+// Sizes of blocks of tiles, in values: transformed inputs and outputs of a block stay in
+// the second-level cache, together with the weights where these are few. Where they are
+// many, all threads work on one block that is much larger, so that weights are read
+// seldom.
+const (
+	toomCookBlock       = 128 << 10
+	toomCookWeights     = 384 << 10
+	toomCookSharedBlock = 4 << 20
+)
+
+// toomCook computes out rows of a convolution over rows of x from start on, the first of
+// them the first of a frame.
+func (r *Run) toomCook(f Filter, x tensor.Tensor, start, out int, init *tensor.Tensor) tensor.Tensor {
+	tc := f.ToomCook
+	k, n := tc.Points[0].K, tc.Points[0].N
+	y := r.New(x.B, out, n)
+	if out == 0 {
+		return y
+	}
+	r.Profiler.count(int64(x.B) * int64(out) * kernel.ToomCookTaps * int64(k) * int64(n))
+	c := toomCookConv{ToomCookFilter: tc, bias: f.Bias, rows: out, ldV: tensor.Stride(k), ldM: tensor.Stride(n)}
+	perTile := tc.Algorithm.Points * (c.ldV + c.ldM)
+	tiles := tc.count(out)
+	shared := len(tc.Points)*k*n > toomCookWeights
+	size := toomCookBlock
+	if shared {
+		size = toomCookSharedBlock
+	}
+	const height = 12 // rows of a product's tile
+	c.block = min(max(1, size/perTile/height)*height, tiles)
+	buffers := 1
+	if !shared {
+		buffers = r.pool.Threads()
+	}
+	memory := r.alloc(buffers * c.block * perTile)
+	for b := range x.B {
+		c.y, c.x = y.Rows(b, 0, out), x.Rows(b, start, x.T)
+		c.stride, c.strideX = y.Stride, x.Stride
+		if shared {
+			r.toomCookTogether(&c, tiles, memory)
+		} else {
+			r.toomCookApart(&c, tiles, memory, buffers)
+		}
+		if init != nil {
+			rows, ld := initRows(*init, b, out)
+			r.pool.Split(out, grainValues/y.Stride, func(from, to int) {
+				for t := from; t < to; t++ {
+					row := c.y[t*y.Stride:][:tensor.RoundUp(n)]
+					kernel.Add(row, row, rows[t*ld:][:len(row)])
+				}
+			})
+		}
+	}
+	r.freeFloats(memory)
+	return y
+}
+
+// A toomCookConv is one convolution: y are its rows, x the inputs of the first on.
+type toomCookConv struct {
+	*ToomCookFilter
+	bias            []float32
+	y, x            []float32
+	stride, strideX int
+	rows            int
+	ldV, ldM        int // of a tile's inputs and outputs at a point
+	block           int // the most tiles of a block
+}
+
+// toomCookApart lets every thread compute tiles of its own, a block at a time.
+func (r *Run) toomCookApart(c *toomCookConv, tiles int, memory []float32, buffers int) {
+	tasks := 1
+	if buffers > 1 {
+		tasks = min(max(1, tiles/12), 4*buffers) // more than threads, to balance a noisy machine
+	}
+	var mu sync.Mutex
+	var free [][]float32
+	for i, size := 0, len(memory)/buffers; i < buffers; i++ {
+		free = append(free, memory[i*size:(i+1)*size])
+	}
+	r.pool.For(tasks, func(i int) {
+		mu.Lock()
+		buffer := free[len(free)-1]
+		free = free[:len(free)-1]
+		mu.Unlock()
+		end := (i + 1) * tiles / tasks
+		for from := i * tiles / tasks; from < end; from += c.block {
+			to := min(end, from+c.block)
+			b := c.blockOf(from, to, buffer)
+			b.input(0, to-from)
+			for p := range c.Points {
+				b.product(p, 0, c.Points[p].Count())
+			}
+			b.output(0, to-from)
+		}
+		mu.Lock()
+		free = append(free, buffer)
+		mu.Unlock()
+	})
+}
+
+// toomCookTogether lets all threads work on one block at a time: on its tiles in the
+// transforms, on the points and output channels in the products.
+func (r *Run) toomCookTogether(c *toomCookConv, tiles int, memory []float32) {
+	parts := 1
+	if threads := r.pool.Threads(); threads > 1 {
+		parts = 4
+	}
+	for from := 0; from < tiles; from += c.block {
+		to := min(tiles, from+c.block)
+		b := c.blockOf(from, to, memory)
+		share := func(f func(from, to int)) {
+			n := to - from
+			k := min(n, 4*r.pool.Threads())
+			r.pool.For(k, func(i int) { f(i*n/k, (i+1)*n/k) })
+		}
+		share(b.input)
+		r.pool.For(parts*len(c.Points), func(i int) {
+			point, part := i/parts, i%parts
+			pairs := (c.Points[point].Count() + 1) / 2
+			b.product(point, part*pairs/parts*2, min((part+1)*pairs/parts*2, c.Points[point].Count()))
+		})
+		share(b.output)
+	}
+}
+
+// Tiles that are not whole pass through rows of their own, so many columns at a time.
+const (
+	maxPoints   = 12
+	partColumns = 64
+)
+
+// A toomCookTiles is a block of a convolution's tiles, from and to counted from the first.
+type toomCookTiles struct {
+	*toomCookConv
+	from, to int
+	v, m     []float32 // [point][tile][channels]
+}
+
+func (c *toomCookConv) blockOf(from, to int, memory []float32) *toomCookTiles {
+	n := c.Algorithm.Points * (to - from)
+	return &toomCookTiles{c, from, to, memory[:n*c.ldV], memory[n*c.ldV:][:n*c.ldM]}
+}
+
+// input transforms the inputs of tiles i to end of the block.
+func (b *toomCookTiles) input(i, end int) {
+	d := b.Dilation
+	width := tensor.RoundUp(b.Points[0].K)
+	for i < end {
+		t, distance, n := b.run(b.from+i, b.from+end, b.rows)
+		x, v := b.x[t.row*b.strideX:], b.v[i*b.ldV:]
+		if n > 0 {
+			b.Algorithm.Input(v, b.ldV, (b.to-b.from)*b.ldV, x, distance*b.strideX, d*b.strideX, n, width)
+			i += n
+			continue
+		}
+		var rows [maxPoints * partColumns]float32
+		for c := 0; c < width; c += partColumns {
+			cols := min(partColumns, width-c)
+			for k := range t.rows + kernel.ToomCookTaps - 1 {
+				copy(rows[k*partColumns:][:cols], x[k*d*b.strideX+c:])
+			}
+			b.Algorithm.Input(v[c:], 0, (b.to-b.from)*b.ldV, rows[:], 0, partColumns, 1, cols)
+		}
+		i++
+	}
+}
+
+// product multiplies the inputs of all tiles at a point, for a range of panels.
+func (b *toomCookTiles) product(point, panel0, panel1 int) {
+	n := b.to - b.from
+	p := kernel.Product{
+		Dst: b.m[point*n*b.ldM:][:n*b.ldM], LdDst: b.ldM,
+		A: b.v[point*n*b.ldV:][:n*b.ldV], LdA: b.ldV, W: b.Points[point],
+	}
+	p.Run(0, n, panel0, panel1)
+}
+
+// output writes the rows of tiles i to end of the block.
+func (b *toomCookTiles) output(i, end int) {
+	d := b.Dilation
+	width := tensor.RoundUp(b.Points[0].N)
+	for i < end {
+		t, distance, n := b.run(b.from+i, b.from+end, b.rows)
+		y, m := b.y[t.row*b.stride:], b.m[i*b.ldM:]
+		if n > 0 {
+			b.Algorithm.Output(y, distance*b.stride, d*b.stride, m, b.ldM, (b.to-b.from)*b.ldM, n, width, b.bias)
+			i += n
+			continue
+		}
+		var rows [maxPoints * partColumns]float32
+		for c := 0; c < width; c += partColumns {
+			cols := min(partColumns, width-c)
+			b.Algorithm.Output(rows[:], 0, partColumns, m[c:], 0, (b.to-b.from)*b.ldM, 1, cols, b.bias[c:])
+			for k := range t.rows {
+				copy(y[k*d*b.stride+c:][:cols], rows[k*partColumns:])
+			}
+		}
+		i++
+	}
+}
