@@ -81,12 +81,12 @@ func (c *Codec) Close() error {
 	return nil
 }
 
-// Family returns the family that the codec is of.
-func (c *Codec) Family() Family { return c.model.Family }
+// Family returns the family that the codec is of: FAcodec, NaturalSpeech3V1 or
+// NaturalSpeech3V2.
+func (c *Codec) Family() Family { return Family(c.model.Name()) }
 
-// Version returns the version of a codec of the family NaturalSpeech3, "v1" or "v2"; ""
-// of others.
-func (c *Codec) Version() string { return c.model.Version }
+// Precision returns how the codec computes: see [WithPrecision].
+func (c *Codec) Precision() string { return string(c.model.Precision) }
 
 // SampleRate returns the rate of all samples in and out, in Hz.
 func (c *Codec) SampleRate() int { return c.model.SampleRate }

@@ -15,6 +15,9 @@ import (
 	"github.com/facodec-go/facodec/internal/convert"
 )
 
+// The versions of the family.
+const v1, v2 = facodec.NaturalSpeech3V1, facodec.NaturalSpeech3V2
+
 func openNS3(t testing.TB, path string, options ...facodec.Option) *facodec.Codec {
 	t.Helper()
 	c, err := facodec.Open(path, options...)
@@ -30,25 +33,26 @@ func TestNS3Open(t *testing.T) {
 	folder := codectest.NS3(t)
 	file := func(name string) string { return filepath.Join(folder, name) }
 	for _, test := range []struct {
-		path, asked, version string
+		path           string
+		asked, version facodec.Family
 	}{
-		{folder, "", "v1"}, {folder, "v1", "v1"}, {folder, "v2", "v2"},
-		{file("ns3_facodec_encoder.bin"), "", "v1"}, {file("ns3_facodec_decoder.bin"), "", "v1"},
-		{file("ns3_facodec_encoder_v2.bin"), "", "v2"}, {file("ns3_facodec_decoder_v2.bin"), "v2", "v2"},
+		{folder, "", v1}, {folder, v1, v1}, {folder, v2, v2},
+		{file("ns3_facodec_encoder.bin"), "", v1}, {file("ns3_facodec_decoder.bin"), "", v1},
+		{file("ns3_facodec_encoder_v2.bin"), "", v2}, {file("ns3_facodec_decoder_v2.bin"), v2, v2},
 	} {
 		var options []facodec.Option
 		if test.asked != "" {
-			options = append(options, facodec.WithVersion(test.asked))
+			options = append(options, facodec.WithFamily(test.asked))
 		}
 		c := openNS3(t, test.path, options...)
-		if c.Family() != facodec.NaturalSpeech3 || c.Version() != test.version || c.SampleRate() != 16000 ||
+		if c.Family() != test.version || c.SampleRate() != 16000 ||
 			c.HopLength() != 200 || c.TimbreLen() != 16 || c.Notices() != nil {
-			t.Errorf("%s, version %q: %s %s", test.path, test.asked, c.Family(), c.Version())
+			t.Errorf("%s, %q: %s", test.path, test.asked, c.Family())
 		}
 	}
 	fsys := os.DirFS(folder)
 	for _, name := range []string{".", "ns3_facodec_decoder.bin"} {
-		if c, err := facodec.OpenFS(fsys, name); err != nil || c.Version() != "v1" {
+		if c, err := facodec.OpenFS(fsys, name); err != nil || c.Family() != v1 {
 			t.Errorf("OpenFS %s: %v", name, err)
 		}
 	}
@@ -56,7 +60,7 @@ func TestNS3Open(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c, err := facodec.OpenBytes("decoder", one, facodec.WithoutEncoder()); err != nil || c.Family() != facodec.NaturalSpeech3 {
+	if c, err := facodec.OpenBytes("decoder", one, facodec.WithoutEncoder()); err != nil || c.Family() != v1 {
 		t.Errorf("OpenBytes of a decoder alone: %v", err)
 	}
 
@@ -70,17 +74,16 @@ func TestNS3Open(t *testing.T) {
 		want string
 	}{
 		"another version": {func() error {
-			_, err := facodec.Open(file("ns3_facodec_encoder.bin"), facodec.WithVersion("v2"))
+			_, err := facodec.Open(file("ns3_facodec_encoder.bin"), facodec.WithFamily(v2))
 			return err
 		}, "version v2 is asked for"},
-		"no version":      {func() error { _, err := facodec.Open(folder, facodec.WithVersion("v3")); return err }, "give v1 or v2"},
+		"no version":      {func() error { _, err := facodec.Open(folder, facodec.WithFamily("NaturalSpeech 3 v3")); return err }, "NaturalSpeech 3 with version v1 or v2"},
 		"a redecoder":     {func() error { _, err := facodec.Open(file("ns3_facodec_redecoder.bin")); return err }, "a codec is needed here"},
 		"no encoder":      {func() error { _, err := facodec.Open(filepath.Join(alone, "mine.bin")); return err }, "no encoder, which is published as ns3_facodec_encoder.bin"},
 		"in memory":       {func() error { _, err := facodec.OpenBytes("decoder", one); return err }, "the decoder alone"},
-		"first family":    {func() error { _, err := facodec.Open(first, facodec.WithVersion("v1")); return err }, "no checkpoint of the family NaturalSpeech 3"},
+		"first family":    {func() error { _, err := facodec.Open(first, facodec.WithFamily(v1)); return err }, "no checkpoint of the family NaturalSpeech 3"},
 		"another family":  {func() error { _, err := facodec.Open(folder, facodec.WithFamily(facodec.FAcodec)); return err }, "a codec of the family NaturalSpeech 3"},
 		"no family":       {func() error { _, err := facodec.Open(folder, facodec.WithFamily("x")); return err }, `family "x"`},
-		"random, version": {func() error { _, err := facodec.OpenRandom(0, facodec.WithVersion("v2")); return err }, "of the family NaturalSpeech 3 alone"},
 	} {
 		if err := fault.open(); err == nil || !strings.Contains(err.Error(), fault.want) || strings.Contains(err.Error(), "--") {
 			t.Errorf("%s: %v, want %q", name, err, fault.want)
@@ -124,9 +127,9 @@ func TestNS3Open(t *testing.T) {
 func TestNS3Utterance(t *testing.T) {
 	folder := codectest.NS3(t)
 	source := filepath.Join("testdata", "speech", "en.flac")
-	for _, version := range []string{"v1", "v2"} {
-		t.Run(version, func(t *testing.T) {
-			c := openNS3(t, folder, facodec.WithVersion(version))
+	for _, version := range []facodec.Family{v1, v2} {
+		t.Run(string(version), func(t *testing.T) {
+			c := openNS3(t, folder, facodec.WithFamily(version))
 			wave, err := audio.ReadFile(source, c.SampleRate())
 			if err != nil {
 				t.Fatal(err)
@@ -157,7 +160,7 @@ func TestNS3Utterance(t *testing.T) {
 			if _, err := fac.Encode(t.Context(), c, source, compressed, fac.EncodeOptions{}); err != nil {
 				t.Fatal(err)
 			}
-			decoder := openNS3(t, folder, facodec.WithVersion(version), facodec.WithoutEncoder())
+			decoder := openNS3(t, folder, facodec.WithFamily(version), facodec.WithoutEncoder())
 			if _, err := fac.Decode(t.Context(), decoder, compressed, out, fac.DecodeOptions{SampleFormat: audio.F32}); err != nil {
 				t.Fatal(err)
 			}
@@ -169,7 +172,7 @@ func TestNS3Utterance(t *testing.T) {
 			if err != nil || len(converted) != len(wave) || slices.Equal(converted, want) {
 				t.Errorf("a conversion: %d samples, %v", len(converted), err)
 			}
-			other := openNS3(t, folder, facodec.WithVersion(map[string]string{"v1": "v2", "v2": "v1"}[version]))
+			other := openNS3(t, folder, facodec.WithFamily(map[facodec.Family]facodec.Family{v1: v2, v2: v1}[version]))
 			if _, err := fac.Decode(t.Context(), other, compressed, out, fac.DecodeOptions{}); !errors.Is(err, facodec.ErrTokens) {
 				t.Errorf("the other version decodes it: %v", err)
 			}
@@ -215,7 +218,7 @@ func TestNS3Redecoder(t *testing.T) {
 		codec *facodec.Codec
 		path  string
 	}{
-		"version 2":       {openNS3(t, folder, facodec.WithVersion("v2")), file},
+		"version 2":       {openNS3(t, folder, facodec.WithFamily(v2)), file},
 		"a codec":         {c, filepath.Join(folder, "ns3_facodec_decoder.bin")},
 		"first family's":  {c, codectest.Checkpoint(t, "r.safetensors", codectest.RedecoderConfig)},
 		"for first codec": {openNS3(t, codectest.Checkpoint(t, "c.safetensors", codectest.Config)), file},

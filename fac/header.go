@@ -85,8 +85,12 @@ func HeaderFor(c *facodec.Codec, residualBooks int) (Header, error) {
 		return Header{}, fmt.Errorf("%d residual books, the codec has 0 to %d: %w", residualBooks, books[facodec.Residual], facodec.ErrTokens)
 	}
 	books[facodec.Residual] = residualBooks
+	family, _, err := c.Family().Split() // its versions differ by their fingerprints
+	if err != nil {
+		return Header{}, err
+	}
 	h := Header{
-		Family: c.Family(), SampleRate: c.SampleRate(), HopLength: c.HopLength(), CodebookSize: c.CodebookSize(),
+		Family: family, SampleRate: c.SampleRate(), HopLength: c.HopLength(), CodebookSize: c.CodebookSize(),
 		Books: books, TimbreLen: c.TimbreLen(), Quantizer: quantizer, Decoder: decoder,
 	}
 	return h, h.check()

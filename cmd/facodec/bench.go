@@ -12,6 +12,7 @@ import (
 	"github.com/facodec-go/facodec/internal/codec"
 	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/kernel"
+	"github.com/facodec-go/facodec/internal/nn"
 )
 
 // benchReport is what bench prints with --json.
@@ -47,6 +48,9 @@ kernels.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if seconds <= 0 || seconds > 3600 || runs < 1 {
 				return &usageError{cmd.CommandPath(), fmt.Errorf("%v seconds and %d runs: give up to 3600 seconds and at least one run", seconds, runs)}
+			}
+			if err := f.check(); err != nil {
+				return &usageError{cmd.CommandPath(), err}
 			}
 			c, err := f.openForBench(cmd)
 			if err != nil {
@@ -96,12 +100,12 @@ func (f *modelFlags) openForBench(cmd *cobra.Command) (*codec.Codec, error) {
 			return nil, err
 		}
 	}
-	if err := codec.CheckVersion(f.version); err != nil {
-		return nil, err
-	}
-	o.Version = f.version
-	if f.checkpoint == randomNS3 {
-		o.Family = codec.NaturalSpeech3
+	o.Precision = nn.Precision(f.precision)
+	if family := f.family(); family != "" {
+		var err error
+		if o.Family, o.Version, err = family.Split(); err != nil {
+			return nil, err
+		}
 	}
 	switch {
 	case f.checkpoint == "":

@@ -146,7 +146,7 @@ func (f *convertFlags) decoder(ctx context.Context, cmd *cobra.Command, codec *f
 		return nil, f.cureVoices(err, voice.files, codec)
 	}
 	w.warnings = warnings
-	w.made = record{Command: cmd.Name(), Voice: hashOfTimbre(timbre), Options: f.outputs.options(given(f.normalize, "--normalize"))}
+	w.made = record{Command: cmd.Name(), Voice: hashOfTimbre(timbre), Options: f.outputs.options(f.precisionOption(), given(f.normalize, "--normalize"))}
 	if redecoder != nil {
 		w.made.Model = fingerprints(codec.TokensFingerprint(), redecoder.Fingerprint)
 	} else if made, err := madeBy(cmd, codec); err != nil {

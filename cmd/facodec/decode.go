@@ -104,12 +104,12 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 			codec.Close()
 			return worker{}, err
 		}
-		made := record{Command: cmd.Name(), Model: fingerprints(quantizer, decoder), Options: f.outputs.options()}
+		made := record{Command: cmd.Name(), Model: fingerprints(quantizer, decoder), Options: f.outputs.options(f.precisionOption())}
 		if timbre != nil {
 			made.Voice = hashOfTimbre(timbre)
 		}
 		if parts != nil {
-			made.Options = f.outputs.options(fmt.Sprintf("--parts %v", parts))
+			made.Options = f.outputs.options(f.precisionOption(), fmt.Sprintf("--parts %v", parts))
 		}
 		return worker{
 			made:     made,

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -226,6 +227,9 @@ func (x *extraction) checkKept() error {
 		case was.Model != x.settings.Model:
 			return fmt.Errorf("%s: %s was extracted by another model (fingerprint %s, this one's is %s); give another --output-dir, or --force to overwrite all",
 				output, e.Path, known.Label(was.Model), known.Label(x.settings.Model))
+		case was.Precision != x.settings.Precision:
+			return fmt.Errorf("%s: %s was extracted with --precision %s; give the same, another --output-dir, or --force to overwrite all",
+				output, e.Path, cmp.Or(was.Precision, facodec.Exact))
 		case was != x.settings:
 			return fmt.Errorf("%s: %s was extracted with --what %s%s; give the same, another --output-dir, or --force to overwrite all",
 				output, e.Path, was.What, map[bool]string{true: " --normalize"}[was.Normalize])
@@ -306,6 +310,9 @@ func (x *extraction) open(cmd *cobra.Command) (worker, error) {
 		return worker{}, err
 	}
 	x.settings = corpus.Settings{What: x.arrays.String(), Normalize: x.normalize, Model: codec.TokensFingerprint().String()}
+	if f := codec.Precision(); f != facodec.Exact {
+		x.settings.Precision = f
+	}
 	x.made = map[string]extracted{}
 	x.origin = extract.Origin{What: x.arrays, HopLength: codec.HopLength(), Model: x.settings.Model}
 	books := 0

@@ -9,6 +9,8 @@ import (
 
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/defaultmodel"
+	"github.com/facodec-go/facodec/internal/codec"
+	"github.com/facodec-go/facodec/internal/nn"
 )
 
 // expandLists lets the flags that may be repeated take several values in a row,
@@ -53,6 +55,7 @@ type modelFlags struct {
 	checkpoint string
 	config     string
 	version    string
+	precision  string
 	threads    int
 	alone      bool // several files are worked on, each of them on one thread
 }
@@ -62,6 +65,7 @@ func (f *modelFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.checkpoint, "checkpoint-path", builtin, "`file` with the codec's weights: safetensors or PyTorch; default: the built-in model; hf://Plachta/FAcodec: the published one, downloaded; random: random weights, for trying. Of the NaturalSpeech 3 family the folder of its files or one of them, hf://amphion/naturalspeech3_facodec, or random-ns3")
 	flags.StringVar(&f.config, "config", "", "experiment `file`; needed only if the checkpoint carries none and no config.yml lies beside it")
 	flags.StringVar(&f.version, "version", "", "`v1` or v2: which codec of the NaturalSpeech 3 family, of a folder with both (default v1)")
+	flags.StringVar(&f.precision, "precision", facodec.DefaultPrecision, "how products are computed, `exact` or fast. exact: float32, every sum in one fixed order, which golden numbers are made with. fast: float32 with a third of the multiplications in most convolutions; sound within -60 dB of exact, at least 99.9 % of codes equal. Neither depends on threads or chunks")
 	flags.IntVar(&f.threads, "threads", 0, "number of threads (default: one per CPU); results do not depend on it")
 }
 
@@ -88,19 +92,40 @@ func (f *modelFlags) check() error {
 	case f.checkpoint == builtin && f.version != "":
 		return errors.New("--version without --checkpoint-path: the built-in model is of another family; name the folder or the repository")
 	}
+	if isRandom(f.checkpoint) && f.checkpoint != randomNS3 && f.version != "" {
+		return fmt.Errorf("--version with --checkpoint-path %s: it is of the NaturalSpeech 3 family alone; give --checkpoint-path %s", f.checkpoint, randomNS3)
+	}
+	if err := codec.CheckVersion(f.version); err != nil {
+		return err
+	}
+	if err := codec.CheckPrecision(nn.Precision(f.precision)); err != nil {
+		return fmt.Errorf("--precision: %w", err)
+	}
 	return nil
 }
 
+// family returns the family that the flags ask for, "" for any.
+func (f *modelFlags) family() facodec.Family {
+	switch {
+	case f.version != "":
+		return facodec.NaturalSpeech3 + " " + facodec.Family(f.version)
+	case f.checkpoint == randomNS3:
+		return facodec.NaturalSpeech3
+	}
+	return ""
+}
+
+// precisionOption is --precision as an output's record has it: records of before there
+// were precisions are of exact.
+func (f *modelFlags) precisionOption() string { return given(f.precision != facodec.Exact, "--precision "+f.precision) }
+
 func (f *modelFlags) options(cmd *cobra.Command) []facodec.Option {
-	var options []facodec.Option
+	options := []facodec.Option{facodec.WithPrecision(f.precision)}
 	if f.config != "" {
 		options = append(options, facodec.WithConfig(f.config))
 	}
-	if f.checkpoint == randomNS3 {
-		options = append(options, facodec.WithFamily(facodec.NaturalSpeech3))
-	}
-	if f.version != "" {
-		options = append(options, facodec.WithVersion(f.version))
+	if family := f.family(); family != "" {
+		options = append(options, facodec.WithFamily(family))
 	}
 	switch {
 	case f.alone:

@@ -37,6 +37,8 @@ func TestKept(t *testing.T) {
 		{"made with none of the options given here", []string{"--sample-format", "f32"}},
 		{`"s12"`, []string{"--sample-format", "s12"}},
 		{"made with none of the options given here", []string{"--output-rate", "48000"}},
+		{"made with --precision exact", []string{"--precision", "fast"}},
+		{`precision "single"`, []string{"--precision", "single"}},
 	}
 	normalize := change{"made with none of the options given here", []string{"--normalize"}}
 	for _, c := range []struct {

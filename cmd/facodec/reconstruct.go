@@ -61,7 +61,7 @@ that fails is reported, the others are still processed, and the exit code is 2.`
 					codec.Close()
 					return worker{}, err
 				}
-				made.Options = output.options(given(normalize, "--normalize"))
+				made.Options = output.options(flags.precisionOption(), given(normalize, "--normalize"))
 				return worker{
 					made: made,
 					do: func(ctx context.Context, j job, progress func(float64)) (facodec.FileReport, error) {

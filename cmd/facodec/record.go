@@ -13,6 +13,7 @@ import (
 	"os"
 	"strings"
 
+	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/internal/atomicfile"
 	"github.com/facodec-go/facodec/internal/fifo"
@@ -126,7 +127,7 @@ func (r record) check(ctx context.Context, j job) error {
 	case was.Model != r.Model:
 		return &otherwise{j.output, "was made with other weights"}
 	case was.Options != r.Options:
-		return &otherwise{j.output, fmt.Sprintf("was made with %s", orNone(was.Options))}
+		return &otherwise{j.output, "was made with " + was.optionsBeside(r)}
 	case was.Voice != r.Voice:
 		return &otherwise{j.output, "was made in another voice"}
 	case !isFile(j.source):
@@ -156,11 +157,27 @@ func nameOfSource(path string) string {
 	return path
 }
 
-func orNone(options string) string {
-	if options == "" {
+// precision returns that of the options, and the others. Records of before there was a
+// choice have none, and are of exact.
+func (r record) precision() (precision, others string) {
+	const flag = "--precision "
+	if rest, ok := strings.CutPrefix(r.Options, flag); ok {
+		precision, others, _ = strings.Cut(rest, " ")
+		return flag + precision, others
+	}
+	return flag + facodec.Exact, r.Options
+}
+
+// optionsBeside says what options an output was made with, compared with those of now.
+func (r record) optionsBeside(now record) string {
+	precision, others := r.precision()
+	switch wanted, _ := now.precision(); {
+	case precision != wanted:
+		return strings.TrimSpace(precision + " " + others)
+	case others == "":
 		return "none of the options given here"
 	}
-	return options
+	return others
 }
 
 // keep splits off the jobs whose outputs exist and are what this run would make, which

@@ -112,12 +112,24 @@ const (
 	NaturalSpeech3 Family = "NaturalSpeech 3" // amphion/naturalspeech3_facodec
 )
 
-// CheckFamily refuses what is no family.
-func CheckFamily(f Family) error {
-	if f != FAcodec && f != NaturalSpeech3 {
-		return fmt.Errorf("family %q: there are %s and %s", string(f), FAcodec, NaturalSpeech3)
+// The versions of NaturalSpeech3, as Shape.Name has them.
+const (
+	NaturalSpeech3V1 = NaturalSpeech3 + " " + V1
+	NaturalSpeech3V2 = NaturalSpeech3 + " " + V2
+)
+
+// Split returns the family without its version, and the version, "" where there is none.
+// It refuses what is no family.
+func (f Family) Split() (family Family, version string, err error) {
+	switch f {
+	case FAcodec, NaturalSpeech3:
+		return f, "", nil
+	case NaturalSpeech3V1:
+		return NaturalSpeech3, V1, nil
+	case NaturalSpeech3V2:
+		return NaturalSpeech3, V2, nil
 	}
-	return nil
+	return "", "", fmt.Errorf("family %q: there are %s, and %s with version %s or %s", string(f), FAcodec, NaturalSpeech3, V1, V2)
 }
 
 // A Shape is what samples, codes and timbres of a codec have in common.
@@ -251,9 +263,6 @@ func OpenRandom(seed uint64, o Options) (*Codec, error) {
 	}
 	if o.Family == NaturalSpeech3 {
 		return openRandomNS3(seed, o)
-	}
-	if o.Version != "" {
-		return nil, fmt.Errorf("version %s: of the family %s alone: %w", o.Version, NaturalSpeech3, ErrKind)
 	}
 	if o.Config == nil {
 		o.Config = config.Default()

@@ -37,6 +37,9 @@ type Settings struct {
 	What      string `json:"what"`
 	Normalize bool   `json:"normalize"`
 	Model     string `json:"model"` // fingerprint of all that makes codes and timbres
+	// Precision is how it was computed; "" is exact, as manifests of before there were
+	// others have it.
+	Precision string `json:"precision,omitempty"`
 }
 
 // A key is what can be done once: a recording in a format.
