@@ -65,7 +65,7 @@ func (f *modelFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.checkpoint, "checkpoint-path", builtin, "`file` with the codec's weights: safetensors or PyTorch; default: the built-in model; hf://Plachta/FAcodec: the published one, downloaded; random: random weights, for trying. Of the NaturalSpeech 3 family the folder of its files or one of them, hf://amphion/naturalspeech3_facodec, or random-ns3")
 	flags.StringVar(&f.config, "config", "", "experiment `file`; needed only if the checkpoint carries none and no config.yml lies beside it")
 	flags.StringVar(&f.version, "version", "", "`v1` or v2: which codec of the NaturalSpeech 3 family, of a folder with both (default v1)")
-	flags.StringVar(&f.precision, "precision", facodec.DefaultPrecision, "how products are computed, `exact` or fast. exact: float32, every sum in one fixed order, which golden numbers are made with. fast: float32 with a third of the multiplications in most convolutions; sound within -60 dB of exact, at least 99.9 % of codes equal. Neither depends on threads or chunks")
+	flags.StringVar(&f.precision, "precision", facodec.DefaultPrecision, "how products are computed: `exact`, fast or bf16. exact: float32, every sum in one fixed order. fast: float32 with a third of the multiplications in most convolutions; decoded sound is within -60 dB of exact, and at least 99.9 % of codes are equal. bf16: bfloat16 products with float32 sums; within -35 dB, at least 98 % of the first book's codes equal. Results depend neither on threads nor on chunks at any of them")
 	flags.IntVar(&f.threads, "threads", 0, "number of threads (default: one per CPU); results do not depend on it")
 }
 
