@@ -26,14 +26,20 @@ func (s Conv2DShape) steps() int { return (s.Bins + s.Stride - 1) / s.Stride }
 // out]. The filter's taps run over (frame, bin), bins being the faster. Images of more
 // than one frame in the kernel have a border of one.
 func (r *Run) Conv2D(f Filter, s Conv2DShape, x Image) Image {
-	f = r.packed(f)
-	y := r.newImage(x.N(), x.Frames, s.Out(x.Bins), f.Panels.N, x.Border)
-	r.Profiler.count(int64(x.N()) * int64(x.Frames) * int64(y.Bins) * int64(f.Panels.Taps) * int64(x.C) * int64(y.C))
+	w := f.Panels
+	if w == nil {
+		w = f.Trainable.Pack(r)
+	}
+	y := r.newImage(x.N(), x.Frames, s.Out(x.Bins), w.N, x.Border)
+	r.Profiler.count(int64(x.N()) * int64(x.Frames) * int64(y.Bins) * int64(w.Taps) * int64(x.C) * int64(y.C))
+	p := r.newImageProduct(x, w, s.Frames)
 	r.eachFrame(y, func(i int) {
 		dst := y.Rows(y.sequence(i), imagePad, y.T)
-		convolveFrame(dst, y.Stride, y.Bins, x, x.sequence(i)-s.Frames/2, imagePad-s.half(), s.Stride, f.Panels, s.Frames, f.Bias)
+		p.run(dst, y.Stride, y.Bins, x.sequence(i)-s.Frames/2, imagePad-s.half(), s.Stride, f.Bias)
 	})
-	r.unpack(f)
+	if f.Trainable != nil {
+		r.freeImageProduct(p)
+	}
 	if r.Recording() && (r.needsGrad(x.Tensor) || !f.Trainable.Frozen()) {
 		r.retain(x.Tensor)
 		shape := y
@@ -50,41 +56,97 @@ func (r *Run) Conv2D(f Filter, s Conv2DShape, x Image) Image {
 	return y
 }
 
-// convolveFrame computes one frame of a convolution, rows of it that lie ld apart: of row
-// t the windows begin at row first + t·step of so many sequences of x from sequence on. w
-// holds the taps of frames frames, one frame's behind the other's.
-func convolveFrame(dst []float32, ld, rows int, x Image, sequence, first, step int, w *kernel.Panels, frames int, bias []float32) {
-	taps := w.Taps / frames
-	at := func(frame int) []float32 {
-		return x.Data[((sequence+frame)*x.T+first)*x.Stride:]
+// An imageProduct is what convolutions of frames share: the input and the weights, which
+// hold the taps of frames frames, one frame's behind the other's. Both are rounded in
+// place of float32 where the run rounds.
+type imageProduct struct {
+	x             Image
+	w             *kernel.Panels
+	rounded       []kernel.BFloat16 // of x
+	roundedW      *kernel.PanelsBF16
+	memory        [2][]float32 // of these
+	frames, taps  int
+	channels, out int
+}
+
+// newImageProduct takes w.
+func (r *Run) newImageProduct(x Image, w *kernel.Panels, frames int) imageProduct {
+	p := imageProduct{x: x, w: w, frames: frames, taps: w.Taps / frames, channels: x.C, out: w.N}
+	if p.joined() { // a frame is one tap
+		p.w = &kernel.Panels{Taps: frames, K: p.taps * x.C, N: w.N, Data: w.Data}
 	}
-	if x.Stride == x.C {
-		p := kernel.Product{Dst: dst, LdDst: ld, A: at(0), LdA: step * x.Stride, LdTap: x.T * x.Stride, Bias: bias,
-			W: &kernel.Panels{Taps: frames, K: taps * x.C, N: w.N, Data: w.Data}}
-		runOverlapping(p, rows)
+	// Channels that are padded to kernel.StepBF16 are read from the row behind.
+	if !r.BF16 || !r.Recording() || x.C%2 != 0 || p.w.K < minBF16 || !p.joined() && x.C%kernel.StepBF16 != 0 {
+		return p
+	}
+	n := len(x.Data)
+	size := tensor.RoundUp(n) + 2*kernel.StepBF16
+	p.memory[0] = r.alloc(size / 2)
+	p.rounded = kernel.BFloat16s(p.memory[0])[:size]
+	r.pool.Split((n+kernel.Width-1)/kernel.Width, grainValues/kernel.Width, func(from, to int) {
+		from, to = from*kernel.Width, min(to*kernel.Width, n)
+		roundRow(p.rounded[from:to], x.Data[from:to])
+	})
+	clear(p.rounded[n:])
+	rounded := r.round(p.w)
+	p.w, p.roundedW, p.memory[1] = nil, rounded.PanelsBF16, rounded.memory
+	return p
+}
+
+// joined reports whether the channels of a frame's taps are contiguous.
+func (p *imageProduct) joined() bool { return p.x.Stride == p.channels }
+
+func (r *Run) freeImageProduct(p imageProduct) {
+	if p.w != nil {
+		r.freePanels(p.w)
 		return
 	}
-	for frame := range frames {
-		p := kernel.Product{Dst: dst, LdDst: ld, A: at(frame), LdA: step * x.Stride, LdTap: x.Stride, Bias: bias,
-			W: &kernel.Panels{Taps: taps, K: x.C, N: w.N, Data: w.Data[frame*taps*x.C*kernel.Width:], Stride: w.Taps * x.C * kernel.Width}}
-		if frame > 0 {
-			p.Init, p.LdInit, p.Bias = dst, ld, nil
-		}
-		runOverlapping(p, rows)
+	r.freeFloats(p.memory[0])
+	r.freeFloats(p.memory[1])
+}
+
+// run computes one frame of a convolution, rows of it that lie ld apart: of row t the
+// windows begin at row first + t·step of so many sequences of x from sequence on.
+func (p *imageProduct) run(dst []float32, ld, rows, sequence, first, step int, bias []float32) {
+	x := p.x
+	at := (sequence*x.T + first) * x.Stride
+	if p.joined() {
+		p.runTaps(dst, ld, rows, at, step*x.Stride, x.T*x.Stride, p.frames, 0, bias, false)
+		return
+	}
+	for frame := range p.frames {
+		p.runTaps(dst, ld, rows, at+frame*x.T*x.Stride, step*x.Stride, x.Stride, p.taps, frame*p.taps, bias, frame > 0)
+		bias = nil
 	}
 }
 
-// runOverlapping runs a product whose rows lie closer together than whole panels: what a
-// panel writes beyond its columns is the start of the next row, which the first panel
-// writes last, in the order of the rows.
-func runOverlapping(p kernel.Product, rows int) {
-	panels := p.W.Count()
-	if p.LdDst >= panels*kernel.Width {
-		p.Run(0, rows, 0, panels)
-		return
+// runTaps computes so many taps from tap on, or adds them. Rows may lie closer together
+// than whole panels: what a panel writes beyond its columns is then the start of the next
+// row, which the first panel writes last, in the order of the rows.
+func (p *imageProduct) runTaps(dst []float32, ld, rows, at, ldA, ldTap, taps, tap int, bias []float32, add bool) {
+	var init []float32
+	ldInit := 0
+	if add {
+		init, ldInit = dst, ld
 	}
-	for panel := panels - 1; panel >= 0; panel-- {
-		p.Run(0, rows, panel, panel+1)
+	panels := (p.out + kernel.Width - 1) / kernel.Width
+	each := 1
+	if ld >= panels*kernel.Width {
+		each = panels
+	}
+	for panel := panels - each; panel >= 0; panel -= each {
+		if p.w != nil {
+			w := *p.w
+			w.Taps, w.Data, w.Stride = taps, p.w.Data[tap*p.w.K*kernel.Width:], p.w.Taps*p.w.K*kernel.Width
+			q := kernel.Product{Dst: dst, LdDst: ld, A: p.x.Data[at:], LdA: ldA, LdTap: ldTap, W: &w, Bias: bias, Init: init, LdInit: ldInit}
+			q.Run(0, rows, panel, panel+each)
+			continue
+		}
+		w := *p.roundedW
+		k := kernel.PadBF16(w.K) * kernel.Width
+		w.Taps, w.Data, w.Stride = taps, w.Data[tap*k:], w.Taps*k
+		q := kernel.ProductBF16{Dst: dst, LdDst: ld, A: p.rounded[at:], LdA: ldA, LdTap: ldTap, W: &w, Bias: bias, Init: init, LdInit: ldInit}
+		q.Run(0, rows, panel, panel+each)
 	}
 }
 
@@ -121,11 +183,12 @@ func (r *Run) conv2DInputGrad(f Filter, s Conv2DShape, dy, x Image) Image {
 	}
 	r.freePanels(taps...)
 	rows := (x.Bins + s.Stride - 1) / s.Stride
+	p := r.newImageProduct(dy, w, s.Frames)
 	r.eachFrame(dx, func(i int) {
 		dst := dx.Rows(dx.sequence(i), imagePad, dx.T)
-		convolveFrame(dst, s.Stride*dx.Stride, rows, dy, dy.sequence(i)-s.Frames/2, imagePad+lowest, 1, w, s.Frames, nil)
+		p.run(dst, s.Stride*dx.Stride, rows, dy.sequence(i)-s.Frames/2, imagePad+lowest, 1, nil)
 	})
-	r.freePanels(w)
+	r.freeImageProduct(p)
 	return dx
 }
 

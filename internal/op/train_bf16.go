@@ -9,10 +9,10 @@ import (
 // transposed convolutions and those of their gradients take operands that are rounded to
 // bfloat16. Sums, activations, weights and gradients of weights stay float32, so that
 // nothing has to be scaled against underflow: bfloat16 has float32's range. Products of few
-// channels, those of discriminators, LSTMs and attention are of float32.
+// channels, LSTMs, attention and the gradients of the weights of images are of float32.
 
-// minBF16 is the least number of channels on either side of such a product, whose inner
-// dimension is padded to kernel.StepBF16.
+// minBF16 is the least inner dimension of such a product, which is padded to
+// kernel.StepBF16; of gradients of weights also the least number of channels.
 const minBF16 = 16
 
 // rounds reports whether a product of so many input channels takes rounded operands.

@@ -19,7 +19,7 @@ func TestGradientsBF16(t *testing.T) {
 	defer three.Close()
 	rounded := 0
 	for _, c := range gradientCases() {
-		if c.op != "Conv" && c.op != "ConvTranspose" {
+		if c.op != "Conv" && c.op != "ConvTranspose" && c.op != "Conv2D" {
 			continue
 		}
 		t.Run(c.op+"/"+c.name, func(t *testing.T) {
