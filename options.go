@@ -72,7 +72,7 @@ const (
 	Exact = string(nn.Exact) // float32; all sums in one order: the same bits for every release
 	Fast  = string(nn.Fast)  // float32, with a third of the multiplications where they are most
 	BF16  = string(nn.BF16)  // bfloat16 products with float32 sums
-	Int8  = string(nn.Int8)  // 8-bit products with exact sums
+	Int8  = string(nn.Int8)  // BF16, with the weights of large layers in 8 bits
 )
 
 // DefaultPrecision is that of a codec that is opened without WithPrecision.

@@ -8,6 +8,7 @@ import (
 	"github.com/facodec-go/facodec/internal/codec"
 	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/nn"
 )
 
 // small is a codec of the standard layers that takes milliseconds.
@@ -15,32 +16,35 @@ const small = `{"model_params": {"latent_dim": 24, "codebook_size": 32, "codeboo
 	"prosody_layers": 2, "timbre_hidden_dim": 16, "DAC": {"encoder_dim": 2, "decoder_dim": 32}}}`
 
 // opened returns codecs by name, until the test ends.
-func opened(t *testing.T, threads int) map[string]*codec.Codec {
+func opened(t *testing.T, threads int, precision nn.Precision) map[string]*codec.Codec {
 	t.Helper()
-	cfg, err := config.Parse("small.json", []byte(small))
-	if err != nil {
-		t.Fatal(err)
-	}
-	standard, err := codec.OpenRandom(1, codec.Options{Config: cfg, Threads: threads})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(standard.Close)
-	builtIn, err := codec.Open(codec.InMemory(defaultmodel.FileName, defaultmodel.Checkpoint()), codec.Options{Threads: threads})
+	o := codec.Options{Threads: threads, Precision: precision}
+	builtIn, err := codec.Open(codec.InMemory(defaultmodel.FileName, defaultmodel.Checkpoint()), o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(builtIn.Close)
+	if o.Config, err = config.Parse("small.json", []byte(small)); err != nil {
+		t.Fatal(err)
+	}
+	standard, err := codec.OpenRandom(1, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(standard.Close)
 	return map[string]*codec.Codec{"standard": standard, "default": builtIn}
 }
 
 // TestFramesAllocateNothing: once a stream has settled, converting another frame, or
 // another few, takes no memory.
 func TestFramesAllocateNothing(t *testing.T) {
-	for _, threads := range []int{1, 2} {
-		for name, c := range opened(t, threads) {
+	for _, how := range []struct {
+		threads   int
+		precision nn.Precision
+	}{{1, nn.Exact}, {2, nn.Exact}, {2, nn.BF16}} {
+		for name, c := range opened(t, how.threads, how.precision) {
 			for _, frames := range []int{1, 3} {
-				t.Run(fmt.Sprintf("%s, %d threads, %d frames a call", name, threads, frames), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%s, %d threads, %s, %d frames a call", name, how.threads, how.precision, frames), func(t *testing.T) {
 					size := frames * c.Hop
 					samples := Vowel(size, c.SampleRate)
 					e, d := c.NewEncoder(c.Pool), c.NewDecoder(make([]float32, c.Timbre), c.Pool)
@@ -67,7 +71,7 @@ func TestFramesAllocateNothing(t *testing.T) {
 }
 
 func TestFrames(t *testing.T) {
-	c := opened(t, 2)["standard"]
+	c := opened(t, 2, nn.Exact)["standard"]
 	for _, frames := range []int{1, 4} {
 		r := Frames(c, frames, 0.5)
 		if r.Frames != frames || r.RealTimeFactor <= 0 || r.Median <= 0 || r.P99 < r.Median {

@@ -95,9 +95,9 @@ func speech(t *testing.T, seconds float64, rate int) (clips [][]float32) {
 
 const builtIn = "../../defaultmodel/facodec-base-v1.safetensors"
 
-// TestBF16 compares on recorded speech, with the trained model and, at full size, with
+// TestPrecisionOnSpeech compares on recorded speech, with the trained model and, at full size, with
 // random weights of both families.
-func TestBF16(t *testing.T) {
+func TestPrecisionOnSpeech(t *testing.T) {
 	origins := map[string]func(o Options) (*Codec, error){
 		"built-in": func(o Options) (*Codec, error) { return Open(OnDisk(builtIn), o) },
 	}
@@ -109,40 +109,48 @@ func TestBF16(t *testing.T) {
 		}
 	}
 	for name, open := range origins {
-		t.Run(name, func(t *testing.T) {
-			exact, err := open(Options{Precision: nn.Exact})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer exact.Close()
-			near, err := open(Options{Precision: nn.BF16})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer near.Close()
-			l := compare(exact, near, speech(t, 1, exact.SampleRate))
-			t.Logf("%.2f %% of first-book codes and %.2f %% of all; the same codes decoded: %.1f dB, mel distance %.4f; timbre %.1f dB; whole %.1f dB; weights %d MB",
-				100*l.first, 100*l.all, l.noise, l.mel, l.timbre, l.whole, near.region.Bytes()>>20)
-			if !(l.noise <= maxNoise) || l.first < minSameCode {
-				t.Errorf("wants %v dB and %v of the codes", maxNoise, minSameCode)
-			}
-			if l.noise < -100 {
-				t.Error("it is exact")
-			}
-		})
+		for _, precision := range []nn.Precision{nn.BF16, nn.Int8} {
+			t.Run(name+", "+string(precision), func(t *testing.T) {
+				exact, err := open(Options{Precision: nn.Exact})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer exact.Close()
+				near, err := open(Options{Precision: precision})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer near.Close()
+				l := compare(exact, near, speech(t, 1, exact.SampleRate))
+				t.Logf("%.2f %% of first-book codes and %.2f %% of all; the same codes decoded: %.1f dB, mel distance %.4f; timbre %.1f dB; whole %.1f dB; weights %d MB",
+					100*l.first, 100*l.all, l.noise, l.mel, l.timbre, l.whole, near.region.Bytes()>>20)
+				if !(l.noise <= maxNoise) || l.first < minSameCode {
+					t.Errorf("wants %v dB and %v of the codes", maxNoise, minSameCode)
+				}
+				if l.noise < -100 {
+					t.Error("it is exact")
+				}
+			})
+		}
 	}
 }
 
-// TestBF16InChunks: whole utterances, chunks of any size and any number of threads give
+// TestInChunks: whole utterances, chunks of any size and any number of threads give
 // the same codes and samples.
-func TestBF16InChunks(t *testing.T) {
+func TestInChunks(t *testing.T) {
+	for _, precision := range []nn.Precision{nn.BF16, nn.Int8} {
+		t.Run(string(precision), func(t *testing.T) { testInChunks(t, precision) })
+	}
+}
+
+func testInChunks(t *testing.T, precision nn.Precision) {
 	c := config.Default()
 	m := &c.Model
 	m.LatentDim, m.CodebookSize, m.CodebookDim = 72, 50, 5
 	m.ProsodyHidden, m.ProsodyLayers, m.TimbreHidden = 24, 3, 20
 	m.DAC.EncoderDim, m.DAC.DecoderDim = 9, 144
 	open := func(threads int) *Codec {
-		c, err := OpenRandom(3, Options{Precision: nn.BF16, Config: c, Threads: threads})
+		c, err := OpenRandom(3, Options{Precision: precision, Config: c, Threads: threads})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -184,15 +184,9 @@ type Options struct {
 // DefaultPrecision is that of a model that is opened without any.
 const DefaultPrecision = nn.Exact
 
-// CheckPrecision refuses what is no precision, and those that are not built.
+// CheckPrecision refuses what is no precision.
 func CheckPrecision(p nn.Precision) error {
-	if err := nn.CheckPrecision(p); err != nil {
-		return err
-	}
-	if p == nn.Int8 {
-		return fmt.Errorf("precision %s is not built into this program; open with %s, %s or %s", p, nn.Exact, nn.Fast, nn.BF16)
-	}
-	return nil
+	return nn.CheckPrecision(p)
 }
 
 // precision returns what p stands for.

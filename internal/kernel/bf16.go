@@ -65,3 +65,8 @@ func checkBF16(a, b int) {
 func BFloat16s(v []float32) []BFloat16 {
 	return unsafe.Slice((*BFloat16)(unsafe.Pointer(unsafe.SliceData(v))), 2*len(v))
 }
+
+// int8s returns the memory of v as four times as many bytes.
+func int8s(v []float32) []int8 {
+	return unsafe.Slice((*int8)(unsafe.Pointer(unsafe.SliceData(v))), 4*len(v))
+}

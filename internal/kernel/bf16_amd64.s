@@ -411,6 +411,63 @@ done:
 	VZEROUPPER
 	RET
 
+// func fromInt8AVX512(dst []uint16, x []int8)
+// Requires: AVX, AVX512BW, AVX512F, MMX+
+TEXT ·fromInt8AVX512(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ dst_len+8(FP), DX
+	SHRQ $0x01, DX
+	SHRQ $0x04, DX
+	JEQ  done
+
+loop:
+	VPMOVSXBW  (CX), Z0
+	PREFETCHT0 2048(CX)
+	VPSLLD     $0x10, Z0, Z1
+	VPSRAD     $0x10, Z1, Z1
+	VPSRAD     $0x10, Z0, Z0
+	VCVTDQ2PS  Z1, Z1
+	VCVTDQ2PS  Z0, Z0
+	VPSRLD     $0x10, Z1, Z1
+	VPORD      Z1, Z0, Z0
+	VMOVUPS    Z0, (AX)
+	ADDQ       $0x40, AX
+	ADDQ       $0x20, CX
+	DECQ       DX
+	JNE        loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func scaleBiasAVX512(dst []float32, x []float32, scale []float32, bias []float32)
+// Requires: AVX, AVX512F
+TEXT ·scaleBiasAVX512(SB), NOSPLIT, $0-96
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ scale_base+48(FP), DX
+	MOVQ bias_base+72(FP), BX
+	MOVQ dst_len+8(FP), SI
+	SHRQ $0x04, SI
+	JEQ  done
+
+loop:
+	VMOVUPS     (CX), Z0
+	VMOVUPS     (DX), Z1
+	VFMADD213PS (BX), Z1, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, BX
+	DECQ        SI
+	JNE         loop
+
+done:
+	VZEROUPPER
+	RET
+
 // func toBF16AVX2(dst []uint16, x []float32)
 // Requires: AVX, AVX2
 TEXT ·toBF16AVX2(SB), NOSPLIT, $0-48
@@ -786,6 +843,77 @@ loop:
 	ADDQ      $0x20, CX
 	DECQ      DX
 	JNE       loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func fromInt8AVX2(dst []uint16, x []int8)
+// Requires: AVX, AVX2, MMX+
+TEXT ·fromInt8AVX2(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ dst_len+8(FP), DX
+	SHRQ $0x01, DX
+	SHRQ $0x04, DX
+	JEQ  done
+
+loop:
+	VPMOVSXBW  (CX), Y0
+	PREFETCHT0 2048(CX)
+	VPSLLD     $0x10, Y0, Y1
+	VPSRAD     $0x10, Y1, Y1
+	VPSRAD     $0x10, Y0, Y0
+	VCVTDQ2PS  Y1, Y1
+	VCVTDQ2PS  Y0, Y0
+	VPSRLD     $0x10, Y1, Y1
+	VPOR       Y1, Y0, Y0
+	VMOVUPS    Y0, (AX)
+	VPMOVSXBW  16(CX), Y0
+	PREFETCHT0 2064(CX)
+	VPSLLD     $0x10, Y0, Y1
+	VPSRAD     $0x10, Y1, Y1
+	VPSRAD     $0x10, Y0, Y0
+	VCVTDQ2PS  Y1, Y1
+	VCVTDQ2PS  Y0, Y0
+	VPSRLD     $0x10, Y1, Y1
+	VPOR       Y1, Y0, Y0
+	VMOVUPS    Y0, 32(AX)
+	ADDQ       $0x40, AX
+	ADDQ       $0x20, CX
+	DECQ       DX
+	JNE        loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func scaleBiasAVX2(dst []float32, x []float32, scale []float32, bias []float32)
+// Requires: AVX, FMA3
+TEXT ·scaleBiasAVX2(SB), NOSPLIT, $0-96
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ scale_base+48(FP), DX
+	MOVQ bias_base+72(FP), BX
+	MOVQ dst_len+8(FP), SI
+	SHRQ $0x04, SI
+	JEQ  done
+
+loop:
+	VMOVUPS     (CX), Y0
+	VMOVUPS     (DX), Y1
+	VFMADD213PS (BX), Y1, Y0
+	VMOVUPS     Y0, (AX)
+	VMOVUPS     32(CX), Y0
+	VMOVUPS     32(DX), Y1
+	VFMADD213PS 32(BX), Y1, Y0
+	VMOVUPS     Y0, 32(AX)
+	ADDQ        $0x40, AX
+	ADDQ        $0x40, CX
+	ADDQ        $0x40, DX
+	ADDQ        $0x40, BX
+	DECQ        SI
+	JNE         loop
 
 done:
 	VZEROUPPER

@@ -74,6 +74,28 @@ func pairBF16AVX512(dst []uint16, a []float32, b []float32)
 //go:noescape
 func fromBF16AVX512(dst []float32, x []uint16)
 
+// fromInt8AVX512 computes
+//
+//	for i := range dst {
+//		dst[i] = x[i], as bfloat16
+//	}
+//
+// for a multiple of 32 elements.
+//
+//go:noescape
+func fromInt8AVX512(dst []uint16, x []int8)
+
+// scaleBiasAVX512 computes
+//
+//	for i := range dst {
+//		dst[i] = fma(x[i], scale[i], bias[i])
+//	}
+//
+// for a multiple of 16 elements.
+//
+//go:noescape
+func scaleBiasAVX512(dst []float32, x []float32, scale []float32, bias []float32)
+
 // toBF16AVX2 computes
 //
 //	for i := range dst {
@@ -143,3 +165,25 @@ func pairBF16AVX2(dst []uint16, a []float32, b []float32)
 //
 //go:noescape
 func fromBF16AVX2(dst []float32, x []uint16)
+
+// fromInt8AVX2 computes
+//
+//	for i := range dst {
+//		dst[i] = x[i], as bfloat16
+//	}
+//
+// for a multiple of 32 elements.
+//
+//go:noescape
+func fromInt8AVX2(dst []uint16, x []int8)
+
+// scaleBiasAVX2 computes
+//
+//	for i := range dst {
+//		dst[i] = fma(x[i], scale[i], bias[i])
+//	}
+//
+// for a multiple of 16 elements.
+//
+//go:noescape
+func scaleBiasAVX2(dst []float32, x []float32, scale []float32, bias []float32)

@@ -338,6 +338,28 @@ func pairBF16(dst []uint16, a, b []float32) {
 	}
 }
 
+func fromInt8(dst []uint16, x []int8) {
+	switch {
+	case active >= isaAVX512:
+		fromInt8AVX512(dst, x)
+	case active >= isaAVX2:
+		fromInt8AVX2(dst, x)
+	default:
+		fromInt8Generic(dst, x)
+	}
+}
+
+func scaleBias(dst, x, scale, bias []float32) {
+	switch {
+	case active >= isaAVX512:
+		scaleBiasAVX512(dst, x, scale, bias)
+	case active >= isaAVX2:
+		scaleBiasAVX2(dst, x, scale, bias)
+	default:
+		scaleBiasGeneric(dst, x, scale, bias)
+	}
+}
+
 func snakeBF16(dst []uint16, x, alpha, inv []float32) {
 	switch {
 	case active >= isaAVX512:

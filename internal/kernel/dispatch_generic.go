@@ -124,6 +124,14 @@ func pairBF16(dst []uint16, a, b []float32) {
 	pairBF16Generic(dst, a, b)
 }
 
+func fromInt8(dst []uint16, x []int8) {
+	fromInt8Generic(dst, x)
+}
+
+func scaleBias(dst, x, scale, bias []float32) {
+	scaleBiasGeneric(dst, x, scale, bias)
+}
+
 func snakeBF16(dst []uint16, x, alpha, inv []float32) {
 	snakeBF16Generic(dst, x, alpha, inv)
 }

@@ -27,6 +27,10 @@ type PanelsBF16 struct {
 	Data       []BFloat16
 	// Stride is the distance between panels in values, 0 for Taps*PadBF16(K)*Width.
 	Stride int
+	// Int8, in place of Data, are weights in 8 bits, in the same order, and Scale what those
+	// of each output channel are multiplied by, to whole panels.
+	Int8  []int8
+	Scale []float32
 }
 
 // PanelsBF16Len returns the number of values that panels of this shape occupy.
@@ -105,6 +109,10 @@ func (p *PanelsBF16) PackPanel(panel int, rows []float32, ld int) {
 // both cases an output depends neither on the rows and panels computed beside it nor on
 // the thread.
 //
+// With weights in 8 bits, acc starts from zero in either case, and in the end
+//
+//	Dst[t*LdDst+n] = fma(acc, W.Scale[n], Bias[n] + Init[t*LdInit+n])
+//
 // Rows of A are read to PadBF16(W.K) values; those beyond W.K must be finite. A begins at
 // a multiple of 4 bytes, and LdA and LdTap are even. The rest is as in Product: whole
 // panels are written, Bias and Init may be nil, Dst may be Init.
@@ -126,6 +134,10 @@ func (p *ProductBF16) Run(row0, row1, panel0, panel1 int) {
 		return
 	}
 	p.check(row0, row1, panel0, panel1)
+	if p.W.Int8 != nil {
+		p.runInt8(row0, row1, panel0, panel1)
+		return
+	}
 	productBF16(p, row0, row1, panel0, panel1)
 }
 
@@ -134,8 +146,10 @@ func (p *ProductBF16) check(row0, row1, panel0, panel1 int) {
 	switch {
 	case row0 < 0 || panel0 < 0 || panel1 > w.Count():
 		panic(fmt.Sprintf("kernel: rows %d to %d, panels %d to %d of %d", row0, row1, panel0, panel1, w.Count()))
-	case len(w.Data) < (panel1-1)*w.stride()+w.size():
-		panic(fmt.Sprintf("kernel: %d weights for panels of %dx%dx%d at a stride of %d", len(w.Data), w.Taps, w.K, w.N, w.stride()))
+	case w.Int8 != nil && len(w.Scale) < panel1*Width:
+		panic(fmt.Sprintf("kernel: %d scales for %d columns", len(w.Scale), panel1*Width))
+	case max(len(w.Data), len(w.Int8)) < (panel1-1)*w.stride()+w.size():
+		panic(fmt.Sprintf("kernel: %d weights for panels of %dx%dx%d at a stride of %d", max(len(w.Data), len(w.Int8)), w.Taps, w.K, w.N, w.stride()))
 	case p.LdA%2 != 0 || p.LdTap%2 != 0:
 		panic(fmt.Sprintf("kernel: bfloat16 rows at an odd stride, %d or %d", p.LdA, p.LdTap))
 	case w.Taps*w.K > 0 && len(p.A) < (row1-1)*p.LdA+(w.Taps-1)*p.LdTap+PadBF16(w.K):

@@ -188,8 +188,8 @@ func NewConvTranspose(b *Builder, in, out, stride int, causal bool) *ConvTranspo
 			l.filter.Trainable = &trainableConv{affine: a, net: b.net, scale: scale, out: in, in: out, k: 2 * stride}
 			return nil
 		}
-		if load.is(BF16) && in >= minBF16 {
-			l.filter.PhasesBF16 = packPhasesBF16(load.region, v, scale, in, out, stride)
+		if load.halves(in) {
+			l.filter.PhasesBF16 = load.packPhases(v, scale, in, out, stride)
 			load.release(a.v)
 			return nil
 		}

@@ -72,8 +72,8 @@ func packGates(load *Loader, f *op.Filter, p *Param, dim int) error {
 		}
 		return v[row*in : (row+1)*in], 1
 	}
-	if load.is(BF16) && in >= minBF16 { // an encoder's LSTM changes few codes
-		f.BF16 = packRowsBF16(load.region, out, in, 1, rows, false)
+	if load.halves(in) { // an encoder's LSTM changes few codes
+		f.BF16 = load.narrow(out*in, func(region *tensor.Region) *kernel.PanelsBF16 { return packRowsBF16(region, out, in, 1, rows, false) })
 	} else {
 		f.Panels = packRows(load.region, out, in, 1, rows)
 	}

@@ -15,10 +15,29 @@ const minBF16 = 16
 // rounds to one: 3 to 5 in a hundred, against 1 in a thousand. Where there are no tiles,
 // three products of bfloat16 are no faster than one of float32.
 func (l *Loader) bf16(in int) (packed, split bool) {
-	if !l.is(BF16) || in < minBF16 {
+	if !l.halves(in) {
 		return false, false
 	}
 	return !l.codes || kernel.HasTiles(), l.codes
+}
+
+// halves says whether weights of so many input channels take part in products of bfloat16.
+func (l *Loader) halves(in int) bool { return (l.is(BF16) || l.is(Int8)) && in >= minBF16 }
+
+// minInt8 is the least number of weights that Int8 keeps in 8 bits: those of layers with
+// many channels, which work at a few rows a frame and whose time is that of reading their
+// weights. The others are used often, and would only add noise.
+const minInt8 = 1 << 21
+
+// narrow returns what pack packs into a region, in 8 bits where the precision is Int8 and
+// there are so many weights.
+func (l *Loader) narrow(weights int, pack func(*tensor.Region) *kernel.PanelsBF16) *kernel.PanelsBF16 {
+	if !l.is(Int8) || weights < minInt8 {
+		return pack(l.region)
+	}
+	var region tensor.Region
+	defer region.Free()
+	return pack(&region).QuantizeInt8(l.region.Alloc)
 }
 
 // fill packs the weights of a filter: row is packRows'.
@@ -28,7 +47,7 @@ func (l *Loader) fill(f *op.Filter, out, in, k int, row func(o int) ([]float32, 
 		f.BF16 = packRowsBF16(l.region, out, in, k, row, false)
 		f.Rest = packRowsBF16(l.region, out, in, k, row, true)
 	case packed:
-		f.BF16 = packRowsBF16(l.region, out, in, k, row, false)
+		f.BF16 = l.narrow(out*in*k, func(region *tensor.Region) *kernel.PanelsBF16 { return packRowsBF16(region, out, in, k, row, false) })
 	default:
 		f.Panels = packRows(l.region, out, in, k, row)
 	}
@@ -74,6 +93,21 @@ func packRowsBF16(region *tensor.Region, out, in, k int, row func(o int) ([]floa
 		}
 	}
 	return p
+}
+
+// packPhases packs the phases of a transposed convolution, in 8 bits where the precision is
+// Int8.
+func (l *Loader) packPhases(v, scale []float32, in, out, stride int) []*kernel.PanelsBF16 {
+	if !l.is(Int8) || 2*stride*in*out < minInt8 {
+		return packPhasesBF16(l.region, v, scale, in, out, stride)
+	}
+	var region tensor.Region
+	defer region.Free()
+	phases := packPhasesBF16(&region, v, scale, in, out, stride)
+	for i, p := range phases {
+		phases[i] = p.QuantizeInt8(l.region.Alloc)
+	}
+	return phases
 }
 
 // packPhasesBF16 packs the phases of a transposed convolution v [in, out, 2·stride], its

@@ -13,7 +13,7 @@ const (
 	Exact Precision = "exact" // float32, in the order that package kernel's contract fixes
 	Fast  Precision = "fast"  // float32, with fewer multiplications: sums in another order
 	BF16  Precision = "bf16"  // bfloat16 weights and inputs, float32 sums
-	Int8  Precision = "int8"  // 8-bit weights and inputs, exact integer sums
+	Int8  Precision = "int8"  // BF16, with the weights of large layers stored in 8 bits
 )
 
 // Precisions lists them, the most exact first.

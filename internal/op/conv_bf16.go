@@ -245,10 +245,10 @@ func (r *Run) runProductsBF16(ps []kernel.ProductBF16, rest *kernel.PanelsBF16, 
 	t.blocks, t.pairs = (rows+tileRowsBF16-1)/tileRowsBF16, (w.Count()+1)/2
 	threads, sequences := r.pool.Threads(), len(ps)/kinds
 	tasks := (4*threads + kinds - 1) / kinds
-	alone := threads == 1 || macs < aloneBF16 && kinds*len(w.Data) < aloneWeights
+	alone := threads == 1 || macs < aloneBF16 && kinds*w.Taps*w.K*w.N < aloneWeights
 	switch {
 	case alone:
-	case len(w.Data) > rows*sequences*ps[0].LdA:
+	case w.Taps*w.K*w.N > rows*sequences*ps[0].LdA:
 		t.byPanels = min(t.pairs, tasks)
 		t.byRows = min(t.blocks, (tasks+t.byPanels-1)/t.byPanels)
 	default:

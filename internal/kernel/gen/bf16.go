@@ -19,6 +19,8 @@ func bf16(c *build.Context) {
 		f.splitBF16("snakeSplitBF16", "v := x[i] + sin²(alpha[i]*x[i])*inv[i]", snake, "x", "alpha", "inv")
 		f.pairBF16()
 		f.fromBF16()
+		f.fromInt8()
+		f.scaleBias()
 	})
 }
 
@@ -194,6 +196,54 @@ func (f *vectors) fromBF16() {
 		}
 		f.ADDQ(imm(64), dst)
 		f.ADDQ(imm(32), x)
+	})
+}
+
+// fromInt8 makes two integers of each 32 bits float32: the even one of the lower half and
+// the odd one of the upper half. Their lower halves are 0, as 8 bits are enough for them.
+func (f *vectors) fromInt8() {
+	f.begin("fromInt8", "computes", "", "\tfor i := range dst {", "\t\tdst[i] = x[i], as bfloat16", "\t}", "", "for a multiple of 32 elements.")
+	f.constants(func(*vectors) {})
+	dst, x := f.Load(f.Param("dst").Base(), f.GP64()), f.Load(f.Param("x").Base(), f.GP64())
+	length := f.Load(f.Param("dst").Len(), f.GP64())
+	f.SHRQ(imm(1), length)
+	f.sixteens(length, func() {
+		for at := 0; at < 64; at += 4 * f.lanes() {
+			pairs, even := f.vec(), f.vec()
+			f.VPMOVSXBW(operand.Mem{Base: x, Disp: at / 2}, pairs)
+			f.PREFETCHT0(operand.Mem{Base: x, Disp: at/2 + prefetch/2})
+			f.VPSLLD(imm(16), pairs, even)
+			f.VPSRAD(imm(16), even, even)
+			f.VPSRAD(imm(16), pairs, pairs)
+			f.VCVTDQ2PS(even, even)
+			f.VCVTDQ2PS(pairs, pairs)
+			f.VPSRLD(imm(16), even, even)
+			if f.wide {
+				f.VPORD(even, pairs, pairs)
+			} else {
+				f.VPOR(even, pairs, pairs)
+			}
+			f.VMOVUPS(pairs, operand.Mem{Base: dst, Disp: at})
+		}
+		f.ADDQ(imm(64), dst)
+		f.ADDQ(imm(32), x)
+	})
+}
+
+func (f *vectors) scaleBias() {
+	f.begin("scaleBias", "computes", "", "\tfor i := range dst {", "\t\tdst[i] = fma(x[i], scale[i], bias[i])", "\t}", "", "for a multiple of 16 elements.")
+	f.constants(func(*vectors) {})
+	dst, x := f.Load(f.Param("dst").Base(), f.GP64()), f.Load(f.Param("x").Base(), f.GP64())
+	scale, bias := f.Load(f.Param("scale").Base(), f.GP64()), f.Load(f.Param("bias").Base(), f.GP64())
+	f.sixteens(f.Load(f.Param("dst").Len(), f.GP64()), func() {
+		for at := 0; at < 64; at += 4 * f.lanes() {
+			v, s := f.copy(operand.Mem{Base: x, Disp: at}), f.copy(operand.Mem{Base: scale, Disp: at})
+			f.VFMADD213PS(operand.Mem{Base: bias, Disp: at}, s, v)
+			f.VMOVUPS(v, operand.Mem{Base: dst, Disp: at})
+		}
+		for _, p := range []reg.Register{dst, x, scale, bias} {
+			f.ADDQ(imm(64), p.(reg.GPVirtual))
+		}
 	})
 }
 

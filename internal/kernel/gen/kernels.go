@@ -51,6 +51,8 @@ var kernels = []kernel{
 	{name: "toBF16", params: "dst []uint16, x []float32"},
 	{name: "fromBF16", params: "dst []float32, x []uint16"},
 	{name: "pairBF16", params: "dst []uint16, a, b []float32"},
+	{name: "fromInt8", params: "dst []uint16, x []int8"},
+	{name: "scaleBias", params: "dst, x, scale, bias []float32"},
 	{name: "snakeBF16", params: "dst []uint16, x, alpha, inv []float32"},
 	{name: "splitBF16", params: "high, low []uint16, x []float32"},
 	{name: "snakeSplitBF16", params: "high, low []uint16, x, alpha, inv []float32"},

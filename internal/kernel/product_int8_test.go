@@ -1,0 +1,119 @@
+package kernel
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// TestProductInt8: bit for bit the product of the 8-bit weights as bfloat16, scaled, and
+// near that of the weights before.
+func TestProductInt8(t *testing.T) {
+	eachBF16ISA(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(5, 6))
+		for i := range 60 {
+			m, taps, k, n := 1+r.IntN(40), 1+r.IntN(3), 1+r.IntN(70), 1+r.IntN(90)
+			p := testProductBF16(r, m, taps, k, n, i&1 > 0, i&2 > 0)
+			near := *p
+			near.Dst = append([]float32(nil), p.Dst...)
+			near.Run(0, m, 0, p.W.Count())
+
+			q := p.W.QuantizeInt8(func(n int) []float32 { return make([]float32, n) })
+			plain := NewPanelsBF16(nil, taps, k, n)
+			for j, v := range q.Int8 {
+				plain.Data[j] = roundBF16(float32(v))
+				scale := q.Scale[j/q.size()*Width+j/2%Width]
+				if w := floatBF16(p.W.Data[j]); math.Abs(float64(w-float32(v)*scale)) > 0.501*float64(scale) {
+					t.Fatalf("weight %v became %d times %v", w, v, scale)
+				}
+			}
+			sums := &ProductBF16{Dst: make([]float32, len(p.Dst)), LdDst: p.LdDst, A: p.A, LdA: p.LdA, LdTap: p.LdTap, W: plain}
+			sums.Run(0, m, 0, plain.Count())
+			want := append([]float32(nil), p.Dst...)
+			for row := range m {
+				for c := range plain.Count() * Width {
+					var start float32
+					if p.Bias != nil {
+						start = p.Bias[c]
+					}
+					if p.Init != nil {
+						start += p.Init[row*p.LdInit+c]
+					}
+					want[row*p.LdDst+c] = fma32(sums.Dst[row*p.LdDst+c], q.Scale[c], start)
+				}
+			}
+			p.W = q
+			row, panel := r.IntN(m+1), r.IntN(q.Count()+1) // in four parts
+			for _, rows := range [][2]int{{0, row}, {row, m}} {
+				p.Run(rows[0], rows[1], 0, panel)
+				p.Run(rows[0], rows[1], panel, q.Count())
+			}
+			for j, v := range want {
+				if !near32(v, p.Dst[j], active == isaGeneric) {
+					t.Fatalf("%d rows, %d taps, k %d, n %d: row %d, column %d is %v, want %v", m, taps, k, n,
+						j/p.LdDst, j%p.LdDst, p.Dst[j], v)
+				}
+				if d := math.Abs(float64(near.Dst[j] - p.Dst[j])); d > 0.05*math.Sqrt(float64(taps*k))+1e-4 {
+					t.Fatalf("column %d is %v, was %v with 16 bits", j%p.LdDst, p.Dst[j], near.Dst[j])
+				}
+			}
+		}
+	})
+}
+
+// near32: fma32 rounds twice in rare cases.
+func near32(a, b float32, exact bool) bool {
+	return a == b || !exact && math.Abs(float64(a-b)) <= 1e-6*math.Abs(float64(a))
+}
+
+// TestProductInt8InPlace: as in an LSTM, whose gates are initial values and result.
+func TestProductInt8InPlace(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	p := testProductBF16(r, 3, 1, 40, 64, true, true)
+	p.W = p.W.QuantizeInt8(func(n int) []float32 { return make([]float32, n) })
+	p.LdInit = p.LdDst
+	p.Init = append([]float32(nil), p.Dst...)
+	q := *p
+	q.Dst = append([]float32(nil), p.Dst...)
+	q.Init = q.Dst
+	p.Run(0, 3, 0, 4)
+	q.Run(0, 3, 0, 4)
+	same(t, "in place", q.Dst, p.Dst)
+}
+
+func TestFromInt8(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
+		x := make([]int8, 256)
+		for i := range x {
+			x[i] = int8(i)
+		}
+		for n := 0; n <= len(x); n += 2 * Width {
+			got, want := make([]BFloat16, len(x)), make([]BFloat16, len(x))
+			fromInt8(got[:n], x[:n])
+			fromInt8Generic(want[:n], x[:n])
+			for i, v := range want {
+				if got[i] != v || i < n && floatBF16(v) != float32(x[i]) {
+					t.Fatalf("%d values: %d became %v, want %v", n, x[i], floatBF16(got[i]), floatBF16(v))
+				}
+			}
+		}
+	})
+}
+
+func TestScaleBias(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(9, 10))
+		for n := 0; n <= 5*Width; n += Width {
+			x, scale, bias := random(r, n+Width), random(r, n), random(r, n)
+			got, want := random(r, n+Width), make([]float32, n+Width)
+			copy(want, got)
+			scaleBias(got[:n], x[:n], scale, bias)
+			scaleBiasGeneric(want[:n], x[:n], scale, bias)
+			for i, v := range want {
+				if !near(got[i], v, 2e-7) {
+					t.Fatalf("%d values: number %d is %v, want %v", n, i, got[i], v)
+				}
+			}
+		}
+	})
+}
