@@ -1,9 +1,12 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -13,6 +16,7 @@ import (
 	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/kernel"
 	"github.com/facodec-go/facodec/internal/nn"
+	"github.com/facodec-go/facodec/internal/parallel"
 )
 
 // benchReport is what bench prints with --json.
@@ -21,15 +25,53 @@ type benchReport struct {
 	RealTimeFactor float64 `json:"real_time_factor"`
 	GFLOPS         float64 `json:"gflops"`
 	Threads        int     `json:"threads"`
+	Precision      string  `json:"precision"`
 	Kernels        string  `json:"kernels"`
 	PeakMemory     int64   `json:"peak_memory_bytes"` // of the process; 0 where the system does not tell
+	PeakRSS        float64 `json:"peak_rss_mb"`       // the same in 10^6 bytes
 	Runs           int     `json:"runs"`
+
+	PeakGFLOPS   float64 `json:"peak_gflops"`    // float32 products in the caches, all threads
+	WholeFile    float64 `json:"whole_file_rtf"` // real_time_factor
+	OneCore      float64 `json:"one_core_rtf"`   // the same on one thread
+	FrameRTF     float64 `json:"frame_rtf"`      // converting, one frame a call
+	FrameP99     float64 `json:"frame_p99_ms"`   // of these calls
+	FourFrameRTF float64 `json:"four_frame_rtf"`
+}
+
+// measure reconstructs whole utterances, and then converts a few seconds as they arrive.
+func (r *benchReport) measure(ctx context.Context, c *codec.Codec, seconds float64) error {
+	one := parallel.New(1)
+	defer one.Close()
+	r.PeakGFLOPS = bench.PeakGFLOPS(c.Pool)
+	for i := range r.Runs {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if whole := bench.Run(c, c.Pool, seconds); i == 0 || whole.Elapsed < r.Elapsed {
+			r.Report = whole
+		}
+	}
+	r.RealTimeFactor, r.GFLOPS = r.Report.RealTimeFactor(), r.Report.GFLOPS()
+	r.WholeFile = r.RealTimeFactor
+	streamed := min(seconds, 2)
+	r.OneCore = bench.Run(c, one, streamed).RealTimeFactor()
+	frames := bench.Frames(c, 1, streamed)
+	r.FrameRTF, r.FrameP99 = frames.RealTimeFactor, float64(frames.P99.Microseconds())/1e3
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	r.FourFrameRTF = bench.Frames(c, 4, streamed).RealTimeFactor
+	r.PeakMemory = peakMemory()
+	r.PeakRSS = float64(r.PeakMemory) / 1e6
+	return ctx.Err()
 }
 
 func newBench() *cobra.Command {
 	var f modelFlags
 	var seconds float64
 	var runs int
+	var preset string
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "bench [flags]",
@@ -37,7 +79,8 @@ func newBench() *cobra.Command {
 		Long: `Bench reconstructs an artificial utterance and prints the real-time factor (time per
 second of audio; below 1 is faster than real time), the arithmetic throughput, the
 share of each network, and the peak memory of the process. It prints the fastest of
-several runs, because other load can only slow a run down.
+several runs, because other load can only slow a run down. Then it measures one thread,
+and converting a voice as it arrives, one and four frames a call, over up to 2 seconds.
 
 Without a checkpoint it measures the standard codec with random weights, which are as
 fast as trained ones. FACODEC_SIMD=avx2 or generic in the environment selects slower
@@ -52,22 +95,15 @@ kernels.`,
 			if err := f.check(); err != nil {
 				return &usageError{cmd.CommandPath(), err}
 			}
-			c, err := f.openForBench(cmd)
+			c, err := f.openForBench(cmd, preset)
 			if err != nil {
 				return err
 			}
 			defer c.Close()
-			report := benchReport{Threads: c.Pool.Threads(), Kernels: kernel.InstructionSet(), Runs: runs}
-			for i := range runs {
-				if err := cmd.Context().Err(); err != nil {
-					return err
-				}
-				if r := bench.Run(c, seconds); i == 0 || r.Elapsed < report.Elapsed {
-					report.Report = r
-				}
+			report := benchReport{Threads: c.Pool.Threads(), Precision: string(c.Precision), Kernels: kernel.InstructionSet(), Runs: runs}
+			if err := report.measure(cmd.Context(), c, seconds); err != nil {
+				return err
 			}
-			report.RealTimeFactor, report.GFLOPS = report.Report.RealTimeFactor(), report.Report.GFLOPS()
-			report.PeakMemory = peakMemory()
 			if asJSON {
 				e := json.NewEncoder(cmd.OutOrStdout())
 				e.SetIndent("", "  ")
@@ -79,6 +115,7 @@ kernels.`,
 	f.add(cmd)
 	flags := cmd.Flags()
 	f.checkpoint, flags.Lookup("checkpoint-path").DefValue = "random", "random"
+	flags.StringVar(&preset, "model", "", "`size` of random weights to measure: "+strings.Join(config.Presets(), ", ")+" (default full, the standard codec)")
 	flags.Float64Var(&seconds, "seconds", 10, "length of the utterance")
 	flags.IntVar(&runs, "runs", 3, "how often to measure")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
@@ -86,7 +123,7 @@ kernels.`,
 }
 
 // openForBench opens the codec that is measured.
-func (f *modelFlags) openForBench(cmd *cobra.Command) (*codec.Codec, error) {
+func (f *modelFlags) openForBench(cmd *cobra.Command, preset string) (*codec.Codec, error) {
 	var o codec.Options
 	if cmd.Flags().Changed("threads") {
 		if err := codec.CheckThreads(f.threads); err != nil {
@@ -98,6 +135,18 @@ func (f *modelFlags) openForBench(cmd *cobra.Command) (*codec.Codec, error) {
 		var err error
 		if o.Config, err = config.Load(f.config); err != nil {
 			return nil, err
+		}
+	}
+	if preset != "" {
+		var err error
+		switch {
+		case f.config != "":
+			return nil, errors.New("--model and --config: each names a configuration; give one of them")
+		case f.checkpoint != "random":
+			return nil, errors.New("--model with --checkpoint-path: it names a size of random weights; leave out one of them")
+		}
+		if o.Config, err = config.Preset(preset); err != nil {
+			return nil, fmt.Errorf("--model: %w", err)
 		}
 	}
 	o.Precision = nn.Precision(f.precision)
@@ -130,7 +179,9 @@ func (r benchReport) print(w io.Writer) error {
 	}
 	fmt.Fprintf(w, "%.4g s of sound reconstructed in %.2f s, fastest of %d: real-time factor %.3f, %.0f GFLOP/s\n",
 		r.Seconds, r.Elapsed, r.Runs, r.RealTimeFactor, r.GFLOPS)
-	fmt.Fprintf(w, "%d %s, %s kernels", r.Threads, threads, r.Kernels)
+	fmt.Fprintf(w, "one thread %.3f; as it arrives, one frame a call %.3f (99 %% of the calls within %.2f ms), four frames %.3f\n",
+		r.OneCore, r.FrameRTF, r.FrameP99, r.FourFrameRTF)
+	fmt.Fprintf(w, "%d %s, precision %s, %s kernels, at most %.0f GFLOP/s in float32", r.Threads, threads, r.Precision, r.Kernels, r.PeakGFLOPS)
 	if r.PeakMemory > 0 {
 		fmt.Fprintf(w, ", peak memory %.0f MB", float64(r.PeakMemory)/1e6)
 	}

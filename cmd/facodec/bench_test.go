@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	facodec "github.com/facodec-go/facodec"
 )
 
 func TestBench(t *testing.T) {
@@ -26,6 +28,10 @@ func TestBench(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r.Seconds != 1.5 || r.Threads != 2 || r.RealTimeFactor <= 0 || r.GFLOPS <= 0 || r.Kernels == "" {
+		t.Errorf("report %+v", r)
+	}
+	if r.WholeFile != r.RealTimeFactor || r.OneCore <= 0 || r.FrameRTF <= 0 || r.FrameP99 <= 0 || r.FourFrameRTF <= 0 ||
+		r.PeakGFLOPS <= 0 || r.PeakRSS != float64(r.PeakMemory)/1e6 || r.Precision != facodec.DefaultPrecision {
 		t.Errorf("report %+v", r)
 	}
 	var sum float64
@@ -51,6 +57,12 @@ func TestBench(t *testing.T) {
 	}
 	if !strings.Contains(out.String(), "real-time factor") {
 		t.Errorf("printed %q", out.String())
+	}
+	for _, args := range [][]string{{"--model", "huge"}, {"--model", "tiny", "--config", config}, {"--model", "tiny", "--checkpoint-path", "default"}} {
+		errs.Reset()
+		if code := execute(context.Background(), append([]string{"bench"}, args...), &out, &errs); code == 0 || !strings.Contains(errs.String(), "--model") {
+			t.Errorf("%v: exit code %d, %s", args, code, errs.String())
+		}
 	}
 	if code := execute(context.Background(), []string{"bench", "--seconds", "-1"}, &out, &errs); code != exitFailed {
 		t.Errorf("exit code %d for negative seconds", code)

@@ -117,7 +117,9 @@ func (f *modelFlags) family() facodec.Family {
 
 // precisionOption is --precision as an output's record has it: records of before there
 // were precisions are of exact.
-func (f *modelFlags) precisionOption() string { return given(f.precision != facodec.Exact, "--precision "+f.precision) }
+func (f *modelFlags) precisionOption() string {
+	return given(f.precision != facodec.Exact, "--precision "+f.precision)
+}
 
 func (f *modelFlags) options(cmd *cobra.Command) []facodec.Option {
 	options := []facodec.Option{facodec.WithPrecision(f.precision)}

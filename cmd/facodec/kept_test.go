@@ -37,7 +37,7 @@ func TestKept(t *testing.T) {
 		{"made with none of the options given here", []string{"--sample-format", "f32"}},
 		{`"s12"`, []string{"--sample-format", "s12"}},
 		{"made with none of the options given here", []string{"--output-rate", "48000"}},
-		{"made with --precision exact", []string{"--precision", "fast"}},
+		{"made with --precision fast", []string{"--precision", "exact"}},
 		{`precision "single"`, []string{"--precision", "single"}},
 	}
 	normalize := change{"made with none of the options given here", []string{"--normalize"}}

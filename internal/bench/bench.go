@@ -8,6 +8,7 @@ import (
 
 	"github.com/facodec-go/facodec/internal/codec"
 	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/parallel"
 )
 
 // A Report says how fast an utterance was reconstructed and where the time
@@ -39,18 +40,18 @@ func (r Report) GFLOPS() float64 {
 	return 2 * float64(macs) / r.Elapsed / 1e9
 }
 
-// Run reconstructs an artificial utterance of the given length in seconds and
-// measures it.
-func Run(c *codec.Codec, seconds float64) Report {
+// Run reconstructs an artificial utterance of the given length in seconds on the threads
+// of a pool, and measures it.
+func Run(c *codec.Codec, pool *parallel.Pool, seconds float64) Report {
 	samples := Vowel(int(seconds*float64(c.SampleRate)), c.SampleRate)
 	p := op.NewProfiler()
 	start := time.Now()
 
-	e := c.NewAnalyzer(c.Pool)
+	e := c.NewAnalyzer(pool)
 	e.Profile(p)
 	codes := e.Push(samples, true)
 
-	d := c.NewDecoder(e.Timbre(), c.Pool)
+	d := c.NewDecoder(e.Timbre(), pool)
 	d.Profile(p)
 	d.Push(codes, true)
 

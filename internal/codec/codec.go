@@ -182,7 +182,7 @@ type Options struct {
 }
 
 // DefaultPrecision is that of a model that is opened without any.
-const DefaultPrecision = nn.Exact
+const DefaultPrecision = nn.Fast
 
 // CheckPrecision refuses what is no precision.
 func CheckPrecision(p nn.Precision) error {

@@ -51,6 +51,7 @@ type Run struct {
 
 	// The bodies of loops, here so that running one allocates nothing.
 	products     productTask
+	toomCooks    toomCookTask
 	productsBF16 productBF16Task
 	activation   activationTask
 	rounding     roundingTask

@@ -108,7 +108,9 @@ func (r *Run) toomCook(f Filter, x tensor.Tensor, start, out int, init *tensor.T
 		return y
 	}
 	r.Profiler.count(int64(x.B) * int64(out) * kernel.ToomCookTaps * int64(k) * int64(n))
-	c := toomCookConv{ToomCookFilter: tc, bias: f.Bias, rows: out, ldV: tensor.Stride(k), ldM: tensor.Stride(n)}
+	t := &r.toomCooks
+	c := &t.conv
+	*c = toomCookConv{ToomCookFilter: tc, bias: f.Bias, rows: out, ldV: tensor.Stride(k), ldM: tensor.Stride(n)}
 	perTile := tc.Algorithm.Points * (c.ldV + c.ldM)
 	tiles := tc.count(out)
 	shared := len(tc.Points)*k*n > toomCookWeights
@@ -127,21 +129,21 @@ func (r *Run) toomCook(f Filter, x tensor.Tensor, start, out int, init *tensor.T
 		c.y, c.x = y.Rows(b, 0, out), x.Rows(b, start, x.T)
 		c.stride, c.strideX = y.Stride, x.Stride
 		if shared {
-			r.toomCookTogether(&c, tiles, memory)
+			r.toomCookTogether(t, tiles, memory)
 		} else {
-			r.toomCookApart(&c, tiles, memory, buffers)
-		}
-		if init != nil {
-			rows, ld := initRows(*init, b, out)
-			r.pool.Split(out, grainValues/y.Stride, func(from, to int) {
-				for t := from; t < to; t++ {
-					row := c.y[t*y.Stride:][:tensor.RoundUp(n)]
-					kernel.Add(row, row, rows[t*ld:][:len(row)])
-				}
-			})
+			r.toomCookApart(t, tiles, memory, buffers)
 		}
 	}
 	r.freeFloats(memory)
+	if init != nil {
+		for b := range x.B {
+			rows, ld := initRows(*init, b, out)
+			for i := range out {
+				row := y.Rows(b, i, i+1)[:tensor.RoundUp(n)]
+				kernel.Add(row, row, rows[i*ld:][:len(row)])
+			}
+		}
+	}
 	return y
 }
 
@@ -156,60 +158,97 @@ type toomCookConv struct {
 	block           int // the most tiles of a block
 }
 
-// toomCookApart lets every thread compute tiles of its own, a block at a time.
-func (r *Run) toomCookApart(c *toomCookConv, tiles int, memory []float32, buffers int) {
-	tasks := 1
-	if buffers > 1 {
-		tasks = min(max(1, tiles/12), 4*buffers) // more than threads, to balance a noisy machine
+// A toomCookTask is a step of a convolution as a loop.
+type toomCookTask struct {
+	conv  toomCookConv
+	step  toomCookStep
+	tiles int // of the convolution
+	tasks int
+	// Where threads compute apart, the buffers that none of them uses.
+	mu   sync.Mutex
+	free [][]float32
+	// Where they compute together, the block, and how many parts the channels are in.
+	shared toomCookTiles
+	parts  int
+}
+
+type toomCookStep int
+
+const (
+	toomCookAll toomCookStep = iota // of some of the tiles
+	toomCookInputs
+	toomCookProducts
+	toomCookOutputs
+)
+
+// Run does the i-th part.
+func (t *toomCookTask) Run(i int) {
+	switch b := &t.shared; t.step {
+	case toomCookAll:
+		t.some(i)
+	case toomCookInputs:
+		b.input(i*b.count()/t.tasks, (i+1)*b.count()/t.tasks)
+	case toomCookOutputs:
+		b.output(i*b.count()/t.tasks, (i+1)*b.count()/t.tasks)
+	default:
+		point, part := i/t.parts, i%t.parts
+		panels := t.conv.Points[point].Count()
+		pairs := (panels + 1) / 2
+		b.product(point, part*pairs/t.parts*2, min((part+1)*pairs/t.parts*2, panels))
 	}
-	var mu sync.Mutex
-	var free [][]float32
-	for i, size := 0, len(memory)/buffers; i < buffers; i++ {
-		free = append(free, memory[i*size:(i+1)*size])
-	}
-	r.pool.For(tasks, func(i int) {
-		mu.Lock()
-		buffer := free[len(free)-1]
-		free = free[:len(free)-1]
-		mu.Unlock()
-		end := (i + 1) * tiles / tasks
-		for from := i * tiles / tasks; from < end; from += c.block {
-			to := min(end, from+c.block)
-			b := c.blockOf(from, to, buffer)
-			b.input(0, to-from)
-			for p := range c.Points {
-				b.product(p, 0, c.Points[p].Count())
-			}
-			b.output(0, to-from)
+}
+
+// some computes the i-th part of the tiles, a block at a time.
+func (t *toomCookTask) some(i int) {
+	t.mu.Lock()
+	buffer := t.free[len(t.free)-1]
+	t.free = t.free[:len(t.free)-1]
+	t.mu.Unlock()
+	c := &t.conv
+	end := (i + 1) * t.tiles / t.tasks
+	for from := i * t.tiles / t.tasks; from < end; from += c.block {
+		b := c.blockOf(from, min(end, from+c.block), buffer)
+		b.input(0, b.count())
+		for p := range c.Points {
+			b.product(p, 0, c.Points[p].Count())
 		}
-		mu.Lock()
-		free = append(free, buffer)
-		mu.Unlock()
-	})
+		b.output(0, b.count())
+	}
+	t.mu.Lock()
+	t.free = append(t.free, buffer)
+	t.mu.Unlock()
+}
+
+// toomCookApart lets every thread compute tiles of its own.
+func (r *Run) toomCookApart(t *toomCookTask, tiles int, memory []float32, buffers int) {
+	t.step, t.tiles, t.tasks = toomCookAll, tiles, 1
+	if buffers > 1 {
+		t.tasks = min(max(1, tiles/12), 4*buffers) // more than threads, to balance a noisy machine
+	}
+	t.free = t.free[:0]
+	for i, size := 0, len(memory)/buffers; i < buffers; i++ {
+		t.free = append(t.free, memory[i*size:(i+1)*size])
+	}
+	r.pool.Run(t.tasks, t)
 }
 
 // toomCookTogether lets all threads work on one block at a time: on its tiles in the
 // transforms, on the points and output channels in the products.
-func (r *Run) toomCookTogether(c *toomCookConv, tiles int, memory []float32) {
-	parts := 1
-	if threads := r.pool.Threads(); threads > 1 {
-		parts = 4
+func (r *Run) toomCookTogether(t *toomCookTask, tiles int, memory []float32) {
+	threads := r.pool.Threads()
+	t.parts = 1
+	if threads > 1 {
+		t.parts = 4
 	}
-	for from := 0; from < tiles; from += c.block {
-		to := min(tiles, from+c.block)
-		b := c.blockOf(from, to, memory)
-		share := func(f func(from, to int)) {
-			n := to - from
-			k := min(n, 4*r.pool.Threads())
-			r.pool.For(k, func(i int) { f(i*n/k, (i+1)*n/k) })
-		}
-		share(b.input)
-		r.pool.For(parts*len(c.Points), func(i int) {
-			point, part := i/parts, i%parts
-			pairs := (c.Points[point].Count() + 1) / 2
-			b.product(point, part*pairs/parts*2, min((part+1)*pairs/parts*2, c.Points[point].Count()))
-		})
-		share(b.output)
+	for from := 0; from < tiles; from += t.conv.block {
+		t.shared = t.conv.blockOf(from, min(tiles, from+t.conv.block), memory)
+		t.tasks = min(t.shared.count(), 4*threads)
+		t.step = toomCookInputs
+		r.pool.Run(t.tasks, t)
+		t.step = toomCookProducts
+		r.pool.Run(t.parts*len(t.conv.Points), t)
+		t.step = toomCookOutputs
+		r.pool.Run(t.tasks, t)
 	}
 }
 
@@ -226,9 +265,11 @@ type toomCookTiles struct {
 	v, m     []float32 // [point][tile][channels]
 }
 
-func (c *toomCookConv) blockOf(from, to int, memory []float32) *toomCookTiles {
+func (b *toomCookTiles) count() int { return b.to - b.from }
+
+func (c *toomCookConv) blockOf(from, to int, memory []float32) toomCookTiles {
 	n := c.Algorithm.Points * (to - from)
-	return &toomCookTiles{c, from, to, memory[:n*c.ldV], memory[n*c.ldV:][:n*c.ldM]}
+	return toomCookTiles{c, from, to, memory[:n*c.ldV], memory[n*c.ldV:][:n*c.ldM]}
 }
 
 // input transforms the inputs of tiles i to end of the block.
