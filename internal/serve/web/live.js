@@ -50,6 +50,7 @@ export class LiveStream extends EventTarget {
 		socket.onopen = () => socket.send(JSON.stringify({ type: 'start', rate: this.rate, format: 'f32', ...this.request, stats_ms: 500 }))
 		socket.onmessage = ({ data }) => typeof data === 'string' ? this.message(JSON.parse(data)) : this.output(data)
 		socket.onclose = () => {
+			this.lateBefore = this.figures.late // statistics begin again with each stream
 			if (socket !== this.socket || !this.active) return
 			this.ready = false
 			if (this.refused) return this.fail(new Error(this.refused))
@@ -73,8 +74,14 @@ export class LiveStream extends EventTarget {
 			this.player.port.postMessage({ clear: true })
 			this.state('live')
 			break
-		case 'stats':
-			Object.assign(this.figures, { rtf: m.real_time_factor, p99: m.frame_ms?.p99, skipped: m.skipped_seconds, backlog: m.backlog_ms, late: m.dropouts })
+		case 'stats': {
+			const { stats } = m
+			Object.assign(this.figures, { rtf: stats.real_time_factor, p99: stats.frame_ms?.p99, backlog: stats.backlog_ms })
+			this.figures.late = (this.lateBefore ?? 0) + stats.dropouts
+			break
+		}
+		case 'ending':
+			this.state('the server is about to end')
 			break
 		case 'error':
 			// Before the stream is ready an error is an answer to its first message, and
