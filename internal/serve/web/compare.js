@@ -25,6 +25,13 @@ export class Compare {
 			return cursor
 		})
 		matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.draw())
+		let timer, width = innerWidth
+		addEventListener('resize', () => {
+			if (width === innerWidth) return // a phone's address bar
+			width = innerWidth
+			clearTimeout(timer)
+			timer = setTimeout(() => this.draw(), 200)
+		})
 	}
 
 	// show takes mono samples of both sides and draws them.

@@ -38,7 +38,7 @@ const begun = (async () => {
 		info = await json('/v1/info')
 		const books = Object.values(info.books).reduce((a, b) => a + b, 0)
 		const kbits = info.frame_rate * books * Math.log2(info.codebook_size) / 1000
-		$('model').textContent = `${info.model}: ${info.sample_rate / 1000} kHz, ${+kbits.toFixed(2)} kbit/s`
+		$('model').textContent = `${info.model ? info.model + ': ' : ''}${info.sample_rate / 1000} kHz, ${+kbits.toFixed(2)} kbit/s`
 		for (const text of info.notices ?? []) $('notices').append(Object.assign(document.createElement('p'), { className: 'notice', textContent: text }))
 		await voices.load()
 	} catch (e) { say($('clip-status'), e.message, true) }
@@ -47,6 +47,13 @@ const begun = (async () => {
 function say(element, text, bad = false) {
 	element.textContent = text
 	element.classList.toggle('error', bad)
+}
+
+// offer makes a link download a file that is in memory.
+function offer(link, blob) {
+	URL.revokeObjectURL(link.href)
+	link.href = URL.createObjectURL(blob)
+	link.blob = blob
 }
 
 // ---- clip
@@ -102,8 +109,7 @@ async function run() {
 		$('compare').hidden = false
 		$('result-name').textContent = [task === 'convert' ? 'in the voice ' + (voices.chosen.name || voices.chosen.id) : 'reconstructed', parts.length < 3 ? parts.join(' and ') + ' alone' : ''].filter(Boolean).join(', ')
 		compare.show(info.sample_rate, before, after, extraction.codes)
-		URL.revokeObjectURL($('get-wav').href)
-		$('get-wav').href = URL.createObjectURL(result)
+		offer($('get-wav'), result)
 		$('get-wav').download = `${task === 'convert' ? 'converted' : 'reconstructed'}_${made.name}.wav`
 		const length = after.length / info.sample_rate
 		say($('clip-status'), `${length.toFixed(1)} s in ${seconds.toFixed(2)} s` + (heard ? '' : '; this browser cannot play the original'))
@@ -183,9 +189,8 @@ async function startLive() {
 function ended(stream) {
 	$('live-toggle').textContent = 'Start'
 	for (const [id, list] of [['get-sent', stream.sent], ['get-received', stream.received]]) {
-		URL.revokeObjectURL($(id).href)
 		$(id).hidden = !list.length
-		if (list.length) $(id).href = URL.createObjectURL(stream.recording(list))
+		if (list.length) offer($(id), stream.recording(list))
 	}
 	if (live === stream) live = null
 }
