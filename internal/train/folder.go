@@ -278,6 +278,9 @@ func (r *run) save() error {
 	if !r.leads() {
 		return nil
 	}
+	if r.Ranks.Size() > 1 { // a launcher may kill all ranks at once, without a word
+		r.Report("step %d: the last good checkpoint is %s", r.trainer.Steps, path)
+	}
 	r.checkpoints = append(slices.DeleteFunc(r.checkpoints, func(old string) bool { return old == path }), path)
 	for len(r.checkpoints) > r.Config.Train.KeepCheckpoints {
 		if err := os.Remove(r.checkpoints[0]); err != nil && !errors.Is(err, os.ErrNotExist) {
