@@ -111,14 +111,14 @@ func open(path string, a *abi) (*library, error) {
 // it stays alive, and is on the heap, which does not move, since it escapes here.
 func pointer[T any](p *T) uintptr {
 	if never {
-		escaped = p
+		escaped = append(escaped, p)
 	}
 	return uintptr(unsafe.Pointer(p))
 }
 
 var (
 	never   bool
-	escaped any
+	escaped []any
 )
 
 // An Error is the failure of an MPI function.
