@@ -138,7 +138,7 @@ func TestBadCheckpoint(t *testing.T) {
 		{"no configuration", []string{file("bare.pth", bareCheckpoint(t))}},
 		{"no such file", []string{fixture("small.pth"), "--config", filepath.Join(dir, "missing.yml")}},
 		{"model_params", []string{fixture("small.pth"), "--config", file("bad.json", []byte(`{"model_params": {"latent": 3}}`))}},
-		{"0 threads", []string{fixture("small.pth"), "--threads", "0"}},
+		{"--threads 0: want 1 to 1024", []string{fixture("small.pth"), "--threads", "0"}},
 		{"--checkpoint-path is empty: name a file", []string{""}},
 		{"carries its configuration", []string{"default", "--config", fixture("small.json")}},
 	} {

@@ -62,7 +62,7 @@ func TestReport(t *testing.T) {
 // so is an output that is a source; the same file twice is one source.
 func TestCollisions(t *testing.T) {
 	dir := t.TempDir()
-	x, y := short(t, filepath.Join(dir, "1", "a.wav")), filepath.Join(dir, "2", "a.flac")
+	x, y := short(t, filepath.Join(dir, "1", "a.wav")), filepath.Join(dir, "2", "a.wav")
 	write(t, y, read(t, clip("en.flac")))
 	out := filepath.Join(dir, "out")
 	end := []string{"--output-dir", out, "--checkpoint-path", fixture("small.safetensors")}

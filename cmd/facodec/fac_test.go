@@ -150,8 +150,8 @@ func TestFacUsage(t *testing.T) {
 	succeed(t, small("encode", x, "-o", fac)...)
 	for want, args := range map[string][]string{
 		"no source: name audio files":                     {"encode", "-o", out},
-		"no source: name compressed files":                {"decode", "-o", out},
-		"all names after --reference are references":      {"decode", "-o", out, "--reference", x, fac},
+		"no source: name compressed files":                {"decode", "-o", out + ".wav"},
+		"all names after --reference are references":      {"decode", "-o", out + ".wav", "--reference", x, fac},
 		"no output: name a file with -o":                  {"encode", x},
 		"both -o and --output-dir":                        {"encode", x, "-o", out, "--output-dir", out},
 		"-o - and --json":                                 {"encode", x, "-o", "-", "--json"},
@@ -161,12 +161,12 @@ func TestFacUsage(t *testing.T) {
 		x + " is the source, and the output":              {"encode", x, "-o", filepath.Join(dir, ".", "x.wav"), "--force"},
 		"--residual-books 4: the codec has 0 to 3":        {"encode", x, "-o", out, "--residual-books", "4"},
 		"--residual-books -1":                             {"encode", x, "-o", out, "--residual-books=-1"},
-		`--parts: "noise" is not one of`:                  {"decode", fac, "-o", out, "--parts", "noise"},
-		"--parts: \"\" is not one of":                     {"decode", fac, "-o", out, "--parts", ""},
-		"no compressed files in this folder; looked for ": {"decode", dir + "/..", "-o", out},
-		"read " + x + ": not a .fac file":                 {"decode", x, "-o", out},
-		"missing.fac: no such file":                       {"decode", filepath.Join(dir, "missing.fac"), "-o", out},
-		"missing.wav: no such file":                       {"decode", fac, "-o", out, "--reference", filepath.Join(dir, "missing.wav")},
+		`--parts: "noise" is not one of`:                  {"decode", fac, "-o", out + ".wav", "--parts", "noise"},
+		"--parts: \"\" is not one of":                     {"decode", fac, "-o", out + ".wav", "--parts", ""},
+		"no compressed files in this folder; looked for ": {"decode", dir + "/..", "-o", out + ".wav"},
+		"read " + x + ": not a .fac file":                 {"decode", x, "-o", out + ".wav"},
+		"missing.fac: no such file":                       {"decode", filepath.Join(dir, "missing.fac"), "-o", out + ".wav"},
+		"missing.wav: no such file":                       {"decode", fac, "-o", out + ".wav", "--reference", filepath.Join(dir, "missing.wav")},
 		"read standard input: ":                           {"encode", "-", "-o", out},
 		"is a directory":                                  {"encode", x, "-o", dir},
 	} {
@@ -182,6 +182,7 @@ func TestFacUsage(t *testing.T) {
 		}
 		failWith(t, code, want, small(args...)...)
 		absent(t, out)
+		absent(t, out+".wav")
 	}
 }
 

@@ -20,7 +20,7 @@ func TestFIFO(t *testing.T) {
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Skip(err)
 	}
-	out := filepath.Join(dir, "out")
+	out := filepath.Join(dir, "out.wav")
 	for _, command := range []string{"encode", "decode"} {
 		for _, writer := range []bool{false, true} {
 			if writer { // that says nothing

@@ -141,6 +141,9 @@ func (f *modelFlags) options(cmd *cobra.Command) []facodec.Option {
 // open opens the codec, with options that the command adds, and returns what a
 // user should know of it.
 func (f *modelFlags) open(cmd *cobra.Command, more ...facodec.Option) (codec *facodec.Codec, notices []string, err error) {
+	if err := checkThreads(cmd, f.threads); err != nil {
+		return nil, nil, err
+	}
 	options := append(f.options(cmd), more...)
 	switch {
 	case f.checkpoint == builtin:
@@ -163,6 +166,14 @@ func (f *modelFlags) open(cmd *cobra.Command, more ...facodec.Option) (codec *fa
 		notices = append(notices, f.checkpoint+": "+text)
 	}
 	return codec, notices, nil
+}
+
+// checkThreads refuses numbers of threads that cannot be.
+func checkThreads(cmd *cobra.Command, threads int) error {
+	if cmd.Flags().Changed("threads") && (threads < 1 || threads > 1024) {
+		return &usageError{cmd.CommandPath(), fmt.Errorf("--threads %d: want 1 to 1024; leave it out for one for each CPU", threads)}
+	}
+	return nil
 }
 
 // cureOpening adds to an error of opening a model which flag cures it; configFlag

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -54,6 +55,9 @@ how much speech it was enrolled, and which model it is for.`,
 			}
 			if args[0] == builtin {
 				return describeBuiltin(out, tensors, asJSON)
+			}
+			if _, err := os.Stat(args[0]); err != nil && isRandom(args[0]) {
+				return fmt.Errorf("%s is no file, but the name of a codec of random weights; facodec weights random FILE writes such a one, which info describes", args[0])
 			}
 			path, err := localCheckpoint(cmd, args[0])
 			if err != nil {

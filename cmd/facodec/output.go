@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/facodec-go/facodec/audio"
+	"github.com/facodec-go/facodec/internal/atomicfile"
 )
 
 // outputFlags say how recordings are written.
@@ -69,6 +70,12 @@ func (f *outputFlags) check(cmd *cobra.Command, output string) (err error) {
 	if output != "" && cmd.Flags().Changed("output-format") {
 		return usage("--output-format and -o: the file extension of -o sets the format")
 	}
+	if output != "" && output != dash && !atomicfile.IsStream(output) && !audio.HasExtension(output) && !slices.Contains(waveExtensions, strings.ToLower(filepath.Ext(output))) {
+		return usage("-o %s: the file extension sets the format; give .wav, .flac, .mp3 or .opus", output)
+	}
+	if format := f.lossy(output); format != "" && f.samples != audio.S16 {
+		return usage("--sample-format %s: %s has no sample format; leave it out, or write .wav", f.samples, format)
+	}
 	if f.channels != "" && f.channels != "mix" && f.channels != "keep" {
 		return usage("--channels: %q is not mix or keep", f.channels)
 	}
@@ -79,6 +86,25 @@ func (f *outputFlags) check(cmd *cobra.Command, output string) (err error) {
 		return usage("--output-rate with -o -: a pipe is written at the codec's rate")
 	}
 	return nil
+}
+
+// waveExtensions are those of WAV files beside .wav.
+var waveExtensions = []string{".wave", ".rf64", ".bw64"}
+
+// lossy returns the name of the format of the outputs, if it is one that keeps no samples;
+// output is what -o names.
+func (f *outputFlags) lossy(output string) string {
+	extension := f.extension()
+	if output != "" {
+		extension = strings.ToLower(filepath.Ext(output))
+	}
+	switch extension {
+	case ".mp3":
+		return "MP3"
+	case ".opus", ".ogg", ".oga":
+		return "Opus"
+	}
+	return ""
 }
 
 // extension is that of outputs below --output-dir, with its dot.

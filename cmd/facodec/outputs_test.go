@@ -278,7 +278,7 @@ func TestOneProcess(t *testing.T) {
 // TestOutputStreams: -o writes through links and to devices, which are never kept.
 func TestOutputStreams(t *testing.T) {
 	dir := t.TempDir()
-	target, link := filepath.Join(dir, "target.wav"), filepath.Join(dir, "link")
+	target, link := filepath.Join(dir, "target.wav"), filepath.Join(dir, "link.wav")
 	if err := os.Symlink(target, link); err != nil {
 		t.Skip(err)
 	}

@@ -53,8 +53,8 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 	switch {
 	case !(f.maxBad >= 0 && f.maxBad <= 100):
 		return usage("--max-bad: %g is no percentage", f.maxBad)
-	case f.steps < 0:
-		return usage("--steps %d: want at least 1", f.steps)
+	case f.steps < 0 || f.steps == 0 && cmd.Flags().Changed("steps"):
+		return usage("--steps %d: want at least 1; leave it out to train for all epochs of the experiment", f.steps)
 	case f.accumulate < 0:
 		return usage("--accumulate %d: want at least 1", f.accumulate)
 	case f.time < 0:
@@ -62,7 +62,7 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 	case f.init != "" && f.resume != train.ResumeAuto && f.resume != train.ResumeNone:
 		return usage("--init and --resume are both given a checkpoint; want one")
 	}
-	return nil
+	return checkThreads(cmd, f.threads)
 }
 
 // start puts into the experiment what flags say, and prints it or trains by it.

@@ -1,0 +1,39 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestMessages: what flags cannot mean is said with the flag and the cure, before any work.
+func TestMessages(t *testing.T) {
+	dir := t.TempDir()
+	codec := []string{"--checkpoint-path", fixture("small.safetensors")}
+	reconstruct := append([]string{"reconstruct", clip("en.flac")}, codec...)
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{append(reconstruct, "-o", filepath.Join(dir, "z")), "z: the file extension sets the format; give .wav, .flac, .mp3 or .opus"},
+		{append(reconstruct, "-o", filepath.Join(dir, "z.txt")), "the file extension sets the format"},
+		{append(reconstruct, "-o", filepath.Join(dir, "z.mp3"), "--sample-format", "f32"), "--sample-format f32: MP3 has no sample format; leave it out, or write .wav"},
+		{append(reconstruct, "--output-dir", dir, "--output-format", "opus", "--sample-format", "s24"), "--sample-format s24: Opus has no sample format"},
+		{append(reconstruct, "--output-dir", dir, "--threads", "-3"), "--threads -3: want 1 to 1024"},
+		{[]string{"train", "--preset", "tiny", "--dataset", dir, "--threads", "-2"}, "--threads -2: want 1 to 1024"},
+		{[]string{"train", "--preset", "tiny", "--dataset", dir, "--steps", "0"}, "--steps 0: want at least 1; leave it out"},
+		{[]string{"info", "random"}, "facodec weights random FILE writes such a one"},
+	} {
+		r := run(t, test.args...)
+		if r.code != 1 || !strings.Contains(r.stderr, test.want) || r.stdout != "" {
+			t.Errorf("%v: exit %d: %s%s, want %s", test.args, r.code, r.stdout, r.stderr, test.want)
+		}
+	}
+	if left := files(t, dir); len(left) > 0 {
+		t.Errorf("left: %q", left)
+	}
+	r := run(t, append(reconstruct, "-o", filepath.Join(dir, "z.rf64"))...)
+	if r.code != 0 {
+		t.Errorf("exit %d: %s", r.code, r.stderr)
+	}
+}
