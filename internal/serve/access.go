@@ -85,7 +85,7 @@ func (a *access) check(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		own := a.originOf(r.Host)
 		if own == "" {
-			writeProblem(w, http.StatusMisdirectedRequest, "header.Host", "this server is not known by that name; use its address, or start it with --origin")
+			writeProblem(w, http.StatusMisdirectedRequest, "header.Host", "this server is not known by that name: use its address; who runs it may add names")
 			return
 		}
 		for _, origin := range r.Header.Values("Origin") {

@@ -42,7 +42,6 @@ type job struct {
 	deadline time.Time
 	body     io.Reader
 	parts    *multipart.Reader // nil for a body that is no form
-	whole    bool              // the raw body was given out
 	kept     int64             // of the budget
 	late     error             // why the body was not waited for any longer
 }

@@ -33,7 +33,7 @@ type SourceQuery struct {
 	Strict    bool `query:"strict" doc:"take for an error what is odd about the source, though no sound is lost"`
 }
 
-func (q SourceQuery) options() sourceOptions { return sourceOptions{q.Normalize, q.Strict} }
+func (q SourceQuery) options() sourceOptions { return sourceOptions(q) }
 
 // OutputQuery are the parameters of operations that answer with audio.
 type OutputQuery struct {
