@@ -14,6 +14,7 @@ type clockFilter struct {
 	count   float64 // samples so far, exact
 
 	started  bool
+	warm     bool    // the first second, in which devices fill their buffers, is forgotten
 	at       float64 // seconds, of the last piece
 	position float64 // samples, estimated, at that time
 	rate     float64 // samples in a second, estimated
@@ -48,6 +49,12 @@ func (f *clockFilter) add(now time.Duration, n float64) {
 	f.count += n
 	if !f.started || dt > pause || dt < 0 {
 		f.restart(t)
+		f.warm = false
+		return
+	}
+	if !f.warm && t-f.since > 1 {
+		f.restart(t)
+		f.warm = true
 		return
 	}
 	// As a regression over all that was seen, until that is more than the loop needs.
