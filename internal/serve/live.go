@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -75,8 +76,10 @@ type stream struct {
 	cancel context.CancelCauseFunc
 
 	engine  *live.Engine
+	own     *live.OwnVoice
 	format  string
-	voice   string // id
+	voice   string    // id
+	timbre  []float32 // of voice
 	stats   time.Duration
 	maxWait time.Duration
 	replies chan protocol.Reply
@@ -90,6 +93,11 @@ type stream struct {
 	samples []float32     // of a message
 	ahead   time.Duration // by which the client is ahead of time
 	at      time.Time     // when that was so
+
+	// Reconstruct without a voice is in that of who speaks, and bypass until it is learned.
+	learning  sync.Mutex
+	wantOwn   bool // once it is learned
+	ownTimbre []float32
 }
 
 func (l *stream) run() {
@@ -120,6 +128,7 @@ func (l *stream) run() {
 	l.cancel(nil)
 	<-writing
 	<-computing
+	l.own.Close()
 	l.record()
 }
 
@@ -215,6 +224,11 @@ func (l *stream) start() error {
 	if o.Mode, o.Voice, err = l.chosen(r, live.Convert); err != nil {
 		return err
 	}
+	l.own = live.NewOwnVoice(codec, o.InRate)
+	if o.Mode == live.Reconstruct && r.Voice == "" {
+		o.Mode, l.wantOwn = live.Bypass, true
+	}
+	l.voice, l.timbre = r.Voice, o.Voice
 	if l.engine, err = live.New(codec, o); err != nil {
 		return l.refused(err)
 	}
@@ -301,17 +315,55 @@ func (l *stream) reply(r protocol.Reply) {
 }
 
 func (l *stream) set(r protocol.Request) protocol.Reply {
-	mode, timbre, err := l.chosen(r, l.engine.Mode())
-	if err == nil {
-		err = l.refused(l.engine.Set(mode, timbre))
+	l.learning.Lock()
+	defer l.learning.Unlock()
+	before := l.engine.Mode()
+	if l.wantOwn {
+		before = live.Reconstruct
 	}
+	mode, timbre, err := l.chosen(r, before)
 	if err != nil {
 		return problemReply(statusOf(err), err)
 	}
-	if r.Voice != "" {
-		l.voice = r.Voice
+	wantOwn := false
+	switch {
+	case timbre != nil || mode == live.Bypass:
+	case mode == live.Convert && l.timbre == nil: // the engine may have one's own
+		return problemReply(http.StatusUnprocessableEntity, l.refused(live.ErrVoice))
+	case mode == live.Convert:
+		timbre = l.timbre
+	case l.ownTimbre != nil:
+		timbre = l.ownTimbre
+	default:
+		mode, wantOwn = live.Bypass, true
+	}
+	if err := l.refused(l.engine.Set(mode, timbre)); err != nil {
+		return problemReply(statusOf(err), err)
+	}
+	if l.wantOwn = wantOwn; r.Voice != "" {
+		l.voice, l.timbre = r.Voice, timbre
 	}
 	return protocol.Reply{Type: protocol.Set, Mode: mode.String(), Voice: l.voice}
+}
+
+// learned is told of the timbre of who speaks.
+func (l *stream) learned(timbre []float32, err error) {
+	l.learning.Lock()
+	defer l.learning.Unlock()
+	want := l.wantOwn
+	if l.wantOwn = false; err == nil {
+		l.ownTimbre = timbre
+		if want {
+			err = l.engine.Set(live.Reconstruct, timbre)
+		}
+	}
+	switch {
+	case !want:
+	case err != nil:
+		l.reply(problemReply(http.StatusInternalServerError, err))
+	default:
+		l.reply(protocol.Reply{Type: protocol.Set, Mode: live.Reconstruct.String(), Voice: l.voice})
+	}
 }
 
 // end ends the input.
@@ -342,6 +394,7 @@ func (l *stream) take(b []byte) (err error) {
 	if l.samples, err = protocol.Parse(l.samples[:0], l.format, b); err != nil {
 		return faultf(http.StatusUnprocessableEntity, "samples", "%w of %s", err, l.format)
 	}
+	l.own.Add(l.samples, l.learned)
 	rate := l.engine.InRate()
 	size := int(piece.Seconds() * float64(rate))
 	for rest := l.samples; len(rest) > 0; {

@@ -183,6 +183,57 @@ func TestLiveControl(t *testing.T) {
 	}
 }
 
+// TestLiveOwnVoice: reconstruct without a voice passes on what is heard until four seconds
+// of speech were, and from then on speaks in the timbre of these.
+func TestLiveOwnVoice(t *testing.T) {
+	x := newSite(t, Config{Streams: 1})
+	v := x.enroll(speech(t, "it"))
+	learned := make(chan client.Event, 8)
+	s := x.dial(client.Options{Mode: "reconstruct", MaxWait: 5 * time.Second, Event: func(e client.Event) {
+		if e.Type == "set" || e.Type == "error" {
+			learned <- e
+		}
+	}})
+	source := samplesOf(t, speech(t, "en"), 24000)
+	for len(source) < 8*24000 {
+		source = append(source, source...)
+	}
+	var at []int
+	got := speak(t, s, source, 2400, func(sent int) {
+		switch sent {
+		case 168000:
+			select {
+			case e := <-learned:
+				if e.Mode != "reconstruct" {
+					t.Errorf("%+v", e)
+				}
+				at = append(at, sent)
+			case <-time.After(10 * time.Second):
+				t.Error("the voice is not learned")
+			}
+		case 172800:
+			s.Set(t.Context(), "convert", "")
+			if e := <-learned; e.Location != "voice" {
+				t.Errorf("convert without a voice: %+v", e)
+			}
+			s.Set(t.Context(), "convert", v.ID)
+			if e := <-learned; e.Mode != "convert" || e.Voice != v.ID {
+				t.Errorf("%+v", e)
+			}
+			s.Set(t.Context(), "reconstruct", "")
+			if e := <-learned; e.Mode != "reconstruct" {
+				t.Errorf("back to one's own voice, which is known: %+v", e)
+			}
+		}
+	})
+	if len(at) == 0 || !slices.Equal(got[:72000], source[:72000]) {
+		t.Error("what is heard before the voice is learned is not what was said")
+	}
+	if n := len(got); n != len(source) || slices.Equal(got[n-2400:], source[n-2400:]) {
+		t.Errorf("%d samples of %d; the last are the source's", n, len(source))
+	}
+}
+
 // TestLiveProblems: what the first message, and a later one, may be told.
 func TestLiveProblems(t *testing.T) {
 	x := newSite(t, Config{Streams: 1, Idle: 500 * time.Millisecond})
