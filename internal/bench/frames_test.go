@@ -41,7 +41,7 @@ func TestFramesAllocateNothing(t *testing.T) {
 	for _, how := range []struct {
 		threads   int
 		precision nn.Precision
-	}{{1, nn.Exact}, {2, nn.Exact}, {2, nn.BF16}} {
+	}{{1, nn.Exact}, {2, nn.Exact}, {2, nn.BF16}, {2, nn.Fast}} {
 		for name, c := range opened(t, how.threads, how.precision) {
 			for _, frames := range []int{1, 3} {
 				t.Run(fmt.Sprintf("%s, %d threads, %s, %d frames a call", name, how.threads, how.precision, frames), func(t *testing.T) {
