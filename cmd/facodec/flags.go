@@ -58,6 +58,7 @@ type modelFlags struct {
 	precision  string
 	threads    int
 	alone      bool // several files are worked on, each of them on one thread
+	live       bool // frames are computed as they come
 }
 
 func (f *modelFlags) add(cmd *cobra.Command) {
@@ -67,6 +68,13 @@ func (f *modelFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.version, "version", "", "`v1` or v2: which codec of the NaturalSpeech 3 family, of a folder with both (default v1)")
 	flags.StringVar(&f.precision, "precision", facodec.DefaultPrecision, "how products are computed: `exact`, fast, bf16 or int8. exact: float32, every sum in one fixed order. fast: float32 with a third of the multiplications in most convolutions; decoded sound is within -60 dB of exact, and at least 99.9 % of codes are equal. bf16: bfloat16 products with float32 sums; within -35 dB, at least 98 % of the first book's codes equal. int8: bf16 with the weights of large layers in 8 bits, for less memory; within the same bounds. Results depend neither on threads nor on chunks at any of them")
 	flags.IntVar(&f.threads, "threads", 0, "number of threads (default: one per CPU); results do not depend on it")
+}
+
+// addLive adds the flags of a command that computes frames as they come.
+func (f *modelFlags) addLive(cmd *cobra.Command) {
+	f.add(cmd)
+	f.live = true
+	cmd.Flags().Lookup("threads").Usage = "number of threads (default: 1 for the built-in model, else one per CPU); results do not depend on it"
 }
 
 // errNoCheckpoint says where codecs come from.
@@ -134,6 +142,10 @@ func (f *modelFlags) options(cmd *cobra.Command) []facodec.Option {
 		options = append(options, facodec.WithThreads(1))
 	case cmd.Flags().Changed("threads"):
 		options = append(options, facodec.WithThreads(f.threads))
+	case f.live && f.checkpoint == builtin:
+		// A frame of the built-in model takes a core a fraction of its time; a second thread
+		// makes it wait where other programs, or streams, have the processor.
+		options = append(options, facodec.WithThreads(1))
 	}
 	return options
 }

@@ -115,7 +115,7 @@ would have been played to -o, and reports the delays. --offline does it as fast 
 	f.StringVar(&flags.simulated, "simulate", "", "use a recording, at its own pace, in place of the microphone")
 	f.StringVarP(&flags.out, "output-file", "o", "", "`file` for what --simulate would have played")
 	f.BoolVar(&flags.offline, "offline", false, "--simulate as fast as it goes")
-	flags.modelFlags.add(cmd)
+	flags.modelFlags.addLive(cmd)
 	f.BoolVar(&flags.quiet, "quiet", false, "print nothing but errors and warnings")
 	f.BoolVar(&flags.json, "json", false, "print the meter to stdout, as a line of JSON every second")
 	return cmd

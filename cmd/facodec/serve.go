@@ -83,7 +83,7 @@ Logs go to stderr, a line for each request, without what was sent and what it is
 	flags.StringArrayVar(&f.origins, "origin", nil, "further `address` by which browsers reach it, https://voice.example.org say; may be repeated")
 	flags.StringVar(&f.cert, "tls-cert", "", "`file` with the certificate for https, and those it rests on, PEM")
 	flags.StringVar(&f.key, "tls-key", "", "`file` with its key, PEM")
-	f.modelFlags.add(cmd)
+	f.modelFlags.addLive(cmd)
 	flags.StringArrayVar(&f.voices, "voice", nil, "`file` of a voice to keep from the start, .voice or a clip; may be repeated")
 	flags.IntVar(&f.limits.Streams, "streams", 0, "live streams at `once` (default: as many as the processor sustains, measured at the start)")
 	flags.IntVar(&f.limits.Jobs, "jobs", 0, "requests that compute at `once` (default: one for every two CPUs)")
