@@ -52,7 +52,13 @@ func TestToomCookAgainstGeneric(t *testing.T) {
 	bias := random(r, 1024)
 	for _, outputs := range []int{2, 4, 6} {
 		tc := NewToomCook(outputs)
-		pairs := tc.Points/2 - 1
+		inputGeneric, outputGeneric := toomCook2InputGeneric, toomCook2OutputGeneric
+		switch outputs {
+		case 4:
+			inputGeneric, outputGeneric = toomCook4InputGeneric, toomCook4OutputGeneric
+		case 6:
+			inputGeneric, outputGeneric = toomCook6InputGeneric, toomCook6OutputGeneric
+		}
 		for _, f := range []struct {
 			name         string
 			rows         int // of a tile of dst
@@ -60,12 +66,12 @@ func TestToomCookAgainstGeneric(t *testing.T) {
 			atColumn     func(c int) transform
 		}{
 			{"input", tc.Points, tc.Input, func(dst []float32, step, ldDst int, x []float32, stepX, ldX, tiles, cols int) {
-				toomCookInput(pairs, dst, x, tc.input, step, ldDst, stepX, ldX, tiles, cols)
+				inputGeneric(dst, x, tc.input, step, ldDst, stepX, ldX, tiles, cols)
 			}, func(int) transform { return tc.Input }},
 			{"output", outputs, func(dst []float32, step, ldDst int, x []float32, stepX, ldX, tiles, cols int) {
 				tc.Output(dst, step, ldDst, x, stepX, ldX, tiles, cols, bias)
 			}, func(dst []float32, step, ldDst int, x []float32, stepX, ldX, tiles, cols int) {
-				toomCookOutput(pairs, dst, x, bias, tc.output, step, ldDst, stepX, ldX, tiles, cols)
+				outputGeneric(dst, x, bias, tc.output, step, ldDst, stepX, ldX, tiles, cols)
 			}, func(c int) transform {
 				return func(dst []float32, step, ldDst int, x []float32, stepX, ldX, tiles, cols int) {
 					tc.Output(dst, step, ldDst, x, stepX, ldX, tiles, cols, bias[c:])

@@ -139,9 +139,9 @@ func TestDiscriminatorCrop(t *testing.T) {
 	for n := range 3 {
 		trainer.Steps = n
 		s := &step{Trainer: trainer.Trainer}
-		x := s.discriminatorCrop(trainer.generatorRun, batch.Inputs.Wave)
-		if x.T != 1500 || x.B != 2 {
-			t.Fatalf("%d sequences of %d samples", x.B, x.T)
+		x := s.discriminatorCrop(trainer.generatorRun, trainer.generatorRun.Waveforms(batch.Inputs.Wave))
+		if x.B != 2 || x.T != 1 || x.C != 1500 {
+			t.Fatalf("waveforms of [%d, %d, %d]", x.B, x.T, x.C)
 		}
 		if first == nil {
 			first = slices.Clone(x.Data)
