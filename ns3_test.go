@@ -77,13 +77,13 @@ func TestNS3Open(t *testing.T) {
 			_, err := facodec.Open(file("ns3_facodec_encoder.bin"), facodec.WithFamily(v2))
 			return err
 		}, "version v2 is asked for"},
-		"no version":      {func() error { _, err := facodec.Open(folder, facodec.WithFamily("NaturalSpeech 3 v3")); return err }, "NaturalSpeech 3 with version v1 or v2"},
-		"a redecoder":     {func() error { _, err := facodec.Open(file("ns3_facodec_redecoder.bin")); return err }, "a codec is needed here"},
-		"no encoder":      {func() error { _, err := facodec.Open(filepath.Join(alone, "mine.bin")); return err }, "no encoder, which is published as ns3_facodec_encoder.bin"},
-		"in memory":       {func() error { _, err := facodec.OpenBytes("decoder", one); return err }, "the decoder alone"},
-		"first family":    {func() error { _, err := facodec.Open(first, facodec.WithFamily(v1)); return err }, "no checkpoint of the family NaturalSpeech 3"},
-		"another family":  {func() error { _, err := facodec.Open(folder, facodec.WithFamily(facodec.FAcodec)); return err }, "a codec of the family NaturalSpeech 3"},
-		"no family":       {func() error { _, err := facodec.Open(folder, facodec.WithFamily("x")); return err }, `family "x"`},
+		"no version":     {func() error { _, err := facodec.Open(folder, facodec.WithFamily("NaturalSpeech 3 v3")); return err }, "NaturalSpeech 3 with version v1 or v2"},
+		"a redecoder":    {func() error { _, err := facodec.Open(file("ns3_facodec_redecoder.bin")); return err }, "a codec is needed here"},
+		"no encoder":     {func() error { _, err := facodec.Open(filepath.Join(alone, "mine.bin")); return err }, "no encoder, which is published as ns3_facodec_encoder.bin"},
+		"in memory":      {func() error { _, err := facodec.OpenBytes("decoder", one); return err }, "the decoder alone"},
+		"first family":   {func() error { _, err := facodec.Open(first, facodec.WithFamily(v1)); return err }, "no checkpoint of the family NaturalSpeech 3"},
+		"another family": {func() error { _, err := facodec.Open(folder, facodec.WithFamily(facodec.FAcodec)); return err }, "a codec of the family NaturalSpeech 3"},
+		"no family":      {func() error { _, err := facodec.Open(folder, facodec.WithFamily("x")); return err }, `family "x"`},
 	} {
 		if err := fault.open(); err == nil || !strings.Contains(err.Error(), fault.want) || strings.Contains(err.Error(), "--") {
 			t.Errorf("%s: %v, want %q", name, err, fault.want)
