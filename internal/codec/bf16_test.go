@@ -138,7 +138,7 @@ func TestPrecisionOnSpeech(t *testing.T) {
 // TestInChunks: whole utterances, chunks of any size and any number of threads give
 // the same codes and samples.
 func TestInChunks(t *testing.T) {
-	for _, precision := range []nn.Precision{nn.BF16, nn.Int8} {
+	for _, precision := range []nn.Precision{nn.Fast, nn.BF16, nn.Int8} {
 		t.Run(string(precision), func(t *testing.T) { testInChunks(t, precision) })
 	}
 }

@@ -30,6 +30,17 @@ func productBF16(p *ProductBF16, row0, row1, panel0, panel1 int) {
 	}
 }
 
+func productInt16(sums, a []float32, ldA int, w *PanelsInt16, rows, panel, panels int) {
+	switch {
+	case active >= isaAVX512:
+		productInt16AVX512(sums, a, ldA, w, rows, panel, panels)
+	case active >= isaAVX2:
+		productInt16AVX2(sums, a, ldA, w, rows, panel, panels)
+	default:
+		productInt16Generic(sums, a, ldA, w, rows, panel, panels)
+	}
+}
+
 func transpose(dst []float32, ldDst int, src []float32, ldSrc, rows, cols int) {
 	switch {
 	case active >= isaAVX512:

@@ -12,6 +12,10 @@ func productBF16(p *ProductBF16, row0, row1, panel0, panel1 int) {
 	productBF16Generic(p, row0, row1, panel0, panel1)
 }
 
+func productInt16(sums, a []float32, ldA int, w *PanelsInt16, rows, panel, panels int) {
+	productInt16Generic(sums, a, ldA, w, rows, panel, panels)
+}
+
 func transpose(dst []float32, ldDst int, src []float32, ldSrc, rows, cols int) {
 	transposeGeneric(dst, ldDst, src, ldSrc, rows, cols)
 }

@@ -38,6 +38,8 @@ const (
 	tilesPairs          // pairs of bfloat16, with AVX512_BF16
 	tilesExpandedAVX512 // pairs of bfloat16 as weights, of float32 as inputs
 	tilesExpandedAVX2
+	tilesInt16AVX512 // integers as weights
+	tilesInt16AVX2
 )
 
 func productAVX512(p *Product, row0, row1, panel0, panel1 int) {
@@ -97,6 +99,10 @@ func productTile(p *Product, t, rows, panel, panels int, tiles tiles) {
 		productTileExpandedAVX512(rows, panels, dst, init, bias, a, b, ldDst, ldInit, ldA, ldTap, ldPanel, taps, w.K)
 	case tilesExpandedAVX2:
 		productTileExpandedAVX2(rows, panels, dst, init, bias, a, b, ldDst, ldInit, ldA, ldTap, ldPanel, taps, w.K)
+	case tilesInt16AVX512:
+		productTileInt16AVX512(rows, panels, dst, init, bias, a, b, ldDst, ldInit, ldA, ldTap, ldPanel, taps, w.K)
+	case tilesInt16AVX2:
+		productTileInt16AVX2(rows, panels, dst, init, bias, a, b, ldDst, ldInit, ldA, ldTap, ldPanel, taps, w.K)
 	case tilesAVX512:
 		productTileAVX512(rows, panels, dst, init, bias, a, b, ldDst, ldInit, ldA, ldTap, ldPanel, taps, w.K)
 	default:

@@ -43,6 +43,12 @@ func BenchmarkMatVec(b *testing.B) {
 				best := fastest(b, func() { p.Run(0, rows, 0, p.W.Count()) })
 				b.ReportMetric(4*float64(s.k*s.n)/best/1e9, "GB/s")
 			})
+			b.Run(fmt.Sprintf("Int16/%dx%dx%d", rows, s.k, s.n), func(b *testing.B) {
+				f := benchProduct(rows, 1, s.k, s.n, 1, 1)
+				p := ProductInt16{Dst: f.Dst, LdDst: f.LdDst, Init: f.Dst, LdInit: f.LdDst, A: f.A, LdA: f.LdA, W: f.W.QuantizeInt16(aligned)}
+				best := fastest(b, func() { p.Run(0, rows, 0, p.W.Count()) })
+				b.ReportMetric(2*float64(s.k*s.n)/best/1e9, "GB/s")
+			})
 		}
 	}
 }

@@ -136,3 +136,52 @@ func productTileExpandedAVX512(rows int, panels int, dst *float32, init *float32
 //
 //go:noescape
 func productTileExpandedAVX2(rows int, panels int, dst *float32, init *float32, bias *float32, a *float32, w *float32, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, k int)
+
+// productTileInt16AVX512 computes a tile of a product whose weights are integers of
+// 16 bits, rows by panels, for the tiles that it has: 1x1, 1x2, 1x4, 2x1, 2x2, 2x4, 3x1, 3x2, 3x4, 4x1,
+// 4x2, 4x4.
+// It equals
+//
+//	for r := range rows {
+//		for n := range panels*16 {
+//			acc := bias[n]
+//			if init != nil {
+//				acc += init[r*ldInit+n]
+//			}
+//			for tap := range taps {
+//				for i := range k {
+//					acc = fma(a[r*ldA+tap*ldTap+i], float32(w[n/16*ldW+(tap*k+i)*16+n%16]), acc)
+//				}
+//			}
+//			dst[r*ldDst+n] = acc
+//		}
+//	}
+//
+// with strides in bytes instead of elements.
+//
+//go:noescape
+func productTileInt16AVX512(rows int, panels int, dst *float32, init *float32, bias *float32, a *float32, w *float32, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, k int)
+
+// productTileInt16AVX2 computes a tile of a product whose weights are integers of
+// 16 bits, rows by panels, for the tiles that it has: 1x1, 1x2, 1x4, 2x1, 2x2, 3x1, 3x2, 4x1.
+// It equals
+//
+//	for r := range rows {
+//		for n := range panels*16 {
+//			acc := bias[n]
+//			if init != nil {
+//				acc += init[r*ldInit+n]
+//			}
+//			for tap := range taps {
+//				for i := range k {
+//					acc = fma(a[r*ldA+tap*ldTap+i], float32(w[n/16*ldW+(tap*k+i)*16+n%16]), acc)
+//				}
+//			}
+//			dst[r*ldDst+n] = acc
+//		}
+//	}
+//
+// with strides in bytes instead of elements.
+//
+//go:noescape
+func productTileInt16AVX2(rows int, panels int, dst *float32, init *float32, bias *float32, a *float32, w *float32, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, k int)

@@ -28,10 +28,10 @@ func newLSTMDirection(b *Builder, suffix string, f *op.LSTMFilter, in, hidden in
 		if load.training {
 			return errInferenceOnly
 		}
-		if err = packGates(load, &f.Input, ih, hidden); err != nil {
+		if err = packGates(load, &f.Input, ih, hidden, false); err != nil {
 			return err
 		}
-		if err = packGates(load, &f.Recurrent, hh, hidden); err != nil {
+		if err = packGates(load, &f.Recurrent, hh, hidden, true); err != nil {
 			return err
 		}
 		f.Input.Bias, err = gateBias(load, bih, bhh, hidden)

@@ -39,7 +39,7 @@ func NewSLSTM(b *Builder, dim, layers int) *SLSTM {
 					side.filter.Trainable = &trainableGates{net: b.net, weight: side.weight, biases: side.biases, dim: dim}
 					return nil
 				}
-				return packGates(load, side.filter, side.weight, dim)
+				return packGates(load, side.filter, side.weight, dim, side.filter == &l.layers[i].Recurrent)
 			})
 		}
 		b.onLoad(func(load *Loader) (err error) {
@@ -58,8 +58,9 @@ func gateRow(o, dim int) (int, bool) {
 	return gate*dim + unit, unit < dim
 }
 
-// packGates packs a weight [4·dim, in] into f.
-func packGates(load *Loader, f *op.Filter, p *Param, dim int) error {
+// packGates packs a weight [4·dim, in] into f. At precision Fast recurrent weights, which
+// each step reads, have 16 bits.
+func packGates(load *Loader, f *op.Filter, p *Param, dim int, recurrent bool) error {
 	v, err := load.Values(p)
 	if err != nil {
 		return err
@@ -72,9 +73,14 @@ func packGates(load *Loader, f *op.Filter, p *Param, dim int) error {
 		}
 		return v[row*in : (row+1)*in], 1
 	}
-	if load.halves(in) { // an encoder's LSTM changes few codes
+	switch {
+	case load.halves(in): // an encoder's LSTM changes few codes
 		f.BF16 = load.narrow(out*in, func(region *tensor.Region) *kernel.PanelsBF16 { return packRowsBF16(region, out, in, 1, rows, false) })
-	} else {
+	case recurrent && load.is(Fast):
+		var region tensor.Region
+		defer region.Free()
+		f.Int16 = packRows(&region, out, in, 1, rows).QuantizeInt16(load.region.Alloc)
+	default:
 		f.Panels = packRows(load.region, out, in, 1, rows)
 	}
 	load.release(p)

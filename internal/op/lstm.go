@@ -57,14 +57,15 @@ func (r *Run) LSTM(slot Slot, f LSTMFilter, x tensor.Tensor) tensor.Tensor {
 }
 
 // runSteps runs the steps of all sequences side by side. Each step reads every
-// recurrent weight once; the threads share the units between them.
+// recurrent weight once; the threads share the units between them. Every other step goes
+// through the weights backwards, for runStepsBF16's reason.
 func (r *Run) runSteps(f LSTMFilter, m *streamState, y, gates, cells tensor.Tensor) {
-	w := f.Recurrent.Panels
-	r.Profiler.count(int64(y.B) * int64(y.T) * int64(w.K) * int64(w.N))
-	width := tensor.RoundUp(f.Hidden)
+	width, ld := tensor.RoundUp(f.Hidden), y.T*gates.Stride
+	r.Profiler.count(int64(y.B) * int64(y.T) * int64(f.Hidden) * int64(4*width))
 	s := &r.steps
 	*s = lstmTask{
-		product: kernel.Product{W: w, LdDst: y.T * gates.Stride, LdInit: y.T * gates.Stride, A: m.h, LdA: width},
+		product: kernel.Product{W: f.Recurrent.Panels, LdDst: ld, LdInit: ld, A: m.h, LdA: width},
+		int16:   kernel.ProductInt16{W: f.Recurrent.Int16, LdDst: ld, LdInit: ld},
 		y:       y, gates: gates, cells: cells, c: m.c, width: width, parts: min(r.pool.Threads(), width/kernel.Width),
 	}
 	for t := range y.T {
@@ -82,22 +83,35 @@ func (r *Run) runSteps(f LSTMFilter, m *streamState, y, gates, cells tensor.Tens
 // An lstmTask is one step of an LSTM, of which each thread does some of the units.
 type lstmTask struct {
 	product         kernel.Product
+	int16           kernel.ProductInt16 // in its place where there are such weights
 	y, gates, cells tensor.Tensor
 	c               []float32
 	t, width, parts int
 }
 
-// Run advances the i-th part of the units.
+// Run advances the i-th part of the units, 16 at a time.
 func (s *lstmTask) Run(i int) {
 	groups := s.width / kernel.Width
 	from, to := i*groups/s.parts, (i+1)*groups/s.parts
-	s.product.Run(0, s.y.B, 4*from, 4*to)
-	from, to = from*kernel.Width, to*kernel.Width
-	for b := range s.y.B {
-		c := s.c[b*s.width:]
-		kernel.LSTMCell(s.y.Rows(b, s.t, s.t+1)[from:to], c[from:to], s.gates.Rows(b, s.t, s.t+1)[4*from:4*to])
-		if s.cells.Data != nil {
-			copy(s.cells.Rows(b, s.t, s.t+1)[from:to], c[from:to])
+	narrow := s.int16
+	narrow.Dst, narrow.Init, narrow.A, narrow.LdA = s.product.Dst, s.product.Init, s.product.A, s.product.LdA
+	for j := from; j < to; j++ {
+		group := j
+		if s.t%2 == 1 {
+			group = from + to - 1 - j
+		}
+		if narrow.W != nil {
+			narrow.Run(0, s.y.B, 4*group, 4*group+4)
+		} else {
+			s.product.Run(0, s.y.B, 4*group, 4*group+4)
+		}
+		first, end := group*kernel.Width, (group+1)*kernel.Width
+		for b := range s.y.B {
+			c := s.c[b*s.width:][first:end]
+			kernel.LSTMCell(s.y.Rows(b, s.t, s.t+1)[first:end], c, s.gates.Rows(b, s.t, s.t+1)[4*first:4*end])
+			if s.cells.Data != nil {
+				copy(s.cells.Rows(b, s.t, s.t+1)[first:end], c)
+			}
 		}
 	}
 }

@@ -21,6 +21,7 @@ type kernel struct {
 var kernels = []kernel{
 	{name: "product", params: "p *Product, row0, row1, panel0, panel1 int"},
 	{name: "productBF16", params: "p *ProductBF16, row0, row1, panel0, panel1 int", isas: []string{"AMX", "AVX512BF16", "AVX512", "AVX2"}},
+	{name: "productInt16", params: "sums, a []float32, ldA int, w *PanelsInt16, rows, panel, panels int"},
 	{name: "transpose", params: "dst []float32, ldDst int, src []float32, ldSrc, rows, cols int"},
 
 	{name: "add", params: "dst, a, b []float32"},

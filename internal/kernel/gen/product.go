@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/mmcloughlin/avo/attr"
@@ -27,6 +28,9 @@ type productISA struct {
 	multiply func(c *build.Context, weights operand.Op, inputs, acc reg.VecPhysical)
 	// expands says that weights are pairs of bfloat16, and inputs pairs of float32.
 	expands bool
+	// integers says that weights are integers of 16 bits, which become float32 in the
+	// registers.
+	integers bool
 }
 
 // products writes the tiles that panelsAVX512 and panelsAVX2 of package kernel
@@ -74,7 +78,22 @@ func products(c *build.Context) {
 	for _, e := range []*productISA{&expanded512, &expanded2} {
 		e.doc, e.expands = productExpandedDoc, true
 	}
-	for _, isa := range []productISA{avx512, avx2, pairs, expanded512, expanded2} {
+	// Integers are for few rows, whose time is that of reading weights.
+	integers512, integers2 := avx512, avx2
+	integers512.name, integers2.name = "Int16AVX512", "Int16AVX2"
+	for _, e := range []*productISA{&integers512, &integers2} {
+		e.doc, e.integers, e.tiles = productInt16Doc, true, nil
+	}
+	for rows := 1; rows <= 4; rows++ { // rowsInt16 of package kernel
+		for _, panels := range []int{1, 2, 4} {
+			t := tile{rows, panels}
+			integers512.tiles = append(integers512.tiles, t)
+			if slices.Contains(avx2.tiles, t) {
+				integers2.tiles = append(integers2.tiles, t)
+			}
+		}
+	}
+	for _, isa := range []productISA{avx512, avx2, pairs, expanded512, expanded2, integers512, integers2} {
 		isa.function(c)
 	}
 }
@@ -158,6 +177,27 @@ It equals
 	}
 
 with strides in bytes instead of elements, which are pairs in w.`
+
+const productInt16Doc = `productTile%[1]s computes a tile of a product whose weights are integers of
+16 bits, rows by panels, for the tiles that it has: %[2]s.
+It equals
+
+	for r := range rows {
+		for n := range panels*16 {
+			acc := bias[n]
+			if init != nil {
+				acc += init[r*ldInit+n]
+			}
+			for tap := range taps {
+				for i := range k {
+					acc = fma(a[r*ldA+tap*ldTap+i], float32(w[n/16*ldW+(tap*k+i)*16+n%%16]), acc)
+				}
+			}
+			dst[r*ldDst+n] = acc
+		}
+	}
+
+with strides in bytes instead of elements.`
 
 // The registers of a product. a is a pointer to every third row of the input:
 // the two rows behind it are reached through the index register.
@@ -338,7 +378,25 @@ func (isa productISA) advance(c *build.Context, groups, steps int) {
 	for g := range groups {
 		c.ADDQ(operand.Imm(uint64(steps<<isa.inputShift())), rowA[g])
 	}
-	c.ADDQ(operand.I32(64*steps), weights)
+	c.ADDQ(operand.I32(isa.weightBytes()*steps), weights)
+}
+
+// weightBytes is the size of a panel's weights for one input channel.
+func (isa productISA) weightBytes() int {
+	if isa.integers {
+		return 32
+	}
+	return 64
+}
+
+// load puts weights into a register.
+func (isa productISA) load(c *build.Context, weights operand.Mem, into reg.VecPhysical) {
+	if !isa.integers {
+		c.VMOVUPS(weights, into)
+		return
+	}
+	c.VPMOVSXWD(weights, into)
+	c.VCVTDQ2PS(into, into)
 }
 
 // step multiplies the u-th input channel from here: whichever of its inputs and
@@ -353,7 +411,8 @@ func (isa productISA) step(c *build.Context, t tile, acc func(r, v int) reg.VecP
 		return m
 	}
 	weight := func(v int) operand.Mem {
-		m := operand.Mem{Base: weights, Disp: 64*u + v%isa.vectors*isa.bytes}
+		size := isa.weightBytes()
+		m := operand.Mem{Base: weights, Disp: size*u + v%isa.vectors*size/isa.vectors}
 		switch v / isa.vectors {
 		case 1:
 			m.Index, m.Scale = panel, 1
@@ -364,7 +423,7 @@ func (isa productISA) step(c *build.Context, t tile, acc func(r, v int) reg.VecP
 		}
 		return m
 	}
-	for v := 0; v < n; v += isa.vectors {
+	for v := 0; v < n && u*isa.weightBytes()%64 == 0; v += isa.vectors { // once a cache line
 		next := weight(v)
 		next.Disp += prefetch
 		c.PREFETCHT1(next)
@@ -376,7 +435,13 @@ func (isa productISA) step(c *build.Context, t tile, acc func(r, v int) reg.VecP
 	if t.rows == 1 {
 		c.VBROADCASTSS(input(0), free[0])
 		for v := range n {
-			isa.multiply(c, weight(v), free[0], acc(0, v))
+			if !isa.integers {
+				isa.multiply(c, weight(v), free[0], acc(0, v))
+				continue
+			}
+			b := free[1+v%(len(free)-1)]
+			isa.load(c, weight(v), b)
+			isa.multiply(c, b, free[0], acc(0, v))
 		}
 		return
 	}
@@ -387,7 +452,7 @@ func (isa productISA) step(c *build.Context, t tile, acc func(r, v int) reg.VecP
 		pass := free[t.rows:]
 		for v := range n {
 			b := pass[v%len(pass)]
-			c.VMOVUPS(weight(v), b)
+			isa.load(c, weight(v), b)
 			for r := range t.rows {
 				isa.multiply(c, b, free[r], acc(r, v))
 			}
@@ -395,7 +460,7 @@ func (isa productISA) step(c *build.Context, t tile, acc func(r, v int) reg.VecP
 		return
 	}
 	for v := range n {
-		c.VMOVUPS(weight(v), free[v])
+		isa.load(c, weight(v), free[v])
 	}
 	pass := free[n:]
 	for r := range t.rows {
