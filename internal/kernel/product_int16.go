@@ -12,7 +12,7 @@ const maxInt16 = 32767
 // output channels p*Width to (p+1)*Width, [K][Width], as integers, each output channel with
 // its own scale. The error of a weight is at most 1/65534 of the largest weight of its
 // output channel: where that is five times the standard deviation, the errors lie 87 dB
-// below the weights (float16: 75 dB, bfloat16: 57 dB).
+// below the weights (float16: 74 dB, bfloat16: 56 dB).
 type PanelsInt16 struct {
 	K, N  int
 	Data  []int16
