@@ -100,6 +100,9 @@ Logs go to stderr, a line for each request, without what was sent and what it is
 	return cmd
 }
 
+// mostMB is the most that --max-body and --memory take: a TB, and no overflow in bytes.
+const mostMB = 1 << 20
+
 // check refuses what needs no file to be seen wrong.
 func (f *serveFlags) check(cmd *cobra.Command) error {
 	usage := func(format string, args ...any) error {
@@ -113,8 +116,12 @@ func (f *serveFlags) check(cmd *cobra.Command) error {
 		return usage("--token and --token-file both give the token; leave one out")
 	case f.logFormat != "text" && f.logFormat != "json":
 		return usage("--log-format %q: text or json", f.logFormat)
-	case l.Streams < 0 || l.Jobs < 0 || l.Queue < 0 || l.MaxVoices < 1 || f.maxBody < 1 || f.memory < 1:
-		return usage("--streams, --jobs, --queue, --max-voices, --max-body and --memory are no negative numbers")
+	case l.MaxVoices < 1 || f.maxBody < 1 || f.memory < 1:
+		return usage("--max-voices, --max-body and --memory are at least 1")
+	case f.maxBody > mostMB || f.memory > mostMB:
+		return usage("--max-body and --memory are at most %d MB", int64(mostMB))
+	case l.Streams < 0 || l.Jobs < 0 || l.Queue < 0:
+		return usage("--streams, --jobs and --queue are no negative numbers")
 	case !(l.MaxSeconds > 0 && l.MaxSeconds <= 1e6):
 		return usage("--max-seconds %g: not a length of audio", l.MaxSeconds)
 	case l.Timeout <= 0 || l.Idle <= 0 || l.Grace <= 0:

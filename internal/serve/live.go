@@ -274,11 +274,12 @@ func (l *stream) read() error {
 	for {
 		ctx, cancel := context.WithTimeoutCause(l.ctx, silent, errSlow)
 		kind, b, err := l.conn.Read(ctx)
+		slow := l.ctx.Err() == nil && ctx.Err() != nil // before cancel, which is no fault of the client's
 		cancel()
+		if slow && err != nil {
+			return errSlow
+		}
 		if err != nil {
-			if l.ctx.Err() == nil && ctx.Err() != nil {
-				return errSlow
-			}
 			return err
 		}
 		l.heard.Store(time.Now().UnixNano())

@@ -411,6 +411,42 @@ func TestLiveVanish(t *testing.T) {
 	eventually(t, "goroutines end", func() bool { return runtime.NumGoroutine() <= before })
 }
 
+// TestLiveHalfClosed: a client that closes its side, or breaks the protocol, was not slow, and
+// is not told so.
+func TestLiveHalfClosed(t *testing.T) {
+	x := newSite(t, Config{Streams: 1})
+	unmasked := []byte{0x82, 0x04, 0, 0, 0, 0}
+	for _, what := range []string{"half closed", "unmasked"} {
+		conns := make(chan *net.TCPConn, 1)
+		transport := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			c, err := new(net.Dialer).DialContext(ctx, network, address)
+			if err == nil {
+				conns <- c.(*net.TCPConn)
+			}
+			return c, err
+		}}
+		s, err := client.Dial(t.Context(), x.url, client.Options{Mode: "bypass", HTTP: &http.Client{Transport: transport}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c := <-conns; what == "unmasked" {
+			c.Write(unmasked)
+		} else {
+			c.CloseWrite()
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		for err == nil {
+			_, err = s.Read(ctx)
+		}
+		cancel()
+		if strings.Contains(err.Error(), http.StatusText(http.StatusRequestTimeout)) || errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: %v", what, err)
+		}
+		s.Close()
+		eventually(t, "it has ended", func() bool { return x.streams.taken() == 0 })
+	}
+}
+
 // TestLiveServerEnds: an open stream is told, goes on for the grace, and then gets all
 // of what it said.
 func TestLiveServerEnds(t *testing.T) {
