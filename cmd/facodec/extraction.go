@@ -41,7 +41,7 @@ type extraction struct {
 	set      *collection.Set      // that items are read from
 	maxShard int64                // bytes of a packed output
 	waiting  int64                // bytes that the next one will have
-	rowSize  func(frames int) int64
+	rowSize  func(path string, frames int) int64
 	origin   extract.Origin
 	mu       sync.Mutex
 }
@@ -184,7 +184,7 @@ func (x *extraction) keep(ctx context.Context, jobs []job) (todo, kept []job, er
 	}
 	if err == nil && x.packed() {
 		for e := range x.manifest.Spooled() { // of a run that was killed
-			x.waiting += x.rowSize(e.Frames)
+			x.waiting += x.rowSize(e.Path, e.Frames)
 		}
 	}
 	return todo, kept, err
@@ -319,7 +319,9 @@ func (x *extraction) open(cmd *cobra.Command) (worker, error) {
 	for _, n := range codec.Books() {
 		books += n
 	}
-	x.rowSize = func(frames int) int64 { return extract.Size(x.arrays, books, frames, codec.LatentDim()) }
+	x.rowSize = func(path string, frames int) int64 {
+		return extract.Size(x.format, x.arrays, books, frames, codec.LatentDim(), len(path))
+	}
 	return worker{
 		keep: func(jobs []job) (todo, kept []job, err error) {
 			todo, kept, err = x.keep(cmd.Context(), jobs)
@@ -409,14 +411,17 @@ func (x *extraction) record(j job, r facodec.FileReport) error {
 		Speaker: j.speaker(), Samples: r.Samples, Seconds: r.Seconds, Frames: r.Frames, Settings: x.settings,
 	}
 	if x.inLines() {
-		if err := x.manifest.AddLine(made.line, e); err != nil || !x.packed() {
-			return err
+		if !x.packed() {
+			return x.manifest.AddLine(made.line, e)
 		}
-		size := x.rowSize(r.Frames)
-		if x.waiting += size; x.waiting+size > x.maxShard { // another may not fit
-			return x.pack()
+		size := x.rowSize(j.path, r.Frames)
+		if x.waiting > 0 && x.waiting+size+extract.Trailer > x.maxShard {
+			if err := x.pack(); err != nil {
+				return err
+			}
 		}
-		return nil
+		x.waiting += size
+		return x.manifest.AddLine(made.line, e)
 	}
 	output, err := filepath.Rel(x.outputDir, j.output)
 	if err != nil {

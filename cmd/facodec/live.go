@@ -170,9 +170,25 @@ func (f *liveFlags) check(cmd *cobra.Command, args []string) error {
 	return f.modelFlags.check()
 }
 
+// checkOutput refuses to write over what is read.
+func (f *liveFlags) checkOutput() error {
+	if f.simulated == "" {
+		return nil
+	}
+	for _, source := range slices.Concat([]string{f.simulated}, f.references, f.voices) {
+		if location(source) == location(f.out) {
+			return fmt.Errorf("%s is a source, and the output; give another -o", source)
+		}
+	}
+	return nil
+}
+
 func (f *liveFlags) run(cmd *cobra.Command) error {
 	if f.list {
 		return f.listDevices(cmd)
+	}
+	if err := f.checkOutput(); err != nil {
+		return err
 	}
 	if err := f.probeDevices(); err != nil {
 		return err

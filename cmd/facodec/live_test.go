@@ -128,6 +128,8 @@ func TestLiveUsage(t *testing.T) {
 		"--input is empty":       "live --reconstruct --input=",
 		"no sound server":        "live --reconstruct",
 		"arecord -t raw":         "live --list-devices",
+		"is a source":            "live --reconstruct --offline --simulate " + file + " -o " + filepath.Join(filepath.Dir(file), ".", "file"),
+		"a source, and":          "live --reference " + file + " --offline --simulate ../../testdata/speech/it.flac -o " + file,
 		"there are keys for 9":   "live --voices 1,2,3,4,5,6,7,8,9,10",
 		"is no named pipe":       "live - --reconstruct --checkpoint-path " + fixture("small.safetensors") + " --control " + file,
 		"cannot run live":        "live - --reconstruct --checkpoint-path random-ns3 --version v2",

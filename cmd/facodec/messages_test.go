@@ -22,6 +22,7 @@ func TestMessages(t *testing.T) {
 		{append(reconstruct, "--output-dir", dir, "--threads", "-3"), "--threads -3: want 1 to 1024"},
 		{[]string{"train", "--preset", "tiny", "--dataset", dir, "--threads", "-2"}, "--threads -2: want 1 to 1024"},
 		{[]string{"train", "--preset", "tiny", "--dataset", dir, "--steps", "0"}, "--steps 0: want at least 1; leave it out"},
+		{[]string{"train", "--preset", "tiny", "--dataset", dir, "--accumulate", "0"}, "--accumulate 0: want at least 1; leave it out"},
 		{[]string{"info", "random"}, "facodec weights random FILE writes such a one"},
 	} {
 		r := run(t, test.args...)

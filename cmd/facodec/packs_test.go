@@ -5,9 +5,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -52,12 +55,22 @@ func TestExtractShards(t *testing.T) {
 	reported(t, 0, "extract", in, "--output-dir", loose, "--checkpoint-path", fixture("small.safetensors"))
 	for _, format := range []string{"webdataset", "parquet"} {
 		out := filepath.Join(t.TempDir(), "out")
-		args := []string{"extract", in, "--output-dir", out, "--checkpoint-path", fixture("small.safetensors"), "--format", format, "--max-shard-size", "5KB", "--threads", "3"}
+		most := map[string]int{"webdataset": 16000, "parquet": 5000}[format]
+		args := []string{"extract", in, "--output-dir", out, "--checkpoint-path", fixture("small.safetensors"), "--format", format, "--max-shard-size", fmt.Sprintf("%dB", most), "--threads", "3"}
 		reported(t, 0, args...)
 		extension := map[string]string{"webdataset": "tar", "parquet": "parquet"}[format]
 		shards, _ := filepath.Glob(filepath.Join(out, "codes-00000?."+extension))
 		if len(shards) < 3 || len(shards) > 5 {
 			t.Fatalf("%s: %q", format, shards)
+		}
+		held := map[string]int{}
+		for _, e := range entries(t, filepath.Join(out, "manifest.jsonl")) {
+			held[e.Output]++
+		}
+		for _, shard := range shards {
+			if size := len(read(t, shard)); size > most && held[filepath.Base(shard)] > 1 {
+				t.Errorf("%s: %d bytes of %d recordings, and %d are the most", shard, size, held[filepath.Base(shard)], most)
+			}
 		}
 		if got := pathsOf(entries(t, filepath.Join(out, "manifest.jsonl"))); !slices.Equal(got, paths) {
 			t.Errorf("%s: the manifest has %q", format, got)
@@ -163,4 +176,20 @@ func TestSameNames(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestFailingPack: a file of many recordings that cannot be written is named, and not there.
+func TestFailingPack(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no limit of file sizes")
+	}
+	out := filepath.Join(t.TempDir(), "out")
+	cmd := exec.Command(os.Args[0], "extract", clip("en.flac"), "--checkpoint-path", fixture("small.safetensors"), "--what", "codes", "--format", "webdataset", "--output-dir", out)
+	cmd.Env = append(os.Environ(), "FACODEC_TEST_COMMAND=1", "FACODEC_TEST_FILE_SIZE=5000")
+	text, err := cmd.CombinedOutput()
+	shard := filepath.Join(out, "codes-000000.tar")
+	if cmd.ProcessState.ExitCode() != exitFailed || !strings.Contains(string(text), "facodec: write "+shard+": file too large") {
+		t.Errorf("%v: %s", err, text)
+	}
+	absent(t, shard)
 }

@@ -55,8 +55,8 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 		return usage("--max-bad: %g is no percentage", f.maxBad)
 	case f.steps < 0 || f.steps == 0 && cmd.Flags().Changed("steps"):
 		return usage("--steps %d: want at least 1; leave it out to train for all epochs of the experiment", f.steps)
-	case f.accumulate < 0:
-		return usage("--accumulate %d: want at least 1", f.accumulate)
+	case f.accumulate < 0 || f.accumulate == 0 && cmd.Flags().Changed("accumulate"):
+		return usage("--accumulate %d: want at least 1; leave it out for the experiment's", f.accumulate)
 	case f.time < 0:
 		return usage("--time %s: want more", f.time)
 	case f.init != "" && f.resume != train.ResumeAuto && f.resume != train.ResumeNone:

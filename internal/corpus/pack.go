@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/facodec-go/facodec/internal/atomicfile"
+	"github.com/facodec-go/facodec/internal/fileerr"
 )
 
 // Packed outputs are files of many recordings each, codes-000000.tar and so on. What goes
@@ -176,13 +177,24 @@ func (m *Manifest) writePack(name string, waiting []int, write func(out io.Write
 			}
 		}
 	}
-	if err := errors.Join(write(io.MultiWriter(f, hash), rows), lineErr); err != nil {
+	if err := errors.Join(write(io.MultiWriter(named{f}, hash), rows), lineErr); err != nil {
 		return 0, "", err
 	}
 	if size, err = f.Seek(0, io.SeekCurrent); err != nil {
 		return 0, "", err
 	}
 	return size, hex.EncodeToString(hash.Sum(nil)), f.Commit()
+}
+
+// A named file says in errors of writing which it is.
+type named struct{ f *atomicfile.File }
+
+func (n named) Write(p []byte) (int, error) {
+	k, err := n.f.Write(p)
+	if err != nil {
+		err = fileerr.Write(n.f.Path(), err)
+	}
+	return k, err
 }
 
 // outputExt is the extension of the outputs that an output belongs to.

@@ -37,18 +37,33 @@ func ParseRow(line []byte) (r Row, err error) {
 
 func (r *Row) codes() facodec.Codes { return facodec.Codes{r.Prosody, r.Content, r.Residual} }
 
-// Size is about how many bytes a recording of so many frames takes in a packed file:
-// exact but for the headers in a WebDataset shard, and before compression in a table.
-func Size(w What, books, frames, latent int) int64 {
-	n := int64(1024) // headers, key, labels
+// Size is how many bytes a recording of so many frames takes in a packed file at most: in a
+// WebDataset shard with its headers, and in a table before compression. name is the length
+// of its path.
+func Size(format string, w What, books, frames, latent, name int) int64 {
+	n := int64(512) + 3*int64(name) // labels, with the key and the path; a byte of a name may be escaped
+	arrays := int64(0)
 	if w.Codes {
 		n += 4 * int64(books) * int64(frames)
+		arrays += int64(facodec.NumParts)
 	}
 	if w.Timbre {
 		n += int64(latent) * int64(floatType(w.Float16).Size())
+		arrays++
+	}
+	if format == "webdataset" {
+		const block = 512
+		n += 300*arrays + 22 // the headers of the arrays, of NumPy and twice of zip
+		n += 2 * 2 * block   // the headers of two members, and what fills their last blocks
+		if 3*name+10 > 100 { // more of a name than a header holds comes in blocks before it
+			n += 2 * (3*block + 3*int64(name))
+		}
 	}
 	return n
 }
+
+// Trailer is how many bytes the end of a packed file takes.
+const Trailer = 1024
 
 // A Packer writes a file of many recordings.
 type Packer interface {
