@@ -77,6 +77,9 @@ func (f *convertFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	voice, err := findReferences(f.references, f.outputDir)
+	if err == nil {
+		err = voice.apartFrom(f.output)
+	}
 	if err != nil {
 		return err
 	}

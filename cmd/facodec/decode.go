@@ -80,7 +80,10 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	var voice references
 	if len(f.references) > 0 {
-		if voice, err = findReferences(f.references, f.outputDir); err != nil {
+		if voice, err = findReferences(f.references, f.outputDir); err == nil {
+			err = voice.apartFrom(f.output)
+		}
+		if err != nil {
 			return err
 		}
 	}

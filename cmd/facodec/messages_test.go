@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -9,6 +10,10 @@ import (
 // TestMessages: what flags cannot mean is said with the flag and the cure, before any work.
 func TestMessages(t *testing.T) {
 	dir := t.TempDir()
+	voice := filepath.Join(t.TempDir(), "v.flac")
+	if err := os.WriteFile(voice, []byte("a recording"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	codec := []string{"--checkpoint-path", fixture("small.safetensors")}
 	reconstruct := append([]string{"reconstruct", clip("en.flac")}, codec...)
 	for _, test := range []struct {
@@ -23,6 +28,8 @@ func TestMessages(t *testing.T) {
 		{[]string{"train", "--preset", "tiny", "--dataset", dir, "--threads", "-2"}, "--threads -2: want 1 to 1024"},
 		{[]string{"train", "--preset", "tiny", "--dataset", dir, "--steps", "0"}, "--steps 0: want at least 1; leave it out"},
 		{[]string{"train", "--preset", "tiny", "--dataset", dir, "--accumulate", "0"}, "--accumulate 0: want at least 1; leave it out"},
+		{[]string{"convert", "--source", clip("en.flac"), "--reference", voice, "-o", filepath.Join(filepath.Dir(voice), ".", "v.flac"), "--force"}, voice + " is a reference, and the output; give another -o"},
+		{[]string{"decode", "--source", voice, "--reference", voice, "-o", voice, "--force"}, "and the output; give another -o"},
 		{[]string{"info", "random"}, "facodec weights random FILE writes such a one"},
 	} {
 		r := run(t, test.args...)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -32,6 +33,19 @@ func findReferences(args []string, skip string) (r references, err error) {
 	}
 	r.name = voiceName(args, r.files)
 	return r, nil
+}
+
+// apartFrom refuses an output, "" for none, that is one of the files.
+func (r references) apartFrom(output string) error {
+	if output == "" || output == dash {
+		return nil
+	}
+	for _, file := range r.files {
+		if location(file) == location(output) {
+			return fmt.Errorf("%s is a reference, and the output; give another -o", file)
+		}
+	}
+	return nil
 }
 
 // voiceName is the one folder's name, or that of the first file.
