@@ -66,6 +66,9 @@ func TestHelp(t *testing.T) {
 			if len(f.Usage) < 10 {
 				t.Errorf("%s: --%s says only %q", cmd.CommandPath(), f.Name, f.Usage)
 			}
+			if kind, _ := pflag.UnquoteUsage(f); slices.Contains([]string{"exact", "once"}, kind) {
+				t.Errorf("%s: --help shows --%s %s: that is no kind of value", cmd.CommandPath(), f.Name, kind)
+			}
 		})
 		for _, sub := range cmd.Commands() {
 			if !slices.Contains([]string{"help", "completion"}, sub.Name()) {
