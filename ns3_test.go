@@ -244,3 +244,16 @@ func TestNS3WithoutEncoder(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestNS3RandomTimbre: a random codec of the family without its encoder still has timbres,
+// as one that is read from files.
+func TestNS3RandomTimbre(t *testing.T) {
+	c, err := facodec.OpenRandom(1, facodec.WithFamily(facodec.NaturalSpeech3), facodec.WithoutEncoder(), facodec.WithoutDecoder())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if timbre, err := c.Timbre(make([]float32, 8000)); err != nil || len(timbre) != c.TimbreLen() {
+		t.Errorf("%d values, %v", len(timbre), err)
+	}
+}

@@ -59,14 +59,19 @@ func declareNS3(c ns3.Config, o Options) *Codec {
 	}
 }
 
+// withEncoder keeps the encoder: timbres need it, and it is small.
+func withEncoder(o Options) Options {
+	o.LeaveOut = slices.DeleteFunc(slices.Clone(o.LeaveOut), func(network string) bool { return network == Encoder })
+	return o
+}
+
 // loadNS3 makes a codec of the files of the family.
 func loadNS3(name string, files *ns3Files, o Options) (*Codec, error) {
-	// Timbres need the encoder, which is small: it is left out where it is missing.
-	o.LeaveOut = slices.DeleteFunc(slices.Clone(o.LeaveOut), func(network string) bool { return network == Encoder })
+	o = withEncoder(o)
 	var encoder weights.Source
 	if files.encoder != nil {
 		encoder = files.encoder
-	} else {
+	} else { // it is missing
 		o.LeaveOut = append(o.LeaveOut, Encoder)
 	}
 	config, err := ns3.ConfigOf(encoder, files.decoder)
@@ -88,7 +93,7 @@ func loadNS3(name string, files *ns3Files, o Options) (*Codec, error) {
 
 // openRandomNS3 is OpenRandom for the family.
 func openRandomNS3(seed uint64, o Options) (*Codec, error) {
-	c := declareNS3(ns3.Published(o.Version == V2), o)
+	c := declareNS3(ns3.Published(o.Version == V2), withEncoder(o))
 	c.Random = true
 	if err := c.Load(randomSource(c.Params(), seed), c.region, c.Pool); err != nil {
 		c.Close()
