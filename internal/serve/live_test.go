@@ -306,17 +306,25 @@ func TestLiveProblems(t *testing.T) {
 func TestLiveLimit(t *testing.T) {
 	x := newSite(t, Config{Streams: 2})
 	source := samplesOf(t, speech(t, "en"), 24000)[:24000]
+	// Both are open before the third is tried, and until it is answered.
+	open := [2]*client.Stream{}
+	for i := range open {
+		open[i] = x.dial(client.Options{Mode: "bypass", MaxWait: 5 * time.Second})
+	}
 	var all sync.WaitGroup
-	refused := false
-	for i := range 2 {
-		s := x.dial(client.Options{Mode: "bypass", MaxWait: 5 * time.Second})
+	refused, answered := false, make(chan struct{})
+	for i, s := range open {
 		all.Go(func() {
 			got := speak(t, s, source, 1000, func(at int) {
-				if i == 0 && at == 10000 {
+				switch {
+				case i == 0 && at == 10000:
 					start := time.Now()
 					_, err := client.Dial(t.Context(), x.url, client.Options{Mode: "bypass"})
 					var answer *client.RefusedError
 					refused = errors.As(err, &answer) && answer.Status == 503 && answer.RetryAfter != "" && time.Since(start) < time.Second
+					close(answered)
+				case i == 1 && at == 20000:
+					<-answered
 				}
 			})
 			if !slices.Equal(got, source) {
