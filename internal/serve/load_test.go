@@ -63,7 +63,9 @@ func pour(t *testing.T, s *client.Stream, source []float32, length time.Duration
 // TestLoadStreams: as many streams of the built-in model as two cores are to sustain, at
 // the pace of a microphone, while a request computes: no frame is late.
 func TestLoadStreams(t *testing.T) {
-	needHeavy(t)
+	if os.Getenv("FACODEC_STREAMS") == "" {
+		t.Skip("FACODEC_STREAMS is not set: what comes in time depends on what else the machine does")
+	}
 	c, err := defaultmodel.Open(facodec.WithThreads(1))
 	if err != nil {
 		t.Fatal(err)
