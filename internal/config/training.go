@@ -59,6 +59,8 @@ type Augment struct {
 	Noise     float64 `key:"noise" frange:"0,1"`
 	Equalizer float64 `key:"equalizer" frange:"0,1"`
 	BandLimit float64 `key:"band_limit" frange:"0,1"`
+	// Voice is the share of a batch whose encoder input is in another voice; targets stay.
+	Voice float64 `key:"voice" frange:"0,1"`
 }
 
 // Speeds are how fast clips are played, each as often as the others.

@@ -11,22 +11,29 @@ import (
 
 // An Utterance is a recording with its labels, for each frame of its log-mel or more.
 type Utterance struct {
-	Wave    []float32 // at the codec's rate
-	F0      []float32 // Hz; unvoiced frames have 0
-	Phones  []int32   // classes
-	Speaker int32     // class
+	Wave []float32 // at the codec's rate
+	// Perturbed is the crop of Wave in another voice, which is encoded in its place; nil for
+	// none.
+	Perturbed []float32
+	F0        []float32 // Hz; unvoiced frames have 0
+	Phones    []int32   // classes
+	Speaker   int32     // class
 }
 
 // A Batch is the data of one step: a crop of each utterance, and for a codec the
 // log-mel of the whole of it for the timbre and the teachers' labels of the crop. For a
 // redecoder there are only the waveforms and what the codec makes of them.
 type Batch struct {
-	Inputs  model.Inputs
-	F0      tensor.Tensor // [B, T, 1], the normalized target
-	Energy  tensor.Tensor // [B, T, 1], the target that upstream calls uv
-	Phones  [][]int32     // [B][T]
-	Speaker [][]int32     // [B][1]
-	Encoded model.RedecoderInputs
+	Inputs model.Inputs
+	// Target [B, N, 1] is what is to be generated. It is Inputs.Wave but for utterances that
+	// are encoded in another voice: those that Perturbed says.
+	Target    tensor.Tensor
+	Perturbed []bool
+	F0        tensor.Tensor // [B, T, 1], the normalized target
+	Energy    tensor.Tensor // [B, T, 1], the target that upstream calls uv
+	Phones    [][]int32     // [B][T]
+	Speaker   [][]int32     // [B][1]
+	Encoded   model.RedecoderInputs
 }
 
 // Size returns the number of utterances.
@@ -60,6 +67,7 @@ func (f *Collator) Batch(us []Utterance, starts []int, frames int) (*Batch, erro
 	hop := f.mel.Hop
 	b := &Batch{
 		F0: tensor.New(len(us), frames, 1), Energy: tensor.New(len(us), frames, 1),
+		Target: tensor.New(len(us), frames*hop, 1),
 		Inputs: model.Inputs{Wave: tensor.New(len(us), frames*hop, 1), Prosody: tensor.New(len(us), frames, f.prosodyMels)},
 	}
 	for i, u := range us {
@@ -69,11 +77,20 @@ func (f *Collator) Batch(us []Utterance, starts []int, frames int) (*Batch, erro
 			return nil, fmt.Errorf("frames %d to %d of an utterance of %d, with %d of pitch and %d of phones", from, to, whole, len(u.F0), len(u.Phones))
 		}
 		crop := u.Wave[from*hop : to*hop]
-		for t, v := range crop {
+		encoded := crop
+		if u.Perturbed != nil {
+			encoded = u.Perturbed
+			if len(encoded) != len(crop) {
+				return nil, fmt.Errorf("a crop of %d samples, with %d in another voice", len(crop), len(encoded))
+			}
+		}
+		b.Perturbed = append(b.Perturbed, u.Perturbed != nil)
+		for t, v := range encoded {
 			b.Inputs.Wave.Row(i, t)[0] = v
+			b.Target.Row(i, t)[0] = crop[t]
 		}
 		mels := f.mel.Mels
-		prosody := dsp.LogMels(crop, frames, f.mel)[0]
+		prosody := dsp.LogMels(encoded, frames, f.mel)[0]
 		all := dsp.LogMels(u.Wave, whole, f.mel, f.energy)
 		timbre := tensor.New(1, whole, mels)
 		for t := range whole {

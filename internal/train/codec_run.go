@@ -156,6 +156,7 @@ type labeler struct {
 	speaker  func(dataset.Clip) int // class, nil where teachers has it
 	collator *Collator
 	speed    speedPerturbation
+	voice    voicePerturbation
 	report   func(format string, args ...any)
 	unsaved  sync.Once // labels that could not be kept have been reported
 }
@@ -205,6 +206,10 @@ func (r *run) newLabeler(ctx context.Context, units *teacher.Units, speakers *sp
 	l := &labeler{
 		units: units, teachers: teacher.Set{Phones: units, Speaker: units.Speakers(), Pitch: pitch, Store: store, Grid: gridOf(c)},
 		collator: NewCollator(model.CodecConfigOf(c), c.Model.NormF0), speed: speed, report: r.faults,
+		voice: voicePerturbation{
+			share: c.Augment.Voice, utterances: c.BatchSize * c.Train.GradientAccumulationStep,
+			sampleRate: c.Preprocess.SampleRate, hop: c.Preprocess.Spect.HopLength,
+		},
 	}
 	if speakers != nil {
 		l.teachers.Speaker = nil
@@ -252,14 +257,19 @@ func (l *labeler) label(_ context.Context, c dataset.Clip, samples []float32) (a
 	return labels, err
 }
 
-func (l *labeler) batch(items []dataset.Item, starts []int, frames int) (*Batch, error) {
+func (l *labeler) batch(items []dataset.Item, c crops) (*Batch, error) {
 	var us []Utterance
-	for _, item := range items {
+	hop := l.teachers.Grid.Hop
+	for i, item := range items {
 		labels, ok := item.Label.(teacher.Labels)
 		if !ok {
 			return nil, errors.New("a clip without labels")
 		}
-		us = append(us, Utterance{Wave: item.Samples, F0: labels.F0, Phones: labels.Phones, Speaker: int32(labels.Speaker)})
+		u := Utterance{Wave: item.Samples, F0: labels.F0, Phones: labels.Phones, Speaker: int32(labels.Speaker)}
+		if from, to := c.starts[i], c.starts[i]+c.frames; l.voice.perturbs(c.first+i) && to <= len(labels.F0) {
+			u.Perturbed = l.voice.apply(item.Samples[from*hop:to*hop], labels.F0[from:to], c.random, c.first+i)
+		}
+		us = append(us, u)
 	}
-	return l.collator.Batch(us, starts, frames)
+	return l.collator.Batch(us, c.starts, c.frames)
 }

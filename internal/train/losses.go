@@ -34,7 +34,7 @@ var waveLosses = []loss[waveforms]{
 	{newLossInfo("l1", eventlog.WaveLoss, "Reconstruction", "waveform, L1", "training"),
 		func(w config.LossWeights) float64 { return w.Waveform },
 		func(r *op.Run, w waveforms, weight float64) float64 {
-			return r.L1(w.detachedUnless(r, weight), w.target, weight)
+			return w.l1(r, w.detachedUnless(r, weight), weight)
 		}},
 }
 
@@ -174,7 +174,23 @@ func addLosses[O any](s *step, table []loss[O], o O, share float64) {
 // waveforms are what a generator made of a piece, and the recordings.
 type waveforms struct {
 	output, target tensor.Tensor // [B, 1, N]
+	perturbed      []bool        // nil for none
 	mel, stft      model.SpectralLoss
+}
+
+// l1 is the mean distance of the waveforms. What is encoded in another voice does not
+// tell the phase of the target, so it counts as 0.
+func (w waveforms) l1(r *op.Run, output tensor.Tensor, weight float64) (sum float64) {
+	if !slices.Contains(w.perturbed, true) {
+		return r.L1(output, w.target, weight)
+	}
+	share := 1 / float64(output.B)
+	for i, perturbed := range w.perturbed {
+		if !perturbed {
+			sum += share * r.L1(r.SliceBatch(output, i, i+1), r.SliceBatch(w.target, i, i+1), share*weight)
+		}
+	}
+	return sum
 }
 
 // detachedUnless returns the output, detached if the weight of what is computed from

@@ -200,13 +200,13 @@ func (r *run) prepare(l loadedStep) stepData {
 	first, _ := r.ownPieces()
 	drawn := first * r.Config.BatchSize
 	for _, batch := range l.items {
-		var starts []int
+		c := crops{frames: l.frames, first: drawn, random: random}
 		for _, item := range batch {
 			room := len(item.Samples)/hop - l.frames + 1
-			starts = append(starts, int(op.Uniform(random.Key(siteCrop, drawn), 0)*float64(room)))
+			c.starts = append(c.starts, int(op.Uniform(random.Key(siteCrop, drawn), 0)*float64(room)))
 			drawn++
 		}
-		b, err := r.hooks.batch(batch, starts, l.frames)
+		b, err := r.hooks.batch(batch, c)
 		if err != nil {
 			f.err = fmt.Errorf("step %d: %w", l.step, err)
 			return f

@@ -40,6 +40,7 @@ func pieceOf(whole *Batch, from, to int) *Batch {
 		return tensor.Tensor{B: to - from, T: x.T, C: x.C, Stride: x.Stride, Data: x.Data[from*x.T*x.Stride : to*x.T*x.Stride]}
 	}
 	b.Inputs = model.Inputs{Wave: cut(b.Inputs.Wave), Prosody: cut(b.Inputs.Prosody), Timbre: b.Inputs.Timbre[from:to]}
+	b.Target, b.Perturbed = cut(b.Target), b.Perturbed[from:to]
 	b.F0, b.Energy = cut(b.F0), cut(b.Energy)
 	b.Phones, b.Speaker = b.Phones[from:to], b.Speaker[from:to]
 	return &b

@@ -131,7 +131,8 @@ func (e *batchEncoder) fingerprint() string {
 // batch encodes the utterances with their gain. The codes are those of the whole
 // utterance, cut to the crop: conversion encodes whole utterances, so the first frames
 // of a crop have the past that they have there.
-func (e *batchEncoder) batch(items []dataset.Item, starts []int, frames int) (*Batch, error) {
+func (e *batchEncoder) batch(items []dataset.Item, c crops) (*Batch, error) {
+	starts, frames := c.starts, c.frames
 	hop, latent := e.codec.Hop(), e.codec.CodecConfig.Quantizer.Latent
 	b := &Batch{
 		Inputs:  model.Inputs{Wave: tensor.New(len(items), frames*hop, 1)},
@@ -147,6 +148,7 @@ func (e *batchEncoder) batch(items []dataset.Item, starts []int, frames int) (*B
 		b.Encoded.Content[i] = w.content(samples, to)[from:to]
 		copy(b.Encoded.Timbre.Row(i, 0), w.Timbre(samples))
 	})
+	b.Target = b.Inputs.Wave
 	return b, nil
 }
 

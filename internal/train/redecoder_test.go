@@ -146,7 +146,7 @@ func smallRedecoderTrainer(t *testing.T, o Options) (*RedecoderTrainer, *Batch) 
 	}
 	t.Cleanup(encoder.close)
 	items := []dataset.Item{{Samples: speech(t, "en")}, {Samples: speech(t, "fr")}}
-	batch, err := encoder.batch(items, []int{70, 11}, 24)
+	batch, err := encoder.batch(items, crops{starts: []int{70, 11}, frames: 24})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func TestEncodingLeavesThePool(t *testing.T) {
 	items := []dataset.Item{{Samples: speech(t, "en")}, {Samples: speech(t, "fr")}}
 	encoded := make(chan error)
 	go func() {
-		_, err := e.batch(items, []int{0, 0}, 8)
+		_, err := e.batch(items, crops{starts: []int{0, 0}, frames: 8})
 		encoded <- err
 	}()
 	time.Sleep(50 * time.Millisecond) // for it to come so far

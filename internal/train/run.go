@@ -18,6 +18,7 @@ import (
 	"github.com/facodec-go/facodec/internal/dataset"
 	"github.com/facodec-go/facodec/internal/eventlog"
 	"github.com/facodec-go/facodec/internal/lockfile"
+	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/parallel"
 	"github.com/facodec-go/facodec/internal/weights"
 )
@@ -126,9 +127,8 @@ type hooks struct {
 	step func(pieces ...*Batch) (Losses, error)
 	// label is what dataset.LoaderOptions has, nil for none.
 	label dataset.LabelFunc
-	// batch makes a batch of crops of so many frames, that of each item from a frame
-	// on. It is called by one goroutine at a time.
-	batch func(items []dataset.Item, starts []int, frames int) (*Batch, error)
+	// batch makes a batch of crops. It is called by one goroutine at a time.
+	batch func(items []dataset.Item, c crops) (*Batch, error)
 	speed speedPerturbation
 	// validate is Validator.Run; nil where nothing is held out.
 	validate func(ctx context.Context, src weights.Source, log *eventlog.Log, step int64) (map[string]float64, error)
@@ -138,6 +138,14 @@ type hooks struct {
 	// besides losses; both nil for nothing.
 	stepped func(Losses)
 	scalars func() []eventlog.Scalar
+}
+
+// crops are the parts of utterances that make a batch.
+type crops struct {
+	starts []int // the first frame of each
+	frames int   // of all
+	first  int   // the number of the first utterance in the step
+	random op.Random
 }
 
 func (r *run) close() {

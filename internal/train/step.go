@@ -163,7 +163,7 @@ func (s *step) forward(piece *Batch, first int) tensor.Tensor {
 func (s *step) discriminatorStep(piece *Batch, wave tensor.Tensor) {
 	r, share := s.discriminatorRun, s.share(piece)
 	r.Record(op.Random{})
-	both := s.discriminatorCrop(r, r.ConcatBatch(r.Waveforms(piece.Inputs.Wave), r.Detach(wave)))
+	both := s.discriminatorCrop(r, r.ConcatBatch(r.Waveforms(piece.Target), r.Detach(wave)))
 	var loss float64
 	for _, features := range s.Discriminator.Forward(r, both) {
 		score := features.Score
@@ -194,8 +194,8 @@ func (s *step) discriminatorCrop(r *op.Run, x tensor.Tensor) tensor.Tensor {
 // generatorStep adds the gradient of all losses of a piece to the generator's.
 func (s *step) generatorStep(piece *Batch, wave tensor.Tensor) {
 	r, share := s.generatorRun, s.share(piece)
-	target := r.Waveforms(piece.Inputs.Wave)
-	addLosses(s, waveLosses, waveforms{wave, target, s.mel, s.stft}, share)
+	target := r.Waveforms(piece.Target)
+	addLosses(s, waveLosses, waveforms{wave, target, piece.Perturbed, s.mel, s.stft}, share)
 	if s.adversarial() {
 		real := s.Discriminator.Forward(r, s.discriminatorCrop(r, target))
 		addLosses(s, adversarialLosses, discriminatorFeatures{real, s.Discriminator.Forward(r, s.discriminatorCrop(r, wave))}, share)

@@ -1,0 +1,103 @@
+package train
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/facodec-go/facodec/internal/dataset"
+	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/teacher"
+)
+
+// TestVoicePerturbation makes batches of which half is encoded in another voice: input
+// and prosody change, targets and labels do not, and each step draws other voices.
+func TestVoicePerturbation(t *testing.T) {
+	c := smallConfig()
+	us := utterances(t, "en", "fr", "it", "ru")
+	var items []dataset.Item
+	for _, u := range us {
+		items = append(items, dataset.Item{Samples: u.Wave, Label: teacher.Labels{F0: u.F0, Phones: u.Phones, Speaker: int(u.Speaker)}})
+	}
+	const frames = 24
+	l := &labeler{collator: NewCollator(c.Codec, true), teachers: teacher.Set{Grid: teacher.Own}}
+	batch := func(share float64, utterances, first, step int) *Batch {
+		l.voice = voicePerturbation{share: share, utterances: utterances, sampleRate: teacher.Own.SampleRate, hop: teacher.Own.Hop}
+		b, err := l.batch(items, crops{starts: []int{10, 20, 30, 40}, frames: frames, first: first, random: op.Random{Seed: 1, Step: uint64(step)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	row := func(b *Batch, i int) (in, target []float32) {
+		for n := range b.Target.T {
+			in, target = append(in, b.Inputs.Wave.Row(i, n)[0]), append(target, b.Target.Row(i, n)[0])
+		}
+		return in, target
+	}
+	plain := batch(0, 4, 0, 0)
+	half, next := batch(0.5, 4, 0, 0), batch(0.5, 4, 0, 1)
+	if !slices.Equal(half.Perturbed, []bool{false, false, true, true}) {
+		t.Fatalf("perturbed: %v", half.Perturbed)
+	}
+	for i := range items {
+		recording, _ := row(plain, i)
+		in, target := row(half, i)
+		other, _ := row(next, i)
+		if !slices.Equal(target, recording) {
+			t.Errorf("utterance %d: the target is not the recording", i)
+		}
+		if changed := !slices.Equal(in, recording); changed != half.Perturbed[i] {
+			t.Errorf("utterance %d: another input: %v", i, changed)
+		}
+		if changed := !slices.Equal(in, other); changed != half.Perturbed[i] {
+			t.Errorf("utterance %d: another input in the next step: %v", i, changed)
+		}
+		changed := false
+		for n := range frames {
+			changed = changed || !slices.Equal(plain.Inputs.Prosody.Row(i, n), half.Inputs.Prosody.Row(i, n))
+			if plain.F0.Row(i, n)[0] != half.F0.Row(i, n)[0] || plain.Energy.Row(i, n)[0] != half.Energy.Row(i, n)[0] {
+				t.Fatalf("utterance %d: labels changed", i)
+			}
+		}
+		if changed != half.Perturbed[i] {
+			t.Errorf("utterance %d: other prosody: %v", i, changed)
+		}
+		if !slices.Equal(plain.Inputs.Timbre[i].Data, half.Inputs.Timbre[i].Data) {
+			t.Errorf("utterance %d: the timbre's input changed", i)
+		}
+	}
+	// The second piece of a step of two is its second half.
+	if b := batch(0.5, 8, 4, 0); slices.Contains(b.Perturbed, false) {
+		t.Errorf("second piece of two: perturbed %v", b.Perturbed)
+	}
+	if b := batch(0.5, 8, 0, 0); slices.Contains(b.Perturbed, true) {
+		t.Errorf("first piece of two: perturbed %v", b.Perturbed)
+	}
+}
+
+// TestPerturbedWaveforms: utterances in another voice count as 0 in the waveform loss.
+func TestPerturbedWaveforms(t *testing.T) {
+	c := smallConfig()
+	b := batchOf(t, c, utterances(t, "en", "fr"), 4)
+	r := op.NewRun(nil)
+	output := r.Waveforms(b.Inputs.Wave)
+	for i := range output.Data {
+		output.Data[i] += float32(1 + i*2/len(output.Data)) // 1 in the first row, 2 in the second
+	}
+	target := r.Waveforms(batchOf(t, c, utterances(t, "en", "fr"), 4).Target)
+	w := waveforms{output: output, target: target}
+	row := func(i int) float64 { return r.L1(r.SliceBatch(output, i, i+1), r.SliceBatch(target, i, i+1), 0) }
+	for _, test := range []struct {
+		perturbed []bool
+		want      float64
+	}{
+		{nil, (row(0) + row(1)) / 2}, {[]bool{false, false}, (row(0) + row(1)) / 2},
+		{[]bool{false, true}, row(0) / 2}, {[]bool{true, false}, row(1) / 2}, {[]bool{true, true}, 0},
+	} {
+		w.perturbed = test.perturbed
+		if got := w.l1(r, output, 0); math.Abs(got-test.want) > 1e-6 {
+			t.Errorf("perturbed %v: %g, want %g", test.perturbed, got, test.want)
+		}
+	}
+}
