@@ -9,19 +9,20 @@ import (
 
 //go:generate go run -C gen . ..
 
-// An isa is the instruction set that an implementation of the kernels needs. A
-// higher one is faster.
+// An isa is the instruction set that an implementation of the kernels needs. Of those of
+// one architecture, a higher one is faster.
 type isa int
 
 const (
 	isaGeneric    isa = iota // plain Go
-	isaAVX2                  // AVX2 and FMA
+	isaNEON                  // of arm64: NEON, also named ASIMD
+	isaAVX2                  // of amd64: AVX2 and FMA
 	isaAVX512                // AVX-512 F, BW, DQ and VL
 	isaAVX512BF16            // and BF16
 	isaAMX                   // and AMX tiles of bfloat16
 )
 
-var isaNames = []string{isaGeneric: "generic", isaAVX2: "avx2", isaAVX512: "avx512", isaAVX512BF16: "avx512bf16", isaAMX: "amx"}
+var isaNames = []string{isaGeneric: "generic", isaNEON: "neon", isaAVX2: "avx2", isaAVX512: "avx512", isaAVX512BF16: "avx512bf16", isaAMX: "amx"}
 
 func (s isa) String() string { return isaNames[s] }
 
@@ -32,7 +33,8 @@ const isaEnv = "FACODEC_SIMD"
 var active, errISA = chooseISA(bestISA(), os.Getenv(isaEnv))
 
 // chooseISA returns the instruction set named, or the best one where no name is given
-// or the processor does not have it. An unknown name is an error, and the best one.
+// or the processor does not have it. An unknown name is an error, and the best one. On
+// amd64 there is no NEON, and plain Go is the best below AVX2.
 func chooseISA(best isa, name string) (isa, error) {
 	if name == "" {
 		return best, nil
@@ -42,11 +44,14 @@ func chooseISA(best isa, name string) (isa, error) {
 		return best, fmt.Errorf("environment variable %s: %q is not an instruction set; want %s, or none for the best that the processor has",
 			isaEnv, name, strings.Join(isaNames, ", "))
 	}
+	if isa(i) == isaNEON && best != isaNEON {
+		return isaGeneric, nil
+	}
 	return min(isa(i), best), nil
 }
 
 // InstructionSet returns the name of the implementation in use: "amx", "avx512bf16",
-// "avx512", "avx2" or "generic". It is the best that the processor has, unless the
+// "avx512", "avx2", "neon" or "generic". It is the best that the processor has, unless the
 // environment variable FACODEC_SIMD names a lower one. The first two differ from
 // "avx512" in products of bfloat16 only.
 func InstructionSet() string { return active.String() }

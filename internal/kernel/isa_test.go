@@ -20,6 +20,11 @@ func TestChooseISA(t *testing.T) {
 		{isaAVX512, "generic", isaGeneric, true},
 		{isaAVX2, "avx512", isaAVX2, true},
 		{isaGeneric, "avx512", isaGeneric, true},
+		{isaNEON, "", isaNEON, true},
+		{isaNEON, "neon", isaNEON, true},
+		{isaNEON, "avx2", isaNEON, true},
+		{isaNEON, "generic", isaGeneric, true},
+		{isaAVX512, "neon", isaGeneric, true},
 		{isaAVX512, "mmx", isaAVX512, false},
 		{isaAVX512, "AVX2", isaAVX512, false},
 		{isaAVX2, "avx2 ", isaAVX2, false},
@@ -31,7 +36,7 @@ func TestChooseISA(t *testing.T) {
 		if err == nil {
 			continue
 		}
-		for _, word := range []string{"FACODEC_SIMD", c.name, "generic, avx2, avx512, avx512bf16, amx"} {
+		for _, word := range []string{"FACODEC_SIMD", c.name, "generic, neon, avx2, avx512, avx512bf16, amx"} {
 			if !strings.Contains(err.Error(), word) {
 				t.Errorf("asked for %q: the error %q does not say %q", c.name, err, word)
 			}
@@ -51,7 +56,7 @@ func TestCheckEnvironment(t *testing.T) {
 	for value, ok := range map[string]bool{"mmx": false, "generic": true, "": true} {
 		c := exec.Command(os.Args[0], "-test.run=^TestCheckEnvironment$")
 		c.Env = append(os.Environ(), inner+"=1", isaEnv+"="+value)
-		if out, err := c.CombinedOutput(); (err == nil) != ok || !ok && !strings.Contains(string(out), "want generic, avx2, avx512, avx512bf16, amx") {
+		if out, err := c.CombinedOutput(); (err == nil) != ok || !ok && !strings.Contains(string(out), "want generic, neon, avx2, avx512, avx512bf16, amx") {
 			t.Errorf("%s=%q: %v, %s", isaEnv, value, err, out)
 		}
 	}

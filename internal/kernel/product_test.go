@@ -63,6 +63,59 @@ func TestProductAgainstGeneric(t *testing.T) {
 	})
 }
 
+// TestProductIsFused: with an instruction set, the bits of an output are those of the one
+// chain of fused multiply-adds that the contract states.
+func TestProductIsFused(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
+		if active == isaGeneric {
+			t.Skip("plain Go rounds products")
+		}
+		r := rand.New(rand.NewPCG(13, 14))
+		for m := 1; m <= 13; m++ {
+			p := testProduct(r, m, 1+m%3, 1+r.IntN(20), 1+r.IntN(100), m%2 > 0, m%3 > 0)
+			p.Run(0, m, 0, p.W.Count())
+			for row := range m {
+				for n := range p.W.N {
+					var acc float32
+					if p.Bias != nil {
+						acc = p.Bias[n]
+					}
+					if p.Init != nil {
+						acc += p.Init[row*p.LdInit+n]
+					}
+					for tap := range p.W.Taps {
+						for k := range p.W.K {
+							acc = fusedOnce(p.A[row*p.LdA+tap*p.LdTap+k], p.W.Data[p.W.Index(tap, k, n)], acc)
+						}
+					}
+					if got := p.Dst[row*p.LdDst+n]; got != acc { // 0 may be -0
+						t.Fatalf("%d rows, %dx%dx%d: row %d, column %d is %v, want %v", m, p.W.Taps, p.W.K, p.W.N, row, n, got, acc)
+					}
+				}
+			}
+		}
+	})
+}
+
+// fusedOnce is x·y+z, rounded once: the sum in float64 is rounded to odd, from which
+// rounding to float32 is as from the exact sum (Boldo and Melquiond, Emulation of FMA and
+// correctly rounded sums, 2008).
+func fusedOnce(x, y, z float32) float32 {
+	a, b := float64(x)*float64(y), float64(z)
+	sum := a + b
+	part := sum - a
+	rest := (a - (sum - part)) + (b - part)
+	if bits := math.Float64bits(sum); rest != 0 && bits&1 == 0 {
+		if (rest > 0) == (sum > 0) {
+			bits++
+		} else {
+			bits--
+		}
+		sum = math.Float64frombits(bits)
+	}
+	return float32(sum)
+}
+
 // TestProductWhateverTheTile is the contract: not a bit of an output depends on
 // what is computed beside it.
 func TestProductWhateverTheTile(t *testing.T) {

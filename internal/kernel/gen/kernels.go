@@ -12,15 +12,15 @@ import (
 // set. These are assembly or, in name_amd64.go, Go around assembly (product,
 // transpose, softmax).
 //
-// A kernel without isas has those of every architecture.
+// A kernel without isas has those of its architecture.
 type kernel struct {
 	name, params string
-	isas         []string
+	isas         map[string][]string // by architecture
 }
 
 var kernels = []kernel{
 	{name: "product", params: "p *Product, row0, row1, panel0, panel1 int"},
-	{name: "productBF16", params: "p *ProductBF16, row0, row1, panel0, panel1 int", isas: []string{"AMX", "AVX512BF16", "AVX512", "AVX2"}},
+	{name: "productBF16", params: "p *ProductBF16, row0, row1, panel0, panel1 int", isas: map[string][]string{"amd64": {"AMX", "AVX512BF16", "AVX512", "AVX2"}}},
 	{name: "productInt16", params: "sums, a []float32, ldA int, w *PanelsInt16, rows, panel, panels int"},
 	{name: "transpose", params: "dst []float32, ldDst int, src []float32, ldSrc, rows, cols int"},
 
@@ -90,7 +90,7 @@ type arch struct {
 
 // arches is where an instruction set is added, together with its constant in isa.go
 // and, for an architecture, its bestISA in isa_<arch>.go.
-var arches = []arch{{"amd64", []string{"AVX512", "AVX2"}}}
+var arches = []arch{{"amd64", []string{"AVX512", "AVX2"}}, {"arm64", []string{"NEON"}}}
 
 // signature returns the signature of a kernel's implementations.
 func signature(name string) string {
@@ -126,24 +126,26 @@ func writeDispatch(dir string) error {
 		}
 	}
 	text := fmt.Sprintf(header, "("+strings.Join(others, " && ")+") || noasm")
-	if len(others) == 1 {
-		text = fmt.Sprintf(header, others[0]+" || noasm")
-	}
 	for _, k := range kernels {
 		text += fmt.Sprintf("\nfunc %s(%s) {\n\t%sGeneric(%s)\n}\n", k.name, k.params, k.name, k.args())
 	}
 	return os.WriteFile(filepath.Join(dir, "dispatch_generic.go"), []byte(text), 0o644)
 }
 
+var neonWritten = map[string]bool{"product": true}
+
 func (a arch) dispatch() string {
 	text := fmt.Sprintf(header, "!noasm")
 	for _, k := range kernels {
 		text += fmt.Sprintf("\nfunc %s(%s) {\n\tswitch {\n", k.name, k.params)
-		isas := k.isas
-		if isas == nil {
+		isas, own := k.isas[a.name]
+		if !own {
 			isas = a.isas
 		}
 		for _, isa := range isas {
+			if isa == "NEON" && !neonWritten[k.name] {
+				continue
+			}
 			text += fmt.Sprintf("\tcase active >= isa%s:\n\t\t%s%s(%s)\n", isa, k.name, isa, k.args())
 		}
 		text += fmt.Sprintf("\tdefault:\n\t\t%sGeneric(%s)\n\t}\n}\n", k.name, k.args())

@@ -47,6 +47,16 @@ func main() {
 	} {
 		write(dir, a.name, a.generate)
 	}
+	for _, a := range []struct {
+		name     string
+		generate func(*armFile)
+	}{
+		{"product", armProducts},
+	} {
+		if err := writeNEON(dir, a.name, a.generate); err != nil {
+			log.Fatal(err)
+		}
+	}
 	if err := writeDispatch(dir); err != nil {
 		log.Fatal(err)
 	}

@@ -1,0 +1,26 @@
+//go:build !noasm
+
+package kernel
+
+// The most panels that a tile of so many rows has. Few rows take more of them, for enough
+// independent sums.
+var panelsNEON = [...]int{1: 4, 2, 2, 1, 1, 1}
+
+// tiles are functions that compute a tile of a product.
+type tiles int
+
+const (
+	tilesNEON tiles = iota
+)
+
+func productNEON(p *Product, row0, row1, panel0, panel1 int) {
+	productTiles(p, row0, row1, panel0, panel1, panelsNEON[:], tilesNEON)
+}
+
+// compute computes a tile.
+func (t tiles) compute(rows, panels int, dst, init, bias, a, w *float32, ldDst, ldInit, ldA, ldTap, ldW, taps, k int) {
+	switch t { // calls through a variable would make all of it escape to the heap
+	default:
+		productTileNEON(rows, panels, dst, init, bias, a, w, ldDst, ldInit, ldA, ldTap, ldW, taps, k)
+	}
+}
