@@ -12,12 +12,11 @@ import (
 // convertFlags are a batch's and the voice's.
 type convertFlags struct {
 	pipeFlags
-	outputs         outputFlags
-	references      []string
-	redecoder       string
-	redecoderConfig string
-	normalize       bool
-	strict          bool
+	redecoder  redecoderFlags
+	outputs    outputFlags
+	references []string
+	normalize  bool
+	strict     bool
 }
 
 func newConvert() *cobra.Command {
@@ -55,8 +54,7 @@ source that fails is reported, the others are still processed, and the exit code
 	flags.add(cmd)
 	f := cmd.Flags()
 	f.StringArrayVar(&flags.references, "reference", nil, "audio `file`s of one voice, a folder of them, or a .voice (facodec voice enroll); may be repeated")
-	f.StringVar(&flags.redecoder, "redecoder-checkpoint", "", "`file` with a redecoder's weights, to decode with instead of the codec's decoder; hf://Plachta/FAcodec-redecoder: the published one")
-	f.StringVar(&flags.redecoderConfig, "redecoder-config", "", "the redecoder's experiment `file`, as --config is the codec's")
+	flags.redecoder.add(cmd)
 	flags.outputs.add(cmd, true)
 	addNormalize(cmd, &flags.normalize)
 	addStrict(cmd, &flags.strict)
@@ -70,8 +68,8 @@ func (f *convertFlags) run(cmd *cobra.Command) error {
 	if len(f.references) == 0 {
 		return &usageError{cmd.CommandPath(), errors.New("no --reference: name an audio file of the voice to convert to")}
 	}
-	if f.redecoderConfig != "" && f.redecoder == "" {
-		return &usageError{cmd.CommandPath(), errors.New("--redecoder-config without --redecoder-checkpoint")}
+	if err := f.redecoder.check(); err != nil {
+		return &usageError{cmd.CommandPath(), err}
 	}
 	if err := f.outputs.check(cmd, f.output); err != nil {
 		return err
@@ -95,14 +93,14 @@ func (f *convertFlags) run(cmd *cobra.Command) error {
 
 func (f *convertFlags) open(ctx context.Context, cmd *cobra.Command, voice references, like string) (worker, error) {
 	var options []facodec.Option
-	if f.redecoder != "" {
+	if f.redecoder.checkpoint != "" {
 		options = append(options, facodec.WithoutDecoder()) // the redecoder has its own
 	}
 	codec, notices, err := f.modelFlags.open(cmd, options...)
 	if err != nil {
 		return worker{}, err
 	}
-	if f.checkpoint == builtin && f.redecoder == "" {
+	if f.checkpoint == builtin && f.redecoder.checkpoint == "" {
 		notices = append(notices, builtinConverts)
 	}
 	w := worker{close: func() { codec.Close() }, notices: notices}
@@ -126,19 +124,11 @@ func (f *convertFlags) open(ctx context.Context, cmd *cobra.Command, voice refer
 
 // decoder returns the decoder in the voice of the references; w closes it.
 func (f *convertFlags) decoder(ctx context.Context, cmd *cobra.Command, codec *facodec.Codec, w *worker, voice references) (*facodec.Decoder, error) {
-	var redecoder *facodec.Redecoder
-	if f.redecoder != "" {
-		var options []facodec.Option
-		if f.redecoderConfig != "" {
-			options = append(options, facodec.WithConfig(f.redecoderConfig))
-		}
-		path, err := localNetworks(cmd, f.redecoder, "redecoder")
-		if err != nil {
-			return nil, err
-		}
-		if redecoder, err = codec.OpenRedecoder(path, options...); err != nil {
-			return nil, cureOpening(err, "--redecoder-config")
-		}
+	redecoder, err := f.redecoder.open(cmd, codec)
+	if err != nil {
+		return nil, err
+	}
+	if redecoder != nil {
 		w.close = func() {
 			redecoder.Close()
 			codec.Close()

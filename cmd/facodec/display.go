@@ -69,6 +69,7 @@ func (d *display) status(text string) {
 	if !d.terminal() {
 		return
 	}
+	text = oneLine(text) // names of files are in it
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.text != "" || text != "" {

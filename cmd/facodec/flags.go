@@ -192,6 +192,8 @@ func checkThreads(cmd *cobra.Command, threads int) error {
 // names the model's experiment file.
 func cureOpening(err error, configFlag string) error {
 	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, facodec.ErrNoConfig):
 		return fmt.Errorf("%w with %s", err, configFlag)
 	case errors.Is(err, facodec.ErrKind) && configFlag == "--config":

@@ -30,14 +30,14 @@ func TestExpandLists(t *testing.T) {
 func TestUsageErrors(t *testing.T) {
 	end := []string{"--output-dir", t.TempDir(), "--checkpoint-path", fixture("small.pth")}
 	for want, args := range map[string][]string{
-		"unknown flag: --sauce (see facodec reconstruct --help)":        {"reconstruct", "--sauce", "x"},
-		"needs an argument: --source (see facodec extract --help)":      {"extract", "--source"},
+		"unknown flag --sauce (see facodec reconstruct --help)":         {"reconstruct", "--sauce", "x"},
+		"--source needs a value (see facodec extract --help)":           {"extract", "--source"},
 		`unknown command "reconstrukt"; did you mean reconstruct? (see`: {"reconstrukt"},
 		`unknown command "xyz" (see facodec --help)`:                    {"xyz"},
 		"did you mean convert? (see facodec weights --help)":            {"weights", "konvert"},
 		`unknown command "reconstrct"; did you mean reconstruct? (see`:  {"reconstrct", "--source", "x"},
 		"did you mean enroll? (see facodec voice --help)":               {"voice", "enrol", "--source", "x"},
-		"unknown flag: --source (see facodec --help)":                   {"--source", "x", "reconstruct"},
+		"unknown flag --source (see facodec --help)":                    {"--source", "x", "reconstruct"},
 		"1 argument given, want none":                                   {"version", "x"},
 		"no --source: ":                                                 append([]string{"reconstruct"}, end...),
 		"--source is empty: ":                                           append([]string{"reconstruct", "--source", ""}, end...),

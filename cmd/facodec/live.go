@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -36,6 +37,8 @@ type liveFlags struct {
 	simulated   string
 	out         string
 	offline     bool
+	force       bool
+	block       int
 	quiet       bool
 	json        bool
 
@@ -87,7 +90,14 @@ On Windows and macOS there is no sound server that this program speaks to: use a
 facodec serve and a browser.
 
 --simulate FILE uses a recording in place of the microphone, at its own pace, writes what
-would have been played to -o, and reports the delays. --offline does it as fast as it goes.`,
+would have been played to -o, and reports the delays. --offline does it as fast as it goes.
+
+Frames are computed one at a time if that keeps up with the microphone on this computer,
+which is measured at the start, and otherwise in blocks of 2, 4 or 8, which takes less time
+for each and adds the duration of the block's other frames to the delay. --block sets it.
+
+A redecoder (convert --redecoder-checkpoint) is not used here: it looks 48 frames, 0.6 s,
+ahead, which is too long for a conversation.`,
 		Example: `  facodec voice enroll --source testdata/speech/it.flac -o it.voice
   facodec live --reference it.voice
   facodec live --list-devices
@@ -114,7 +124,9 @@ would have been played to -o, and reports the delays. --offline does it as fast 
 	f.StringVar(&flags.control, "control", "", "named `pipe` for commands, one a line; made if it is not there")
 	f.StringVar(&flags.simulated, "simulate", "", "use a recording, at its own pace, in place of the microphone")
 	f.StringVarP(&flags.out, "output-file", "o", "", "`file` for what --simulate would have played")
+	f.BoolVar(&flags.force, "force", false, "overwrite the output file of --simulate if it exists")
 	f.BoolVar(&flags.offline, "offline", false, "--simulate as fast as it goes")
+	f.IntVar(&flags.block, "block", 0, "`frames` that are computed together, 1 to 16 (default: as few as keep up, measured at the start)")
 	flags.modelFlags.addLive(cmd)
 	f.BoolVar(&flags.quiet, "quiet", false, "print nothing but errors and warnings")
 	f.BoolVar(&flags.json, "json", false, "print the meter to stdout, as a line of JSON every second")
@@ -152,8 +164,10 @@ func (f *liveFlags) check(cmd *cobra.Command, args []string) error {
 		return usage("--input and --output are devices, and none is used")
 	case f.simulated != "" && f.out == "":
 		return usage("--simulate without -o: name the file for what would be played")
-	case f.simulated == "" && (f.out != "" || f.offline):
-		return usage("-o and --offline are for --simulate")
+	case f.simulated == "" && (f.out != "" || f.offline || f.force):
+		return usage("-o, --force and --offline are for --simulate")
+	case given("block") && (f.block < 1 || f.block > live.MaxBlock):
+		return usage("--block %d: give 1 to %d, or leave it out for as few as keep up", f.block, live.MaxBlock)
 	case !f.piped && (given("rate") || given("format")):
 		return usage("--rate and --format are those of standard input: give -")
 	case f.format != "s16" && f.format != "f32":
@@ -167,10 +181,15 @@ func (f *liveFlags) check(cmd *cobra.Command, args []string) error {
 	case f.piped && f.json:
 		return usage("- and --json: both write to standard output")
 	}
+	if f.simulated != "" {
+		if err := checkExtension(f.out); err != nil {
+			return usage("%v", err)
+		}
+	}
 	return f.modelFlags.check()
 }
 
-// checkOutput refuses to write over what is read.
+// checkOutput refuses to write over what is read, and over what is there already.
 func (f *liveFlags) checkOutput() error {
 	if f.simulated == "" {
 		return nil
@@ -180,7 +199,10 @@ func (f *liveFlags) checkOutput() error {
 			return fmt.Errorf("%s is a source, and the output; give another -o", source)
 		}
 	}
-	return nil
+	if !f.force && exists(f.out) {
+		return fmt.Errorf("%s: exists; --force overwrites it, or give another -o", f.out)
+	}
+	return new(outputFlags).probe(48000, f.out)
 }
 
 func (f *liveFlags) run(cmd *cobra.Command) error {
@@ -224,6 +246,7 @@ type liveSession struct {
 	voices []liveVoice
 	duplex *live.Duplex
 	learn  *live.OwnVoice // nil where one's own voice was given
+	broken atomic.Int64   // samples captured that were no numbers
 
 	work    sync.WaitGroup // goroutines that use the model
 	mu      sync.Mutex
@@ -299,14 +322,18 @@ func (s *liveSession) start(o live.DuplexOptions) error {
 	case s.reconstruct:
 		o.Mode, o.Voice = live.Reconstruct, s.own.timbre
 	}
-	d, err := live.NewDuplex(s.codec, o)
+	err := s.chooseBlock()
+	if err == nil {
+		o.Block = s.block
+		s.duplex, err = live.NewDuplex(s.codec, o)
+	}
 	switch {
 	case errors.Is(err, live.ErrNotLive):
 		return fmt.Errorf("%s: %w", s.checkpoint, err)
 	case err != nil:
 		return err
 	}
-	s.duplex = d
+	d := s.duplex
 	if s.own == nil {
 		rate := o.InRate
 		if rate == 0 {
@@ -319,6 +346,26 @@ func (s *liveSession) start(o live.DuplexOptions) error {
 	}
 	if s.delay > 0 && s.delay < d.LeastDelay() {
 		s.show.warning("--delay %v is less than the %v that this model needs here: frames may come late", s.delay, d.LeastDelay().Round(time.Millisecond))
+	}
+	return nil
+}
+
+// chooseBlock measures how many frames to compute together, unless the user said.
+func (s *liveSession) chooseBlock() error {
+	if s.block > 0 {
+		return nil
+	}
+	frames, factor, err := live.ChooseBlock(s.codec)
+	if err != nil {
+		return err
+	}
+	s.block = frames
+	switch {
+	case s.offline:
+	case factor > 1:
+		s.show.warning("this computer is too slow for the model: blocks of %d frames take %.2f of the time that they last; there will be dropouts. --precision bf16 or int8 and a smaller model are faster", frames, factor)
+	case frames > 1:
+		s.show.notice("blocks of %d frames (--block): with fewer this computer does not keep up; they add %.0f ms to the delay", frames, float64(frames-1)*1000/s.codec.FrameRate())
 	}
 	return nil
 }

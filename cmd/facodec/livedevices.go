@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync/atomic"
 	"time"
 
+	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/internal/live"
 	"github.com/facodec-go/facodec/internal/sound"
@@ -72,8 +74,8 @@ func (s *liveSession) devices(ctx context.Context, in io.Reader, out io.Writer) 
 	session := &sound.Session{
 		Input: s.input, Output: s.output, InRate: o.InRate, OutRate: o.OutRate, Piece: s.buffer, Title: liveTitle,
 		Take: func(samples []float32) {
-			s.listen(samples)
 			s.capture(samples)
+			s.listen(samples)
 		},
 		Fill: s.duplex.Play,
 		Say:  func(text string) { s.show.line("facodec: %s", text) },
@@ -105,18 +107,28 @@ func (s *liveSession) devices(ctx context.Context, in io.Reader, out io.Writer) 
 	return nil
 }
 
-// capture passes samples on. Those that are not finite are silence: a device that delivers
-// such is not a reason to end.
+// capture passes samples on. Those that are not finite are silence, and counted: a device
+// that delivers such is not a reason to end.
 func (s *liveSession) capture(samples []float32) {
-	if err := s.duplex.Capture(samples); err != nil {
-		clear(samples)
-		s.duplex.Capture(samples)
+	err := s.duplex.Capture(samples)
+	if !errors.Is(err, facodec.ErrNotFinite) {
+		return
 	}
+	for i, v := range samples {
+		if v-v != 0 { // NaN and the infinities
+			samples[i] = 0
+			s.broken.Add(1)
+		}
+	}
+	s.duplex.Capture(samples)
 }
 
 // summary is the last line.
 func (s *liveSession) summary(r meterReport) {
 	s.show.info("%s: delay %.0f ms, real-time factor %.2f, %s (%.2f s made up)", clock(r.Seconds), r.DelayMS, r.RealTimeFactor, count(r.Dropouts, "dropout"), r.MissingSeconds)
+	if n := s.broken.Load(); n > 0 {
+		s.show.warning("%s of the input: not finite, and played as silence; has the input the rate and format that were given?", count(int(n), "sample"))
+	}
 	if r.Dropouts > 0 {
 		s.show.notice("fewer dropouts with a longer --delay, a larger --buffer, or fewer programs beside this one")
 	}

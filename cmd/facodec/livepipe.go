@@ -47,8 +47,8 @@ func (s *liveSession) pipe(ctx context.Context, in io.Reader, out io.Writer) err
 		whole := n / p.width() * p.width()
 		if whole > 0 {
 			samples := p.decode(piece[:whole])
-			s.listen(samples)
 			s.capture(samples)
+			s.listen(samples)
 			for s.duplex.Process() {
 			}
 			s.duplex.Play(samples)
@@ -61,6 +61,9 @@ func (s *liveSession) pipe(ctx context.Context, in io.Reader, out io.Writer) err
 		case err == io.EOF || errors.Is(err, context.Canceled):
 			s.show.status("")
 			s.summary(s.report(0, 0, 0))
+			if kept > 0 && err == io.EOF {
+				s.show.warning("%s at the end of %s: no whole sample of %s, and left out", count(kept, "byte"), stdinName, s.format)
+			}
 			return nil
 		case err != nil:
 			return fmt.Errorf("%s: %w", stdinName, err)
@@ -201,8 +204,8 @@ func (r *simulation) run(ctx context.Context) error {
 			return err
 		}
 		s := r.session
-		s.listen(r.piece[:n])
 		s.capture(r.piece)
+		s.listen(r.piece[:n])
 		if s.offline {
 			for s.duplex.Process() {
 			}

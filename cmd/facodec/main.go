@@ -122,13 +122,7 @@ Every command ends with one of these exit codes:
 		// A misspelled instruction set would otherwise go unnoticed.
 		PersistentPreRunE: func(*cobra.Command, []string) error { return kernel.CheckEnvironment() },
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		// A misspelled command's own flags are unknown here; the command is the mistake.
-		if words := cmd.Flags().Args(); cmd.HasSubCommands() && len(words) > 0 {
-			return commandArgs(cmd, words)
-		}
-		return &usageError{cmd.CommandPath(), err}
-	})
+	root.SetFlagErrorFunc(flagError)
 	// Upstream spells flags with underscores.
 	root.SetGlobalNormalizationFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		return pflag.NormalizedName(strings.ReplaceAll(name, "_", "-"))

@@ -30,11 +30,22 @@ func TestMessages(t *testing.T) {
 		{[]string{"train", "--preset", "tiny", "--dataset", dir, "--accumulate", "0"}, "--accumulate 0: want at least 1; leave it out"},
 		{[]string{"convert", "--source", clip("en.flac"), "--reference", voice, "-o", filepath.Join(filepath.Dir(voice), ".", "v.flac"), "--force"}, voice + " is a reference, and the output; give another -o"},
 		{[]string{"decode", "--source", voice, "--reference", voice, "-o", voice, "--force"}, "and the output; give another -o"},
+		{[]string{"extract", "--max-bad", "x"}, `--max-bad "x": want a number (see facodec extract --help)`},
+		{[]string{"train", "--steps", "99999999999999999999"}, `--steps "99999999999999999999": want a smaller number`},
+		{[]string{"weights", "random", "--seed", "-1"}, `--seed "-1": want a whole number, 0 or more`},
+		{[]string{"live", "--delay", "5"}, `--delay "5": want a time with its unit, such as 200ms, 15s or 10m`},
+		{[]string{"live", "--rate", strings.Repeat("k", 3000)}, `k…": want a whole number`},
+		{[]string{"live", "--offline=maybe"}, `--offline "maybe": want true or false`},
+		{[]string{"serve", "--max-body="}, `--max-body "": want a whole number`},
+		{[]string{"serve", "--voice"}, "--voice needs a value"},
+		{[]string{"encode", "-o"}, "-o needs a value"},
+		{[]string{"serve", "--voces", "a"}, "unknown flag --voces"},
+		{[]string{"live", "-xo", "a"}, "unknown flag -xo"},
 		{[]string{"info", "random"}, "facodec weights random FILE writes such a one"},
 	} {
 		r := run(t, test.args...)
 		if r.code != 1 || !strings.Contains(r.stderr, test.want) || r.stdout != "" {
-			t.Errorf("%v: exit %d: %s%s, want %s", test.args, r.code, r.stdout, r.stderr, test.want)
+			t.Errorf("%.200v: exit %d: %s%s, want %s", test.args, r.code, r.stdout, r.stderr, test.want)
 		}
 	}
 	if left := files(t, dir); len(left) > 0 {

@@ -70,8 +70,10 @@ func (f *outputFlags) check(cmd *cobra.Command, output string) (err error) {
 	if output != "" && cmd.Flags().Changed("output-format") {
 		return usage("--output-format and -o: the file extension of -o sets the format")
 	}
-	if output != "" && output != dash && !atomicfile.IsStream(output) && !audio.HasExtension(output) && !slices.Contains(waveExtensions, strings.ToLower(filepath.Ext(output))) {
-		return usage("-o %s: the file extension sets the format; give .wav, .flac, .mp3 or .opus", output)
+	if output != "" && output != dash {
+		if err := checkExtension(output); err != nil {
+			return usage("%v", err)
+		}
 	}
 	if format := f.lossy(output); format != "" && f.samples != audio.S16 {
 		return usage("--sample-format %s: %s has no sample format; leave it out, or write .wav", f.samples, format)
@@ -86,6 +88,15 @@ func (f *outputFlags) check(cmd *cobra.Command, output string) (err error) {
 		return usage("--output-rate with -o -: a pipe is written at the codec's rate")
 	}
 	return nil
+}
+
+// checkExtension refuses a recording's name whose extension says no format; devices and
+// pipes need none.
+func checkExtension(output string) error {
+	if atomicfile.IsStream(output) || audio.HasExtension(output) || slices.Contains(waveExtensions, strings.ToLower(filepath.Ext(output))) {
+		return nil
+	}
+	return fmt.Errorf("-o %s: the file extension sets the format; give .wav, .flac, .mp3 or .opus", output)
 }
 
 // waveExtensions are those of WAV files beside .wav.

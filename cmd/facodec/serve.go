@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,6 +14,7 @@ import (
 
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/defaultmodel"
+	"github.com/facodec-go/facodec/internal/live"
 	"github.com/facodec-go/facodec/internal/serve"
 )
 
@@ -25,6 +25,7 @@ const tokenVariable = "FACODEC_TOKEN"
 // serveFlags are those of serve.
 type serveFlags struct {
 	modelFlags
+	redecoder redecoderFlags
 	listen    string
 	token     string
 	tokenFile string
@@ -57,6 +58,11 @@ a proxy with a certificate before it and say with --origin how it is called ther
 As many live streams are taken as the processor sustains, which is measured at the start,
 and --jobs requests compute at once, --queue wait. The next one is refused at once,
 with 503 and Retry-After. While live streams are open, requests compute in what they leave.
+Live streams compute frames one at a time where that keeps up, and otherwise in blocks of
+2, 4 or 8; --block sets it (facodec live --help).
+
+--redecoder-checkpoint converts recordings with a redecoder. Live streams use the codec's
+own decoder: a redecoder looks 48 frames, 0.6 s, ahead, which is too long for a conversation.
 
 Ctrl-C or SIGTERM ends it: nothing new is taken, what is under way has --grace to end. A
 second one ends it at once. The exit code is then 0 if all could end, and 1 if not.
@@ -84,8 +90,10 @@ Logs go to stderr, a line for each request, without what was sent and what it is
 	flags.StringVar(&f.cert, "tls-cert", "", "`file` with the certificate for https, and those it rests on, PEM")
 	flags.StringVar(&f.key, "tls-key", "", "`file` with its key, PEM")
 	f.modelFlags.addLive(cmd)
+	f.redecoder.add(cmd)
 	flags.StringArrayVar(&f.voices, "voice", nil, "`file` of a voice to keep from the start, .voice or a clip; may be repeated")
 	flags.IntVar(&f.limits.Streams, "streams", 0, "`number` of live streams at once (default: as many as the processor sustains, measured at the start)")
+	flags.IntVar(&f.limits.Block, "block", 0, "`frames` of a live stream that are computed together, 1 to 16 (default: as few as keep up, measured at the start)")
 	flags.IntVar(&f.limits.Jobs, "jobs", 0, "`number` of requests that compute at once (default: one for every two CPUs)")
 	flags.IntVar(&f.limits.Queue, "queue", serve.Defaults.Queue, "`requests` that wait beside them")
 	flags.Int64Var(&f.maxBody, "max-body", serve.Defaults.MaxBody>>20, "`MB` of a request")
@@ -126,6 +134,11 @@ func (f *serveFlags) check(cmd *cobra.Command) error {
 		return usage("--max-seconds %g: not a length of audio", l.MaxSeconds)
 	case l.Timeout <= 0 || l.Idle <= 0 || l.Grace <= 0:
 		return usage("--timeout, --idle and --grace are times above 0")
+	case cmd.Flags().Changed("block") && (l.Block < 1 || l.Block > live.MaxBlock):
+		return usage("--block %d: give 1 to %d, or leave it out for as few as keep up", l.Block, live.MaxBlock)
+	}
+	if err := f.redecoder.check(); err != nil {
+		return usage("%v", err)
 	}
 	l.MaxBody, l.Memory = f.maxBody<<20, f.memory<<20
 	return f.modelFlags.check()
@@ -153,14 +166,19 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	case f.cert == "" && len(f.origins) == 0:
 		show.warning("the token and all audio pass the network unencrypted, and browsers give no microphone to plain http; --tls-cert and --tls-key encrypt")
 	}
-	var secure *tls.Config
-	if f.cert != "" {
-		pair, err := tls.LoadX509KeyPair(f.cert, f.key)
-		if err != nil {
-			return fmt.Errorf("--tls-cert %s, --tls-key %s: %w", f.cert, f.key, err)
-		}
-		secure = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	secure, warnings, err := f.readCertificate()
+	if err != nil {
+		return err
 	}
+	for _, text := range warnings {
+		show.warning("%s", text)
+	}
+	// The port first: a model takes seconds to load, and is of no use without one.
+	listener, err := net.Listen("tcp", f.listen)
+	if err != nil {
+		return cureListen(f.listen, err)
+	}
+	defer listener.Close()
 	codec, notices, err := f.modelFlags.open(cmd)
 	if err != nil {
 		return err
@@ -169,17 +187,18 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	for _, notice := range notices {
 		show.notice("%s", notice)
 	}
-	if f.checkpoint == builtin {
+	redecoder, err := f.redecoder.open(cmd, codec)
+	if err != nil {
+		return err
+	}
+	if redecoder != nil {
+		defer redecoder.Close()
+	} else if f.checkpoint == builtin {
 		show.notice("%s", builtinConverts)
 	}
-	listener, err := net.Listen("tcp", f.listen)
-	if err != nil {
-		return fmt.Errorf("--listen %s: %w", f.listen, err)
-	}
-	defer listener.Close()
 
 	c := f.limits
-	c.Codec, c.Model, c.Version = codec, f.modelName(), version()
+	c.Codec, c.Redecoder, c.Model, c.Version = codec, redecoder, f.modelName(), version()
 	c.Token, c.Origins, c.TLS = token, f.origins, secure != nil
 	c.Address = listener.Addr().String()
 	if serve.IsLoopback(host) || host == "" {
@@ -193,12 +212,8 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	if c.Jobs == 0 {
 		c.Jobs = max(1, runtime.NumCPU()/2)
 	}
-	if c.Streams == 0 {
-		measured, err := serve.Sustained(cmd.Context(), codec, runtime.GOMAXPROCS(0))
-		if err != nil {
-			return err
-		}
-		c.Streams = measured
+	if err := measure(cmd.Context(), &c, show); err != nil {
+		return err
 	}
 	server, err := serve.New(c)
 	if err != nil {
@@ -208,8 +223,39 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	show.info("%s", f.address(c.Address, secure != nil))
-	show.info("%s and %s at once", count(c.Streams, "live stream"), count(c.Jobs, "request"))
+	show.info("%s and %s at once", count(max(c.Streams, 0), "live stream"), count(c.Jobs, "request"))
 	return server.Serve(cmd.Context(), listener, secure)
+}
+
+// measure sets what of the limits of live streams the user left to be measured.
+func measure(ctx context.Context, c *serve.Config, show *display) error {
+	if c.Block == 0 {
+		frames, factor, err := live.ChooseBlock(c.Codec)
+		switch {
+		case errors.Is(err, live.ErrNotLive):
+			show.notice("no live streams: %v", err)
+			c.Block, c.Streams = 1, -1
+			return nil
+		case err != nil:
+			return err
+		case factor > 1:
+			show.warning("this computer is too slow for live streams of the model: blocks of %d frames take %.2f of the time that they last", frames, factor)
+		case frames > 1:
+			show.notice("live streams compute blocks of %d frames (--block): with fewer this computer does not keep up; they add %.0f ms to the delay", frames, float64(frames-1)*1000/c.Codec.FrameRate())
+		}
+		c.Block = frames
+	}
+	if c.Streams != 0 {
+		return nil
+	}
+	streams, err := serve.Sustained(ctx, c.Codec, c.Block, runtime.GOMAXPROCS(0))
+	if err != nil {
+		return err
+	}
+	if c.Streams = streams; streams == 0 {
+		c.Streams = -1
+	}
+	return nil
 }
 
 // readToken returns the token, "" for none.

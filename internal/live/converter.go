@@ -58,29 +58,28 @@ func newConverter(c *codec.Codec, mode Mode, timbre []float32) *converter {
 	return v
 }
 
-// probe returns by how much output is behind input that comes sample by sample, and how
-// long a frame takes. It must be called first.
-func (v *converter) probe() (delay int, frame time.Duration, err error) {
-	const settled = 8 // frames after the first, which come together
-	hop := v.codec.Hop
-	silence := make([]float32, hop)
+// probe returns by how much output is behind input that comes sample by sample and is
+// converted in blocks of frames, and how long a block takes. It must be called first.
+func (v *converter) probe(frames int) (delay int, took time.Duration, err error) {
+	const settled = 8 // blocks after the first frames, which come together
+	block := make([]float32, frames*v.codec.Hop)
 	in, out, after := 0, 0, 0
 	var times []time.Duration
 	for after < settled {
 		start := time.Now()
-		codes := v.encoder.Push(silence, false)
+		codes := v.encoder.Push(block, false)
 		n := 0
 		if codes.Frames() > 0 {
 			n = len(v.decoder.Push(codes, false))
 		}
-		in, out = in+hop, out+n
+		in, out = in+len(block), out+n
 		switch {
 		case out > 0:
 			if after++; after > 1 {
 				times = append(times, time.Since(start))
-				delay = max(delay, in-out+hop)
+				delay = max(delay, in-out+len(block))
 			}
-		case float64(in) > probeLimit.Seconds()*float64(v.codec.SampleRate):
+		case float64(in-len(block)) > probeLimit.Seconds()*float64(v.codec.SampleRate):
 			return 0, 0, fmt.Errorf("%s: %w", v.codec.Name(), ErrNotLive)
 		}
 	}

@@ -17,8 +17,8 @@ type DuplexOptions struct {
 	Delay time.Duration
 	// Piece is how much the devices deliver and ask for at a time, together.
 	Piece time.Duration
-	// Margin is how long a frame may take at most: 0 is 20 ms, or three times what it took
-	// when that was measured; NoMargin is for who processes before asking for samples.
+	// Margin is how long a block of frames may take at most: 0 is 20 ms, or three times what
+	// it took when that was measured; NoMargin is for who processes before asking for samples.
 	Margin time.Duration
 	// OneClock says that one device, or none, does both: Play is asked for as much as
 	// Capture was given, and what it returns follows from that alone, sample by sample.
@@ -72,7 +72,7 @@ func NewDuplex(c *facodec.Codec, o DuplexOptions) (*Duplex, error) {
 	resample := seconds(float64(d.playout.ahead) / float64(rate))
 	e.algorithm += resample
 	if o.Margin == 0 {
-		o.Margin = max(defaultMargin, 3*e.frame)
+		o.Margin = max(defaultMargin, 3*e.took)
 	}
 	d.least = e.algorithm + o.Piece + max(o.Margin, 0)
 	if d.options.Delay == 0 {

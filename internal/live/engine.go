@@ -23,6 +23,8 @@ var (
 	ErrEnded = errors.New("the input has ended")
 )
 
+var errNoCodec = errors.New("live: no codec")
+
 // A Mode says what is heard.
 type Mode int
 
@@ -59,6 +61,10 @@ type Options struct {
 	// Voice is a timbre of the codec, which Convert and Reconstruct need.
 	Voice []float32
 	Mode  Mode
+	// Block is how many frames Process converts at a time, 1 to MaxBlock; 0 is 1. A frame of
+	// a block takes less time than one by itself, and waits for the others: the delay grows
+	// by the duration of Block-1 frames. The samples do not depend on it. See ChooseBlock.
+	Block int
 	// MaxWait is how long input may wait for Process: after that all is skipped that
 	// waits. 0 is 250 ms; negative skips nothing, for who has time.
 	MaxWait time.Duration
@@ -79,7 +85,8 @@ type Engine struct {
 	codec     *codec.Codec
 	options   Options
 	algorithm time.Duration
-	frame     time.Duration // that one takes, measured when the engine was made
+	block     int           // samples that are converted at a time, at the codec's rate
+	took      time.Duration // that they took when the engine was made
 
 	mu      sync.Mutex
 	in, out ring
@@ -95,8 +102,8 @@ type Engine struct {
 	work     sync.Mutex
 	convert  *converter
 	resample [2]*audio.Resampler // in and out; nil where the rates are equal
-	raw      []float32           // room for a frame at InRate
-	pending  []float32           // at the codec's rate, less than a frame after Process
+	raw      []float32           // room for a block at InRate
+	pending  []float32           // at the codec's rate, less than a block after Process
 	done     []float32
 	final    []float32
 	goal     []float32 // voice, as Process saw it
@@ -111,7 +118,7 @@ type Engine struct {
 func New(c *facodec.Codec, o Options) (*Engine, error) {
 	m := codec.Inner(c)
 	if m == nil {
-		return nil, errors.New("live: no codec")
+		return nil, errNoCodec
 	}
 	for _, network := range []string{codec.Encoder, codec.Decoder} {
 		if err := m.Need(network); err != nil {
@@ -124,6 +131,12 @@ func New(c *facodec.Codec, o Options) (*Engine, error) {
 	if o.OutRate == 0 {
 		o.OutRate = m.SampleRate
 	}
+	if o.Block == 0 {
+		o.Block = 1
+	}
+	if o.Block < 1 || o.Block > MaxBlock {
+		return nil, fmt.Errorf("live: blocks of %d frames; give 1 to %d", o.Block, MaxBlock)
+	}
 	if o.MaxWait == 0 {
 		o.MaxWait = defaultWait
 	}
@@ -131,7 +144,7 @@ func New(c *facodec.Codec, o Options) (*Engine, error) {
 		start := time.Now()
 		o.Clock = func() time.Duration { return time.Since(start) }
 	}
-	e := &Engine{codec: m, options: o, mode: o.Mode}
+	e := &Engine{codec: m, options: o, mode: o.Mode, block: o.Block * m.Hop}
 	voice := make([]float32, m.Timbre)
 	if o.Voice != nil {
 		if err := codec.CheckTimbre(o.Voice, m.Timbre); err != nil {
@@ -154,16 +167,16 @@ func New(c *facodec.Codec, o Options) (*Engine, error) {
 		}
 	}
 	e.convert = newConverter(m, o.Mode, voice)
-	delay, frame, err := e.convert.probe()
+	delay, took, err := e.convert.probe(o.Block)
 	if err != nil {
 		return nil, err
 	}
-	e.frame = frame
+	e.took = took
 	e.algorithm += seconds(float64(delay) / float64(m.SampleRate))
 	e.goal = slices.Clone(voice)
-	e.raw = make([]float32, audio.ResampledLen(int64(m.Hop), m.SampleRate, o.InRate))
+	e.raw = make([]float32, audio.ResampledLen(int64(e.block), m.SampleRate, o.InRate))
 	e.in, e.out = newRing(queueSeconds*o.InRate), newRing(queueSeconds*o.OutRate)
-	e.meters.init(m.Hop, m.SampleRate)
+	e.meters.init(e.block, m.SampleRate)
 	return e, nil
 }
 
@@ -303,7 +316,7 @@ func (e *Engine) Backlog() time.Duration {
 	return seconds(float64(e.in.n) / float64(e.options.InRate))
 }
 
-// Process converts up to a frame of input, and returns false if there is none, or the
+// Process converts up to a block of input, and returns false if there is none, or the
 // output has not been read for two seconds.
 func (e *Engine) Process() bool {
 	e.work.Lock()
@@ -314,7 +327,7 @@ func (e *Engine) Process() bool {
 	}
 	start := e.options.Clock()
 	e.done = e.done[:0]
-	frames := e.take(e.raw[:n], last)
+	blocks := e.take(e.raw[:n], last)
 	out := e.done
 	if r := e.resample[1]; r != nil {
 		out = r.Process(e.final[:0], e.done)
@@ -329,7 +342,7 @@ func (e *Engine) Process() bool {
 	defer e.mu.Unlock()
 	e.out.push(out)
 	e.meters.out.add(out)
-	e.meters.processed(took, frames, e.skipping)
+	e.meters.processed(took, blocks, e.skipping)
 	return true
 }
 
@@ -341,7 +354,7 @@ func (e *Engine) next() (n int, last, ok bool) {
 	if e.finished || e.in.n == 0 && !e.ended || e.out.n > queueSeconds*e.options.OutRate {
 		return 0, false, false
 	}
-	// Once something is skipped, all is that waits: the next frame is then in time again.
+	// Once something is skipped, all is that waits: the next block is then in time again.
 	late := e.options.MaxWait >= 0 && e.in.n > 0 && e.options.Clock()-e.arrived.oldest() > e.options.MaxWait
 	e.skipping = late || e.catchingUp
 	n = e.in.pop(e.raw)
@@ -357,8 +370,8 @@ func (e *Engine) next() (n int, last, ok bool) {
 	return n, last, true
 }
 
-// take sends input through the converter, into done, and returns how many frames it was.
-func (e *Engine) take(raw []float32, last bool) (frames int) {
+// take sends input through the converter, into done, and returns how many blocks it was.
+func (e *Engine) take(raw []float32, last bool) (blocks int) {
 	if r := e.resample[0]; r != nil {
 		e.pending = r.Process(e.pending, raw)
 		if last {
@@ -367,21 +380,20 @@ func (e *Engine) take(raw []float32, last bool) (frames int) {
 	} else {
 		e.pending = append(e.pending, raw...)
 	}
-	hop := e.codec.Hop
 	from := 0
-	for ; len(e.pending)-from >= hop; frames++ {
-		frame := e.pending[from : from+hop]
+	for ; len(e.pending)-from >= e.block; blocks++ {
+		block := e.pending[from : from+e.block]
 		if e.skipping {
-			e.done = e.convert.skip(e.done, frame)
+			e.done = e.convert.skip(e.done, block)
 		} else {
-			e.done = e.convert.push(e.done, frame, false)
+			e.done = e.convert.push(e.done, block, false)
 		}
-		from += hop
+		from += e.block
 	}
 	e.pending = e.pending[:copy(e.pending, e.pending[from:])]
 	if last {
 		e.done = e.convert.push(e.done, e.pending, true)
 		e.pending = e.pending[:0]
 	}
-	return frames
+	return blocks
 }

@@ -2,6 +2,7 @@ package live
 
 import (
 	"errors"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -119,5 +120,58 @@ func TestRefused(t *testing.T) {
 	e.End()
 	if err := e.Write([]float32{0}); !errors.Is(err, ErrEnded) {
 		t.Errorf("after the end: %v", err)
+	}
+}
+
+// TestBlock: blocks of any size return the samples of single frames, and are behind by the
+// duration of the frames that wait.
+func TestBlock(t *testing.T) {
+	c := openCodec(t)
+	voice := voiceOf(t, c, 1)
+	x := codectest.Vowel(24000, 24000)
+	want, err := c.Convert(x, voice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	frame := seconds(float64(c.HopLength()) / float64(c.SampleRate()))
+	one := newEngine(t, c, Options{Voice: voice}).Stats().Algorithm
+	for _, block := range []int{1, 2, 4, MaxBlock} {
+		e := newEngine(t, c, Options{Voice: voice, Block: block, MaxWait: NeverSkip})
+		if got := e.Stats().Algorithm - one; (got - time.Duration(block-1)*frame).Abs() > time.Microsecond {
+			t.Errorf("blocks of %d frames: %v more delay", block, got)
+		}
+		got := run(t, e, x, func() int { return 100 })
+		if !slices.Equal(got, want) {
+			t.Errorf("blocks of %d frames: other samples than Convert's", block)
+		}
+		if s := e.Stats(); s.Frame.Median <= 0 || s.RealTimeFactor <= 0 || math.Abs(s.RealTimeFactor*float64(block)*frame.Seconds()-s.Frame.Median.Seconds()) > s.Frame.Max.Seconds() {
+			t.Errorf("blocks of %d frames: %+v", block, s)
+		}
+	}
+	for _, block := range []int{-1, MaxBlock + 1} {
+		if _, err := New(c, Options{Voice: voice, Block: block}); err == nil {
+			t.Errorf("blocks of %d frames are taken", block)
+		}
+	}
+	if frames, factor, err := ChooseBlock(c); frames != 1 || factor <= 0 || err != nil {
+		t.Errorf("%d frames at %g, %v", frames, factor, err)
+	}
+}
+
+// TestBlockInTime: with the least delay, and a clock by which a block takes no time, none is
+// late.
+func TestBlockInTime(t *testing.T) {
+	c := openCodec(t)
+	x := codectest.Vowel(24000, 24000)
+	for _, block := range []int{1, 4} {
+		clock := &manual{}
+		d, err := NewDuplex(c, DuplexOptions{Options: Options{Voice: voiceOf(t, c, 1), Block: block, Clock: clock.clock}, OneClock: true, Margin: NoMargin})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pass(t, d, clock, x, 240, 240, always)
+		if s := d.Stats(); s.Late > 0 || s.Dropouts > 0 {
+			t.Errorf("blocks of %d frames: %+v", block, s)
+		}
 	}
 }

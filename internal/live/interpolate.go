@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/facodec-go/facodec/internal/filterdesign"
+	"github.com/facodec-go/facodec/internal/kernel"
 )
 
 // The design of the interpolation filter: flat to 0.88 of the lower Nyquist frequency,
@@ -61,25 +62,13 @@ func (p *interpolator) fill(dst []float32, step float64) {
 		x := p.frac * tableRows
 		q := int(x)
 		window := p.line[from : from+taps]
-		a := dot(p.table[q*taps:(q+1)*taps], window)
-		b := dot(p.table[(q+1)*taps:(q+2)*taps], window)
-		dst[i] = a + float32(x-float64(q))*(b-a)
+		a := kernel.Dot(p.table[q*taps:(q+1)*taps], window)
+		b := kernel.Dot(p.table[(q+1)*taps:(q+2)*taps], window)
+		dst[i] = float32(a + (x-float64(q))*(b-a))
 		p.frac += step
 		whole := int(p.frac)
 		from += whole
 		p.frac -= float64(whole)
 	}
 	p.line = p.line[:copy(p.line, p.line[min(from, len(p.line)):])]
-}
-
-func dot(a, b []float32) float32 {
-	var s0, s1, s2, s3 float32
-	for len(a) >= 4 && len(b) >= 4 {
-		s0 += a[0] * b[0]
-		s1 += a[1] * b[1]
-		s2 += a[2] * b[2]
-		s3 += a[3] * b[3]
-		a, b = a[4:], b[4:]
-	}
-	return (s0 + s1) + (s2 + s3)
 }

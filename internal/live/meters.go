@@ -18,9 +18,9 @@ type Stats struct {
 	// computer, resamplers included.
 	Algorithm time.Duration
 	// Frame is how long the last frames took: the median, the 99th percentile of them and
-	// the longest. Of the last 1024.
+	// the longest. Of the last 1024; of blocks, where Options.Block says so.
 	Frame Times
-	// RealTimeFactor is the time that the last frames took, of the time that they last.
+	// RealTimeFactor is the time that they took, of the time that they last.
 	RealTimeFactor float64
 }
 
@@ -57,27 +57,27 @@ func (l *level) take() Level {
 
 type meters struct {
 	in, out          level
-	hop, rate        int
+	block, rate      int // samples that are converted at a time, and in a second
 	written, skipped int64
 	dropouts         int
 	inGap            bool
 	times            [1024]time.Duration
-	frames           int
+	blocks           int
 	sorted           []time.Duration
 }
 
-func (m *meters) init(hop, rate int) {
-	m.hop, m.rate = hop, rate
+func (m *meters) init(block, rate int) {
+	m.block, m.rate = block, rate
 	m.sorted = make([]time.Duration, 0, len(m.times))
 }
 
-// processed records frames that took so long together.
-func (m *meters) processed(took time.Duration, frames int, skipped bool) {
-	if frames == 0 {
+// processed records blocks that took so long together.
+func (m *meters) processed(took time.Duration, blocks int, skipped bool) {
+	if blocks == 0 {
 		return
 	}
 	if skipped {
-		m.skipped += int64(frames * m.hop)
+		m.skipped += int64(blocks * m.block)
 		if !m.inGap {
 			m.dropouts++
 		}
@@ -85,9 +85,9 @@ func (m *meters) processed(took time.Duration, frames int, skipped bool) {
 		return
 	}
 	m.inGap = false
-	for range frames {
-		m.times[m.frames%len(m.times)] = took / time.Duration(frames)
-		m.frames++
+	for range blocks {
+		m.times[m.blocks%len(m.times)] = took / time.Duration(blocks)
+		m.blocks++
 	}
 }
 
@@ -102,7 +102,7 @@ func (e *Engine) Stats() Stats {
 		Seconds: float64(m.written) / rate, Skipped: float64(m.skipped) / float64(m.rate),
 		Algorithm: e.algorithm,
 	}
-	m.sorted = append(m.sorted[:0], m.times[:min(m.frames, len(m.times))]...)
+	m.sorted = append(m.sorted[:0], m.times[:min(m.blocks, len(m.times))]...)
 	n := len(m.sorted)
 	if n == 0 {
 		return s
@@ -113,6 +113,6 @@ func (e *Engine) Stats() Stats {
 	}
 	slices.Sort(m.sorted)
 	s.Frame = Times{m.sorted[n/2], m.sorted[n*99/100], m.sorted[n-1]}
-	s.RealTimeFactor = sum.Seconds() / (float64(n) * float64(m.hop) / float64(m.rate))
+	s.RealTimeFactor = sum.Seconds() / (float64(n) * float64(m.block) / float64(m.rate))
 	return s
 }

@@ -176,6 +176,9 @@ func (s *Server) registerVoices(api huma.API) {
 }
 
 func (s *Server) enroll(raw *Raw, name string, normalize bool) (Voice, error) {
+	if err := checkName("query.name", name); err != nil {
+		return Voice{}, err
+	}
 	j, err := s.begin(raw)
 	if err != nil {
 		return Voice{}, err
@@ -198,5 +201,5 @@ func (s *Server) enroll(raw *Raw, name string, normalize bool) (Voice, error) {
 	if v == nil {
 		return Voice{}, faultf(http.StatusUnprocessableEntity, "body.source", "no clip and no voice file")
 	}
-	return s.voices.add(oneLine(name), v)
+	return s.voices.add(name, v)
 }

@@ -25,6 +25,7 @@ type Info struct {
 	Books      map[string]int `json:"books" doc:"codebooks of each part"`
 	TimbreLen  int            `json:"timbre_len" doc:"values of a timbre"`
 	Notices    []string       `json:"notices,omitempty" doc:"what is to be known of the model"`
+	Redecoder  bool           `json:"redecoder,omitempty" doc:"whether recordings are converted with a redecoder"`
 	FFmpeg     bool           `json:"ffmpeg" doc:"whether formats beyond WAV, FLAC, MP3, Ogg and WebM are read"`
 	Limits     InfoLimits     `json:"limits"`
 	Now        InfoNow        `json:"now"`
@@ -82,7 +83,7 @@ func (s *Server) info() Info {
 	return Info{
 		Program: "facodec", Version: s.config.Version, Model: s.config.Model,
 		SampleRate: c.SampleRate(), HopLength: c.HopLength(), FrameRate: c.FrameRate(), Entries: c.CodebookSize(), Books: books, TimbreLen: c.TimbreLen(),
-		Notices: c.Notices(), FFmpeg: err == nil,
+		Notices: c.Notices(), Redecoder: s.config.Redecoder != nil, FFmpeg: err == nil,
 		Limits: InfoLimits{
 			Requests: s.config.Jobs + s.config.Queue, Jobs: s.config.Jobs, Streams: s.config.Streams, BodyBytes: s.config.MaxBody,
 			Seconds: s.config.MaxSeconds, Voices: s.config.MaxVoices, TimeoutSeconds: s.config.Timeout.Seconds(),

@@ -7,7 +7,9 @@ import (
 	"io"
 	"mime"
 	"mime/multipart"
+	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -42,8 +44,10 @@ type job struct {
 	deadline time.Time
 	body     io.Reader
 	parts    *multipart.Reader // nil for a body that is no form
+	boundary string            // of parts
 	kept     int64             // of the budget
-	late     error             // why the body was not waited for any longer
+	received int64             // bytes of the body
+	failed   error             // why the body could not be read to its end
 }
 
 // begin takes a place for a request. The job must be closed.
@@ -67,7 +71,8 @@ func (s *Server) begin(raw *Raw) (*job, error) {
 			j.close()
 			return nil, faultf(http.StatusUnprocessableEntity, "header.Content-Type", "multipart/form-data without a boundary")
 		}
-		j.parts = multipart.NewReader(j.body, params["boundary"])
+		j.boundary = params["boundary"]
+		j.parts = multipart.NewReader(j.body, j.boundary)
 	}
 	return j, nil
 }
@@ -119,21 +124,33 @@ func (u *upload) Read(p []byte) (int, error) {
 	}
 	_ = u.j.control.SetReadDeadline(until) // a writer of tests may have none
 	n, err := u.r.Read(p)
-	var large *http.MaxBytesError
-	switch {
-	case isDeadline(err) && time.Now().After(u.j.deadline):
-		err = errTimeout
-	case isDeadline(err):
-		err = fmt.Errorf("%w: %v", errSlow, u.j.s.config.Idle)
-	case errors.As(err, &large):
-		err = tooLarge(large)
-	case err != nil && err != io.EOF:
-		err = fmt.Errorf("%w: %v", errGone, err)
-	}
-	if errors.Is(err, errTimeout) || errors.Is(err, errSlow) || errors.Is(err, errGone) {
-		u.j.late = err
+	u.j.received += int64(n)
+	if err != nil && err != io.EOF {
+		err = u.j.unread(err)
+		u.j.failed = err
 	}
 	return n, err
+}
+
+// unread is the error of a body that could not be read to its end.
+func (j *job) unread(err error) error {
+	var large *http.MaxBytesError
+	var network net.Error
+	switch {
+	case isDeadline(err) && time.Now().After(j.deadline):
+		return errTimeout
+	case isDeadline(err):
+		return fmt.Errorf("%w: %v", errSlow, j.s.config.Idle)
+	case errors.As(err, &large):
+		return tooLarge(large)
+	case errors.Is(err, io.ErrUnexpectedEOF) && j.request.ContentLength > 0:
+		return fmt.Errorf("%w: it ended after %d of %d bytes", errCut, j.received, j.request.ContentLength)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("%w: it ended after %d bytes, without a last chunk", errCut, j.received)
+	case errors.As(err, &network), errors.Is(err, net.ErrClosed), errors.Is(err, context.Canceled), j.request.Context().Err() != nil:
+		return fmt.Errorf("%w: %v", errGone, err)
+	}
+	return fmt.Errorf("%w: %v", errBody, err)
 }
 
 func tooLarge(err *http.MaxBytesError) error {
@@ -170,7 +187,7 @@ func (j *job) each(take func(part) error) error {
 			return nil
 		}
 		if err != nil {
-			return in("body", malformed(err))
+			return in("body", j.malformed(err))
 		}
 		if n == maxParts {
 			return faultf(http.StatusUnprocessableEntity, "body", "a form of more than %d parts", maxParts)
@@ -184,24 +201,43 @@ func (j *job) each(take func(part) error) error {
 		if name == "source" && count[name] > 1 {
 			return faultf(http.StatusUnprocessableEntity, location, "a second source; send one in each request")
 		}
-		if err := take(part{p, name, location}); err != nil {
+		if err := take(part{field{p, j}, name, location}); err != nil {
 			return err
 		}
 	}
 }
 
-// malformed is the error of a form that cannot be read, where that is the form's fault.
-func malformed(err error) error {
-	var tooLarge *http.MaxBytesError
-	if errors.Is(err, errSlow) || errors.Is(err, errTimeout) || errors.Is(err, context.Canceled) || errors.As(err, &tooLarge) {
+// A field is the content of a part, whose end is that of the form if the form is cut short.
+type field struct {
+	*multipart.Part
+	j *job
+}
+
+func (f field) Read(p []byte) (int, error) {
+	n, err := f.Part.Read(p)
+	if err != nil && err != io.EOF && f.j.failed == nil {
+		err = f.j.malformed(err)
+		f.j.failed = err
+	}
+	return n, err
+}
+
+// malformed is the error of a form that cannot be read: the body's, or the form's own.
+func (j *job) malformed(err error) error {
+	switch {
+	case j.failed != nil:
+		return j.failed
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return faultf(http.StatusUnprocessableEntity, "body", "the form has no end: its last line has to be --%s--", short(j.boundary))
+	case j.ctx.Err() != nil:
 		return err
 	}
-	return faultf(http.StatusUnprocessableEntity, "body", "not a form as multipart/form-data has it: %w", err)
+	return faultf(http.StatusUnprocessableEntity, "body", "the form cannot be read: %s", short(strings.TrimPrefix(err.Error(), "multipart: ")))
 }
 
 // unknown is the error of a field that an operation does not take.
 func (p part) unknown(takes string) error {
-	return faultf(http.StatusUnprocessableEntity, p.location, "there is no field %q; this takes %s", p.name, takes)
+	return faultf(http.StatusUnprocessableEntity, p.location, "there is no field %q; this takes %s", short(p.name), takes)
 }
 
 // read reads a recording, mono at a rate (0: its own), in pieces that take may change but not
@@ -238,11 +274,11 @@ func (j *job) read(p part, rate int, strict bool, open func(*audio.Reader) error
 	return r.Info(), nil
 }
 
-// cause is why a job's context ended, if that is what err tells of: net/http cancels it,
-// too, after a deadline of reading.
+// cause is why a body's reader fails: because the body does, which decoders tell of in other
+// words, or the job's context ended. net/http cancels that, too, after a deadline of reading.
 func (j *job) cause(err error) error {
-	if j.late != nil && errors.Is(err, context.Canceled) {
-		return j.late
+	if j.failed != nil {
+		return j.failed
 	}
 	if j.ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)) {
 		return context.Cause(j.ctx)

@@ -25,6 +25,7 @@ import (
 // dial opens a stream until the test ends.
 func (x *site) dial(o client.Options) *client.Stream {
 	x.t.Helper()
+	o.HTTP = x.web
 	s, err := client.Dial(x.t.Context(), x.url, o)
 	if err != nil {
 		x.t.Fatal(err)
@@ -252,6 +253,9 @@ func TestLiveProblems(t *testing.T) {
 		{[]any{`{"type":"start","mode":"bypass","format":"mp3"}`}, "format"},
 		{[]any{`{"type":"start","mode":"bypass","delay_ms":-1}`}, "delay_ms"},
 		{[]any{`{"type":"start","mode":"bypass","stats_ms":-1}`}, "stats_ms"},
+		{[]any{`{"type":"start","mode":"bypass","rate":"fast"}`}, "rate"},
+		{[]any{`{"type":"start","mode":5}`}, "mode"},
+		{[]any{bypass, `{"type":"set","voice":["x"]}`}, "voice"},
 		{[]any{bypass, `{"type":"start"}`}, "type"},
 		{[]any{bypass, []byte{1, 2, 3}}, "samples"},
 		{[]any{bypass, []byte{0, 0, 0xc0, 0x7f}}, "samples"}, // NaN

@@ -72,7 +72,7 @@ func TestLoadStreams(t *testing.T) {
 	}
 	defer c.Close()
 	threads := runtime.GOMAXPROCS(0)
-	sustained, err := Sustained(t.Context(), c, threads)
+	sustained, err := Sustained(t.Context(), c, 1, threads)
 	if err != nil {
 		t.Fatal(err)
 	}

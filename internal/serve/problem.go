@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -48,6 +51,8 @@ var (
 	errMemory  = errors.New("other requests have the memory that this one needs; try again later")
 	errSlow    = errors.New("nothing was received for too long")
 	errGone    = errors.New("the client has gone")
+	errCut     = errors.New("the body is incomplete")
+	errBody    = errors.New("the body cannot be read")
 	errTimeout = errors.New("the request took longer than this server allows")
 )
 
@@ -64,6 +69,8 @@ func statusOf(err error) int {
 		return http.StatusServiceUnavailable
 	case errors.Is(err, errGone), errors.Is(err, context.Canceled):
 		return statusGone
+	case errors.Is(err, errCut), errors.Is(err, errBody):
+		return http.StatusBadRequest
 	case errors.Is(err, errSlow):
 		return http.StatusRequestTimeout
 	case errors.Is(err, audio.ErrNoFFmpeg), errors.Is(err, audio.ErrUnsupported), errors.Is(err, fac.ErrFormat), errors.Is(err, fac.ErrVersion):
@@ -77,6 +84,13 @@ func statusOf(err error) int {
 // statusGone is what the log and the metrics call a request whose client has gone; nobody is
 // left to be told.
 const statusGone = 499
+
+func titleOf(status int) string {
+	if status == statusGone {
+		return "Client Closed Request"
+	}
+	return http.StatusText(status)
+}
 
 // isFileFault says whether an error is one of what was sent.
 func isFileFault(err error) bool {
@@ -99,14 +113,14 @@ func (s *Server) problem(err error) error {
 		return nil
 	}
 	status := statusOf(err)
-	m := &huma.ErrorModel{Status: status, Title: http.StatusText(status), Detail: oneLine(err.Error())}
+	m := &huma.ErrorModel{Status: status, Title: titleOf(status), Detail: oneLine(err.Error())}
 	if status == http.StatusInternalServerError {
 		s.config.Log.Error("request failed", "error", err.Error())
 		m.Detail = "the server failed; its log says more"
 	}
 	var f *fault
 	if errors.As(err, &f) && status != http.StatusInternalServerError {
-		m.Errors = []*huma.ErrorDetail{{Message: m.Detail, Location: f.location}}
+		m.Errors = []*huma.ErrorDetail{{Message: m.Detail, Location: short(f.location)}}
 	}
 	if status == http.StatusServiceUnavailable {
 		return huma.ErrorWithHeaders(m, http.Header{"Retry-After": {strconv.Itoa(retryAfter)}})
@@ -146,15 +160,100 @@ func notFound(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) {
 	writeProblem(w, http.StatusNotFound, "path", "there is nothing here; /openapi.json lists what there is")
 }
 
-// oneLine keeps what a file says out of the lines of a log.
+// isDeadline says whether a deadline of a connection has passed.
+func isDeadline(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
+
+// invalid is the error of parameters that huma refuses: it names each, and for one that
+// does not exist, those that do. What the client sent is repeated as far as it tells which
+// mistake is meant.
+func invalid(ctx huma.Context, status int, message string, errs ...error) huma.StatusError {
+	const most = 8 // of them, which is enough to see what is wrong
+	m := &huma.ErrorModel{Status: status, Title: http.StatusText(status), Detail: message}
+	for _, err := range errs {
+		d := &huma.ErrorDetail{Message: err.Error()}
+		if detailed, ok := err.(huma.ErrorDetailer); ok {
+			d = detailed.ErrorDetail()
+		}
+		if d.Message == unknownParameter && ctx.Operation() != nil {
+			d.Message += "; " + knownParameters(ctx.Operation())
+		}
+		d.Location = short(d.Location)
+		if text, ok := d.Value.(string); ok {
+			d.Value = short(text)
+		}
+		m.Errors = append(m.Errors, d)
+	}
+	// Parameters come in no order.
+	slices.SortStableFunc(m.Errors, func(a, b *huma.ErrorDetail) int { return strings.Compare(a.Location, b.Location) })
+	m.Errors = m.Errors[:min(len(m.Errors), most)]
+	var all []string
+	for _, d := range m.Errors {
+		all = append(all, d.Location+": "+d.Message)
+	}
+	if len(all) > 0 {
+		m.Detail = strings.Join(all, "; ")
+	}
+	return m
+}
+
+func init() { huma.NewErrorWithContext = invalid }
+
+// unknownParameter is what huma says of a query parameter that an operation does not have.
+const unknownParameter = "unknown query parameter"
+
+func knownParameters(op *huma.Operation) string {
+	var names []string
+	for _, p := range op.Parameters {
+		if p.In == "query" {
+			names = append(names, p.Name)
+		}
+	}
+	if len(names) == 0 {
+		return "this takes none"
+	}
+	return "this takes " + strings.Join(names, ", ")
+}
+
+// short is what a client sent, as messages repeat it: printable, and no longer than it takes
+// to recognize it.
+func short(s string) string {
+	const most = 48
+	n := 0
+	for at := range s {
+		if n++; n > most {
+			return oneLine(s[:at]) + "…"
+		}
+	}
+	return oneLine(s)
+}
+
+// oneLine keeps what a file or a client says from breaking the lines of a log or changing
+// how they are read.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if !isShown(r) {
 			return ' '
 		}
 		return r
-	}, s)
+	}, strings.ToValidUTF8(s, "�"))
 }
 
-// isDeadline says whether a deadline of a connection has passed.
-func isDeadline(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
+// isShown says whether a character is one that is seen where it stands: no control, and none
+// that reverses the direction of the text around it. Joiners are part of words in some scripts.
+func isShown(r rune) bool {
+	const nonJoiner, joiner = 0x200C, 0x200D
+	return unicode.IsPrint(r) || unicode.Is(unicode.Zs, r) || r == nonJoiner || r == joiner
+}
+
+// checkName refuses a name that would not be shown as it is.
+func checkName(location, name string) error {
+	if !utf8.ValidString(name) {
+		return faultf(http.StatusUnprocessableEntity, location, "the name is not UTF-8")
+	}
+	for _, r := range name {
+		if !isShown(r) {
+			return faultf(http.StatusUnprocessableEntity, location, "the name has the character %U, which is not shown, or changes how others are; leave it out", r)
+		}
+	}
+	return nil
+}

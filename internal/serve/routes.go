@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -188,6 +189,9 @@ func (s *Server) transcode(raw *Raw, t *transcoding) error {
 	if parts != nil {
 		t.parts = parts
 	}
+	if t.convert && s.config.Redecoder != nil && !slices.Contains(t.parts, facodec.Content) {
+		return faultf(http.StatusUnprocessableEntity, "query.parts", "this server converts with a redecoder, which decodes content alone: name it among the parts")
+	}
 	if t.stream && t.Normalize {
 		return faultf(http.StatusUnprocessableEntity, "query.normalize", "the level of a source is known at its end: leave out normalize, or stream")
 	}
@@ -219,7 +223,11 @@ func (s *Server) transcode(raw *Raw, t *transcoding) error {
 			if v == nil {
 				return noVoice
 			}
-			err = j.stream(p, v.Timbre, t.parts, t.SourceQuery.options(), t.output)
+			d, err := s.decoder(v.Timbre, t.convert)
+			if err != nil {
+				return err
+			}
+			err = j.stream(p, d, t.parts, t.SourceQuery.options(), t.output)
 			sent = err == nil
 			return err
 		case p.name == "source":
@@ -255,7 +263,11 @@ func (s *Server) transcode(raw *Raw, t *transcoding) error {
 	case t.convert:
 		return noVoice
 	}
-	return j.decode(source, t.parts, t.output)
+	d, err := s.decoder(source.Timbre, t.convert)
+	if err != nil {
+		return err
+	}
+	return j.decode(d, source, t.parts, t.output)
 }
 
 var (
@@ -378,7 +390,11 @@ func (s *Server) decodeFile(raw *Raw, q OutputQuery) error {
 			parts = conversionParts
 		}
 	}
-	return j.decode(source, parts, output)
+	d, err := s.decoder(source.Timbre, false)
+	if err != nil {
+		return err
+	}
+	return j.decode(d, source, parts, output)
 }
 
 // readFile reads a .fac file to its end, which must have the parts that are asked for.

@@ -16,6 +16,7 @@ import (
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/fac"
+	"github.com/facodec-go/facodec/internal/codectest"
 	"github.com/facodec-go/facodec/internal/extract"
 )
 
@@ -157,6 +158,52 @@ func TestFac(t *testing.T) {
 	want := samplesOf(t, x.post("/v1/convert?sample_format=f32&voice="+v.ID, en), 24000)
 	if !slices.Equal(got, want) {
 		t.Error("decode in another voice is not convert")
+	}
+}
+
+// TestRedecoder: with a redecoder, conversions are its own, whole and streamed; all else is
+// the codec's.
+func TestRedecoder(t *testing.T) {
+	c := small()
+	re, err := c.OpenRedecoder(codectest.Checkpoint(t, "re.safetensors", codectest.RedecoderConfig))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer re.Close()
+	x := newSite(t, Config{Redecoder: re})
+	en := speech(t, "en")
+	source := samplesOf(t, en, 24000)
+	v := x.enroll(speech(t, "it"))
+	timbre, err := c.Timbre(samplesOf(t, speech(t, "it"), 24000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := re.NewDecoder(timbre)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream := c.NewStream(d, facodec.Prosody, facodec.Content)
+	if err := stream.Write(source); err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	want := make([]float32, stream.Buffered())
+	stream.Read(want)
+	for _, query := range []string{"", "&stream=true", "&parts=content"} {
+		if got := samplesOf(t, x.post("/v1/convert?sample_format=f32&voice="+v.ID+query, en), 24000); !slices.Equal(got, want) {
+			t.Errorf("convert%s is not the redecoder's", query)
+		}
+	}
+	r, b := x.do("POST", "/v1/convert?parts=prosody&voice="+v.ID, bytes.NewReader(en))
+	x.problem(r, b, http.StatusUnprocessableEntity, "query.parts")
+	reconstructed, err := c.Reconstruct(source)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := samplesOf(t, x.post("/v1/reconstruct?sample_format=f32", en), 24000); !slices.Equal(got, reconstructed) {
+		t.Error("reconstruct is not the codec's")
 	}
 }
 

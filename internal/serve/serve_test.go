@@ -3,6 +3,7 @@ package serve
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -62,6 +63,7 @@ type site struct {
 	*Server
 	t    *testing.T
 	url  string
+	web  *http.Client
 	stop func() error // ends it as a signal does
 }
 
@@ -86,14 +88,18 @@ func newSite(t *testing.T, c Config) *site {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- s.Serve(ctx, listener, nil) }()
-	x := &site{Server: s, t: t, url: "http://" + listener.Addr().String()}
+	x := &site{Server: s, t: t, url: "http://" + listener.Addr().String(), web: http.DefaultClient}
+	var secure *tls.Config
+	if c.TLS {
+		secure = x.encrypt()
+	}
+	go func() { done <- s.Serve(ctx, listener, secure) }()
 	x.stop = sync.OnceValue(func() error {
 		cancel()
 		return <-done
 	})
 	t.Cleanup(func() {
-		http.DefaultClient.CloseIdleConnections()
+		x.web.CloseIdleConnections()
 		x.stop()
 	})
 	return x
@@ -121,7 +127,7 @@ func (x *site) do(method, path string, body io.Reader, headers ...string) (*http
 		}
 		r.Header.Add(headers[i], headers[i+1])
 	}
-	response, err := http.DefaultClient.Do(r)
+	response, err := x.web.Do(r)
 	if err != nil {
 		x.t.Fatal(err)
 	}

@@ -21,9 +21,11 @@ import (
 // Config says what is served, to whom, and how much of it at once. Limits that are 0 are
 // those of Defaults; a negative Queue or Streams is none.
 type Config struct {
-	Codec   *facodec.Codec
-	Model   string // what clients are told that the codec is
-	Version string // of the program
+	Codec *facodec.Codec
+	// Redecoder converts recordings in the place of the codec's decoder; nil for none.
+	Redecoder *facodec.Redecoder
+	Model     string // what clients are told that the codec is
+	Version   string // of the program
 
 	// Address is where the server listens, as clients of the same machine write it: it sets
 	// which Host and Origin are its own. TLS says that it is reached by https.
@@ -37,6 +39,7 @@ type Config struct {
 	Jobs       int           // requests that compute at once
 	Queue      int           // requests that wait beside them
 	Streams    int           // live streams at once
+	Block      int           // frames that a live stream computes at a time; see live.Options
 	MaxBody    int64         // bytes of a request
 	MaxSeconds float64       // of audio in a request
 	MaxVoices  int           // that are kept
@@ -50,7 +53,7 @@ type Config struct {
 
 // Defaults are the limits of a Config.
 var Defaults = Config{
-	Jobs: 1, Queue: 16, Streams: 1,
+	Jobs: 1, Queue: 16, Streams: 1, Block: 1,
 	MaxBody: 64 << 20, MaxSeconds: 600, MaxVoices: 256, Memory: 256 << 20,
 	Timeout: 10 * time.Minute, Idle: 15 * time.Second, Grace: 30 * time.Second,
 }
@@ -65,6 +68,7 @@ func (c *Config) complete() error {
 	setDefault(&c.Jobs, Defaults.Jobs)
 	setDefault(&c.Queue, Defaults.Queue)
 	setDefault(&c.Streams, Defaults.Streams)
+	setDefault(&c.Block, Defaults.Block)
 	setDefault(&c.MaxBody, Defaults.MaxBody)
 	setDefault(&c.MaxSeconds, Defaults.MaxSeconds)
 	setDefault(&c.MaxVoices, Defaults.MaxVoices)
@@ -121,9 +125,10 @@ func New(c Config) (*Server, error) {
 // Handler returns what answers requests.
 func (s *Server) Handler() http.Handler { return s.handler }
 
-// AddVoice keeps a voice as if a client had enrolled it.
+// AddVoice keeps a voice as if a client had enrolled it. Characters of the name that are not
+// shown become spaces.
 func (s *Server) AddVoice(name string, v *facodec.Voice) (id string, err error) {
-	e, err := s.voices.add(name, v)
+	e, err := s.voices.add(oneLine(name), v)
 	return e.ID, err
 }
 

@@ -19,16 +19,16 @@ const (
 )
 
 // Sustained returns how many live streams the processor sustains: what streams on all
-// threads at once convert, for half a second. It is 0 for a model that cannot run live,
-// and 1 at least for any other, however slow.
-func Sustained(ctx context.Context, c *facodec.Codec, threads int) (int, error) {
+// threads at once convert, in blocks of so many frames, for half a second. It is 0 for a
+// model that cannot run live, and 1 at least for any other, however slow.
+func Sustained(ctx context.Context, c *facodec.Codec, block, threads int) (int, error) {
 	var converted, seconds float64
 	var failed error
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	for range threads {
 		all.Go(func() {
-			done, took, err := convertNoise(ctx, c)
+			done, took, err := convertNoise(ctx, c, block)
 			mu.Lock()
 			defer mu.Unlock()
 			converted, seconds = converted+done, seconds+took
@@ -48,8 +48,8 @@ func Sustained(ctx context.Context, c *facodec.Codec, threads int) (int, error) 
 }
 
 // convertNoise runs a stream for a while and returns how much of it was converted.
-func convertNoise(ctx context.Context, c *facodec.Codec) (converted, took float64, err error) {
-	e, err := live.New(c, live.Options{Voice: make([]float32, c.TimbreLen()), MaxWait: -1})
+func convertNoise(ctx context.Context, c *facodec.Codec, block int) (converted, took float64, err error) {
+	e, err := live.New(c, live.Options{Voice: make([]float32, c.TimbreLen()), Block: block, MaxWait: live.NeverSkip})
 	if err != nil {
 		return 0, 0, err
 	}

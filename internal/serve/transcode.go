@@ -131,13 +131,16 @@ func (j *job) encode(p part, o sourceOptions, ownTimbre bool, take func(facodec.
 	return out, in(p.location, err)
 }
 
-// decode sends an utterance's samples, of some parts of its codes and in the voice of its
-// timbre.
-func (j *job) decode(u *encoding, parts []facodec.Part, o outputOptions) error {
-	d, err := j.s.config.Codec.NewDecoder(u.Timbre)
-	if err != nil {
-		return err
+// decoder returns one in a voice: for a conversion that of the redecoder, if there is one.
+func (s *Server) decoder(timbre []float32, convert bool) (*facodec.Decoder, error) {
+	if r := s.config.Redecoder; convert && r != nil {
+		return r.NewDecoder(timbre)
 	}
+	return s.config.Codec.NewDecoder(timbre)
+}
+
+// decode sends an utterance's samples, of some parts of its codes.
+func (j *job) decode(d *facodec.Decoder, u *encoding, parts []facodec.Part, o outputOptions) error {
 	a, err := j.answer(o, int64(u.Samples))
 	if err != nil {
 		return err
@@ -176,12 +179,8 @@ func (j *job) decode(u *encoding, parts []facodec.Part, o outputOptions) error {
 }
 
 // stream sends samples while the source is still being read, and so while its length may not be known.
-func (j *job) stream(p part, timbre []float32, parts []facodec.Part, o sourceOptions, out outputOptions) error {
+func (j *job) stream(p part, d *facodec.Decoder, parts []facodec.Part, o sourceOptions, out outputOptions) error {
 	codec := j.s.config.Codec
-	d, err := codec.NewDecoder(timbre)
-	if err != nil {
-		return err
-	}
 	j.duplex()
 	st := codec.NewStream(d, parts...)
 	var a *audio.Writer
@@ -202,7 +201,7 @@ func (j *job) stream(p part, timbre []float32, parts []facodec.Part, o sourceOpt
 		}
 		return j.control.Flush()
 	}
-	_, err = j.read(p, codec.SampleRate(), o.Strict, func(r *audio.Reader) error {
+	_, err := j.read(p, codec.SampleRate(), o.Strict, func(r *audio.Reader) error {
 		samples = r.Samples()
 		return nil
 	}, func(piece []float32) error {

@@ -66,7 +66,7 @@ func (v *voices) get(id, location string, status int) (Voice, error) {
 	defer v.mu.Unlock()
 	e, ok := v.byID[id]
 	if !ok {
-		return Voice{}, faultf(status, location, "there is no voice %.40q; GET /v1/voices lists those that are kept", id)
+		return Voice{}, faultf(status, location, "there is no voice %q; GET /v1/voices lists those that are kept", short(id))
 	}
 	return e, nil
 }
