@@ -50,6 +50,9 @@ named() { grep -q "$1" out; }
 
 mkdir "$work/reference" && cd "$work/reference"
 "$work/facodec" "${args[@]}" --steps 6 >out 2>&1 || fail "one process"
+redecoder=(train-redecoder --codec "$work/reference/runs/codec/checkpoints/step_00000006.safetensors" --dataset "$top/testdata/speech"
+	--log-dir runs --exp-name redecoder --accumulate 2 --threads 1)
+"$work/facodec" "${redecoder[@]}" --steps 2 >out 2>&1 || fail "a redecoder in one process"
 
 # through NAME COMMAND...: all of it with one launcher.
 through() {
@@ -65,6 +68,10 @@ through() {
 	same "$work/$name/two" 00000006
 	[ "$(grep -c 'step 6/6' out)" = 1 ] || fail "$name: not one rank reports"
 	pass "$name: two ranks equal one process ($(grep -o 'through .*' out))"
+
+	"${launch[@]}" -n 2 "$work/facodec-mpi" "${redecoder[@]}" --steps 2 >out 2>&1 || fail "$name: a redecoder on two ranks"
+	cmp {,"$work/reference/"}runs/redecoder/checkpoints/step_00000002.safetensors || fail "$name: a redecoder on two ranks is not that of one process"
+	pass "$name: a redecoder on two ranks equals one process ($(grep -o 'gradients: .*' out))"
 
 	mkdir "$work/$name/four" && cd "$work/$name/four"
 	"${launch[@]}" -n 4 "$work/facodec-mpi" "${args[@]}" --steps 3 >out 2>&1 || fail "$name: four ranks"

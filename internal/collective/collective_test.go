@@ -90,3 +90,27 @@ func TestExchangeFaults(t *testing.T) {
 		t.Error("6 bytes are float32")
 	}
 }
+
+// TestRate: what a rank sends takes its time, however many exchanges are under way.
+func TestRate(t *testing.T) {
+	w, ranks := NewWorld(2)
+	w.Rate = 1e6
+	start := time.Now()
+	var running sync.WaitGroup
+	for _, c := range ranks {
+		for tag := range 4 {
+			running.Go(func() {
+				other := 1 - c.Rank()
+				send, recv := make([][]byte, 2), make([][]byte, 2)
+				send[other], recv[other] = make([]byte, 5000), make([]byte, 5000)
+				if err := c.Exchange(FirstTag+tag, send, recv); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+	running.Wait()
+	if took := time.Since(start); took < 20*time.Millisecond {
+		t.Errorf("20,000 bytes at 1 MB/s took %s", took)
+	}
+}

@@ -34,7 +34,13 @@ func load(l Launch) (*library, error) {
 		return lib, nil
 	}
 	var tried []string
-	for _, dir := range append([]string{""}, besideLauncher()...) {
+	// "" is where the system and LD_LIBRARY_PATH have libraries. That of another
+	// installation may be among them, while mpirun is that of its own; srun has none.
+	dirs := append(besideLauncher(), "")
+	if l.Launcher == "srun" {
+		dirs = append([]string{""}, besideLauncher()...)
+	}
+	for _, dir := range dirs {
 		for _, known := range libraries {
 			path := filepath.Join(dir, known.file)
 			lib, err := open(path, known.abi)

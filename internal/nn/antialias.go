@@ -16,6 +16,7 @@ import (
 // 2206.04658).
 type AntiAliasedSnake struct {
 	snake    op.Snake
+	params   [2]*Param // alpha and beta
 	up, down [kernel.AntiAliasTaps]float32
 	slot     op.Slot
 }
@@ -25,6 +26,7 @@ func NewAntiAliasedSnake(b *Builder, c int) *AntiAliasedSnake {
 	l := &AntiAliasedSnake{slot: op.NewSlot(), up: checkpointSinc, down: checkpointSinc}
 	act := b.In("act")
 	alpha, beta := act.param("alpha", Constant(0), c), act.param("beta", Constant(0), c)
+	l.params = [2]*Param{alpha, beta}
 	NewBuffer(b, "upsample.filter", func(v []float32) { copy(l.up[:], v) }, 1, 1, kernel.AntiAliasTaps)
 	NewBuffer(b, "downsample.lowpass.filter", func(v []float32) { copy(l.down[:], v) }, 1, 1, kernel.AntiAliasTaps)
 	b.onLoad(func(load *Loader) error {
@@ -59,6 +61,9 @@ func NewAntiAliasedSnake(b *Builder, c int) *AntiAliasedSnake {
 
 // Forward leaves x to the caller: [B, T, C] → [B, T, C].
 func (l *AntiAliasedSnake) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
+	for _, p := range l.params {
+		p.use(r)
+	}
 	up, down := resampling(x.T)
 	h := r.Resample(up, x)
 	act := r.Activate(&l.snake, h)

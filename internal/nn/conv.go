@@ -99,6 +99,7 @@ func NewSConv(b *Builder, c ConvConfig) *Conv { return NewConv(b.In("conv").In("
 
 // Forward returns the convolution of act(x), act being nil for none.
 func (l *Conv) Forward(r *op.Run, act op.Activation, x tensor.Tensor) tensor.Tensor {
+	l.params.use(r, act)
 	y := r.Conv(l.slot, l.filter, l.shape, act, x, nil)
 	r.Free(x)
 	return y
@@ -107,6 +108,7 @@ func (l *Conv) Forward(r *op.Run, act op.Activation, x tensor.Tensor) tensor.Ten
 // ForwardAdd returns init plus the convolution of act(x); init, which it takes
 // too, has the result's rows or a single one for all.
 func (l *Conv) ForwardAdd(r *op.Run, act op.Activation, x, init tensor.Tensor) tensor.Tensor {
+	l.params.use(r, act)
 	y := r.Conv(l.slot, l.filter, l.shape, act, x, &init)
 	r.Free(x, init)
 	return y
@@ -141,6 +143,22 @@ func newAffine(b *Builder, plain bool, out int, shape ...int) affine {
 	return a
 }
 
+// use says that operations that follow may add to the gradients of the parameters and of
+// those of act, which is nil for none.
+func (a *affine) use(r *op.Run, act op.Activation) {
+	if !r.Recording() {
+		return
+	}
+	a.v.use(r)
+	if a.g != nil {
+		a.g.use(r)
+	}
+	a.bias.use(r)
+	if snake, ok := act.(*Snake); ok {
+		snake.alpha.use(r)
+	}
+}
+
 // values returns v, the factor of each of its rows, nil for 1, and the bias.
 func (a affine) values(l *Loader) (v, scale, bias []float32, err error) {
 	if v, err = l.Values(a.v); err != nil {
@@ -165,6 +183,7 @@ func (a affine) values(l *Loader) (v, scale, bias []float32, err error) {
 type ConvTranspose struct {
 	filter op.TransposedFilter
 	slot   op.Slot
+	params affine
 }
 
 // NewSConvTranspose declares upstream's SConvTranspose1d, which nests its
@@ -176,8 +195,8 @@ func NewSConvTranspose(b *Builder, in, out, stride int, causal bool) *ConvTransp
 // NewConvTranspose declares a transposed convolution whose parameters stand right
 // under b's prefix.
 func NewConvTranspose(b *Builder, in, out, stride int, causal bool) *ConvTranspose {
-	l := &ConvTranspose{slot: op.NewSlot()}
 	a := newAffine(b, false, out, in, out, 2*stride)
+	l := &ConvTranspose{slot: op.NewSlot(), params: a}
 	b.onLoad(func(load *Loader) error {
 		v, scale, bias, err := a.values(load)
 		if err != nil {
@@ -223,6 +242,7 @@ func packPhase(region *tensor.Region, v, scale []float32, in, out, stride, phase
 
 // Forward returns the transposed convolution of act(x).
 func (l *ConvTranspose) Forward(r *op.Run, act op.Activation, x tensor.Tensor) tensor.Tensor {
+	l.params.use(r, act)
 	y := r.ConvTranspose(l.slot, l.filter, act, x)
 	r.Free(x)
 	return y

@@ -9,6 +9,7 @@ import (
 type Conv2D struct {
 	shape  op.Conv2DShape
 	filter op.Filter
+	params affine
 }
 
 // NewConv2D declares a convolution of 3 frames and k bins, of the given stride over
@@ -24,7 +25,7 @@ func NewColumnConv(b *Builder, in, out, k, stride int) *Conv2D {
 }
 
 func newConv2D(b *Builder, in, out int, shape op.Conv2DShape, a affine) *Conv2D {
-	l, taps := &Conv2D{shape: shape}, shape.Frames*shape.Bins
+	l, taps := &Conv2D{shape: shape, params: a}, shape.Frames*shape.Bins
 	b.onLoad(func(load *Loader) error {
 		v, scale, bias, err := a.values(load)
 		if err != nil {
@@ -45,6 +46,7 @@ func newConv2D(b *Builder, in, out int, shape op.Conv2DShape, a affine) *Conv2D 
 // Forward returns the convolution of x [N, frames, bins, in], which it takes:
 // [N, frames, bins', out].
 func (l *Conv2D) Forward(r *op.Run, x op.Image) op.Image {
+	l.params.use(r, nil)
 	y := r.Conv2D(l.filter, l.shape, x)
 	r.Free(x.Tensor)
 	return y

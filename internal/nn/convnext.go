@@ -13,6 +13,7 @@ type ConvNeXtBlock struct {
 	norm           *LayerNorm
 	expand, reduce *Conv
 	scale          op.Affine
+	gamma          *Param
 	skip           op.Slot
 }
 
@@ -32,6 +33,7 @@ func NewConvNeXtBlock(b *Builder, c, hidden int, causal bool) *ConvNeXtBlock {
 		skip:      op.NewSlot(),
 	}
 	gamma := b.param("gamma", Constant(layerScale), c)
+	l.gamma = gamma
 	b.onLoad(func(load *Loader) error {
 		v, err := load.Values(gamma)
 		if err != nil {
@@ -57,6 +59,7 @@ func (l *ConvNeXtBlock) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
 	h = l.expand.Forward(r, nil, h) // [B, T, hidden]
 	h = l.reduce.Forward(r, op.GELU, h)
 	x = r.Align(l.skip, x, h.T)
+	l.gamma.use(r)
 	y := r.AddScaledChannels(x, h, l.scale)
 	r.Free(x, h)
 	return y

@@ -11,6 +11,8 @@ type Depthwise struct {
 	shape  op.ConvShape
 	filter op.DepthwiseFilter
 	slot   op.Slot
+
+	weight, bias *Param
 }
 
 // NewDepthwise declares a depthwise convolution of k taps.
@@ -18,6 +20,7 @@ func NewDepthwise(b *Builder, c, k int, causal bool) *Depthwise {
 	l := &Depthwise{shape: op.ConvShape{K: k, Stride: 1, Dilation: 1, Causal: causal, Zero: true}, slot: op.NewSlot()}
 	init := KaimingUniform([]int{c, 1, k})
 	weight, bias := b.param("weight", init, c, 1, k), b.param("bias", init, c)
+	l.weight, l.bias = weight, bias
 	b.onLoad(func(load *Loader) error {
 		v, err := load.Values(weight)
 		if err != nil {
@@ -54,6 +57,8 @@ func NewDepthwise(b *Builder, c, k int, causal bool) *Depthwise {
 
 // Forward returns the convolution of x, which it takes.
 func (l *Depthwise) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
+	l.weight.use(r)
+	l.bias.use(r)
 	y := r.Depthwise(l.slot, l.filter, l.shape, x)
 	r.Free(x)
 	return y

@@ -6,12 +6,15 @@ import (
 )
 
 // An Embedding is a table of vectors; key weight [size, dim].
-type Embedding struct{ table op.EmbeddingTable }
+type Embedding struct {
+	table  op.EmbeddingTable
+	weight *Param
+}
 
 // NewEmbedding declares a table.
 func NewEmbedding(b *Builder, size, dim int) *Embedding {
-	l := &Embedding{}
 	table := b.param("weight", Normal, size, dim)
+	l := &Embedding{weight: table}
 	b.onLoad(func(load *Loader) error {
 		v, err := load.Values(table)
 		l.table = op.EmbeddingTable{Entries: v, Grad: table.Grad}
@@ -26,5 +29,6 @@ func NewEmbedding(b *Builder, size, dim int) *Embedding {
 // Add returns y [B, T, dim], which it takes, with the vectors of codes [B][T]
 // added to its rows.
 func (l *Embedding) Add(r *op.Run, y tensor.Tensor, codes [][]int32) tensor.Tensor {
+	l.weight.use(r)
 	return r.AddEmbedding(y, l.table, codes)
 }

@@ -7,12 +7,15 @@ import (
 
 // A LayerNorm normalizes each frame over its c channels, then scales and shifts them
 // (torch.nn.LayerNorm); keys weight [c] and bias [c].
-type LayerNorm struct{ affine op.Affine }
+type LayerNorm struct {
+	affine       op.Affine
+	weight, bias *Param
+}
 
 // NewLayerNorm declares a layer norm.
 func NewLayerNorm(b *Builder, c int) *LayerNorm {
-	l := &LayerNorm{}
 	weight, bias := b.param("weight", Constant(1), c), b.param("bias", Constant(0), c)
+	l := &LayerNorm{weight: weight, bias: bias}
 	b.onLoad(func(load *Loader) error {
 		gamma, err := load.Values(weight)
 		if err != nil {
@@ -45,6 +48,8 @@ func addTo(dst, x []float32) {
 
 // Forward normalizes x, which it takes.
 func (l *LayerNorm) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
+	l.weight.use(r)
+	l.bias.use(r)
 	y := r.LayerNorm(x, l.affine)
 	r.Free(x)
 	return y

@@ -15,6 +15,7 @@ import (
 type SLSTM struct {
 	layers []op.LSTMFilter
 	slots  []op.Slot
+	params [][]*Param // of each layer
 }
 
 // NewSLSTM declares an LSTM of the given number of layers.
@@ -28,6 +29,7 @@ func NewSLSTM(b *Builder, dim, layers int) *SLSTM {
 		hh := b.param(fmt.Sprintf("weight_hh_l%d", i), init, 4*dim, dim)
 		bih := b.param(fmt.Sprintf("bias_ih_l%d", i), init, 4*dim)
 		bhh := b.param(fmt.Sprintf("bias_hh_l%d", i), init, 4*dim)
+		l.params = append(l.params, []*Param{ih, hh, bih, bhh})
 		l.layers[i].Hidden = dim
 		for _, side := range []struct {
 			filter *op.Filter
@@ -110,6 +112,9 @@ func gateBias(load *Loader, bih, bhh *Param, dim int) ([]float32, error) {
 func (l *SLSTM) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
 	h := x
 	for i, layer := range l.layers {
+		for _, p := range l.params[i] {
+			p.use(r)
+		}
 		y := r.LSTM(l.slots[i], layer, h)
 		if i > 0 {
 			r.Free(h)

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/parallel"
 	"github.com/facodec-go/facodec/internal/tensor"
 	"github.com/facodec-go/facodec/internal/weights"
@@ -28,9 +29,14 @@ type Param struct {
 	// parameter that is Unused has no gradient and never changes.
 	Value, Grad []float32
 	Unused      bool
+	// GradOffset is where in Network.Grads Grad begins.
+	GradOffset int
 	// Init is how training starts; nil in layers for inference only.
 	Init Init
 }
+
+// use says that operations that follow may add to the gradient.
+func (p *Param) use(r *op.Run) { r.UsesGrad(p.Grad) }
 
 // Len returns the number of values.
 func (p *Param) Len() int { return product(p.Shape) }
@@ -224,7 +230,7 @@ func (n *Network) allocGrads(region *tensor.Region) {
 	at := 0
 	for _, p := range n.Params {
 		if !p.Unused {
-			p.Grad = n.Grads[at : at+p.Len() : at+p.Len()]
+			p.Grad, p.GradOffset = n.Grads[at:at+p.Len():at+p.Len()], at
 			at += tensor.RoundUp(p.Len())
 		}
 	}

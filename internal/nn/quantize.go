@@ -196,6 +196,7 @@ func (l *ResidualVQ) Loss(r *op.Run, q Quantized, commitment, codebook float64) 
 		if q.Masks != nil {
 			mask = q.Masks[i]
 		}
+		book.entries.use(r)
 		total += r.QuantizationLoss(book.codebook, q.Codes[i], q.Latents[i], mask, commitment, codebook)
 	}
 	return total

@@ -7,12 +7,15 @@ import (
 
 // A Snake is the codec's activation, x + sin²(αx)/(α + 1e-9); key alpha
 // [1, C, 1] (dac/nn/layers.py).
-type Snake struct{ op.Snake }
+type Snake struct {
+	op.Snake
+	alpha *Param
+}
 
 // NewSnake declares a Snake over c channels.
 func NewSnake(b *Builder, c int) *Snake {
-	l := &Snake{}
 	alpha := b.param("alpha", Constant(1), 1, c, 1)
+	l := &Snake{alpha: alpha}
 	b.onLoad(func(load *Loader) error {
 		v, err := load.Values(alpha)
 		if err != nil {

@@ -344,3 +344,48 @@ func TestSpectralOfSilence(t *testing.T) {
 		}
 	}
 }
+
+// TestGradsReady: gradients are reported where the backward pass comes back to their first
+// use, in the opposite order of first uses, and not otherwise.
+func TestGradsReady(t *testing.T) {
+	pool := parallel.New(1)
+	t.Cleanup(pool.Close)
+	r := NewRun(pool)
+	a, b, c := make([]float32, 2), make([]float32, 2), make([]float32, 2)
+	r.UsesGrad(a) // without a recording
+	var order []string
+	step := func(name string) {
+		y := r.RequireGrad(r.Zeros(1, 1, 1))
+		r.record(&y, func(dy tensor.Tensor) { order = append(order, name) })
+		r.SeedGrad(y, tensor.New(1, 1, 1))
+	}
+	r.OnGradReady = func(grad []float32) {
+		for name, g := range map[string][]float32{"a": a, "b": b, "c": c} {
+			if &g[0] == &grad[0] {
+				order = append(order, name)
+			}
+		}
+	}
+	r.Record(Random{})
+	r.UsesGrad(nil) // a parameter that is not trained
+	r.UsesGrad(a)
+	step("first")
+	r.UsesGrad(b)
+	r.UsesGrad(a)
+	step("second")
+	r.UsesGrad(c)
+	step("third")
+	r.Backward()
+	if want := []string{"third", "c", "second", "b", "first", "a"}; !slices.Equal(order, want) {
+		t.Errorf("order %q, want %q", order, want)
+	}
+	if used := r.GradsInUse(); len(used) != 3 || &used[0][0] != &a[0] || &used[1][0] != &b[0] || &used[2][0] != &c[0] {
+		t.Errorf("in use: %v", used)
+	}
+	order = nil
+	r.Record(Random{})
+	r.Backward()
+	if order != nil {
+		t.Errorf("a recording without them reports %q", order)
+	}
+}

@@ -41,6 +41,9 @@ type Run struct {
 	BF16 bool
 	// Profiler, if not nil, measures the run.
 	Profiler *Profiler
+	// OnGradReady, if not nil, is called by Backward with each parameter's gradient as soon
+	// as nothing adds to it any more (see UsesGrad).
+	OnGradReady func(grad []float32)
 
 	pool   *parallel.Pool
 	states map[Slot]*streamState

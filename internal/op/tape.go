@@ -20,6 +20,9 @@ type tape struct {
 	random Random
 	sites  uint64 // calls of Dropout so far
 	taken  bool   // the gradient that a backward function got is another's now
+
+	parameters [][]float32       // their gradients, in the order of first use
+	used       map[*float32]bool // the same, by their first values
 }
 
 // Record starts a tape: the operations that follow are recorded until Backward
@@ -28,7 +31,7 @@ type tape struct {
 func (r *Run) Record(random Random) {
 	r.Reset()
 	r.Last = true
-	r.tape = &tape{grads: make([]tensor.Tensor, 1), random: random}
+	r.tape = &tape{grads: make([]tensor.Tensor, 1), random: random, used: map[*float32]bool{}}
 }
 
 // Recording says whether the run is one of training.
@@ -71,6 +74,26 @@ func (r *Run) record(y *tensor.Tensor, back func(dy tensor.Tensor)) {
 		r.tape.taken = false
 	})
 }
+
+// UsesGrad says that operations that follow may add to grad, the gradient of a parameter.
+// Layers say so before each operation on their parameters. When Backward has come back to
+// the first use, nothing adds to grad any more, and OnGradReady is called with it.
+func (r *Run) UsesGrad(grad []float32) {
+	if r.tape == nil || len(grad) == 0 || r.tape.used[&grad[0]] {
+		return
+	}
+	r.tape.used[&grad[0]] = true
+	r.tape.parameters = append(r.tape.parameters, grad)
+	r.tape.steps = append(r.tape.steps, func() {
+		if r.OnGradReady != nil {
+			r.OnGradReady(grad)
+		}
+	})
+}
+
+// GradsInUse returns the gradients that the recording was told of, in the order of their
+// first use. Backward is done with them in the opposite order.
+func (r *Run) GradsInUse() [][]float32 { return r.tape.parameters }
 
 // recordLoss records the gradient of a loss: back accumulates it.
 func (r *Run) recordLoss(back func()) { r.tape.steps = append(r.tape.steps, back) }

@@ -3,28 +3,25 @@ package train
 import (
 	"sync"
 
-	"github.com/facodec-go/facodec/internal/collective"
 	"github.com/facodec-go/facodec/internal/kernel"
 	"github.com/facodec-go/facodec/internal/nn"
+	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
 // A gradientSum adds up the gradients of networks over the pieces of a step. The order is
 // that of a binary tree over the pieces' numbers, pairs first, then pairs of pairs, so
 // that it depends on the number of pieces alone: a rank sums the subtrees of its own
-// pieces, and one process that has all pieces computes the same, bit for bit.
-//
-// Ranks exchange their subtrees in buckets. Each bucket is cut into one slice for each
-// rank, which receives the others' values of its slice, sums them, and sends the sum to
-// all: as many bytes as a ring reduction, in an order that is known.
+// pieces, and one process that has all pieces computes the same, bit for bit. Where there
+// are several ranks, they exchange their subtrees (exchange.go) while the last piece is
+// still on its way backward.
 type gradientSum struct {
 	t        *Trainer
 	plan     *pieces
 	networks []*nn.Network
 	added    int       // own pieces, but for the last
 	subtrees []subtree // of them, from left to right
-	buckets  chan bucket
-	result   chan error // of all buckets
+	exchange *exchange // of the last piece; nil until it begins
 }
 
 // A node is a full subtree of 1<<level pieces, the index-th of them.
@@ -54,21 +51,6 @@ type subtree struct {
 	node
 	sums [][]float32
 }
-
-// A bucket is a part of a network's gradient, which is complete for the last of the own
-// pieces.
-type bucket struct {
-	network  int // of gradientSum.networks
-	from, to int // of Network.Grads
-}
-
-// bucketValues is the size of a bucket: large enough for slices that a network carries at
-// full speed, small enough that the first are on their way long before the last.
-const bucketValues = 2 << 20
-
-// bucketsAtOnce is how many are exchanged at a time, and with it how much memory that
-// takes.
-const bucketsAtOnce = 4
 
 // newGradientSum clears the gradients of networks and prepares to add those of pieces up.
 func (t *Trainer) newGradientSum(plan *pieces, networks []*nn.Network) *gradientSum {
@@ -124,129 +106,40 @@ func (g *gradientSum) addTo(sum, x []float32) {
 	g.t.pool.Split(len(sum), kernelGrain, func(from, to int) { kernel.Add(sum[from:to], sum[from:to], x[from:to]) })
 }
 
+// backward differentiates what r has recorded of a piece. In the last one ranks begin to sum
+// gradients that are complete.
+func (g *gradientSum) backward(r *op.Run) {
+	if g.last() && g.t.Ranks.Size() > 1 {
+		g.exchange = g.begin(r.GradsInUse())
+		if !g.t.sumAfterwards {
+			r.OnGradReady = g.exchange.ready
+			defer func() { r.OnGradReady = nil }()
+		}
+	}
+	r.Backward()
+}
+
 // sum adds the gradient of the last piece, which is complete, and leaves the sum over all
 // pieces in the networks' gradients, on every rank.
 func (g *gradientSum) sum() error {
-	if g.plan.total() == 1 {
-		return nil
-	}
-	g.start()
-	for i, n := range g.networks {
-		for from := 0; from < len(n.Grads); from += bucketValues {
-			g.buckets <- bucket{i, from, min(len(n.Grads), from+bucketValues)}
+	defer func() {
+		for _, s := range g.subtrees {
+			g.t.partials.put(s.sums...)
 		}
-	}
-	return g.finish()
-}
-
-// start begins to take buckets, in the same order on all ranks.
-func (g *gradientSum) start() {
-	g.buckets, g.result = make(chan bucket, 64), make(chan error, 1)
-	go func() {
-		var running sync.WaitGroup
-		var mu sync.Mutex
-		var first error
-		room := make(chan struct{}, bucketsAtOnce)
-		tag := collective.FirstTag
-		for b := range g.buckets {
-			room <- struct{}{} // in order: what is under way here is under way everywhere
-			at := tag
-			running.Go(func() {
-				defer func() { <-room }()
-				if err := g.reduce(b, at); err != nil {
-					mu.Lock()
-					defer mu.Unlock()
-					if first == nil {
-						first = err
-					}
-				}
-			})
-			tag++
-		}
-		running.Wait()
-		g.result <- first
+		g.subtrees = nil
 	}()
-}
-
-// finish waits until all buckets are summed.
-func (g *gradientSum) finish() error {
-	close(g.buckets)
-	err := <-g.result
-	for _, s := range g.subtrees {
-		g.t.partials.put(s.sums...)
-	}
-	return err
-}
-
-// reduce sums a bucket over all pieces.
-func (g *gradientSum) reduce(b bucket, tag int) error {
-	ranks := g.t.Ranks
-	own := g.networks[b.network].Grads[b.from:b.to]
-	// This rank's own subtrees: the last one's sum is where the gradient was.
-	nodes := nodesOf(g.plan.first, g.plan.counts[ranks.Rank()])
-	held := g.subtrees
-	for len(held) >= len(nodes) || ranks.Size() == 1 && len(held) > 0 {
-		kernel.Add(own, held[len(held)-1].sums[b.network][b.from:b.to], own)
-		held = held[:len(held)-1]
-	}
-	if ranks.Size() == 1 {
-		return nil
-	}
-	sums := make([][]float32, len(nodes))
-	for i, s := range held {
-		sums[i] = s.sums[b.network][b.from:b.to]
-	}
-	sums[len(nodes)-1] = own
-	return g.exchange(sums, own, tag)
-}
-
-// exchange sums the subtrees of all ranks, of which sums are this one's, into own.
-func (g *gradientSum) exchange(sums [][]float32, own []float32, tag int) error {
-	ranks := g.t.Ranks
-	n, rank := ranks.Size(), ranks.Rank()
-	slice := func(v []float32, i int) []float32 { return v[len(v)*i/n : len(v)*(i+1)/n] }
-	var nodes []node
-	var parts [][]float32 // of this rank's slice, one for each node
-	rounds, first := 0, 0
-	received := make([][][]float32, n) // of each rank, by its nodes
-	for i, count := range g.plan.counts {
-		all := nodesOf(first, count)
-		first += count
-		rounds = max(rounds, len(all))
-		nodes = append(nodes, all...)
-		for j := range all {
-			part := slice(sums[min(j, len(sums)-1)], rank)
-			if i != rank {
-				part = g.t.slices.get(len(part))
-				defer g.t.slices.put(part)
-			}
-			received[i] = append(received[i], part)
+	if g.t.Ranks.Size() > 1 {
+		if g.exchange == nil { // no network is being trained
+			return nil
 		}
-		parts = append(parts, received[i]...)
+		return g.exchange.finish()
 	}
-	send, recv := make([][]byte, n), make([][]byte, n)
-	for round := range rounds {
-		for i := range n {
-			send[i], recv[i] = nil, nil
-			if i != rank && round < len(sums) {
-				send[i] = collective.Bytes(slice(sums[round], i))
-			}
-			if i != rank && round < len(received[i]) {
-				recv[i] = collective.Bytes(received[i][round])
-			}
-		}
-		if err := ranks.Exchange(tag, send, recv); err != nil {
-			return err
+	for i := len(g.subtrees) - 1; i >= 0; i-- {
+		for j, n := range g.networks {
+			g.addTo(n.Grads, g.subtrees[i].sums[j])
 		}
 	}
-	copy(slice(own, rank), sumNodes(nodes, parts))
-	for i := range n {
-		send[i], recv[i] = nil, nil
-		if i != rank {
-			send[i], recv[i] = collective.Bytes(slice(own, rank)), collective.Bytes(slice(own, i))
-		}
-	}
-	return ranks.Exchange(tag, send, recv)
+	return nil
 }
 
 // sumNodes returns the sum of all nodes, which are in order, and overwrites them. It is

@@ -22,6 +22,7 @@ func (r *run) loop(ctx context.Context) error {
 	r.Report("training: %s an epoch, %s", count(r.perEpoch(), "step"), r.end(total))
 	timer := newStepTimer()
 	defer r.sayWhereItStops(ctx)()
+	before := t.Steps
 	interrupted := false
 	for total == 0 || t.Steps < total {
 		f, stop, err := r.prefetcher.next(ctx, total > 0 && t.Steps+1 >= total)
@@ -63,6 +64,7 @@ func (r *run) loop(ctx context.Context) error {
 		}
 		timer.resume()
 	}
+	r.reportTraffic(t.Steps - before)
 	if r.lastCheckpoint == "" || r.lastCheckpointStep != t.Steps {
 		if err := r.save(); err != nil {
 			return err

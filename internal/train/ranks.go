@@ -149,6 +149,16 @@ func (r *run) lastGood() string {
 	return "there is no checkpoint yet"
 }
 
+// reportTraffic reports what so many steps on several ranks took to sum gradients.
+func (r *run) reportTraffic(steps int) {
+	if r.Ranks.Size() == 1 || steps == 0 {
+		return
+	}
+	t, n := r.trainer.Traffic, float64(steps)
+	r.Report("gradients: %.1f MB to and from each rank a step, on their way for %.3f s, %.3f s of them after the backward pass",
+		float64(t.Bytes)/n/1e6, t.Busy.Seconds()/n, t.Waited.Seconds()/n)
+}
+
 // sayWhereItStops reports at once, where several ranks train and ctx ends, what the run
 // goes on from if it is killed before its step is done: launchers do not wait for long.
 // The function that it returns ends that.

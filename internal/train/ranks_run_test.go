@@ -53,6 +53,7 @@ func TestRunOnRanks(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.has(t, "2 ranks share steps of 3 pieces, each of 2 utterances")
+	l.has(t, " to and from each rank a step, on their way for ")
 	if _, err := runSmall(t, inPieces(dir, 3), 5, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -77,6 +78,49 @@ func TestRunOnRanks(t *testing.T) {
 		t.Errorf("%d ranks report: %q", resumed, l.all)
 	}
 	sameRuns(t, RunDir(inPieces(dir, 3)), RunDir(whole), 5)
+}
+
+// TestRedecoderOnRanks is TestRunOnRanks for a redecoder: steps on two ranks and, resumed,
+// in one process and on three ranks, are those of one process.
+func TestRedecoderOnRanks(t *testing.T) {
+	experiment := func(dir string) *config.Config {
+		c := smallRedecoder(dir)
+		c.Train.GradientAccumulationStep, c.Train.KeepCheckpoints = 3, 10
+		return c
+	}
+	whole := experiment(t.TempDir())
+	if _, err := runRedecoder(t, whole, 3, nil); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	onRanksOf := func(size, steps int) {
+		t.Helper()
+		err := onRanks(size, func(ranks collective.Comm) error {
+			_, err := runRedecoder(t, experiment(dir), steps, func(o *RunOptions) { o.Threads, o.Ranks = 1, ranks })
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	onRanksOf(2, 1)
+	if _, err := runRedecoder(t, experiment(dir), 2, nil); err != nil {
+		t.Fatal(err)
+	}
+	onRanksOf(3, 3)
+	sameRuns(t, RunDir(experiment(dir)), RunDir(whole), 3)
+
+	// Ranks whose codecs are not the same do not train.
+	dir = t.TempDir()
+	err := onRanks(2, func(ranks collective.Comm) error {
+		_, err := runRedecoder(t, experiment(dir), 1, func(o *RunOptions) {
+			o.Threads, o.Ranks, o.Codec = 1, ranks, frozen(uint64(7+ranks.Rank()))
+		})
+		return err
+	})
+	if err == nil || !strings.Contains(err.Error(), "the codec of rank 1 is not that of rank 0") {
+		t.Errorf("other codecs: %v", err)
+	}
 }
 
 // TestRanksStop: where one rank is interrupted, all stop at the same step, with one

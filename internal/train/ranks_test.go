@@ -19,7 +19,7 @@ import (
 // random; a rank that returns an error ends the others.
 func onRanks(size int, f func(ranks collective.Comm) error) error {
 	w, ranks := collective.NewWorld(size)
-	w.MaxDelay = 2 * time.Millisecond
+	w.MaxDelay = time.Millisecond / 2
 	errs := make([]error, size)
 	var running sync.WaitGroup
 	for i, c := range ranks {
@@ -48,11 +48,12 @@ func pieceOf(whole *Batch, from, to int) *Batch {
 
 // TestRanksEqualAccumulation: steps on several ranks, each with a share of the pieces,
 // are those of one process with all pieces, in every parameter, moment and loss: with
-// dropout, conversions, entries that are restarted, and initial weights from data.
+// dropout, conversions, entries that are restarted, and initial weights from data. All
+// gradients are on their way before the backward pass is over.
 func TestRanksEqualAccumulation(t *testing.T) {
 	c := smallConfig()
-	whole := batchOf(t, c, utterances(t, "en", "fr", "it", "ru"), 16)
-	pieces := []*Batch{pieceOf(whole, 0, 1), pieceOf(whole, 1, 3), pieceOf(whole, 3, 4)}
+	whole := batchOf(t, c, utterances(t, "en", "fr", "it", "ru", "es"), 16)
+	pieces := []*Batch{pieceOf(whole, 0, 1), pieceOf(whole, 1, 3), pieceOf(whole, 3, 4), pieceOf(whole, 4, 5)}
 	o := upstreamCodecOptions()
 	o.Weights.Conversion = 2
 	o.EMADecay, o.Seed, o.RestartCodes, o.NormalizeCodes, o.DataInit = 0.99, 5, 2, true, true
@@ -63,11 +64,14 @@ func TestRanksEqualAccumulation(t *testing.T) {
 		losses []Losses
 		codes  []int32
 		chosen []float32
+
+		traffic GradientTraffic
 	}
 	train := func(ranks collective.Comm) (got outcome, err error) {
 		o := o
 		o.Ranks = ranks
 		trainer := newCodecTrainer(t, c, o, 1)
+		trainer.bucketValues = 10000
 		first, end := PiecesOf(ranks.Rank(), ranks.Size(), len(pieces))
 		for range steps {
 			losses, err := trainer.Step(pieces[first:end]...)
@@ -76,7 +80,7 @@ func TestRanksEqualAccumulation(t *testing.T) {
 			}
 			got.losses = append(got.losses, maps.Clone(losses))
 		}
-		got.state = state(trainer.Trainer)
+		got.state, got.traffic = state(trainer.Trainer), trainer.Traffic
 		for _, books := range trainer.Codes {
 			got.codes = append(got.codes, slices.Concat(slices.Concat(books...)...)...)
 		}
@@ -89,7 +93,7 @@ func TestRanksEqualAccumulation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, size := range []int{2, 3} {
+	for _, size := range []int{2, 3, 4} {
 		err := onRanks(size, func(ranks collective.Comm) error {
 			got, err := train(ranks)
 			if err != nil {
@@ -107,6 +111,9 @@ func TestRanksEqualAccumulation(t *testing.T) {
 			golden.Equal(t, who+": counts of codes", got.chosen, want.chosen)
 			if !slices.Equal(got.codes, want.codes) {
 				t.Errorf("%s: other codes", who)
+			}
+			if g := got.traffic; g.Buckets < 10*steps || g.Early < g.Buckets || g.Bytes == 0 || g.Busy == 0 {
+				t.Errorf("%s: %+v", who, g)
 			}
 			return nil
 		})

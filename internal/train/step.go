@@ -170,7 +170,7 @@ func (s *step) discriminatorStep(piece *Batch, wave tensor.Tensor) {
 		real, fake := r.SliceBatch(score, 0, score.B/2), r.SliceBatch(score, score.B/2, score.B)
 		loss += r.MSE(real, 1, share) + r.MSE(fake, 0, share)
 	}
-	r.Backward()
+	s.gradients.backward(r)
 	r.Reset()
 	s.add("discriminator", share*loss)
 }
@@ -201,7 +201,7 @@ func (s *step) generatorStep(piece *Batch, wave tensor.Tensor) {
 		addLosses(s, adversarialLosses, discriminatorFeatures{real, s.Discriminator.Forward(r, s.discriminatorCrop(r, wave))}, share)
 	}
 	s.model.addLosses(s, piece)
-	r.Backward()
+	s.gradients.backward(r)
 	r.Reset()
 }
 

@@ -48,6 +48,14 @@ type Trainer struct {
 	discriminatorRun *op.Run
 	mel, stft        model.SpectralLoss
 	partials, slices freeList // of gradients that are being summed
+
+	// Traffic is what summing gradients over ranks has taken so far.
+	Traffic      GradientTraffic
+	bucketValues int                // the size of a bucket
+	bucketOrders map[string][]int32 // by the networks that are trained
+	// sumAfterwards lets nothing begin before the backward pass is over, to measure what that
+	// costs.
+	sumAfterwards bool
 }
 
 // A stateBuffer is an array of a training's state, under its checkpoint key.
@@ -66,6 +74,7 @@ func newTrainer(networks *model.AdversarialNetworks, rate int, src weights.Sourc
 		Options: o, AdversarialNetworks: networks, Optimizers: map[string]*Optimizer{},
 		region: &tensor.Region{}, pool: pool, generatorRun: op.NewRun(pool), discriminatorRun: op.NewRun(pool),
 		mel: model.MelLoss(rate), stft: model.STFTLoss(rate),
+		bucketValues: bucketValues, bucketOrders: map[string][]int32{},
 	}
 	t.partials.region, t.slices.region = t.region, t.region
 	t.generatorRun.BF16, t.discriminatorRun.BF16 = o.BF16, o.BF16
