@@ -217,12 +217,16 @@ func (f *fileDecoder) decode(ctx context.Context, in io.Reader) (facodec.FileRep
 		if err != nil {
 			return facodec.FileReport{}, fileerr.Read(f.source, err)
 		}
-		samples, err := d.Push(codes.Only(parts...))
-		if err == nil {
-			err = f.write(samples, h.HopLength)
-		}
-		if err != nil {
-			return facodec.FileReport{}, err
+		// The first samples are those of a few frames: whoever listens to a pipe need not wait
+		// for a whole block.
+		for _, piece := range firstFrames(codes.Only(parts...), f.w == nil) {
+			samples, err := d.Push(piece)
+			if err == nil {
+				err = f.write(samples, h.HopLength)
+			}
+			if err != nil {
+				return facodec.FileReport{}, err
+			}
 		}
 		if f.options.Progress != nil {
 			f.options.Progress(float64(r.Frames()) / c.FrameRate())
@@ -250,6 +254,16 @@ func (f *fileDecoder) decode(ctx context.Context, in io.Reader) (facodec.FileRep
 		report.Warnings = append(report.Warnings, f.source+": encoded with another decoder beside the same quantizer, a fine-tuned one perhaps; the samples are not those of the codec that encoded it")
 	}
 	return report, nil
+}
+
+// firstFrames cuts the first frames off, as many as a decoder of the standard size needs before
+// it returns samples, and some more; of a stream that has started it returns all codes.
+func firstFrames(codes facodec.Codes, start bool) []facodec.Codes {
+	const first = 12
+	if n := codes.Frames(); start && n > first {
+		return []facodec.Codes{codes.Slice(0, first), codes.Slice(first, n)}
+	}
+	return []facodec.Codes{codes}
 }
 
 // write passes samples on but for the last hold: how many of the last frame's

@@ -30,14 +30,14 @@ func productBF16(p *ProductBF16, row0, row1, panel0, panel1 int) {
 	}
 }
 
-func productInt16(sums, a []float32, ldA int, w *PanelsInt16, rows, panel, panels int) {
+func productInt16(sums []float32, p *Product, row, rows, panel, panels int) {
 	switch {
 	case active >= isaAVX512:
-		productInt16AVX512(sums, a, ldA, w, rows, panel, panels)
+		productInt16AVX512(sums, p, row, rows, panel, panels)
 	case active >= isaAVX2:
-		productInt16AVX2(sums, a, ldA, w, rows, panel, panels)
+		productInt16AVX2(sums, p, row, rows, panel, panels)
 	default:
-		productInt16Generic(sums, a, ldA, w, rows, panel, panels)
+		productInt16Generic(sums, p, row, rows, panel, panels)
 	}
 }
 
@@ -357,6 +357,50 @@ func fromInt8(dst []uint16, x []int8) {
 		fromInt8AVX2(dst, x)
 	default:
 		fromInt8Generic(dst, x)
+	}
+}
+
+func fromInt16(dst []float32, x []int16) {
+	switch {
+	case active >= isaAVX512:
+		fromInt16AVX512(dst, x)
+	case active >= isaAVX2:
+		fromInt16AVX2(dst, x)
+	default:
+		fromInt16Generic(dst, x)
+	}
+}
+
+func largestRows(largest, x []float32) {
+	switch {
+	case active >= isaAVX512:
+		largestRowsAVX512(largest, x)
+	case active >= isaAVX2:
+		largestRowsAVX2(largest, x)
+	default:
+		largestRowsGeneric(largest, x)
+	}
+}
+
+func toInt16(dst []int16, x, factors []float32) {
+	switch {
+	case active >= isaAVX512:
+		toInt16AVX512(dst, x, factors)
+	case active >= isaAVX2:
+		toInt16AVX2(dst, x, factors)
+	default:
+		toInt16Generic(dst, x, factors)
+	}
+}
+
+func pairInt8(dst []int8, a, b, factors []float32) {
+	switch {
+	case active >= isaAVX512:
+		pairInt8AVX512(dst, a, b, factors)
+	case active >= isaAVX2:
+		pairInt8AVX2(dst, a, b, factors)
+	default:
+		pairInt8Generic(dst, a, b, factors)
 	}
 }
 

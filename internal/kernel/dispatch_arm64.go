@@ -20,10 +20,10 @@ func productBF16(p *ProductBF16, row0, row1, panel0, panel1 int) {
 	}
 }
 
-func productInt16(sums, a []float32, ldA int, w *PanelsInt16, rows, panel, panels int) {
+func productInt16(sums []float32, p *Product, row, rows, panel, panels int) {
 	switch {
 	default:
-		productInt16Generic(sums, a, ldA, w, rows, panel, panels)
+		productInt16Generic(sums, p, row, rows, panel, panels)
 	}
 }
 
@@ -227,6 +227,34 @@ func fromInt8(dst []uint16, x []int8) {
 	switch {
 	default:
 		fromInt8Generic(dst, x)
+	}
+}
+
+func fromInt16(dst []float32, x []int16) {
+	switch {
+	default:
+		fromInt16Generic(dst, x)
+	}
+}
+
+func largestRows(largest, x []float32) {
+	switch {
+	default:
+		largestRowsGeneric(largest, x)
+	}
+}
+
+func toInt16(dst []int16, x, factors []float32) {
+	switch {
+	default:
+		toInt16Generic(dst, x, factors)
+	}
+}
+
+func pairInt8(dst []int8, a, b, factors []float32) {
+	switch {
+	default:
+		pairInt8Generic(dst, a, b, factors)
 	}
 }
 

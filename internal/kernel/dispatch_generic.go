@@ -12,8 +12,8 @@ func productBF16(p *ProductBF16, row0, row1, panel0, panel1 int) {
 	productBF16Generic(p, row0, row1, panel0, panel1)
 }
 
-func productInt16(sums, a []float32, ldA int, w *PanelsInt16, rows, panel, panels int) {
-	productInt16Generic(sums, a, ldA, w, rows, panel, panels)
+func productInt16(sums []float32, p *Product, row, rows, panel, panels int) {
+	productInt16Generic(sums, p, row, rows, panel, panels)
 }
 
 func transpose(dst []float32, ldDst int, src []float32, ldSrc, rows, cols int) {
@@ -130,6 +130,22 @@ func pairBF16(dst []uint16, a, b []float32) {
 
 func fromInt8(dst []uint16, x []int8) {
 	fromInt8Generic(dst, x)
+}
+
+func fromInt16(dst []float32, x []int16) {
+	fromInt16Generic(dst, x)
+}
+
+func largestRows(largest, x []float32) {
+	largestRowsGeneric(largest, x)
+}
+
+func toInt16(dst []int16, x, factors []float32) {
+	toInt16Generic(dst, x, factors)
+}
+
+func pairInt8(dst []int8, a, b, factors []float32) {
+	pairInt8Generic(dst, a, b, factors)
 }
 
 func scaleBias(dst, x, scale, bias []float32) {

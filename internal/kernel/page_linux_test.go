@@ -105,16 +105,17 @@ func TestFFTAtPageEnd(t *testing.T) {
 func TestProductInt16AtPageEnd(t *testing.T) {
 	eachISA(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(19, 20))
-		for m := 1; m <= 5; m++ {
+		for _, m := range []int{1, 2, 3, 4, 5, 8, 9, 20} {
 			for _, k := range []int{1, 4, 13} {
-				p := testProductInt16(r, m, k, (1+r.IntN(6))*Width)
+				p := testProductInt16(r, m, 1+r.IntN(3), k, (1+r.IntN(6))*Width)
 				columns := p.W.Count() * Width
 				p.A = atPageEnd(t, p.A)
 				p.Init = atPageEnd(t, p.Init[:(m-1)*p.LdInit+columns])
 				p.Dst = atPageEnd(t, p.Dst[:(m-1)*p.LdDst+columns])
+				p.Bias = atPageEnd(t, p.Bias)
 				w := *p.W
-				floats := unsafe.Slice((*float32)(unsafe.Pointer(&w.Data[0])), len(w.Data)/2)
-				w.Data, w.Scale = int16s(atPageEnd(t, floats)), atPageEnd(t, w.Scale)
+				floats := unsafe.Slice((*float32)(unsafe.Pointer(&w.Int16[0])), len(w.Int16)/2)
+				w.Int16, w.Scale = int16s(atPageEnd(t, floats)), atPageEnd(t, w.Scale)
 				p.W = &w
 				p.Run(0, m, 0, w.Count()) // reading behind them would be a fault
 			}

@@ -14,6 +14,10 @@ type Panels struct {
 	// Stride is the distance between panels, 0 for Taps*K*Width: a product may
 	// read a part of longer panels.
 	Stride int
+	// Int16, in place of Data, are weights in 16 bits, in the same order, and Scale what those
+	// of each output channel are multiplied by, to whole panels (see NewPanelsInt16).
+	Int16 []int16
+	Scale []float32
 }
 
 // PanelsLen returns the number of values that panels of this shape occupy.
@@ -27,6 +31,9 @@ func NewPanels(data []float32, taps, k, n int) *Panels {
 	}
 	return &Panels{Taps: taps, K: k, N: n, Data: data[:PanelsLen(taps, k, n)]}
 }
+
+// Len returns the number of weights, those of whole panels.
+func (p *Panels) Len() int { return PanelsLen(p.Taps, p.K, p.N) }
 
 // stride returns the distance between panels.
 func (p *Panels) stride() int {
@@ -58,6 +65,10 @@ func (p *Panels) Index(tap, k, n int) int {
 // zero weights. Bias (a multiple of Width long) and Init may be nil, for zero.
 // Dst may be the same memory as Init, at the same positions, and must not
 // otherwise overlap what is read.
+//
+// With weights in 16 bits, acc starts from zero, and in the end
+//
+//	Dst[t*LdDst+n] = fma(acc, W.Scale[n], Bias[n] + Init[t*LdInit+n])
 type Product struct {
 	Dst        []float32
 	LdDst      int
@@ -76,6 +87,10 @@ func (p *Product) Run(row0, row1, panel0, panel1 int) {
 		return
 	}
 	p.check(row0, row1, panel0, panel1)
+	if p.W.Int16 != nil {
+		p.runInt16(row0, row1, panel0, panel1)
+		return
+	}
 	product(p, row0, row1, panel0, panel1)
 }
 
@@ -84,8 +99,10 @@ func (p *Product) check(row0, row1, panel0, panel1 int) {
 	switch {
 	case row0 < 0 || panel0 < 0 || panel1 > w.Count():
 		panic(fmt.Sprintf("kernel: rows %d to %d, panels %d to %d of %d", row0, row1, panel0, panel1, w.Count()))
-	case len(w.Data) < (panel1-1)*w.stride()+w.Taps*w.K*Width:
-		panic(fmt.Sprintf("kernel: %d weights for panels of %dx%dx%d at a stride of %d", len(w.Data), w.Taps, w.K, w.N, w.stride()))
+	case w.Int16 != nil && len(w.Scale) < panel1*Width:
+		panic(fmt.Sprintf("kernel: %d scales for %d columns", len(w.Scale), panel1*Width))
+	case max(len(w.Data), len(w.Int16)) < (panel1-1)*w.stride()+w.Taps*w.K*Width:
+		panic(fmt.Sprintf("kernel: %d weights for panels of %dx%dx%d at a stride of %d", max(len(w.Data), len(w.Int16)), w.Taps, w.K, w.N, w.stride()))
 	case w.Taps*w.K > 0 && len(p.A) < (row1-1)*p.LdA+(w.Taps-1)*p.LdTap+w.K:
 		panic(fmt.Sprintf("kernel: input of %d values, row %d of %d taps of %d at strides %d and %d asked for",
 			len(p.A), row1-1, w.Taps, w.K, p.LdA, p.LdTap))
@@ -110,5 +127,28 @@ func (o outputs) check(row1, panel1 int) {
 	case o.init != nil && len(o.init) < (row1-1)*o.ldInit+panel1*Width:
 		panic(fmt.Sprintf("kernel: initial values of %d, row %d with %d columns at stride %d asked for",
 			len(o.init), row1-1, panel1*Width, o.ldInit))
+	}
+}
+
+// scale writes sums, [rows][len(start)], of the output channels from a panel on, scaled and
+// added to what they start from. start is overwritten.
+func (o outputs) scale(sums, start, scale []float32, row0, row1, panel int) {
+	col, columns := panel*Width, len(start)
+	bias := start
+	if o.bias != nil {
+		bias = o.bias[col:][:columns]
+	} else {
+		clear(bias)
+	}
+	for t := row0; t < row1; t++ {
+		from := bias
+		if o.init != nil {
+			from = o.init[t*o.ldInit+col:][:columns]
+			if o.bias != nil {
+				add(start, bias, from)
+				from = start
+			}
+		}
+		scaleBias(o.dst[t*o.ldDst+col:][:columns], sums[(t-row0)*columns:][:columns], scale[col:][:columns], from)
 	}
 }

@@ -29,6 +29,9 @@ func BenchmarkProduct(b *testing.B) {
 			p := benchProduct(s.rows, s.taps, s.k, s.n, s.dilation, s.stride)
 			best := fastest(b, func() { p.Run(0, s.rows, 0, p.W.Count()) })
 			b.ReportMetric(2*float64(s.rows*s.taps*s.k*s.n)/best/1e9, "GFLOP/s")
+			p.W = quantizeInt16(p.W)
+			best = fastest(b, func() { p.Run(0, s.rows, 0, p.W.Count()) })
+			b.ReportMetric(2*float64(s.rows*s.taps*s.k*s.n)/best/1e9, "GFLOP/s-int16")
 		})
 	}
 }
@@ -45,7 +48,7 @@ func BenchmarkMatVec(b *testing.B) {
 			})
 			b.Run(fmt.Sprintf("Int16/%dx%dx%d", rows, s.k, s.n), func(b *testing.B) {
 				f := benchProduct(rows, 1, s.k, s.n, 1, 1)
-				p := ProductInt16{Dst: f.Dst, LdDst: f.LdDst, Init: f.Dst, LdInit: f.LdDst, A: f.A, LdA: f.LdA, W: f.W.QuantizeInt16(aligned)}
+				p := Product{Dst: f.Dst, LdDst: f.LdDst, Init: f.Dst, LdInit: f.LdDst, A: f.A, LdA: f.LdA, W: quantizeInt16(f.W)}
 				best := fastest(b, func() { p.Run(0, rows, 0, p.W.Count()) })
 				b.ReportMetric(2*float64(s.k*s.n)/best/1e9, "GB/s")
 			})

@@ -74,11 +74,16 @@ func (p *PanelsBF16) Pack(rows []float32, ld int) {
 // PackPanel packs what Pack does for one panel. Rows must hold whole panels: the columns
 // from N to the next multiple of Width are packed too.
 func (p *PanelsBF16) PackPanel(panel int, rows []float32, ld int) {
+	p.SetPanel(panel, rows[panel*Width:], ld)
+}
+
+// SetPanel packs the weights of one panel, rows of Width values.
+func (p *PanelsBF16) SetPanel(panel int, rows []float32, ld int) {
 	var zero [Width]float32
 	dst := p.Data[panel*p.stride():][:p.size()]
 	for tap := range p.Taps {
 		for k := 0; k < PadBF16(p.K); k += 2 {
-			at := (tap*p.K+k)*ld + panel*Width
+			at := (tap*p.K + k) * ld
 			switch out := dst[:2*Width]; {
 			case k+1 < p.K:
 				pairBF16(out, rows[at:at+Width], rows[at+ld:at+ld+Width])

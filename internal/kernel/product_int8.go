@@ -8,35 +8,34 @@ import (
 // maxInt8 is the largest weight in 8 bits; the smallest is its negative.
 const maxInt8 = 127
 
-// QuantizeInt8 returns p in 8 bits: each output channel is scaled so that its largest
-// weight becomes 127. memory returns zeroed memory for so many values.
-func (p *PanelsBF16) QuantizeInt8(memory func(n int) []float32) *PanelsBF16 {
-	n := p.Count() * p.size()
-	q := &PanelsBF16{Taps: p.Taps, K: p.K, N: p.N, Int8: int8s(memory((n + 3) / 4))[:n], Scale: memory(p.Count() * Width)}
-	for panel := range p.Count() {
-		src, dst := p.Data[panel*p.stride():][:p.size()], q.Int8[panel*p.size():][:p.size()]
-		var largest, inverse [Width]float32
-		for i, v := range src {
-			at := i / 2 % Width
-			largest[at] = max(largest[at], floatBF16(v&0x7fff))
-		}
-		for i, v := range largest {
-			q.Scale[panel*Width+i] = v / maxInt8
-			if v > 0 {
-				inverse[i] = maxInt8 / v
-			}
-		}
-		for i, v := range src {
-			dst[i] = int8(roundEven(floatBF16(v) * inverse[i/2%Width]))
-		}
-	}
-	return q
+// NewPanelsInt8 returns panels of zeros whose weights are integers of 8 bits, each output
+// channel with its own scale; SetInt8 sets them. memory returns zeroed memory for so many
+// float32 values.
+func NewPanelsInt8(memory func(n int) []float32, taps, k, n int) *PanelsBF16 {
+	p := &PanelsBF16{Taps: taps, K: k, N: n}
+	size := p.Count() * p.size()
+	p.Int8, p.Scale = int8s(memory((size + 3) / 4))[:size], memory(p.Count()*Width)
+	return p
 }
 
-// roundEven rounds a value below 2²² to the nearest integer.
-func roundEven(v float32) int32 {
-	const magic = 3 << 22 // whose unit in the last place is 1
-	return int32(float32(v+magic) - magic)
+// SetInt8 sets the weights of a panel, [Taps][K][Width], and the scales of its output
+// channels: the largest weight of each becomes 127.
+func (p *PanelsBF16) SetInt8(panel int, weights []float32) {
+	var zero [Width]float32
+	factors := quantizer(p.Scale[panel*Width:][:Width], weights[:p.Taps*p.K*Width], maxInt8)
+	dst := p.Int8[panel*p.size():][:p.size()]
+	for range p.Taps {
+		rest := dst[PadBF16(p.K)*Width:]
+		for k := 0; k < p.K; k += 2 {
+			even, odd := weights[:Width], zero[:]
+			if weights = weights[Width:]; k+1 < p.K {
+				odd, weights = weights[:Width], weights[Width:]
+			}
+			pairInt8(dst[:2*Width], even, odd, factors[:])
+			dst = dst[2*Width:]
+		}
+		dst = rest
+	}
 }
 
 // An int8Scratch holds two panels as bfloat16, and sums.
@@ -70,21 +69,7 @@ func (p *ProductBF16) runInt8(row0, row1, panel0, panel1 int) {
 			W: &PanelsBF16{Taps: w.Taps, K: w.K, N: columns, Data: s.weights},
 		}
 		productBF16(&q, 0, rows, 0, panels)
-		col := panel0 * Width
-		bias := s.start[:columns]
-		clear(bias)
-		if p.Bias != nil {
-			copy(bias, p.Bias[col:])
-		}
-		for r := range rows {
-			t := row0 + r
-			dst, start := p.Dst[t*p.LdDst+col:][:columns], bias
-			if p.Init != nil {
-				add(dst, bias, p.Init[t*p.LdInit+col:][:columns])
-				start = dst
-			}
-			scaleBias(dst, s.sums[r*columns:][:columns], w.Scale[col:col+columns], start)
-		}
+		outputs{p.Dst, p.Bias, p.Init, p.LdDst, p.LdInit}.scale(s.sums, s.start[:columns], w.Scale, row0, row1, panel0)
 	}
 	int8Scratches.Put(s)
 }

@@ -6,6 +6,19 @@ import (
 	"testing"
 )
 
+// quantizeInt8 returns panels in 8 bits.
+func quantizeInt8(w *PanelsBF16) *PanelsBF16 {
+	q := NewPanelsInt8(aligned, w.Taps, w.K, w.N)
+	for i := range w.Count() {
+		weights := make([]float32, w.Taps*w.K*Width)
+		for j := range weights {
+			weights[j] = floatBF16(w.Data[w.Index(j/Width/w.K, j/Width%w.K, i*Width+j%Width)])
+		}
+		q.SetInt8(i, weights)
+	}
+	return q
+}
+
 // TestProductInt8: bit for bit the product of the 8-bit weights as bfloat16, scaled, and
 // near that of the weights before.
 func TestProductInt8(t *testing.T) {
@@ -18,7 +31,7 @@ func TestProductInt8(t *testing.T) {
 			near.Dst = append([]float32(nil), p.Dst...)
 			near.Run(0, m, 0, p.W.Count())
 
-			q := p.W.QuantizeInt8(func(n int) []float32 { return make([]float32, n) })
+			q := quantizeInt8(p.W)
 			plain := NewPanelsBF16(nil, taps, k, n)
 			for j, v := range q.Int8 {
 				plain.Data[j] = roundBF16(float32(v))
@@ -70,7 +83,7 @@ func near32(a, b float32, exact bool) bool {
 func TestProductInt8InPlace(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
 	p := testProductBF16(r, 3, 1, 40, 64, true, true)
-	p.W = p.W.QuantizeInt8(func(n int) []float32 { return make([]float32, n) })
+	p.W = quantizeInt8(p.W)
 	p.LdInit = p.LdDst
 	p.Init = append([]float32(nil), p.Dst...)
 	q := *p

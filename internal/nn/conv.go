@@ -1,7 +1,6 @@
 package nn
 
 import (
-	"github.com/facodec-go/facodec/internal/kernel"
 	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/tensor"
 )
@@ -79,13 +78,14 @@ func newConv(b *Builder, c ConvConfig, a affine) *Conv {
 			l.filter.Trainable = &trainableConv{affine: a, net: b.net, scale: scale, out: c.Out, in: c.In, k: c.K}
 			return nil
 		}
+		source := convPanels(v, scale, c.Out, c.In, c.K)
 		if tc := toomCookFor(load, c); tc != nil {
-			packToomCook(tc, load.region, v, scale, c.Out, c.In)
+			packToomCook(tc, load.region, c.Out, c.In, source)
 			l.filter.ToomCook = tc
 		} else if c.Float32 {
-			l.filter.Panels = packConv(load.region, v, scale, c.Out, c.In, c.K)
+			l.filter.Panels = packFloat32(load.region, c.Out, c.In, c.K, source)
 		} else {
-			load.fill(&l.filter, c.Out, c.In, c.K, convRows(v, scale, c.In*c.K))
+			load.fill(&l.filter, c.Out, c.In, c.K, source)
 		}
 		load.release(a.v)
 		return nil
@@ -207,37 +207,11 @@ func NewConvTranspose(b *Builder, in, out, stride int, causal bool) *ConvTranspo
 			l.filter.Trainable = &trainableConv{affine: a, net: b.net, scale: scale, out: in, in: out, k: 2 * stride}
 			return nil
 		}
-		if load.halves(in) {
-			l.filter.PhasesBF16 = load.packPhases(v, scale, in, out, stride)
-			load.release(a.v)
-			return nil
-		}
-		for phase := range stride {
-			l.filter.Phases = append(l.filter.Phases, packPhase(load.region, v, scale, in, out, stride, phase))
-		}
+		load.fillPhases(&l.filter, out, in, stride, phasePanels(v, scale, in, out, stride))
 		load.release(a.v)
 		return nil
 	})
 	return l
-}
-
-// packPhase packs one phase of a transposed convolution v [in, out, 2·stride],
-// its input channels scaled, as two taps: the row before, then the row itself.
-func packPhase(region *tensor.Region, v, scale []float32, in, out, stride, phase int) *kernel.Panels {
-	p := kernel.NewPanels(region.Alloc(kernel.PanelsLen(2, in, out)), 2, in, out)
-	k := 2 * stride
-	for o0 := 0; o0 < out; o0 += kernel.Width {
-		for i := range in {
-			before := p.Data[p.Index(0, i, o0):]
-			itself := p.Data[p.Index(1, i, o0):]
-			for o := o0; o < min(out, o0+kernel.Width); o++ {
-				taps := v[(i*out+o)*k:][:k]
-				before[o-o0] = taps[stride+phase] * scale[i]
-				itself[o-o0] = taps[phase] * scale[i]
-			}
-		}
-	}
-	return p
 }
 
 // Forward returns the transposed convolution of act(x).

@@ -36,7 +36,7 @@ func newConv2D(b *Builder, in, out int, shape op.Conv2DShape, a affine) *Conv2D 
 			l.filter.Trainable = &trainableConv{affine: a, net: b.net, scale: scale, out: out, in: in, k: taps}
 			return nil
 		}
-		l.filter.Panels = packConv(load.region, v, scale, out, in, taps)
+		l.filter.Panels = packFloat32(load.region, out, in, taps, convPanels(v, scale, out, in, taps))
 		load.release(a.v)
 		return nil
 	})

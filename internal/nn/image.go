@@ -32,7 +32,7 @@ func NewImageConv(b *Builder, in, out, k int) *ImageConv {
 		if err != nil {
 			return err
 		}
-		l.filter.Panels = packConv(load.region, v, nil, out, in, k*k)
+		l.filter.Panels = packFloat32(load.region, out, in, k*k, convPanels(v, nil, out, in, k*k))
 		load.release(w)
 		return nil
 	})

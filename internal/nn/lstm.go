@@ -60,30 +60,29 @@ func gateRow(o, dim int) (int, bool) {
 	return gate*dim + unit, unit < dim
 }
 
+// gateRows returns the first row and the number of rows behind a panel of sixteen units of
+// one gate.
+func gateRows(panel, dim int) (first, n int) {
+	unit := panel / 4 * kernel.Width
+	return panel%4*dim + unit, min(kernel.Width, dim-unit)
+}
+
 // packGates packs a weight [4·dim, in] into f. At precision Fast recurrent weights, which
-// each step reads, have 16 bits.
+// each step reads, have 16 bits however few there are.
 func packGates(load *Loader, f *op.Filter, p *Param, dim int, recurrent bool) error {
 	v, err := load.Values(p)
 	if err != nil {
 		return err
 	}
 	in, out := p.Shape[1], 4*tensor.RoundUp(dim)
-	rows := func(o int) ([]float32, float32) {
-		row, ok := gateRow(o, dim)
-		if !ok {
-			return nil, 0
-		}
-		return v[row*in : (row+1)*in], 1
-	}
+	source := rowPanels(v, nil, in, 1, func(panel int) (first, n int) { return gateRows(panel, dim) })
 	switch {
 	case load.halves(in): // an encoder's LSTM changes few codes
-		f.BF16 = load.narrow(out*in, func(region *tensor.Region) *kernel.PanelsBF16 { return packRowsBF16(region, out, in, 1, rows, false) })
-	case recurrent && load.is(Fast):
-		var region tensor.Region
-		defer region.Free()
-		f.Int16 = packRows(&region, out, in, 1, rows).QuantizeInt16(load.region.Alloc)
+		f.BF16 = load.packBF16(out, in, 1, source)
+	case recurrent && load.is(Fast) || load.int16(out*in):
+		f.Panels = packInt16(load.region, out, in, 1, source)
 	default:
-		f.Panels = packRows(load.region, out, in, 1, rows)
+		f.Panels = packFloat32(load.region, out, in, 1, source)
 	}
 	load.release(p)
 	return nil

@@ -29,118 +29,69 @@ func (l *Loader) halves(in int) bool { return (l.is(BF16) || l.is(Int8)) && in >
 // weights. The others are used often, and would only add noise.
 const minInt8 = 1 << 21
 
-// narrow returns what pack packs into a region, in 8 bits where the precision is Int8 and
-// there are so many weights.
-func (l *Loader) narrow(weights int, pack func(*tensor.Region) *kernel.PanelsBF16) *kernel.PanelsBF16 {
-	if !l.is(Int8) || weights < minInt8 {
-		return pack(l.region)
-	}
-	var region tensor.Region
-	defer region.Free()
-	return pack(&region).QuantizeInt8(l.region.Alloc)
-}
+// int8 says whether so many weights are kept in 8 bits.
+func (l *Loader) int8(weights int) bool { return l.is(Int8) && weights >= minInt8 }
 
-// fill packs the weights of a filter: row is packRows'.
-func (l *Loader) fill(f *op.Filter, out, in, k int, row func(o int) ([]float32, float32)) {
-	switch packed, split := l.bf16(in); {
-	case split && packed:
-		f.BF16 = packRowsBF16(l.region, out, in, k, row, false)
-		f.Rest = packRowsBF16(l.region, out, in, k, row, true)
-	case packed:
-		f.BF16 = l.narrow(out*in*k, func(region *tensor.Region) *kernel.PanelsBF16 { return packRowsBF16(region, out, in, k, row, false) })
-	default:
-		f.Panels = packRows(l.region, out, in, k, row)
-	}
-}
-
-func allocBF16(region *tensor.Region, taps, in, out int) *kernel.PanelsBF16 {
+func allocBF16(region *tensor.Region, out, in, taps int) *kernel.PanelsBF16 {
 	n := kernel.PanelsBF16Len(taps, in, out)
 	return kernel.NewPanelsBF16(kernel.BFloat16s(region.Alloc((n+1)/2)), taps, in, out)
 }
 
-// packRowsBF16 is packRows in bfloat16: sixteen output channels are transposed, a block of
-// input channels at a time, and then rounded in pairs. With rest it packs what rounding
-// leaves.
-func packRowsBF16(region *tensor.Region, out, in, k int, row func(o int) ([]float32, float32), rest bool) *kernel.PanelsBF16 {
-	p := allocBF16(region, k, in, out)
-	size := packBlock * k
-	scaled, columns := make([]float32, kernel.Width*size), make([]float32, kernel.Width*(size+k))
-	for o0 := 0; o0 < out; o0 += kernel.Width {
-		for i0 := 0; i0 < in; i0 += packBlock {
-			m := min(packBlock, in-i0)
-			for o := range kernel.Width {
-				dst := scaled[o*size:][:m*k]
-				clear(dst)
-				if o0+o >= out {
-					continue
-				}
-				if w, s := row(o0 + o); w != nil {
-					kernel.Scale(dst, w[i0*k:(i0+m)*k], s)
-				}
-			}
-			if rest {
-				subtractRounded(scaled)
-			}
-			kernel.Transpose(columns, kernel.Width, scaled, size, kernel.Width, m*k)
-			clear(columns[m*k*kernel.Width:]) // beside an odd channel
-			for i := 0; i < m; i += 2 {
-				for tap := range k {
-					even := columns[(i*k+tap)*kernel.Width:][:kernel.Width]
-					odd := columns[((i+1)*k+tap)*kernel.Width:][:kernel.Width]
-					kernel.PairBF16(p.Data[p.Index(tap, i0+i, o0):][:2*kernel.Width], even, odd)
-				}
-			}
-		}
+// packBF16 packs taps in bfloat16, or in 8 bits where there are so many weights.
+func (l *Loader) packBF16(out, in, taps int, source panelSource) *kernel.PanelsBF16 {
+	size := taps * in * kernel.Width
+	if l.int8(out * in * taps) {
+		p := kernel.NewPanelsInt8(l.region.Alloc, taps, in, out)
+		source.each(p.Count(), size, p.SetInt8)
+		return p
 	}
+	p := allocBF16(l.region, out, in, taps)
+	source.each(p.Count(), size, func(panel int, weights []float32) { p.SetPanel(panel, weights, kernel.Width) })
 	return p
 }
 
-// packPhases packs the phases of a transposed convolution, in 8 bits where the precision is
-// Int8.
-func (l *Loader) packPhases(v, scale []float32, in, out, stride int) []*kernel.PanelsBF16 {
-	if !l.is(Int8) || 2*stride*in*out < minInt8 {
-		return packPhasesBF16(l.region, v, scale, in, out, stride)
-	}
-	var region tensor.Region
-	defer region.Free()
-	phases := packPhasesBF16(&region, v, scale, in, out, stride)
-	for i, p := range phases {
-		phases[i] = p.QuantizeInt8(l.region.Alloc)
-	}
-	return phases
+// packSplit packs taps as two bfloat16 values: rounded, and what rounding leaves.
+func packSplit(region *tensor.Region, out, in, taps int, source panelSource) (rounded, rest *kernel.PanelsBF16) {
+	rounded, rest = allocBF16(region, out, in, taps), allocBF16(region, out, in, taps)
+	source.each(rounded.Count(), taps*in*kernel.Width, func(panel int, weights []float32) {
+		rounded.SetPanel(panel, weights, kernel.Width)
+		subtractRounded(weights)
+		rest.SetPanel(panel, weights, kernel.Width)
+	})
+	return rounded, rest
 }
 
-// packPhasesBF16 packs the phases of a transposed convolution v [in, out, 2·stride], its
-// input channels scaled, as packPhase does one.
-func packPhasesBF16(region *tensor.Region, v, scale []float32, in, out, stride int) []*kernel.PanelsBF16 {
-	phases := make([]*kernel.PanelsBF16, stride)
-	for i := range phases {
-		phases[i] = allocBF16(region, 2, in, out)
-	}
-	k, width := 2*stride, tensor.RoundUp(out)
-	scaled := make([]float32, out*k)
-	rows := make([]float32, 2*k*width) // [channel of a pair][kernel row][out]
-	for i := 0; i < in; i += 2 {
-		for j := range 2 {
-			taps := rows[j*k*width:][:k*width]
-			if i+j == in {
-				clear(taps)
-				continue
-			}
-			kernel.Scale(scaled, v[(i+j)*out*k:(i+j+1)*out*k], scale[i+j])
-			kernel.Transpose(taps, width, scaled, k, out, k)
-		}
-		for phase, p := range phases {
-			for tap, row := range [2]int{stride + phase, phase} {
-				for o := 0; o < width; o += kernel.Width {
-					even := rows[row*width+o:][:kernel.Width]
-					odd := rows[(k+row)*width+o:][:kernel.Width]
-					kernel.PairBF16(p.Data[p.Index(tap, i, o):][:2*kernel.Width], even, odd)
-				}
-			}
+// fillPhases packs the phases of a transposed convolution, whose source phasePanels is.
+func (l *Loader) fillPhases(f *op.TransposedFilter, out, in, stride int, source panelSource) {
+	size := 2 * in * kernel.Width // of a phase's panel
+	narrow, integers := l.int8(stride*2*in*out), l.int16(stride*2*in*out)
+	for range stride {
+		switch {
+		case narrow:
+			f.PhasesBF16 = append(f.PhasesBF16, kernel.NewPanelsInt8(l.region.Alloc, 2, in, out))
+		case l.halves(in):
+			f.PhasesBF16 = append(f.PhasesBF16, allocBF16(l.region, out, in, 2))
+		case integers:
+			f.Phases = append(f.Phases, kernel.NewPanelsInt16(l.region.Alloc, 2, in, out))
+		default:
+			f.Phases = append(f.Phases, kernel.NewPanels(l.region.Alloc(kernel.PanelsLen(2, in, out)), 2, in, out))
 		}
 	}
-	return phases
+	source.each(panelCount(out), stride*size, func(panel int, weights []float32) {
+		for phase := range stride {
+			part := weights[phase*size:][:size]
+			switch {
+			case narrow:
+				f.PhasesBF16[phase].SetInt8(panel, part)
+			case f.PhasesBF16 != nil:
+				f.PhasesBF16[phase].SetPanel(panel, part, kernel.Width)
+			case integers:
+				f.Phases[phase].SetInt16(panel, part)
+			default:
+				copy(f.Phases[phase].Data[panel*size:], part)
+			}
+		}
+	})
 }
 
 // subtractRounded leaves of each value what rounding it to bfloat16 does.

@@ -165,20 +165,13 @@ func (l *trainableGates) Pack(r *op.Run) *kernel.Panels {
 	w := r.Panels(1, l.dim, 4*tensor.RoundUp(l.dim))
 	r.Pool().For(w.Count(), func(i int) {
 		panel := w.Data[w.Index(0, 0, i*kernel.Width):][:l.dim*kernel.Width]
-		row, n := l.rows(i)
+		row, n := gateRows(i, l.dim)
 		if n < kernel.Width {
 			clear(panel)
 		}
 		kernel.Transpose(panel, kernel.Width, l.weight.Value[row*l.dim:], l.dim, n, l.dim)
 	})
 	return w
-}
-
-// rows returns the first row and the number of rows behind a panel of sixteen
-// units of one gate.
-func (l *trainableGates) rows(panel int) (first, n int) {
-	unit := panel / 4 * kernel.Width
-	return panel%4*l.dim + unit, min(kernel.Width, l.dim-unit)
 }
 
 // PackInputGrad is op.TrainableWeights's; the stride is 1.

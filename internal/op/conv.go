@@ -17,8 +17,7 @@ type Filter struct {
 	ToomCook  *ToomCookFilter
 	Panels    *kernel.Panels
 	BF16      *kernel.PanelsBF16
-	Rest      *kernel.PanelsBF16  // of weights that BF16 rounds; nil where they count as rounded
-	Int16     *kernel.PanelsInt16 // of the recurrent half of an LSTM alone
+	Rest      *kernel.PanelsBF16 // of weights that BF16 rounds; nil where they count as rounded
 	Bias      []float32
 	Trainable TrainableWeights
 	rounded   []float32 // the memory of BF16 in a recording

@@ -65,7 +65,6 @@ func (r *Run) runSteps(f LSTMFilter, m *streamState, y, gates, cells tensor.Tens
 	s := &r.steps
 	*s = lstmTask{
 		product: kernel.Product{W: f.Recurrent.Panels, LdDst: ld, LdInit: ld, A: m.h, LdA: width},
-		int16:   kernel.ProductInt16{W: f.Recurrent.Int16, LdDst: ld, LdInit: ld},
 		y:       y, gates: gates, cells: cells, c: m.c, width: width, parts: min(r.pool.Threads(), width/kernel.Width),
 	}
 	for t := range y.T {
@@ -83,7 +82,6 @@ func (r *Run) runSteps(f LSTMFilter, m *streamState, y, gates, cells tensor.Tens
 // An lstmTask is one step of an LSTM, of which each thread does some of the units.
 type lstmTask struct {
 	product         kernel.Product
-	int16           kernel.ProductInt16 // in its place where there are such weights
 	y, gates, cells tensor.Tensor
 	c               []float32
 	t, width, parts int
@@ -93,18 +91,12 @@ type lstmTask struct {
 func (s *lstmTask) Run(i int) {
 	groups := s.width / kernel.Width
 	from, to := i*groups/s.parts, (i+1)*groups/s.parts
-	narrow := s.int16
-	narrow.Dst, narrow.Init, narrow.A, narrow.LdA = s.product.Dst, s.product.Init, s.product.A, s.product.LdA
 	for j := from; j < to; j++ {
 		group := j
 		if s.t%2 == 1 {
 			group = from + to - 1 - j
 		}
-		if narrow.W != nil {
-			narrow.Run(0, s.y.B, 4*group, 4*group+4)
-		} else {
-			s.product.Run(0, s.y.B, 4*group, 4*group+4)
-		}
+		s.product.Run(0, s.y.B, 4*group, 4*group+4)
 		first, end := group*kernel.Width, (group+1)*kernel.Width
 		for b := range s.y.B {
 			c := s.c[b*s.width:][first:end]

@@ -46,7 +46,7 @@ func (r *Run) runProducts(ps []kernel.Product, kinds, rows int) {
 	t.blocks, t.pairs = (rows+tileRows-1)/tileRows, (w.Count()+1)/2 // kernels take panels two at a time
 	threads, sequences := r.pool.Threads(), len(ps)/kinds
 	tasks := (4*threads + kinds - 1) / kinds // more than threads, to balance a noisy machine
-	switch weights := len(w.Data); {
+	switch weights := w.Len(); {
 	case threads == 1 && (sequences == 1 || weights < cacheValues):
 	case macs < aloneMACs && kinds*weights < aloneWeights:
 	case weights > rows*sequences*ps[0].LdA:
@@ -56,7 +56,7 @@ func (r *Run) runProducts(ps []kernel.Product, kinds, rows int) {
 		t.byRows = min(t.blocks, tasks)
 		t.byPanels = min(t.pairs, (tasks+t.byRows-1)/t.byRows)
 	}
-	if threads == 1 || macs < aloneMACs && kinds*len(w.Data) < aloneWeights {
+	if threads == 1 || macs < aloneMACs && kinds*w.Len() < aloneWeights {
 		for i := range kinds * t.byRows * t.byPanels {
 			t.Run(i)
 		}

@@ -48,6 +48,7 @@ type Run struct {
 	pool   *parallel.Pool
 	states map[Slot]*streamState
 	free   map[int][][]float32      // by size class
+	large  arena                    // instead, for large tensors, where the run does not record
 	inUse  map[*float32]*allocation // by the address of its first value
 	spare  []*allocation            // unused
 	tape   *tape                    // of a recording run
@@ -68,7 +69,8 @@ type Run struct {
 // An allocation is a piece of the run's memory. It returns to the free list once
 // its owner has freed it and no backward pass retains it.
 type allocation struct {
-	class    int
+	class    int // 0 in the arena
+	place    place
 	owned    bool
 	retained int
 }
@@ -106,7 +108,7 @@ func (r *Run) Reset() {
 	r.tape = nil
 	for first, h := range r.inUse {
 		delete(r.inUse, first)
-		r.free[h.class] = append(r.free[h.class], unsafe.Slice(first, h.class))
+		r.reuse(h, unsafe.Slice(first, h.class))
 		r.spare = append(r.spare, h)
 	}
 }
@@ -164,8 +166,17 @@ func (r *Run) recycle(h *allocation, x tensor.Tensor) {
 		return
 	}
 	delete(r.inUse, &x.Data[:1][0])
-	r.free[h.class] = append(r.free[h.class], x.Data[:h.class])
+	r.reuse(h, x.Data[:h.class])
 	r.spare = append(r.spare, h)
+}
+
+// reuse makes memory free.
+func (r *Run) reuse(h *allocation, data []float32) {
+	if h.class == 0 {
+		r.large.release(h.place)
+		return
+	}
+	r.free[h.class] = append(r.free[h.class], data)
 }
 
 // Borrow returns x as a tensor that Free leaves alone, to pass to a layer while x
@@ -176,13 +187,18 @@ func (r *Run) Borrow(x tensor.Tensor) tensor.Tensor {
 }
 
 func (r *Run) alloc(n int) []float32 {
-	class := classOf(n)
 	var data []float32
-	if l := r.free[class]; len(l) > 0 {
-		data = l[len(l)-1]
-		r.free[class] = l[:len(l)-1]
+	a := allocation{owned: true}
+	if n >= arenaLeast && !r.Recording() {
+		data, a.place = r.large.alloc(n)
 	} else {
-		data = make([]float32, class)
+		a.class = classOf(n)
+		if l := r.free[a.class]; len(l) > 0 {
+			data = l[len(l)-1]
+			r.free[a.class] = l[:len(l)-1]
+		} else {
+			data = make([]float32, a.class)
+		}
 	}
 	var h *allocation
 	if n := len(r.spare); n > 0 {
@@ -190,7 +206,7 @@ func (r *Run) alloc(n int) []float32 {
 	} else {
 		h = new(allocation)
 	}
-	*h = allocation{class: class, owned: true}
+	*h = a
 	r.inUse[&data[0]] = h
 	return data[:n]
 }
@@ -198,7 +214,7 @@ func (r *Run) alloc(n int) []float32 {
 // Memory returns the bytes that the run has taken from the system: what tests watch
 // to see that it does not grow.
 func (r *Run) Memory() int64 {
-	var n int64
+	n := r.large.bytes()
 	for class, list := range r.free {
 		n += 4 * int64(class) * int64(len(list))
 	}

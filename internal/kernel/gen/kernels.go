@@ -21,7 +21,7 @@ type kernel struct {
 var kernels = []kernel{
 	{name: "product", params: "p *Product, row0, row1, panel0, panel1 int"},
 	{name: "productBF16", params: "p *ProductBF16, row0, row1, panel0, panel1 int", isas: map[string][]string{"amd64": {"AMX", "AVX512BF16", "AVX512", "AVX2"}}},
-	{name: "productInt16", params: "sums, a []float32, ldA int, w *PanelsInt16, rows, panel, panels int"},
+	{name: "productInt16", params: "sums []float32, p *Product, row, rows, panel, panels int"},
 	{name: "transpose", params: "dst []float32, ldDst int, src []float32, ldSrc, rows, cols int"},
 
 	{name: "add", params: "dst, a, b []float32"},
@@ -53,6 +53,10 @@ var kernels = []kernel{
 	{name: "fromBF16", params: "dst []float32, x []uint16"},
 	{name: "pairBF16", params: "dst []uint16, a, b []float32"},
 	{name: "fromInt8", params: "dst []uint16, x []int8"},
+	{name: "fromInt16", params: "dst []float32, x []int16"},
+	{name: "largestRows", params: "largest, x []float32"},
+	{name: "toInt16", params: "dst []int16, x, factors []float32"},
+	{name: "pairInt8", params: "dst []int8, a, b, factors []float32"},
 	{name: "scaleBias", params: "dst, x, scale, bias []float32"},
 	{name: "snakeBF16", params: "dst []uint16, x, alpha, inv []float32"},
 	{name: "splitBF16", params: "high, low []uint16, x []float32"},

@@ -30,6 +30,7 @@ func main() {
 	}{
 		{"product", products},
 		{"bf16", bf16},
+		{"integers", integers},
 		{"amx", amx},
 		{"transpose", transposes},
 		{"arithmetic", arithmetic},

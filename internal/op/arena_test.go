@@ -1,0 +1,74 @@
+package op
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/facodec-go/facodec/internal/parallel"
+)
+
+// TestArena: pieces never overlap, keep what is written to them, and join again; memory stays
+// in proportion to what lives together.
+func TestArena(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	var a arena
+	type live struct {
+		data []float32
+		at   place
+		id   float32
+	}
+	var all []live
+	most, now := 0, 0
+	for i := range 4000 {
+		if len(all) == 0 || len(all) < 12 && r.IntN(2) == 0 {
+			n := 1 + r.IntN(1<<r.IntN(14))
+			data, at := a.alloc(n)
+			if len(data) != n {
+				t.Fatalf("%d values, want %d", len(data), n)
+			}
+			for j := range data {
+				data[j] = float32(i)
+			}
+			all = append(all, live{data, at, float32(i)})
+			now += n + arenaGrain
+			most = max(most, now)
+			continue
+		}
+		j := r.IntN(len(all))
+		for _, v := range all[j].data {
+			if v != all[j].id {
+				t.Fatalf("round %d: another tensor was written over", i)
+			}
+		}
+		a.release(all[j].at)
+		now -= len(all[j].data) + arenaGrain
+		all = append(all[:j], all[j+1:]...)
+	}
+	for _, l := range all {
+		a.release(l.at)
+	}
+	for i, g := range a.regions {
+		if len(g.pieces) != 1 || !g.pieces[0].free || g.pieces[0].size != len(g.memory) {
+			t.Errorf("region %d is in pieces %v", i, g.pieces)
+		}
+	}
+	if a.bytes() > int64(4*8*most) {
+		t.Errorf("%d bytes for at most %d", a.bytes(), 4*most)
+	}
+}
+
+// TestLargeTensorsShareMemory: tensors of growing sizes, one after the other, do not each keep
+// memory of their own.
+func TestLargeTensorsShareMemory(t *testing.T) {
+	pool := parallel.New(1)
+	defer pool.Close()
+	r := NewRun(pool)
+	const least, step, rounds = 1 << 16, 1 << 14, 40
+	for i := range rounds {
+		x := r.New(1, 1, least+i*step)
+		r.Free(x)
+	}
+	if n := r.Memory(); n > 4*8*(least+rounds*step) {
+		t.Errorf("%d bytes for tensors of up to %d", n, 4*(least+rounds*step))
+	}
+}
