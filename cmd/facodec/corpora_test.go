@@ -1,6 +1,7 @@
 package main
 
 import (
+	"archive/tar"
 	"bytes"
 	"encoding/json"
 	"os"
@@ -134,5 +135,46 @@ func TestExtractBad(t *testing.T) {
 	stopped := run(t, "extract", source, "--output-dir", filepath.Join(t.TempDir(), "out"), "--checkpoint-path", fixture("small.safetensors"))
 	if stopped.code != 2 || !strings.Contains(stopped.stderr, "stopped: 2 of the ") || !strings.Contains(stopped.stderr, "--max-bad") {
 		t.Errorf("exit %d, %s", stopped.code, stopped.stderr)
+	}
+}
+
+// TestExtractNothing: shards and lists without recordings fail like folders without them,
+// and say what they hold.
+func TestExtractNothing(t *testing.T) {
+	dir := t.TempDir()
+	var text bytes.Buffer
+	w := tar.NewWriter(&text)
+	for _, name := range []string{"a.json", "a.txt", "b.txt"} {
+		if err := w.WriteHeader(&tar.Header{Name: name, Mode: 0o644}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	write := func(name string, data []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	for source, want := range map[string]string{
+		write("text.tar", text.Bytes()):               "text.tar: holds no recordings: 3 passed over (2 .txt, 1 .json), looked for",
+		"@" + write("list.txt", nil):                  "holds no recordings: it is empty",
+		filepath.Dir(write("folder/readme.txt", nil)): "no audio files in this folder; 1 passed over (1 .txt), looked for",
+	} {
+		r := run(t, "extract", "--source", source, "--output-dir", filepath.Join(dir, "out"), "--checkpoint-path", fixture("small.safetensors"))
+		if r.code != 2 || !strings.Contains(r.stderr, want) {
+			t.Errorf("%s: exit code %d, %q, want %q", source, r.code, r.stderr, want)
+		}
+	}
+	// Beside another shard the rest is done.
+	lines, r := extractLines(t, 2, filepath.Join(dir, "out"), "--source", filepath.Join(dir, "text.tar"), "--source", corpora+"/shard-000000.tar")
+	if len(lines) == 0 || len(r.Failed) != 1 {
+		t.Errorf("%d lines, failed %v", len(lines), r.Failed)
 	}
 }

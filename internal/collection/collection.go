@@ -2,6 +2,7 @@ package collection
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"path/filepath"
@@ -89,10 +90,12 @@ func (s *Set) Close() error { return s.tables.close() }
 
 // Items yields the items of the collection path in the order in which they lie in it.
 // An error is a *Fault, of an item or of the whole file, and more may follow; or the
-// context's, which is the last.
+// context's, which is the last. That there is nothing in it is a fault, too.
 func (s *Set) Items(ctx context.Context, path string) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
+		empty := true
 		for it, err := range s.read(ctx, path) {
+			empty = false
 			if ctx.Err() != nil {
 				yield(Item{}, ctx.Err())
 				return
@@ -104,8 +107,11 @@ func (s *Set) Items(ctx context.Context, path string) iter.Seq2[Item, error] {
 				return
 			}
 		}
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			yield(Item{}, ctx.Err())
+		case empty:
+			yield(Item{}, &Fault{path, "", errors.New("holds no recordings: it is empty")})
 		}
 	}
 }

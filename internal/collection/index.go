@@ -22,7 +22,7 @@ import (
 
 // indexVersion changes with the format, and whenever the same shard would be found to
 // hold something else.
-const indexVersion = 2
+const indexVersion = 3
 
 // A shard is a file with many recordings in it, as it was when it was searched.
 type shard struct {

@@ -2,11 +2,14 @@ package collection
 
 import (
 	"archive/tar"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/facodec-go/facodec/audio"
@@ -34,16 +37,29 @@ type sample struct {
 // the same up to the first dot behind the last slash; folders, links and names that
 // begin with __ are none. A sample with several recordings is several items, called
 // after their extensions, too. field is that of the JSON with the speaker, "" for
-// none. A fault of the shard ends it; found returns false to end, too.
+// none. A fault of the shard ends it; found returns false to end, too. A shard of other
+// files alone is a fault.
 func scanTar(r io.ReadSeeker, size int64, field field, found func(record) bool) {
 	t := tar.NewReader(r)
 	var now sample
+	others := map[string]int{} // files that are no recordings, by extension
+	reported := false
+	each := found
+	found = func(rec record) bool {
+		reported = true
+		return each(rec)
+	}
 	end := int64(0) // of the last member, padded
 	for {
 		header, err := t.Next()
 		if err != nil && !errors.Is(err, tar.ErrInsecurePath) { // names are cleaned
-			if fault := tarFault(err, r, end); now.report(found) && fault != nil {
+			if !now.report(found) {
+				return
+			}
+			if fault := tarFault(err, r, end); fault != nil {
 				found(record{Fault: fault.Error()})
+			} else if !reported && len(others) > 0 {
+				found(record{Fault: noRecordings(others)})
 			}
 			return
 		}
@@ -72,15 +88,41 @@ func scanTar(r io.ReadSeeker, size int64, field field, found func(record) bool) 
 		}
 		end = at + (header.Size+511)/512*512
 		switch {
-		case header.Typeflag != tar.TypeReg || !ok:
+		case header.Typeflag != tar.TypeReg:
+		case !ok:
+			others[""]++
 		case audio.HasExtension("." + extension):
 			now.sound = append(now.sound, member{extension, at, header.Size})
+			continue
 		case field.name != "" && strings.EqualFold(extension, "json"):
 			if now.speaker, now.err = readSpeaker(t, header.Size, field.name); field.optional {
 				now.err = nil
 			}
+			others[".json"]++
+		default:
+			others[strings.ToLower(path.Ext("."+extension))]++
 		}
 	}
+}
+
+// noRecordings says what a shard holds instead, the most frequent extensions first.
+func noRecordings(others map[string]int) string {
+	const most = 5
+	total := 0
+	var parts []string
+	byCount := slices.SortedFunc(maps.Keys(others), func(a, b string) int { return cmp.Or(others[b]-others[a], strings.Compare(a, b)) })
+	for i, extension := range byCount {
+		total += others[extension]
+		switch {
+		case i == most:
+			parts = append(parts, fmt.Sprintf("%d other extensions", len(byCount)-most))
+		case i < most && extension == "":
+			parts = append(parts, fmt.Sprintf("%d without extension", others[extension]))
+		case i < most:
+			parts = append(parts, fmt.Sprintf("%d %s", others[extension], extension))
+		}
+	}
+	return fmt.Sprintf("holds no recordings: %d passed over (%s), looked for %s", total, strings.Join(parts, ", "), strings.Join(audio.Extensions(), " "))
 }
 
 // report calls found with the recordings of a sample.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -206,5 +207,27 @@ func TestDocsNameEveryKey(t *testing.T) {
 				t.Errorf("docs/config.md does not have %s", key)
 			}
 		}
+	}
+}
+
+func TestChanges(t *testing.T) {
+	was := Default()
+	now := Default()
+	now.ExpName, now.Epochs, now.Validation.Files, now.Model.SpeakerClasses = "other", 7, 5, 12
+	now.Train.KeepCheckpoints = 9
+	if got := now.Changes(was); got != nil {
+		t.Errorf("changes %q that a run does not depend on", got)
+	}
+	now.Train.Precision, now.BatchSize, now.Loss.Mel = PrecisionBF16, was.BatchSize+1, 3.5
+	now.Model.DAC.EncoderRates = []int{2, 3}
+	want := []string{
+		fmt.Sprintf("batch_size: %d, was %d", now.BatchSize, was.BatchSize), "loss_weights.mel: 3.5, was 15",
+		"model_params.DAC.encoder_rates: [2,3], was [2,5,5,6]", "train.precision: bf16, was float32",
+	}
+	if got := now.Changes(was); !slices.Equal(got, want) {
+		t.Errorf("changes %q, want %q", got, want)
+	}
+	if got := DefaultRedecoder().Changes(DefaultRedecoder()); got != nil {
+		t.Errorf("changes of nothing: %q", got)
 	}
 }

@@ -207,6 +207,9 @@ func (r *run) resume(f *weights.File, readState stateReader) error {
 		}
 	}
 	r.Report("resuming from %s, step %s", f.Path(), meta[checkpoint.StepKey])
+	if changes := r.Config.Changes(old); changes != nil {
+		r.Report("the experiment has changed since the checkpoint (%s): the run goes on, but not as it would have", shorten(changes))
+	}
 	return r.writeConfig()
 }
 

@@ -3,6 +3,8 @@ package train
 import (
 	"math"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/facodec-go/facodec/internal/config"
@@ -36,6 +38,31 @@ func trainingOf(t *testing.T, precision string, steps, discriminatorStart, threa
 		all = append(all, losses)
 	}
 	return all, trainer
+}
+
+// TestResumeChanged: a run that goes on with another precision says so, in one line.
+func TestResumeChanged(t *testing.T) {
+	dir := t.TempDir()
+	c := smallExperiment(dir)
+	if _, err := runSmall(t, c, 1, nil); err != nil {
+		t.Fatal(err)
+	}
+	same := smallExperiment(dir)
+	same.LogInterval = 2
+	l, err := runSmall(t, same, 2, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const line = "the experiment has changed since the checkpoint"
+	if slices.ContainsFunc(l.all, func(s string) bool { return strings.Contains(s, line) }) {
+		t.Errorf("nothing has changed: %q", l.all)
+	}
+	other := smallExperiment(dir)
+	other.Train.Precision = config.PrecisionBF16
+	if l, err = runSmall(t, other, 3, nil); err != nil {
+		t.Fatal(err)
+	}
+	l.has(t, line+" (train.precision: bf16, was float32): the run goes on, but not as it would have")
 }
 
 // TestBF16Deterministic: rounded operands give the same bits on any number of threads,
