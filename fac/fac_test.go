@@ -267,11 +267,41 @@ func TestFacClaims(t *testing.T) {
 			t.Errorf("%+v is read: %v", bad, err)
 		}
 	}
-	f := &Writer{buf: h.bytes()}
-	f.buf[10] = 4 // a flag
-	f.appendChecksum(0)
-	if _, err := NewReader(bytes.NewReader(f.buf)); !errors.Is(err, ErrVersion) {
-		t.Errorf("a flag: %v", err)
+	for what, test := range map[string]struct {
+		flags, precision byte
+		want             error
+	}{
+		"a later flag":             {8, 0, ErrVersion},
+		"a precision":              {4, 3, nil},
+		"a later precision":        {4, 4, ErrVersion},
+		"no precision":             {4, 0, ErrCorrupt},
+		"a precision without flag": {0, 1, ErrCorrupt},
+	} {
+		f := &Writer{buf: h.bytes()}
+		f.buf[10], f.buf[27] = test.flags, test.precision
+		f.appendChecksum(0)
+		if _, err := NewReader(bytes.NewReader(f.buf)); !errors.Is(err, test.want) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
+// TestFacPrecision: a file names the precision that it was made with, but for the default,
+// whose files are those of before there was a choice; codecs of any precision decode it.
+func TestFacPrecision(t *testing.T) {
+	for precision, want := range map[string]string{facodec.Exact: facodec.Exact, facodec.Fast: "", facodec.BF16: facodec.BF16, facodec.Int8: facodec.Int8} {
+		_, h, file := smallTokens(t, smallCodec(t, facodec.WithPrecision(precision)), 1000)
+		_, got, err := ReadTokens(bytes.NewReader(file))
+		if err != nil || h.Precision != want || got != h {
+			t.Errorf("%s: %v, header %+v, read %+v", precision, err, h, got)
+		}
+		if _, err := got.Check(smallCodec(t)); err != nil {
+			t.Errorf("%s: %v", precision, err)
+		}
+	}
+	bad := Header{SampleRate: 24000, HopLength: 300, CodebookSize: 16, Books: [facodec.NumParts]int{1}, TimbreLen: 1, Precision: "half"}
+	if _, err := NewWriter(io.Discard, bad); err == nil {
+		t.Error("a precision that there is not is written")
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math/bits"
+	"slices"
 	"strings"
 
 	facodec "github.com/facodec-go/facodec"
@@ -43,11 +44,17 @@ const (
 
 	flagEntropyCoded   = 1 << 0 // of the flags
 	flagNaturalSpeech3 = 1 << 1 // the family; without it, FAcodec
+	flagPrecision      = 1 << 2 // the byte behind the books is a precision, else 0
 )
 
-// partBytes is how many bytes the header has for the books of parts; those without a
-// part are 0.
-const partBytes = 4
+// precisions are those that a header can name, by their numbers in it; 0 is for none.
+var precisions = []string{"", facodec.Exact, facodec.BF16, facodec.Int8}
+
+// The places in a header of the books and, behind them, the precision.
+const (
+	booksAt     = 24
+	precisionAt = booksAt + int(facodec.NumParts)
+)
 
 // crcTable makes the checksums CRC-32C, for which processors have an instruction.
 var crcTable = crc32.MakeTable(crc32.Castagnoli)
@@ -66,6 +73,11 @@ type Header struct {
 	// EntropyCoded says that codes are stored by an adaptive entropy coder, instead of
 	// in as many bits each as the codebook needs.
 	EntropyCoded bool
+
+	// Precision is how codes and timbre were computed, where that is not [facodec.Fast]:
+	// "" is for this one, for files of before there was a choice, and for codes of another
+	// origin. Nothing depends on it, but by it one tells how a file was made.
+	Precision string
 
 	Quantizer facodec.Fingerprint // of the tensors that give codes their meaning
 	Decoder   facodec.Fingerprint // of those that turn them and the timbre into sound
@@ -93,6 +105,9 @@ func HeaderFor(c *facodec.Codec, residualBooks int) (Header, error) {
 		Family: family, SampleRate: c.SampleRate(), HopLength: c.HopLength(), CodebookSize: c.CodebookSize(),
 		Books: books, TimbreLen: c.TimbreLen(), Quantizer: quantizer, Decoder: decoder,
 	}
+	if p := c.Precision(); p != facodec.Fast {
+		h.Precision = p
+	}
 	return h, h.check()
 }
 
@@ -106,7 +121,7 @@ func (h Header) Check(c *facodec.Codec) (sameDecoder bool, err error) {
 		return false, err
 	}
 	same := own
-	same.Quantizer, same.Decoder, same.EntropyCoded = h.Quantizer, h.Decoder, h.EntropyCoded
+	same.Quantizer, same.Decoder, same.EntropyCoded, same.Precision = h.Quantizer, h.Decoder, h.EntropyCoded, h.Precision
 	if same != h {
 		of := ""
 		if name := known.NameOf(h.Quantizer.String()); name != "" {
@@ -174,6 +189,9 @@ func (h Header) check() error {
 			return fmt.Errorf("%s of %d, outside %d to %d", f.what, f.value, f.min, f.max)
 		}
 	}
+	if !slices.Contains(precisions, h.Precision) {
+		return fmt.Errorf("precision %q, which the format has no number for", h.Precision)
+	}
 	return nil
 }
 
@@ -189,15 +207,17 @@ func (h Header) bytes() []byte {
 	if h.Family == facodec.NaturalSpeech3 {
 		flags |= flagNaturalSpeech3
 	}
+	if h.Precision != "" {
+		flags |= flagPrecision
+	}
 	b = le.AppendUint16(b, flags)
 	b = le.AppendUint32(b, uint32(h.SampleRate))
 	b = le.AppendUint32(b, uint32(h.HopLength))
 	b = le.AppendUint32(b, uint32(h.CodebookSize))
-	var books [partBytes]byte
-	for part, n := range h.Books {
-		books[part] = byte(n)
+	for _, n := range h.Books {
+		b = append(b, byte(n))
 	}
-	b = append(b, books[:]...)
+	b = append(b, byte(slices.Index(precisions, h.Precision)))
 	b = le.AppendUint32(b, uint32(h.TimbreLen))
 	b = append(b, h.Quantizer[:]...)
 	return append(b, h.Decoder[:]...)
@@ -207,7 +227,7 @@ func (h Header) bytes() []byte {
 func parseHeader(b []byte) (Header, error) {
 	le := binary.LittleEndian
 	flags := le.Uint16(b[10:])
-	if flags&^(flagEntropyCoded|flagNaturalSpeech3) != 0 {
+	if flags&^(flagEntropyCoded|flagNaturalSpeech3|flagPrecision) != 0 {
 		return Header{}, fmt.Errorf("flags %#x: %w", flags, ErrVersion)
 	}
 	u32 := func(at int) int { return int(min(le.Uint32(b[at:]), 1<<30)) } // past every limit, on 32-bit machines too
@@ -222,13 +242,18 @@ func parseHeader(b []byte) (Header, error) {
 		Quantizer: facodec.Fingerprint(b[32:48]), Decoder: facodec.Fingerprint(b[48:64]),
 	}
 	for part := range h.Books {
-		h.Books[part] = int(b[24+part])
+		h.Books[part] = int(b[booksAt+part])
 	}
 	err := h.check()
-	for _, reserved := range b[24+len(h.Books) : 24+partBytes] {
-		if err == nil && reserved != 0 {
-			err = fmt.Errorf("a reserved byte is %d", reserved)
-		}
+	number := int(b[precisionAt])
+	switch named := flags&flagPrecision != 0; {
+	case err != nil:
+	case named && number >= len(precisions):
+		return Header{}, fmt.Errorf("precision %d: %w", number, ErrVersion)
+	case named != (number != 0):
+		err = fmt.Errorf("flags %#x and precision %d", flags, number)
+	default:
+		h.Precision = precisions[number]
 	}
 	if err != nil {
 		return Header{}, fmt.Errorf("%w: %w", ErrCorrupt, err)

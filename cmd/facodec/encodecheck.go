@@ -42,6 +42,10 @@ func checkCompressed(ctx context.Context, codec *facodec.Codec, want fac.Header,
 		return other("was made with other weights")
 	case h.Books[facodec.Residual] != want.Books[facodec.Residual]:
 		return other("was made with --residual-books %d", h.Books[facodec.Residual])
+	case h.Precision != want.Precision && h.Precision == "":
+		return other("was made with --precision %s, or by a version that kept none", facodec.Fast)
+	case h.Precision != want.Precision:
+		return other("was made with --precision %s", h.Precision)
 	case h.EntropyCoded != want.EntropyCoded:
 		return other("was made %s --entropy-coding", map[bool]string{true: "with", false: "without"}[h.EntropyCoded])
 	}

@@ -34,6 +34,7 @@ type tokensDescription struct {
 	TimbreLen    int     `json:"timbre_len"`
 	Quantizer    string  `json:"quantizer"`
 	Decoder      string  `json:"decoder"`
+	Precision    string  `json:"precision,omitempty"` // of encoding, where it is known and not fast
 
 	Family   string         `json:"family"`
 	Distinct map[string]int `json:"distinct_entries"` // that each book uses
@@ -131,6 +132,7 @@ func describeTokens(path string) (*tokensDescription, error) {
 		Frames:  r.Frames(), FrameRate: float64(h.SampleRate) / float64(h.HopLength),
 		BookCounts: model.CountsOf(h.Books), books: h.Books, CodebookSize: h.CodebookSize,
 		EntropyCoded: h.EntropyCoded, TimbreLen: h.TimbreLen, Quantizer: h.Quantizer.String(), Decoder: h.Decoder.String(),
+		Precision: h.Precision,
 	}
 	d.Family, d.uses, d.Distinct = string(h.Family), uses.list(), map[string]int{}
 	for _, u := range d.uses {
@@ -167,6 +169,9 @@ func (d *tokensDescription) print(out io.Writer) {
 	line("  timbre         %d values", d.TimbreLen)
 	line("  quantizer      %s", known.Label(d.Quantizer))
 	line("  decoder        %s", known.Label(d.Decoder))
+	if d.Precision != "" {
+		line("  precision      %s", d.Precision)
+	}
 }
 
 // describeVoice reads a voice.

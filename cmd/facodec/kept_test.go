@@ -67,11 +67,17 @@ func TestKept(t *testing.T) {
 		{"encode", nil, "a.fac", slices.Concat(weights, []change{
 			{"with --residual-books 3", []string{"--residual-books", "1"}},
 			{"without --entropy-coding", []string{"--entropy-coding"}},
+			{"with --precision fast, or by a version that kept none", []string{"--precision", "exact"}},
 		})},
+		{"encode", []string{"--precision", "bf16"}, "a.fac", []change{
+			{"with --precision bf16", []string{"--precision", "fast"}},
+			{"with --precision bf16", []string{"--precision", "int8"}},
+		}},
 		{"extract", nil, "a.npz", []change{
 			{"nowhere.pth", []string{"--checkpoint-path", "nowhere.pth"}},
 			{"by another model", []string{"--checkpoint-path", other}},
 			{"with --what codes,timbre; give", []string{"--normalize"}},
+			{"with --precision fast; give", []string{"--precision", "exact"}},
 		}},
 		{"extract", []string{"--format", "jsonl"}, "codes.jsonl", []change{
 			{"by another model", []string{"--checkpoint-path", other}},

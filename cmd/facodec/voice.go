@@ -49,7 +49,8 @@ result. The recordings cannot be recovered from it.
 Sources are audio files, folders of them, or enrolled voices; together they become one
 voice, their mean weighted by length. If one fails, nothing is written. A voice works
 with the checkpoint that made it, and with any that has the same timbre encoder.
-docs/voice.md describes the file.`,
+docs/voice.md describes the file. An existing output is kept if it is the same voice; any other,
+of other recordings or of a --precision that gives another timbre, is an error, and --force overwrites it.`,
 		Example: `  facodec voice enroll --source testdata/speech/it.flac -o it.voice
   facodec convert --source testdata/speech/en.flac --reference it.voice --output-dir out`,
 		Args: noArgs,
@@ -60,7 +61,7 @@ docs/voice.md describes the file.`,
 	flags.StringArrayVar(&f.sources, "source", nil, "audio `file`s of one speaker, or folders of them; may be repeated")
 	flags.StringVarP(&f.output, "output", "o", "", "`file` to write the voice to, alice.voice say")
 	f.add(cmd)
-	flags.BoolVar(&f.force, "force", false, "overwrite an output that exists; otherwise it is kept")
+	flags.BoolVar(&f.force, "force", false, "overwrite an output that exists; otherwise it is kept if it is the same voice")
 	flags.BoolVar(&f.quiet, "quiet", false, "print nothing but errors and warnings")
 	flags.BoolVar(&f.json, "json", false, "print a report to stdout")
 	return cmd
@@ -147,7 +148,7 @@ func (f *enrollFlags) checkKept(voice *facodec.Voice) error {
 	case was.Model != voice.Model:
 		return fmt.Errorf("%s: was made with other weights; --force overwrites it, or give another -o", f.output)
 	case was.Seconds != voice.Seconds || distance(voice.Timbre, was.Timbre) > sameTimbre:
-		return fmt.Errorf("%s: was made of other recordings; --force overwrites it, or give another -o", f.output)
+		return fmt.Errorf("%s: was made of other recordings, or with another --precision; --force overwrites it, or give another -o", f.output)
 	}
 	return nil
 }
