@@ -15,6 +15,8 @@ func product(p *Product, row0, row1, panel0, panel1 int) {
 
 func productBF16(p *ProductBF16, row0, row1, panel0, panel1 int) {
 	switch {
+	case active >= isaNEON:
+		productBF16NEON(p, row0, row1, panel0, panel1)
 	default:
 		productBF16Generic(p, row0, row1, panel0, panel1)
 	}
@@ -22,6 +24,8 @@ func productBF16(p *ProductBF16, row0, row1, panel0, panel1 int) {
 
 func productInt16(sums []float32, p *Product, row, rows, panel, panels int) {
 	switch {
+	case active >= isaNEON:
+		productInt16NEON(sums, p, row, rows, panel, panels)
 	default:
 		productInt16Generic(sums, p, row, rows, panel, panels)
 	}
@@ -29,6 +33,8 @@ func productInt16(sums []float32, p *Product, row, rows, panel, panels int) {
 
 func transpose(dst []float32, ldDst int, src []float32, ldSrc, rows, cols int) {
 	switch {
+	case active >= isaNEON:
+		transposeNEON(dst, ldDst, src, ldSrc, rows, cols)
 	default:
 		transposeGeneric(dst, ldDst, src, ldSrc, rows, cols)
 	}
@@ -36,6 +42,8 @@ func transpose(dst []float32, ldDst int, src []float32, ldSrc, rows, cols int) {
 
 func add(dst, a, b []float32) {
 	switch {
+	case active >= isaNEON:
+		addNEON(dst, a, b)
 	default:
 		addGeneric(dst, a, b)
 	}
@@ -43,6 +51,8 @@ func add(dst, a, b []float32) {
 
 func sub(dst, a, b []float32) {
 	switch {
+	case active >= isaNEON:
+		subNEON(dst, a, b)
 	default:
 		subGeneric(dst, a, b)
 	}
@@ -50,6 +60,8 @@ func sub(dst, a, b []float32) {
 
 func mul(dst, a, b []float32) {
 	switch {
+	case active >= isaNEON:
+		mulNEON(dst, a, b)
 	default:
 		mulGeneric(dst, a, b)
 	}
@@ -57,6 +69,8 @@ func mul(dst, a, b []float32) {
 
 func scale(dst, x []float32, s float32) {
 	switch {
+	case active >= isaNEON:
+		scaleNEON(dst, x, s)
 	default:
 		scaleGeneric(dst, x, s)
 	}
@@ -64,6 +78,8 @@ func scale(dst, x []float32, s float32) {
 
 func addScaled(dst, x []float32, s float32) {
 	switch {
+	case active >= isaNEON:
+		addScaledNEON(dst, x, s)
 	default:
 		addScaledGeneric(dst, x, s)
 	}
@@ -71,6 +87,8 @@ func addScaled(dst, x []float32, s float32) {
 
 func lerp(dst, x []float32, w float32) {
 	switch {
+	case active >= isaNEON:
+		lerpNEON(dst, x, w)
 	default:
 		lerpGeneric(dst, x, w)
 	}
@@ -78,6 +96,8 @@ func lerp(dst, x []float32, w float32) {
 
 func dot(sums *[32]float64, a, b []float32) {
 	switch {
+	case active >= isaNEON:
+		dotNEON(sums, a, b)
 	default:
 		dotGeneric(sums, a, b)
 	}
@@ -85,6 +105,8 @@ func dot(sums *[32]float64, a, b []float32) {
 
 func exp(dst, x []float32) {
 	switch {
+	case active >= isaNEON:
+		expNEON(dst, x)
 	default:
 		expGeneric(dst, x)
 	}
@@ -92,6 +114,8 @@ func exp(dst, x []float32) {
 
 func sigmoid(dst, x []float32) {
 	switch {
+	case active >= isaNEON:
+		sigmoidNEON(dst, x)
 	default:
 		sigmoidGeneric(dst, x)
 	}
@@ -99,6 +123,8 @@ func sigmoid(dst, x []float32) {
 
 func tanh(dst, x []float32) {
 	switch {
+	case active >= isaNEON:
+		tanhNEON(dst, x)
 	default:
 		tanhGeneric(dst, x)
 	}
@@ -106,6 +132,8 @@ func tanh(dst, x []float32) {
 
 func mish(dst, x []float32) {
 	switch {
+	case active >= isaNEON:
+		mishNEON(dst, x)
 	default:
 		mishGeneric(dst, x)
 	}
@@ -113,6 +141,8 @@ func mish(dst, x []float32) {
 
 func log(dst, x []float32) {
 	switch {
+	case active >= isaNEON:
+		logNEON(dst, x)
 	default:
 		logGeneric(dst, x)
 	}
@@ -120,6 +150,8 @@ func log(dst, x []float32) {
 
 func tanhGrad(dx, dy, x []float32) {
 	switch {
+	case active >= isaNEON:
+		tanhGradNEON(dx, dy, x)
 	default:
 		tanhGradGeneric(dx, dy, x)
 	}
@@ -127,6 +159,8 @@ func tanhGrad(dx, dy, x []float32) {
 
 func mishGrad(dx, dy, x []float32) {
 	switch {
+	case active >= isaNEON:
+		mishGradNEON(dx, dy, x)
 	default:
 		mishGradGeneric(dx, dy, x)
 	}
@@ -134,6 +168,8 @@ func mishGrad(dx, dy, x []float32) {
 
 func gelu(dst, x []float32) {
 	switch {
+	case active >= isaNEON:
+		geluNEON(dst, x)
 	default:
 		geluGeneric(dst, x)
 	}
@@ -141,6 +177,8 @@ func gelu(dst, x []float32) {
 
 func geluGrad(dx, dy, x []float32) {
 	switch {
+	case active >= isaNEON:
+		geluGradNEON(dx, dy, x)
 	default:
 		geluGradGeneric(dx, dy, x)
 	}
@@ -148,6 +186,8 @@ func geluGrad(dx, dy, x []float32) {
 
 func gate(dst, a, b []float32) {
 	switch {
+	case active >= isaNEON:
+		gateNEON(dst, a, b)
 	default:
 		gateGeneric(dst, a, b)
 	}
@@ -155,6 +195,8 @@ func gate(dst, a, b []float32) {
 
 func glu(dst, a, b []float32) {
 	switch {
+	case active >= isaNEON:
+		gluNEON(dst, a, b)
 	default:
 		gluGeneric(dst, a, b)
 	}
@@ -162,6 +204,8 @@ func glu(dst, a, b []float32) {
 
 func leakyReLU(dst, x []float32, slope float32) {
 	switch {
+	case active >= isaNEON:
+		leakyReLUNEON(dst, x, slope)
 	default:
 		leakyReLUGeneric(dst, x, slope)
 	}
@@ -169,6 +213,8 @@ func leakyReLU(dst, x []float32, slope float32) {
 
 func leakyReLUGrad(dx, dy, y []float32, slope float32) {
 	switch {
+	case active >= isaNEON:
+		leakyReLUGradNEON(dx, dy, y, slope)
 	default:
 		leakyReLUGradGeneric(dx, dy, y, slope)
 	}
@@ -176,6 +222,8 @@ func leakyReLUGrad(dx, dy, y []float32, slope float32) {
 
 func snake(dst, x, alpha, inv []float32) {
 	switch {
+	case active >= isaNEON:
+		snakeNEON(dst, x, alpha, inv)
 	default:
 		snakeGeneric(dst, x, alpha, inv)
 	}
@@ -183,6 +231,8 @@ func snake(dst, x, alpha, inv []float32) {
 
 func snakeGradRows(dx, dy, x, alpha, inv, a, b []float32, stride, rows int) {
 	switch {
+	case active >= isaNEON:
+		snakeGradRowsNEON(dx, dy, x, alpha, inv, a, b, stride, rows)
 	default:
 		snakeGradRowsGeneric(dx, dy, x, alpha, inv, a, b, stride, rows)
 	}
@@ -190,6 +240,8 @@ func snakeGradRows(dx, dy, x, alpha, inv, a, b []float32, stride, rows int) {
 
 func upsampleRows(dst, x, h []float32, ldDst, ldX, rows, cols int) {
 	switch {
+	case active >= isaNEON:
+		upsampleRowsNEON(dst, x, h, ldDst, ldX, rows, cols)
 	default:
 		upsampleRowsGeneric(dst, x, h, ldDst, ldX, rows, cols)
 	}
@@ -197,6 +249,8 @@ func upsampleRows(dst, x, h []float32, ldDst, ldX, rows, cols int) {
 
 func downsampleRows(dst, x, h []float32, ldDst, ldX, rows, cols int) {
 	switch {
+	case active >= isaNEON:
+		downsampleRowsNEON(dst, x, h, ldDst, ldX, rows, cols)
 	default:
 		downsampleRowsGeneric(dst, x, h, ldDst, ldX, rows, cols)
 	}
@@ -204,6 +258,8 @@ func downsampleRows(dst, x, h []float32, ldDst, ldX, rows, cols int) {
 
 func toBF16(dst []uint16, x []float32) {
 	switch {
+	case active >= isaNEON:
+		toBF16NEON(dst, x)
 	default:
 		toBF16Generic(dst, x)
 	}
@@ -211,6 +267,8 @@ func toBF16(dst []uint16, x []float32) {
 
 func fromBF16(dst []float32, x []uint16) {
 	switch {
+	case active >= isaNEON:
+		fromBF16NEON(dst, x)
 	default:
 		fromBF16Generic(dst, x)
 	}
@@ -218,6 +276,8 @@ func fromBF16(dst []float32, x []uint16) {
 
 func pairBF16(dst []uint16, a, b []float32) {
 	switch {
+	case active >= isaNEON:
+		pairBF16NEON(dst, a, b)
 	default:
 		pairBF16Generic(dst, a, b)
 	}
@@ -225,6 +285,8 @@ func pairBF16(dst []uint16, a, b []float32) {
 
 func fromInt8(dst []uint16, x []int8) {
 	switch {
+	case active >= isaNEON:
+		fromInt8NEON(dst, x)
 	default:
 		fromInt8Generic(dst, x)
 	}
@@ -232,6 +294,8 @@ func fromInt8(dst []uint16, x []int8) {
 
 func fromInt16(dst []float32, x []int16) {
 	switch {
+	case active >= isaNEON:
+		fromInt16NEON(dst, x)
 	default:
 		fromInt16Generic(dst, x)
 	}
@@ -239,6 +303,8 @@ func fromInt16(dst []float32, x []int16) {
 
 func largestRows(largest, x []float32) {
 	switch {
+	case active >= isaNEON:
+		largestRowsNEON(largest, x)
 	default:
 		largestRowsGeneric(largest, x)
 	}
@@ -246,6 +312,8 @@ func largestRows(largest, x []float32) {
 
 func toInt16(dst []int16, x, factors []float32) {
 	switch {
+	case active >= isaNEON:
+		toInt16NEON(dst, x, factors)
 	default:
 		toInt16Generic(dst, x, factors)
 	}
@@ -253,6 +321,8 @@ func toInt16(dst []int16, x, factors []float32) {
 
 func pairInt8(dst []int8, a, b, factors []float32) {
 	switch {
+	case active >= isaNEON:
+		pairInt8NEON(dst, a, b, factors)
 	default:
 		pairInt8Generic(dst, a, b, factors)
 	}
@@ -260,6 +330,8 @@ func pairInt8(dst []int8, a, b, factors []float32) {
 
 func scaleBias(dst, x, scale, bias []float32) {
 	switch {
+	case active >= isaNEON:
+		scaleBiasNEON(dst, x, scale, bias)
 	default:
 		scaleBiasGeneric(dst, x, scale, bias)
 	}
@@ -267,6 +339,8 @@ func scaleBias(dst, x, scale, bias []float32) {
 
 func snakeBF16(dst []uint16, x, alpha, inv []float32) {
 	switch {
+	case active >= isaNEON:
+		snakeBF16NEON(dst, x, alpha, inv)
 	default:
 		snakeBF16Generic(dst, x, alpha, inv)
 	}
@@ -274,6 +348,8 @@ func snakeBF16(dst []uint16, x, alpha, inv []float32) {
 
 func splitBF16(high, low []uint16, x []float32) {
 	switch {
+	case active >= isaNEON:
+		splitBF16NEON(high, low, x)
 	default:
 		splitBF16Generic(high, low, x)
 	}
@@ -281,6 +357,8 @@ func splitBF16(high, low []uint16, x []float32) {
 
 func snakeSplitBF16(high, low []uint16, x, alpha, inv []float32) {
 	switch {
+	case active >= isaNEON:
+		snakeSplitBF16NEON(high, low, x, alpha, inv)
 	default:
 		snakeSplitBF16Generic(high, low, x, alpha, inv)
 	}
@@ -288,6 +366,8 @@ func snakeSplitBF16(high, low []uint16, x, alpha, inv []float32) {
 
 func toomCook2Input(dst, x, coefs []float32, step, ldDst, stepX, ldX, tiles, cols int) {
 	switch {
+	case active >= isaNEON:
+		toomCook2InputNEON(dst, x, coefs, step, ldDst, stepX, ldX, tiles, cols)
 	default:
 		toomCook2InputGeneric(dst, x, coefs, step, ldDst, stepX, ldX, tiles, cols)
 	}
@@ -295,6 +375,8 @@ func toomCook2Input(dst, x, coefs []float32, step, ldDst, stepX, ldX, tiles, col
 
 func toomCook2Output(dst, m, bias, coefs []float32, step, ldDst, stepM, ldM, tiles, cols int) {
 	switch {
+	case active >= isaNEON:
+		toomCook2OutputNEON(dst, m, bias, coefs, step, ldDst, stepM, ldM, tiles, cols)
 	default:
 		toomCook2OutputGeneric(dst, m, bias, coefs, step, ldDst, stepM, ldM, tiles, cols)
 	}
@@ -302,6 +384,8 @@ func toomCook2Output(dst, m, bias, coefs []float32, step, ldDst, stepM, ldM, til
 
 func toomCook4Input(dst, x, coefs []float32, step, ldDst, stepX, ldX, tiles, cols int) {
 	switch {
+	case active >= isaNEON:
+		toomCook4InputNEON(dst, x, coefs, step, ldDst, stepX, ldX, tiles, cols)
 	default:
 		toomCook4InputGeneric(dst, x, coefs, step, ldDst, stepX, ldX, tiles, cols)
 	}
@@ -309,6 +393,8 @@ func toomCook4Input(dst, x, coefs []float32, step, ldDst, stepX, ldX, tiles, col
 
 func toomCook4Output(dst, m, bias, coefs []float32, step, ldDst, stepM, ldM, tiles, cols int) {
 	switch {
+	case active >= isaNEON:
+		toomCook4OutputNEON(dst, m, bias, coefs, step, ldDst, stepM, ldM, tiles, cols)
 	default:
 		toomCook4OutputGeneric(dst, m, bias, coefs, step, ldDst, stepM, ldM, tiles, cols)
 	}
@@ -316,6 +402,8 @@ func toomCook4Output(dst, m, bias, coefs []float32, step, ldDst, stepM, ldM, til
 
 func toomCook6Input(dst, x, coefs []float32, step, ldDst, stepX, ldX, tiles, cols int) {
 	switch {
+	case active >= isaNEON:
+		toomCook6InputNEON(dst, x, coefs, step, ldDst, stepX, ldX, tiles, cols)
 	default:
 		toomCook6InputGeneric(dst, x, coefs, step, ldDst, stepX, ldX, tiles, cols)
 	}
@@ -323,6 +411,8 @@ func toomCook6Input(dst, x, coefs []float32, step, ldDst, stepX, ldX, tiles, col
 
 func toomCook6Output(dst, m, bias, coefs []float32, step, ldDst, stepM, ldM, tiles, cols int) {
 	switch {
+	case active >= isaNEON:
+		toomCook6OutputNEON(dst, m, bias, coefs, step, ldDst, stepM, ldM, tiles, cols)
 	default:
 		toomCook6OutputGeneric(dst, m, bias, coefs, step, ldDst, stepM, ldM, tiles, cols)
 	}
@@ -330,6 +420,8 @@ func toomCook6Output(dst, m, bias, coefs []float32, step, ldDst, stepM, ldM, til
 
 func softmax(x []float32) {
 	switch {
+	case active >= isaNEON:
+		softmaxNEON(x)
 	default:
 		softmaxGeneric(x)
 	}
@@ -337,6 +429,8 @@ func softmax(x []float32) {
 
 func lstmCell(h, c, gates []float32) {
 	switch {
+	case active >= isaNEON:
+		lstmCellNEON(h, c, gates)
 	default:
 		lstmCellGeneric(h, c, gates)
 	}
@@ -344,6 +438,8 @@ func lstmCell(h, c, gates []float32) {
 
 func adamW(p, g, m, v []float32, gradScale, decay, oneMinusBeta1, beta2, oneMinusBeta2, invSqrtBias2, eps, stepSize float32) {
 	switch {
+	case active >= isaNEON:
+		adamWNEON(p, g, m, v, gradScale, decay, oneMinusBeta1, beta2, oneMinusBeta2, invSqrtBias2, eps, stepSize)
 	default:
 		adamWGeneric(p, g, m, v, gradScale, decay, oneMinusBeta1, beta2, oneMinusBeta2, invSqrtBias2, eps, stepSize)
 	}
@@ -351,6 +447,8 @@ func adamW(p, g, m, v []float32, gradScale, decay, oneMinusBeta1, beta2, oneMinu
 
 func magnitude(dst, re, im []float32) {
 	switch {
+	case active >= isaNEON:
+		magnitudeNEON(dst, re, im)
 	default:
 		magnitudeGeneric(dst, re, im)
 	}
@@ -358,6 +456,8 @@ func magnitude(dst, re, im []float32) {
 
 func sinCos(sin, cos, x []float32) {
 	switch {
+	case active >= isaNEON:
+		sinCosNEON(sin, cos, x)
 	default:
 		sinCosGeneric(sin, cos, x)
 	}
@@ -365,6 +465,8 @@ func sinCos(sin, cos, x []float32) {
 
 func spectralDistance(got, want []float32, floor, logFactor, linear float32) {
 	switch {
+	case active >= isaNEON:
+		spectralDistanceNEON(got, want, floor, logFactor, linear)
 	default:
 		spectralDistanceGeneric(got, want, floor, logFactor, linear)
 	}
@@ -372,6 +474,8 @@ func spectralDistance(got, want []float32, floor, logFactor, linear float32) {
 
 func magnitudeGrad(re, im, d, magnitude []float32) {
 	switch {
+	case active >= isaNEON:
+		magnitudeGradNEON(re, im, d, magnitude)
 	default:
 		magnitudeGradGeneric(re, im, d, magnitude)
 	}
@@ -379,6 +483,8 @@ func magnitudeGrad(re, im, d, magnitude []float32) {
 
 func scaleRows(x, factors []float32) {
 	switch {
+	case active >= isaNEON:
+		scaleRowsNEON(x, factors)
 	default:
 		scaleRowsGeneric(x, factors)
 	}
@@ -386,6 +492,8 @@ func scaleRows(x, factors []float32) {
 
 func l1Rows(dx, x, y, sums []float32, stride, rows int, scale float32) {
 	switch {
+	case active >= isaNEON:
+		l1RowsNEON(dx, x, y, sums, stride, rows, scale)
 	default:
 		l1RowsGeneric(dx, x, y, sums, stride, rows, scale)
 	}
@@ -393,6 +501,8 @@ func l1Rows(dx, x, y, sums []float32, stride, rows int, scale float32) {
 
 func fftRadix4(dstRe, dstIm, srcRe, srcIm, tw []float32, ldSrc, quarter, blocks int) {
 	switch {
+	case active >= isaNEON:
+		fftRadix4NEON(dstRe, dstIm, srcRe, srcIm, tw, ldSrc, quarter, blocks)
 	default:
 		fftRadix4Generic(dstRe, dstIm, srcRe, srcIm, tw, ldSrc, quarter, blocks)
 	}
@@ -400,6 +510,8 @@ func fftRadix4(dstRe, dstIm, srcRe, srcIm, tw []float32, ldSrc, quarter, blocks 
 
 func fftLast4(dstRe, dstIm, srcRe, srcIm []float32, rows []int32, ldDst, ldSrc, step int) {
 	switch {
+	case active >= isaNEON:
+		fftLast4NEON(dstRe, dstIm, srcRe, srcIm, rows, ldDst, ldSrc, step)
 	default:
 		fftLast4Generic(dstRe, dstIm, srcRe, srcIm, rows, ldDst, ldSrc, step)
 	}
@@ -407,6 +519,8 @@ func fftLast4(dstRe, dstIm, srcRe, srcIm []float32, rows []int32, ldDst, ldSrc, 
 
 func fftLast8(dstRe, dstIm, srcRe, srcIm []float32, rows []int32, ldDst, ldSrc, step int) {
 	switch {
+	case active >= isaNEON:
+		fftLast8NEON(dstRe, dstIm, srcRe, srcIm, rows, ldDst, ldSrc, step)
 	default:
 		fftLast8Generic(dstRe, dstIm, srcRe, srcIm, rows, ldDst, ldSrc, step)
 	}
@@ -414,6 +528,8 @@ func fftLast8(dstRe, dstIm, srcRe, srcIm []float32, rows []int32, ldDst, ldSrc, 
 
 func fftSplit(re, im, tw []float32, ld, n int) {
 	switch {
+	case active >= isaNEON:
+		fftSplitNEON(re, im, tw, ld, n)
 	default:
 		fftSplitGeneric(re, im, tw, ld, n)
 	}
@@ -421,6 +537,8 @@ func fftSplit(re, im, tw []float32, ld, n int) {
 
 func fftMerge(dstRe, dstIm, srcRe, srcIm, tw []float32, ldSrc, n int) {
 	switch {
+	case active >= isaNEON:
+		fftMergeNEON(dstRe, dstIm, srcRe, srcIm, tw, ldSrc, n)
 	default:
 		fftMergeGeneric(dstRe, dstIm, srcRe, srcIm, tw, ldSrc, n)
 	}

@@ -2003,3 +2003,4159 @@ r6p1store:
 	FSTPQ (F20, F21), 0(R0)
 	FSTPQ (F22, F23), 32(R0)
 	RET
+
+// func productTileExpandedNEON(rows, panels int, dst, init, bias, a, w *float32, ldDst, ldInit, ldA, ldTap, ldW, taps, k int)
+TEXT ·productTileExpandedNEON(SB), NOSPLIT, $0-112
+	MOVD $0xffff0000, R0
+	VDUP R0, V0.S4
+	MOVD panels+8(FP), R0
+	MOVD rows+0(FP), R1
+	ADD R0<<4, R1
+	CMP $65, R1
+	BEQ r1p4
+	CMP $33, R1
+	BEQ r1p2
+	CMP $17, R1
+	BEQ r1p1
+	CMP $34, R1
+	BEQ r2p2
+	CMP $18, R1
+	BEQ r2p1
+	CMP $35, R1
+	BEQ r3p2
+	CMP $19, R1
+	BEQ r3p1
+	CMP $20, R1
+	BEQ r4p1
+	CMP $21, R1
+	BEQ r5p1
+	UNDEF
+
+r1p4:
+	MOVD a+40(FP), R0
+	MOVD w+48(FP), R1
+	MOVD ldW+88(FP), R2
+	ADD R2, R1, R3
+	ADD R2, R3, R4
+	ADD R2, R4, R2
+	MOVD bias+32(FP), R5
+	FMOVQ 0(R5), F1
+	FMOVQ 16(R5), F2
+	FMOVQ 32(R5), F3
+	FMOVQ 48(R5), F4
+	FMOVQ 64(R5), F5
+	FMOVQ 80(R5), F6
+	FMOVQ 96(R5), F7
+	FMOVQ 112(R5), F8
+	FMOVQ 128(R5), F9
+	FMOVQ 144(R5), F10
+	FMOVQ 160(R5), F11
+	FMOVQ 176(R5), F12
+	FMOVQ 192(R5), F13
+	FMOVQ 208(R5), F14
+	FMOVQ 224(R5), F15
+	FMOVQ 240(R5), F16
+	MOVD init+24(FP), R5
+	CBZ R5, r1p4start
+	MOVD ldInit+64(FP), R6
+	FMOVQ 0(R5), F17
+	WORD $0x4e31d421 // fadd v1.4s, v1.4s, v17.4s
+	FMOVQ 16(R5), F17
+	WORD $0x4e31d442 // fadd v2.4s, v2.4s, v17.4s
+	FMOVQ 32(R5), F17
+	WORD $0x4e31d463 // fadd v3.4s, v3.4s, v17.4s
+	FMOVQ 48(R5), F17
+	WORD $0x4e31d484 // fadd v4.4s, v4.4s, v17.4s
+	FMOVQ 64(R5), F17
+	WORD $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
+	FMOVQ 80(R5), F17
+	WORD $0x4e31d4c6 // fadd v6.4s, v6.4s, v17.4s
+	FMOVQ 96(R5), F17
+	WORD $0x4e31d4e7 // fadd v7.4s, v7.4s, v17.4s
+	FMOVQ 112(R5), F17
+	WORD $0x4e31d508 // fadd v8.4s, v8.4s, v17.4s
+	FMOVQ 128(R5), F17
+	WORD $0x4e31d529 // fadd v9.4s, v9.4s, v17.4s
+	FMOVQ 144(R5), F17
+	WORD $0x4e31d54a // fadd v10.4s, v10.4s, v17.4s
+	FMOVQ 160(R5), F17
+	WORD $0x4e31d56b // fadd v11.4s, v11.4s, v17.4s
+	FMOVQ 176(R5), F17
+	WORD $0x4e31d58c // fadd v12.4s, v12.4s, v17.4s
+	FMOVQ 192(R5), F17
+	WORD $0x4e31d5ad // fadd v13.4s, v13.4s, v17.4s
+	FMOVQ 208(R5), F17
+	WORD $0x4e31d5ce // fadd v14.4s, v14.4s, v17.4s
+	FMOVQ 224(R5), F17
+	WORD $0x4e31d5ef // fadd v15.4s, v15.4s, v17.4s
+	FMOVQ 240(R5), F17
+	WORD $0x4e31d610 // fadd v16.4s, v16.4s, v17.4s
+
+r1p4start:
+	MOVD taps+96(FP), R5
+	MOVD k+104(FP), R6
+	CBZ R5, r1p4store
+	MOVD ldTap+80(FP), R7
+	SUB R6<<3, R7
+
+r1p4tap:
+	SUBS $2, R6, R8
+	BLT r1p4rest
+
+r1p4loop:
+	FMOVQ.P 16(R0), F17
+	FLDPQ.P 32(R1), (F18, F19)
+	WORD $0x4e201e54 // and v20.16b, v18.16b, v0.16b
+	WORD $0x4f305652 // shl v18.4s, v18.4s, #16
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4f911281 // fmla v1.4s, v20.4s, v17.s[0]
+	WORD $0x4fb11241 // fmla v1.4s, v18.4s, v17.s[1]
+	WORD $0x4f9112a2 // fmla v2.4s, v21.4s, v17.s[0]
+	WORD $0x4fb11262 // fmla v2.4s, v19.4s, v17.s[1]
+	FLDPQ.P 32(R1), (F18, F19)
+	WORD $0x4e201e54 // and v20.16b, v18.16b, v0.16b
+	WORD $0x4f305652 // shl v18.4s, v18.4s, #16
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4f911283 // fmla v3.4s, v20.4s, v17.s[0]
+	WORD $0x4fb11243 // fmla v3.4s, v18.4s, v17.s[1]
+	WORD $0x4f9112a4 // fmla v4.4s, v21.4s, v17.s[0]
+	WORD $0x4fb11264 // fmla v4.4s, v19.4s, v17.s[1]
+	FLDPQ.P 32(R3), (F18, F19)
+	WORD $0x4e201e54 // and v20.16b, v18.16b, v0.16b
+	WORD $0x4f305652 // shl v18.4s, v18.4s, #16
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4f911285 // fmla v5.4s, v20.4s, v17.s[0]
+	WORD $0x4fb11245 // fmla v5.4s, v18.4s, v17.s[1]
+	WORD $0x4f9112a6 // fmla v6.4s, v21.4s, v17.s[0]
+	WORD $0x4fb11266 // fmla v6.4s, v19.4s, v17.s[1]
+	FLDPQ.P 32(R3), (F18, F19)
+	WORD $0x4e201e54 // and v20.16b, v18.16b, v0.16b
+	WORD $0x4f305652 // shl v18.4s, v18.4s, #16
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4f911287 // fmla v7.4s, v20.4s, v17.s[0]
+	WORD $0x4fb11247 // fmla v7.4s, v18.4s, v17.s[1]
+	WORD $0x4f9112a8 // fmla v8.4s, v21.4s, v17.s[0]
+	WORD $0x4fb11268 // fmla v8.4s, v19.4s, v17.s[1]
+	FLDPQ.P 32(R4), (F18, F19)
+	WORD $0x4e201e54 // and v20.16b, v18.16b, v0.16b
+	WORD $0x4f305652 // shl v18.4s, v18.4s, #16
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4f911289 // fmla v9.4s, v20.4s, v17.s[0]
+	WORD $0x4fb11249 // fmla v9.4s, v18.4s, v17.s[1]
+	WORD $0x4f9112aa // fmla v10.4s, v21.4s, v17.s[0]
+	WORD $0x4fb1126a // fmla v10.4s, v19.4s, v17.s[1]
+	FLDPQ.P 32(R4), (F18, F19)
+	WORD $0x4e201e54 // and v20.16b, v18.16b, v0.16b
+	WORD $0x4f305652 // shl v18.4s, v18.4s, #16
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4f91128b // fmla v11.4s, v20.4s, v17.s[0]
+	WORD $0x4fb1124b // fmla v11.4s, v18.4s, v17.s[1]
+	WORD $0x4f9112ac // fmla v12.4s, v21.4s, v17.s[0]
+	WORD $0x4fb1126c // fmla v12.4s, v19.4s, v17.s[1]
+	FLDPQ.P 32(R2), (F18, F19)
+	WORD $0x4e201e54 // and v20.16b, v18.16b, v0.16b
+	WORD $0x4f305652 // shl v18.4s, v18.4s, #16
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4f91128d // fmla v13.4s, v20.4s, v17.s[0]
+	WORD $0x4fb1124d // fmla v13.4s, v18.4s, v17.s[1]
+	WORD $0x4f9112ae // fmla v14.4s, v21.4s, v17.s[0]
+	WORD $0x4fb1126e // fmla v14.4s, v19.4s, v17.s[1]
+	FLDPQ.P 32(R2), (F18, F19)
+	WORD $0x4e201e54 // and v20.16b, v18.16b, v0.16b
+	WORD $0x4f305652 // shl v18.4s, v18.4s, #16
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4f91128f // fmla v15.4s, v20.4s, v17.s[0]
+	WORD $0x4fb1124f // fmla v15.4s, v18.4s, v17.s[1]
+	WORD $0x4f9112b0 // fmla v16.4s, v21.4s, v17.s[0]
+	WORD $0x4fb11270 // fmla v16.4s, v19.4s, v17.s[1]
+	FLDPQ.P 32(R1), (F18, F19)
+	WORD $0x4e201e54 // and v20.16b, v18.16b, v0.16b
+	WORD $0x4f305652 // shl v18.4s, v18.4s, #16
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4f911a81 // fmla v1.4s, v20.4s, v17.s[2]
+	WORD $0x4fb11a41 // fmla v1.4s, v18.4s, v17.s[3]
+	WORD $0x4f911aa2 // fmla v2.4s, v21.4s, v17.s[2]
+	WORD $0x4fb11a62 // fmla v2.4s, v19.4s, v17.s[3]
+	FLDPQ.P 32(R1), (F18, F19)
+	WORD $0x4e201e54 // and v20.16b, v18.16b, v0.16b
+	WORD $0x4f305652 // shl v18.4s, v18.4s, #16
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4f911a83 // fmla v3.4s, v20.4s, v17.s[2]
+	WORD $0x4fb11a43 // fmla v3.4s, v18.4s, v17.s[3]
+	WORD $0x4f911aa4 // fmla v4.4s, v21.4s, v17.s[2]
+	WORD $0x4fb11a64 // fmla v4.4s, v19.4s, v17.s[3]
+	FLDPQ.P 32(R3), (F18, F19)
+	WORD $0x4e201e54 // and v20.16b, v18.16b, v0.16b
+	WORD $0x4f305652 // shl v18.4s, v18.4s, #16
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4f911a85 // fmla v5.4s, v20.4s, v17.s[2]
+	WORD $0x4fb11a45 // fmla v5.4s, v18.4s, v17.s[3]
+	WORD $0x4f911aa6 // fmla v6.4s, v21.4s, v17.s[2]
+	WORD $0x4fb11a66 // fmla v6.4s, v19.4s, v17.s[3]
+	FLDPQ.P 32(R3), (F18, F19)
+	WORD $0x4e201e54 // and v20.16b, v18.16b, v0.16b
+	WORD $0x4f305652 // shl v18.4s, v18.4s, #16
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4f911a87 // fmla v7.4s, v20.4s, v17.s[2]
+	WORD $0x4fb11a47 // fmla v7.4s, v18.4s, v17.s[3]
+	WORD $0x4f911aa8 // fmla v8.4s, v21.4s, v17.s[2]
+	WORD $0x4fb11a68 // fmla v8.4s, v19.4s, v17.s[3]
+	FLDPQ.P 32(R4), (F18, F19)
+	WORD $0x4e201e54 // and v20.16b, v18.16b, v0.16b
+	WORD $0x4f305652 // shl v18.4s, v18.4s, #16
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4f911a89 // fmla v9.4s, v20.4s, v17.s[2]
+	WORD $0x4fb11a49 // fmla v9.4s, v18.4s, v17.s[3]
+	WORD $0x4f911aaa // fmla v10.4s, v21.4s, v17.s[2]
+	WORD $0x4fb11a6a // fmla v10.4s, v19.4s, v17.s[3]
+	FLDPQ.P 32(R4), (F18, F19)
+	WORD $0x4e201e54 // and v20.16b, v18.16b, v0.16b
+	WORD $0x4f305652 // shl v18.4s, v18.4s, #16
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4f911a8b // fmla v11.4s, v20.4s, v17.s[2]
+	WORD $0x4fb11a4b // fmla v11.4s, v18.4s, v17.s[3]
+	WORD $0x4f911aac // fmla v12.4s, v21.4s, v17.s[2]
+	WORD $0x4fb11a6c // fmla v12.4s, v19.4s, v17.s[3]
+	FLDPQ.P 32(R2), (F18, F19)
+	WORD $0x4e201e54 // and v20.16b, v18.16b, v0.16b
+	WORD $0x4f305652 // shl v18.4s, v18.4s, #16
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4f911a8d // fmla v13.4s, v20.4s, v17.s[2]
+	WORD $0x4fb11a4d // fmla v13.4s, v18.4s, v17.s[3]
+	WORD $0x4f911aae // fmla v14.4s, v21.4s, v17.s[2]
+	WORD $0x4fb11a6e // fmla v14.4s, v19.4s, v17.s[3]
+	FLDPQ.P 32(R2), (F18, F19)
+	WORD $0x4e201e54 // and v20.16b, v18.16b, v0.16b
+	WORD $0x4f305652 // shl v18.4s, v18.4s, #16
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4f911a8f // fmla v15.4s, v20.4s, v17.s[2]
+	WORD $0x4fb11a4f // fmla v15.4s, v18.4s, v17.s[3]
+	WORD $0x4f911ab0 // fmla v16.4s, v21.4s, v17.s[2]
+	WORD $0x4fb11a70 // fmla v16.4s, v19.4s, v17.s[3]
+	SUBS $2, R8
+	BGE r1p4loop
+
+r1p4rest:
+	ADDS $2, R8
+	BEQ r1p4next
+
+r1p4one:
+	FMOVD.P 8(R0), F17
+	FLDPQ.P 32(R1), (F18, F19)
+	WORD $0x4e201e54 // and v20.16b, v18.16b, v0.16b
+	WORD $0x4f305652 // shl v18.4s, v18.4s, #16
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4f911281 // fmla v1.4s, v20.4s, v17.s[0]
+	WORD $0x4fb11241 // fmla v1.4s, v18.4s, v17.s[1]
+	WORD $0x4f9112a2 // fmla v2.4s, v21.4s, v17.s[0]
+	WORD $0x4fb11262 // fmla v2.4s, v19.4s, v17.s[1]
+	FLDPQ.P 32(R1), (F18, F19)
+	WORD $0x4e201e54 // and v20.16b, v18.16b, v0.16b
+	WORD $0x4f305652 // shl v18.4s, v18.4s, #16
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4f911283 // fmla v3.4s, v20.4s, v17.s[0]
+	WORD $0x4fb11243 // fmla v3.4s, v18.4s, v17.s[1]
+	WORD $0x4f9112a4 // fmla v4.4s, v21.4s, v17.s[0]
+	WORD $0x4fb11264 // fmla v4.4s, v19.4s, v17.s[1]
+	FLDPQ.P 32(R3), (F18, F19)
+	WORD $0x4e201e54 // and v20.16b, v18.16b, v0.16b
+	WORD $0x4f305652 // shl v18.4s, v18.4s, #16
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4f911285 // fmla v5.4s, v20.4s, v17.s[0]
+	WORD $0x4fb11245 // fmla v5.4s, v18.4s, v17.s[1]
+	WORD $0x4f9112a6 // fmla v6.4s, v21.4s, v17.s[0]
+	WORD $0x4fb11266 // fmla v6.4s, v19.4s, v17.s[1]
+	FLDPQ.P 32(R3), (F18, F19)
+	WORD $0x4e201e54 // and v20.16b, v18.16b, v0.16b
+	WORD $0x4f305652 // shl v18.4s, v18.4s, #16
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4f911287 // fmla v7.4s, v20.4s, v17.s[0]
+	WORD $0x4fb11247 // fmla v7.4s, v18.4s, v17.s[1]
+	WORD $0x4f9112a8 // fmla v8.4s, v21.4s, v17.s[0]
+	WORD $0x4fb11268 // fmla v8.4s, v19.4s, v17.s[1]
+	FLDPQ.P 32(R4), (F18, F19)
+	WORD $0x4e201e54 // and v20.16b, v18.16b, v0.16b
+	WORD $0x4f305652 // shl v18.4s, v18.4s, #16
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4f911289 // fmla v9.4s, v20.4s, v17.s[0]
+	WORD $0x4fb11249 // fmla v9.4s, v18.4s, v17.s[1]
+	WORD $0x4f9112aa // fmla v10.4s, v21.4s, v17.s[0]
+	WORD $0x4fb1126a // fmla v10.4s, v19.4s, v17.s[1]
+	FLDPQ.P 32(R4), (F18, F19)
+	WORD $0x4e201e54 // and v20.16b, v18.16b, v0.16b
+	WORD $0x4f305652 // shl v18.4s, v18.4s, #16
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4f91128b // fmla v11.4s, v20.4s, v17.s[0]
+	WORD $0x4fb1124b // fmla v11.4s, v18.4s, v17.s[1]
+	WORD $0x4f9112ac // fmla v12.4s, v21.4s, v17.s[0]
+	WORD $0x4fb1126c // fmla v12.4s, v19.4s, v17.s[1]
+	FLDPQ.P 32(R2), (F18, F19)
+	WORD $0x4e201e54 // and v20.16b, v18.16b, v0.16b
+	WORD $0x4f305652 // shl v18.4s, v18.4s, #16
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4f91128d // fmla v13.4s, v20.4s, v17.s[0]
+	WORD $0x4fb1124d // fmla v13.4s, v18.4s, v17.s[1]
+	WORD $0x4f9112ae // fmla v14.4s, v21.4s, v17.s[0]
+	WORD $0x4fb1126e // fmla v14.4s, v19.4s, v17.s[1]
+	FLDPQ.P 32(R2), (F18, F19)
+	WORD $0x4e201e54 // and v20.16b, v18.16b, v0.16b
+	WORD $0x4f305652 // shl v18.4s, v18.4s, #16
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4f91128f // fmla v15.4s, v20.4s, v17.s[0]
+	WORD $0x4fb1124f // fmla v15.4s, v18.4s, v17.s[1]
+	WORD $0x4f9112b0 // fmla v16.4s, v21.4s, v17.s[0]
+	WORD $0x4fb11270 // fmla v16.4s, v19.4s, v17.s[1]
+	SUBS $1, R8
+	BNE r1p4one
+
+r1p4next:
+	ADD R7, R0
+	SUBS $1, R5
+	BNE r1p4tap
+
+r1p4store:
+	MOVD dst+16(FP), R0
+	MOVD ldDst+56(FP), R1
+	FSTPQ (F1, F2), 0(R0)
+	FSTPQ (F3, F4), 32(R0)
+	FSTPQ (F5, F6), 64(R0)
+	FSTPQ (F7, F8), 96(R0)
+	FSTPQ (F9, F10), 128(R0)
+	FSTPQ (F11, F12), 160(R0)
+	FSTPQ (F13, F14), 192(R0)
+	FSTPQ (F15, F16), 224(R0)
+	RET
+
+r1p2:
+	MOVD a+40(FP), R0
+	MOVD w+48(FP), R1
+	MOVD ldW+88(FP), R2
+	ADD R2, R1, R2
+	MOVD bias+32(FP), R3
+	FMOVQ 0(R3), F1
+	FMOVQ 16(R3), F2
+	FMOVQ 32(R3), F3
+	FMOVQ 48(R3), F4
+	FMOVQ 64(R3), F5
+	FMOVQ 80(R3), F6
+	FMOVQ 96(R3), F7
+	FMOVQ 112(R3), F8
+	MOVD init+24(FP), R3
+	CBZ R3, r1p2start
+	MOVD ldInit+64(FP), R4
+	FMOVQ 0(R3), F9
+	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
+	FMOVQ 16(R3), F9
+	WORD $0x4e29d442 // fadd v2.4s, v2.4s, v9.4s
+	FMOVQ 32(R3), F9
+	WORD $0x4e29d463 // fadd v3.4s, v3.4s, v9.4s
+	FMOVQ 48(R3), F9
+	WORD $0x4e29d484 // fadd v4.4s, v4.4s, v9.4s
+	FMOVQ 64(R3), F9
+	WORD $0x4e29d4a5 // fadd v5.4s, v5.4s, v9.4s
+	FMOVQ 80(R3), F9
+	WORD $0x4e29d4c6 // fadd v6.4s, v6.4s, v9.4s
+	FMOVQ 96(R3), F9
+	WORD $0x4e29d4e7 // fadd v7.4s, v7.4s, v9.4s
+	FMOVQ 112(R3), F9
+	WORD $0x4e29d508 // fadd v8.4s, v8.4s, v9.4s
+
+r1p2start:
+	MOVD taps+96(FP), R3
+	MOVD k+104(FP), R4
+	CBZ R3, r1p2store
+	MOVD ldTap+80(FP), R5
+	SUB R4<<3, R5
+
+r1p2tap:
+	SUBS $2, R4, R6
+	BLT r1p2rest
+
+r1p2loop:
+	FMOVQ.P 16(R0), F9
+	FLDPQ.P 32(R1), (F10, F11)
+	WORD $0x4e201d4c // and v12.16b, v10.16b, v0.16b
+	WORD $0x4f30554a // shl v10.4s, v10.4s, #16
+	WORD $0x4e201d6d // and v13.16b, v11.16b, v0.16b
+	WORD $0x4f30556b // shl v11.4s, v11.4s, #16
+	WORD $0x4f891181 // fmla v1.4s, v12.4s, v9.s[0]
+	WORD $0x4fa91141 // fmla v1.4s, v10.4s, v9.s[1]
+	WORD $0x4f8911a2 // fmla v2.4s, v13.4s, v9.s[0]
+	WORD $0x4fa91162 // fmla v2.4s, v11.4s, v9.s[1]
+	FLDPQ.P 32(R1), (F10, F11)
+	WORD $0x4e201d4c // and v12.16b, v10.16b, v0.16b
+	WORD $0x4f30554a // shl v10.4s, v10.4s, #16
+	WORD $0x4e201d6d // and v13.16b, v11.16b, v0.16b
+	WORD $0x4f30556b // shl v11.4s, v11.4s, #16
+	WORD $0x4f891183 // fmla v3.4s, v12.4s, v9.s[0]
+	WORD $0x4fa91143 // fmla v3.4s, v10.4s, v9.s[1]
+	WORD $0x4f8911a4 // fmla v4.4s, v13.4s, v9.s[0]
+	WORD $0x4fa91164 // fmla v4.4s, v11.4s, v9.s[1]
+	FLDPQ.P 32(R2), (F10, F11)
+	WORD $0x4e201d4c // and v12.16b, v10.16b, v0.16b
+	WORD $0x4f30554a // shl v10.4s, v10.4s, #16
+	WORD $0x4e201d6d // and v13.16b, v11.16b, v0.16b
+	WORD $0x4f30556b // shl v11.4s, v11.4s, #16
+	WORD $0x4f891185 // fmla v5.4s, v12.4s, v9.s[0]
+	WORD $0x4fa91145 // fmla v5.4s, v10.4s, v9.s[1]
+	WORD $0x4f8911a6 // fmla v6.4s, v13.4s, v9.s[0]
+	WORD $0x4fa91166 // fmla v6.4s, v11.4s, v9.s[1]
+	FLDPQ.P 32(R2), (F10, F11)
+	WORD $0x4e201d4c // and v12.16b, v10.16b, v0.16b
+	WORD $0x4f30554a // shl v10.4s, v10.4s, #16
+	WORD $0x4e201d6d // and v13.16b, v11.16b, v0.16b
+	WORD $0x4f30556b // shl v11.4s, v11.4s, #16
+	WORD $0x4f891187 // fmla v7.4s, v12.4s, v9.s[0]
+	WORD $0x4fa91147 // fmla v7.4s, v10.4s, v9.s[1]
+	WORD $0x4f8911a8 // fmla v8.4s, v13.4s, v9.s[0]
+	WORD $0x4fa91168 // fmla v8.4s, v11.4s, v9.s[1]
+	FLDPQ.P 32(R1), (F10, F11)
+	WORD $0x4e201d4c // and v12.16b, v10.16b, v0.16b
+	WORD $0x4f30554a // shl v10.4s, v10.4s, #16
+	WORD $0x4e201d6d // and v13.16b, v11.16b, v0.16b
+	WORD $0x4f30556b // shl v11.4s, v11.4s, #16
+	WORD $0x4f891981 // fmla v1.4s, v12.4s, v9.s[2]
+	WORD $0x4fa91941 // fmla v1.4s, v10.4s, v9.s[3]
+	WORD $0x4f8919a2 // fmla v2.4s, v13.4s, v9.s[2]
+	WORD $0x4fa91962 // fmla v2.4s, v11.4s, v9.s[3]
+	FLDPQ.P 32(R1), (F10, F11)
+	WORD $0x4e201d4c // and v12.16b, v10.16b, v0.16b
+	WORD $0x4f30554a // shl v10.4s, v10.4s, #16
+	WORD $0x4e201d6d // and v13.16b, v11.16b, v0.16b
+	WORD $0x4f30556b // shl v11.4s, v11.4s, #16
+	WORD $0x4f891983 // fmla v3.4s, v12.4s, v9.s[2]
+	WORD $0x4fa91943 // fmla v3.4s, v10.4s, v9.s[3]
+	WORD $0x4f8919a4 // fmla v4.4s, v13.4s, v9.s[2]
+	WORD $0x4fa91964 // fmla v4.4s, v11.4s, v9.s[3]
+	FLDPQ.P 32(R2), (F10, F11)
+	WORD $0x4e201d4c // and v12.16b, v10.16b, v0.16b
+	WORD $0x4f30554a // shl v10.4s, v10.4s, #16
+	WORD $0x4e201d6d // and v13.16b, v11.16b, v0.16b
+	WORD $0x4f30556b // shl v11.4s, v11.4s, #16
+	WORD $0x4f891985 // fmla v5.4s, v12.4s, v9.s[2]
+	WORD $0x4fa91945 // fmla v5.4s, v10.4s, v9.s[3]
+	WORD $0x4f8919a6 // fmla v6.4s, v13.4s, v9.s[2]
+	WORD $0x4fa91966 // fmla v6.4s, v11.4s, v9.s[3]
+	FLDPQ.P 32(R2), (F10, F11)
+	WORD $0x4e201d4c // and v12.16b, v10.16b, v0.16b
+	WORD $0x4f30554a // shl v10.4s, v10.4s, #16
+	WORD $0x4e201d6d // and v13.16b, v11.16b, v0.16b
+	WORD $0x4f30556b // shl v11.4s, v11.4s, #16
+	WORD $0x4f891987 // fmla v7.4s, v12.4s, v9.s[2]
+	WORD $0x4fa91947 // fmla v7.4s, v10.4s, v9.s[3]
+	WORD $0x4f8919a8 // fmla v8.4s, v13.4s, v9.s[2]
+	WORD $0x4fa91968 // fmla v8.4s, v11.4s, v9.s[3]
+	SUBS $2, R6
+	BGE r1p2loop
+
+r1p2rest:
+	ADDS $2, R6
+	BEQ r1p2next
+
+r1p2one:
+	FMOVD.P 8(R0), F9
+	FLDPQ.P 32(R1), (F10, F11)
+	WORD $0x4e201d4c // and v12.16b, v10.16b, v0.16b
+	WORD $0x4f30554a // shl v10.4s, v10.4s, #16
+	WORD $0x4e201d6d // and v13.16b, v11.16b, v0.16b
+	WORD $0x4f30556b // shl v11.4s, v11.4s, #16
+	WORD $0x4f891181 // fmla v1.4s, v12.4s, v9.s[0]
+	WORD $0x4fa91141 // fmla v1.4s, v10.4s, v9.s[1]
+	WORD $0x4f8911a2 // fmla v2.4s, v13.4s, v9.s[0]
+	WORD $0x4fa91162 // fmla v2.4s, v11.4s, v9.s[1]
+	FLDPQ.P 32(R1), (F10, F11)
+	WORD $0x4e201d4c // and v12.16b, v10.16b, v0.16b
+	WORD $0x4f30554a // shl v10.4s, v10.4s, #16
+	WORD $0x4e201d6d // and v13.16b, v11.16b, v0.16b
+	WORD $0x4f30556b // shl v11.4s, v11.4s, #16
+	WORD $0x4f891183 // fmla v3.4s, v12.4s, v9.s[0]
+	WORD $0x4fa91143 // fmla v3.4s, v10.4s, v9.s[1]
+	WORD $0x4f8911a4 // fmla v4.4s, v13.4s, v9.s[0]
+	WORD $0x4fa91164 // fmla v4.4s, v11.4s, v9.s[1]
+	FLDPQ.P 32(R2), (F10, F11)
+	WORD $0x4e201d4c // and v12.16b, v10.16b, v0.16b
+	WORD $0x4f30554a // shl v10.4s, v10.4s, #16
+	WORD $0x4e201d6d // and v13.16b, v11.16b, v0.16b
+	WORD $0x4f30556b // shl v11.4s, v11.4s, #16
+	WORD $0x4f891185 // fmla v5.4s, v12.4s, v9.s[0]
+	WORD $0x4fa91145 // fmla v5.4s, v10.4s, v9.s[1]
+	WORD $0x4f8911a6 // fmla v6.4s, v13.4s, v9.s[0]
+	WORD $0x4fa91166 // fmla v6.4s, v11.4s, v9.s[1]
+	FLDPQ.P 32(R2), (F10, F11)
+	WORD $0x4e201d4c // and v12.16b, v10.16b, v0.16b
+	WORD $0x4f30554a // shl v10.4s, v10.4s, #16
+	WORD $0x4e201d6d // and v13.16b, v11.16b, v0.16b
+	WORD $0x4f30556b // shl v11.4s, v11.4s, #16
+	WORD $0x4f891187 // fmla v7.4s, v12.4s, v9.s[0]
+	WORD $0x4fa91147 // fmla v7.4s, v10.4s, v9.s[1]
+	WORD $0x4f8911a8 // fmla v8.4s, v13.4s, v9.s[0]
+	WORD $0x4fa91168 // fmla v8.4s, v11.4s, v9.s[1]
+	SUBS $1, R6
+	BNE r1p2one
+
+r1p2next:
+	ADD R5, R0
+	SUBS $1, R3
+	BNE r1p2tap
+
+r1p2store:
+	MOVD dst+16(FP), R0
+	MOVD ldDst+56(FP), R1
+	FSTPQ (F1, F2), 0(R0)
+	FSTPQ (F3, F4), 32(R0)
+	FSTPQ (F5, F6), 64(R0)
+	FSTPQ (F7, F8), 96(R0)
+	RET
+
+r1p1:
+	MOVD a+40(FP), R0
+	MOVD w+48(FP), R1
+	MOVD bias+32(FP), R2
+	FMOVQ 0(R2), F1
+	FMOVQ 16(R2), F2
+	FMOVQ 32(R2), F3
+	FMOVQ 48(R2), F4
+	MOVD init+24(FP), R2
+	CBZ R2, r1p1start
+	MOVD ldInit+64(FP), R3
+	FMOVQ 0(R2), F5
+	WORD $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
+	FMOVQ 16(R2), F5
+	WORD $0x4e25d442 // fadd v2.4s, v2.4s, v5.4s
+	FMOVQ 32(R2), F5
+	WORD $0x4e25d463 // fadd v3.4s, v3.4s, v5.4s
+	FMOVQ 48(R2), F5
+	WORD $0x4e25d484 // fadd v4.4s, v4.4s, v5.4s
+
+r1p1start:
+	MOVD taps+96(FP), R2
+	MOVD k+104(FP), R3
+	CBZ R2, r1p1store
+	MOVD ldTap+80(FP), R4
+	SUB R3<<3, R4
+
+r1p1tap:
+	SUBS $2, R3, R5
+	BLT r1p1rest
+
+r1p1loop:
+	FMOVQ.P 16(R0), F5
+	FLDPQ.P 32(R1), (F6, F7)
+	WORD $0x4e201cc8 // and v8.16b, v6.16b, v0.16b
+	WORD $0x4f3054c6 // shl v6.4s, v6.4s, #16
+	WORD $0x4e201ce9 // and v9.16b, v7.16b, v0.16b
+	WORD $0x4f3054e7 // shl v7.4s, v7.4s, #16
+	WORD $0x4f851101 // fmla v1.4s, v8.4s, v5.s[0]
+	WORD $0x4fa510c1 // fmla v1.4s, v6.4s, v5.s[1]
+	WORD $0x4f851122 // fmla v2.4s, v9.4s, v5.s[0]
+	WORD $0x4fa510e2 // fmla v2.4s, v7.4s, v5.s[1]
+	FLDPQ.P 32(R1), (F6, F7)
+	WORD $0x4e201cc8 // and v8.16b, v6.16b, v0.16b
+	WORD $0x4f3054c6 // shl v6.4s, v6.4s, #16
+	WORD $0x4e201ce9 // and v9.16b, v7.16b, v0.16b
+	WORD $0x4f3054e7 // shl v7.4s, v7.4s, #16
+	WORD $0x4f851103 // fmla v3.4s, v8.4s, v5.s[0]
+	WORD $0x4fa510c3 // fmla v3.4s, v6.4s, v5.s[1]
+	WORD $0x4f851124 // fmla v4.4s, v9.4s, v5.s[0]
+	WORD $0x4fa510e4 // fmla v4.4s, v7.4s, v5.s[1]
+	FLDPQ.P 32(R1), (F6, F7)
+	WORD $0x4e201cc8 // and v8.16b, v6.16b, v0.16b
+	WORD $0x4f3054c6 // shl v6.4s, v6.4s, #16
+	WORD $0x4e201ce9 // and v9.16b, v7.16b, v0.16b
+	WORD $0x4f3054e7 // shl v7.4s, v7.4s, #16
+	WORD $0x4f851901 // fmla v1.4s, v8.4s, v5.s[2]
+	WORD $0x4fa518c1 // fmla v1.4s, v6.4s, v5.s[3]
+	WORD $0x4f851922 // fmla v2.4s, v9.4s, v5.s[2]
+	WORD $0x4fa518e2 // fmla v2.4s, v7.4s, v5.s[3]
+	FLDPQ.P 32(R1), (F6, F7)
+	WORD $0x4e201cc8 // and v8.16b, v6.16b, v0.16b
+	WORD $0x4f3054c6 // shl v6.4s, v6.4s, #16
+	WORD $0x4e201ce9 // and v9.16b, v7.16b, v0.16b
+	WORD $0x4f3054e7 // shl v7.4s, v7.4s, #16
+	WORD $0x4f851903 // fmla v3.4s, v8.4s, v5.s[2]
+	WORD $0x4fa518c3 // fmla v3.4s, v6.4s, v5.s[3]
+	WORD $0x4f851924 // fmla v4.4s, v9.4s, v5.s[2]
+	WORD $0x4fa518e4 // fmla v4.4s, v7.4s, v5.s[3]
+	SUBS $2, R5
+	BGE r1p1loop
+
+r1p1rest:
+	ADDS $2, R5
+	BEQ r1p1next
+
+r1p1one:
+	FMOVD.P 8(R0), F5
+	FLDPQ.P 32(R1), (F6, F7)
+	WORD $0x4e201cc8 // and v8.16b, v6.16b, v0.16b
+	WORD $0x4f3054c6 // shl v6.4s, v6.4s, #16
+	WORD $0x4e201ce9 // and v9.16b, v7.16b, v0.16b
+	WORD $0x4f3054e7 // shl v7.4s, v7.4s, #16
+	WORD $0x4f851101 // fmla v1.4s, v8.4s, v5.s[0]
+	WORD $0x4fa510c1 // fmla v1.4s, v6.4s, v5.s[1]
+	WORD $0x4f851122 // fmla v2.4s, v9.4s, v5.s[0]
+	WORD $0x4fa510e2 // fmla v2.4s, v7.4s, v5.s[1]
+	FLDPQ.P 32(R1), (F6, F7)
+	WORD $0x4e201cc8 // and v8.16b, v6.16b, v0.16b
+	WORD $0x4f3054c6 // shl v6.4s, v6.4s, #16
+	WORD $0x4e201ce9 // and v9.16b, v7.16b, v0.16b
+	WORD $0x4f3054e7 // shl v7.4s, v7.4s, #16
+	WORD $0x4f851103 // fmla v3.4s, v8.4s, v5.s[0]
+	WORD $0x4fa510c3 // fmla v3.4s, v6.4s, v5.s[1]
+	WORD $0x4f851124 // fmla v4.4s, v9.4s, v5.s[0]
+	WORD $0x4fa510e4 // fmla v4.4s, v7.4s, v5.s[1]
+	SUBS $1, R5
+	BNE r1p1one
+
+r1p1next:
+	ADD R4, R0
+	SUBS $1, R2
+	BNE r1p1tap
+
+r1p1store:
+	MOVD dst+16(FP), R0
+	MOVD ldDst+56(FP), R1
+	FSTPQ (F1, F2), 0(R0)
+	FSTPQ (F3, F4), 32(R0)
+	RET
+
+r2p2:
+	MOVD a+40(FP), R0
+	MOVD ldA+72(FP), R1
+	ADD R1, R0, R1
+	MOVD w+48(FP), R2
+	MOVD ldW+88(FP), R3
+	ADD R3, R2, R3
+	MOVD bias+32(FP), R4
+	FMOVQ 0(R4), F1
+	FMOVQ 16(R4), F2
+	FMOVQ 32(R4), F3
+	FMOVQ 48(R4), F4
+	FMOVQ 64(R4), F5
+	FMOVQ 80(R4), F6
+	FMOVQ 96(R4), F7
+	FMOVQ 112(R4), F8
+	WORD $0x4ea11c29 // mov v9.16b, v1.16b
+	WORD $0x4ea21c4a // mov v10.16b, v2.16b
+	WORD $0x4ea31c6b // mov v11.16b, v3.16b
+	WORD $0x4ea41c8c // mov v12.16b, v4.16b
+	WORD $0x4ea51cad // mov v13.16b, v5.16b
+	WORD $0x4ea61cce // mov v14.16b, v6.16b
+	WORD $0x4ea71cef // mov v15.16b, v7.16b
+	WORD $0x4ea81d10 // mov v16.16b, v8.16b
+	MOVD init+24(FP), R4
+	CBZ R4, r2p2start
+	MOVD ldInit+64(FP), R5
+	FMOVQ 0(R4), F17
+	WORD $0x4e31d421 // fadd v1.4s, v1.4s, v17.4s
+	FMOVQ 16(R4), F17
+	WORD $0x4e31d442 // fadd v2.4s, v2.4s, v17.4s
+	FMOVQ 32(R4), F17
+	WORD $0x4e31d463 // fadd v3.4s, v3.4s, v17.4s
+	FMOVQ 48(R4), F17
+	WORD $0x4e31d484 // fadd v4.4s, v4.4s, v17.4s
+	FMOVQ 64(R4), F17
+	WORD $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
+	FMOVQ 80(R4), F17
+	WORD $0x4e31d4c6 // fadd v6.4s, v6.4s, v17.4s
+	FMOVQ 96(R4), F17
+	WORD $0x4e31d4e7 // fadd v7.4s, v7.4s, v17.4s
+	FMOVQ 112(R4), F17
+	WORD $0x4e31d508 // fadd v8.4s, v8.4s, v17.4s
+	ADD R5, R4
+	FMOVQ 0(R4), F17
+	WORD $0x4e31d529 // fadd v9.4s, v9.4s, v17.4s
+	FMOVQ 16(R4), F17
+	WORD $0x4e31d54a // fadd v10.4s, v10.4s, v17.4s
+	FMOVQ 32(R4), F17
+	WORD $0x4e31d56b // fadd v11.4s, v11.4s, v17.4s
+	FMOVQ 48(R4), F17
+	WORD $0x4e31d58c // fadd v12.4s, v12.4s, v17.4s
+	FMOVQ 64(R4), F17
+	WORD $0x4e31d5ad // fadd v13.4s, v13.4s, v17.4s
+	FMOVQ 80(R4), F17
+	WORD $0x4e31d5ce // fadd v14.4s, v14.4s, v17.4s
+	FMOVQ 96(R4), F17
+	WORD $0x4e31d5ef // fadd v15.4s, v15.4s, v17.4s
+	FMOVQ 112(R4), F17
+	WORD $0x4e31d610 // fadd v16.4s, v16.4s, v17.4s
+
+r2p2start:
+	MOVD taps+96(FP), R4
+	MOVD k+104(FP), R5
+	CBZ R4, r2p2store
+	MOVD ldTap+80(FP), R6
+	SUB R5<<3, R6
+
+r2p2tap:
+	SUBS $2, R5, R7
+	BLT r2p2rest
+
+r2p2loop:
+	FMOVQ.P 16(R0), F17
+	FMOVQ.P 16(R1), F18
+	FLDPQ.P 32(R2), (F19, F20)
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4e201e96 // and v22.16b, v20.16b, v0.16b
+	WORD $0x4f305694 // shl v20.4s, v20.4s, #16
+	WORD $0x4f9112a1 // fmla v1.4s, v21.4s, v17.s[0]
+	WORD $0x4f9212a9 // fmla v9.4s, v21.4s, v18.s[0]
+	WORD $0x4fb11261 // fmla v1.4s, v19.4s, v17.s[1]
+	WORD $0x4fb21269 // fmla v9.4s, v19.4s, v18.s[1]
+	WORD $0x4f9112c2 // fmla v2.4s, v22.4s, v17.s[0]
+	WORD $0x4f9212ca // fmla v10.4s, v22.4s, v18.s[0]
+	WORD $0x4fb11282 // fmla v2.4s, v20.4s, v17.s[1]
+	WORD $0x4fb2128a // fmla v10.4s, v20.4s, v18.s[1]
+	FLDPQ.P 32(R2), (F19, F20)
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4e201e96 // and v22.16b, v20.16b, v0.16b
+	WORD $0x4f305694 // shl v20.4s, v20.4s, #16
+	WORD $0x4f9112a3 // fmla v3.4s, v21.4s, v17.s[0]
+	WORD $0x4f9212ab // fmla v11.4s, v21.4s, v18.s[0]
+	WORD $0x4fb11263 // fmla v3.4s, v19.4s, v17.s[1]
+	WORD $0x4fb2126b // fmla v11.4s, v19.4s, v18.s[1]
+	WORD $0x4f9112c4 // fmla v4.4s, v22.4s, v17.s[0]
+	WORD $0x4f9212cc // fmla v12.4s, v22.4s, v18.s[0]
+	WORD $0x4fb11284 // fmla v4.4s, v20.4s, v17.s[1]
+	WORD $0x4fb2128c // fmla v12.4s, v20.4s, v18.s[1]
+	FLDPQ.P 32(R3), (F19, F20)
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4e201e96 // and v22.16b, v20.16b, v0.16b
+	WORD $0x4f305694 // shl v20.4s, v20.4s, #16
+	WORD $0x4f9112a5 // fmla v5.4s, v21.4s, v17.s[0]
+	WORD $0x4f9212ad // fmla v13.4s, v21.4s, v18.s[0]
+	WORD $0x4fb11265 // fmla v5.4s, v19.4s, v17.s[1]
+	WORD $0x4fb2126d // fmla v13.4s, v19.4s, v18.s[1]
+	WORD $0x4f9112c6 // fmla v6.4s, v22.4s, v17.s[0]
+	WORD $0x4f9212ce // fmla v14.4s, v22.4s, v18.s[0]
+	WORD $0x4fb11286 // fmla v6.4s, v20.4s, v17.s[1]
+	WORD $0x4fb2128e // fmla v14.4s, v20.4s, v18.s[1]
+	FLDPQ.P 32(R3), (F19, F20)
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4e201e96 // and v22.16b, v20.16b, v0.16b
+	WORD $0x4f305694 // shl v20.4s, v20.4s, #16
+	WORD $0x4f9112a7 // fmla v7.4s, v21.4s, v17.s[0]
+	WORD $0x4f9212af // fmla v15.4s, v21.4s, v18.s[0]
+	WORD $0x4fb11267 // fmla v7.4s, v19.4s, v17.s[1]
+	WORD $0x4fb2126f // fmla v15.4s, v19.4s, v18.s[1]
+	WORD $0x4f9112c8 // fmla v8.4s, v22.4s, v17.s[0]
+	WORD $0x4f9212d0 // fmla v16.4s, v22.4s, v18.s[0]
+	WORD $0x4fb11288 // fmla v8.4s, v20.4s, v17.s[1]
+	WORD $0x4fb21290 // fmla v16.4s, v20.4s, v18.s[1]
+	FLDPQ.P 32(R2), (F19, F20)
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4e201e96 // and v22.16b, v20.16b, v0.16b
+	WORD $0x4f305694 // shl v20.4s, v20.4s, #16
+	WORD $0x4f911aa1 // fmla v1.4s, v21.4s, v17.s[2]
+	WORD $0x4f921aa9 // fmla v9.4s, v21.4s, v18.s[2]
+	WORD $0x4fb11a61 // fmla v1.4s, v19.4s, v17.s[3]
+	WORD $0x4fb21a69 // fmla v9.4s, v19.4s, v18.s[3]
+	WORD $0x4f911ac2 // fmla v2.4s, v22.4s, v17.s[2]
+	WORD $0x4f921aca // fmla v10.4s, v22.4s, v18.s[2]
+	WORD $0x4fb11a82 // fmla v2.4s, v20.4s, v17.s[3]
+	WORD $0x4fb21a8a // fmla v10.4s, v20.4s, v18.s[3]
+	FLDPQ.P 32(R2), (F19, F20)
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4e201e96 // and v22.16b, v20.16b, v0.16b
+	WORD $0x4f305694 // shl v20.4s, v20.4s, #16
+	WORD $0x4f911aa3 // fmla v3.4s, v21.4s, v17.s[2]
+	WORD $0x4f921aab // fmla v11.4s, v21.4s, v18.s[2]
+	WORD $0x4fb11a63 // fmla v3.4s, v19.4s, v17.s[3]
+	WORD $0x4fb21a6b // fmla v11.4s, v19.4s, v18.s[3]
+	WORD $0x4f911ac4 // fmla v4.4s, v22.4s, v17.s[2]
+	WORD $0x4f921acc // fmla v12.4s, v22.4s, v18.s[2]
+	WORD $0x4fb11a84 // fmla v4.4s, v20.4s, v17.s[3]
+	WORD $0x4fb21a8c // fmla v12.4s, v20.4s, v18.s[3]
+	FLDPQ.P 32(R3), (F19, F20)
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4e201e96 // and v22.16b, v20.16b, v0.16b
+	WORD $0x4f305694 // shl v20.4s, v20.4s, #16
+	WORD $0x4f911aa5 // fmla v5.4s, v21.4s, v17.s[2]
+	WORD $0x4f921aad // fmla v13.4s, v21.4s, v18.s[2]
+	WORD $0x4fb11a65 // fmla v5.4s, v19.4s, v17.s[3]
+	WORD $0x4fb21a6d // fmla v13.4s, v19.4s, v18.s[3]
+	WORD $0x4f911ac6 // fmla v6.4s, v22.4s, v17.s[2]
+	WORD $0x4f921ace // fmla v14.4s, v22.4s, v18.s[2]
+	WORD $0x4fb11a86 // fmla v6.4s, v20.4s, v17.s[3]
+	WORD $0x4fb21a8e // fmla v14.4s, v20.4s, v18.s[3]
+	FLDPQ.P 32(R3), (F19, F20)
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4e201e96 // and v22.16b, v20.16b, v0.16b
+	WORD $0x4f305694 // shl v20.4s, v20.4s, #16
+	WORD $0x4f911aa7 // fmla v7.4s, v21.4s, v17.s[2]
+	WORD $0x4f921aaf // fmla v15.4s, v21.4s, v18.s[2]
+	WORD $0x4fb11a67 // fmla v7.4s, v19.4s, v17.s[3]
+	WORD $0x4fb21a6f // fmla v15.4s, v19.4s, v18.s[3]
+	WORD $0x4f911ac8 // fmla v8.4s, v22.4s, v17.s[2]
+	WORD $0x4f921ad0 // fmla v16.4s, v22.4s, v18.s[2]
+	WORD $0x4fb11a88 // fmla v8.4s, v20.4s, v17.s[3]
+	WORD $0x4fb21a90 // fmla v16.4s, v20.4s, v18.s[3]
+	SUBS $2, R7
+	BGE r2p2loop
+
+r2p2rest:
+	ADDS $2, R7
+	BEQ r2p2next
+
+r2p2one:
+	FMOVD.P 8(R0), F17
+	FMOVD.P 8(R1), F18
+	FLDPQ.P 32(R2), (F19, F20)
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4e201e96 // and v22.16b, v20.16b, v0.16b
+	WORD $0x4f305694 // shl v20.4s, v20.4s, #16
+	WORD $0x4f9112a1 // fmla v1.4s, v21.4s, v17.s[0]
+	WORD $0x4f9212a9 // fmla v9.4s, v21.4s, v18.s[0]
+	WORD $0x4fb11261 // fmla v1.4s, v19.4s, v17.s[1]
+	WORD $0x4fb21269 // fmla v9.4s, v19.4s, v18.s[1]
+	WORD $0x4f9112c2 // fmla v2.4s, v22.4s, v17.s[0]
+	WORD $0x4f9212ca // fmla v10.4s, v22.4s, v18.s[0]
+	WORD $0x4fb11282 // fmla v2.4s, v20.4s, v17.s[1]
+	WORD $0x4fb2128a // fmla v10.4s, v20.4s, v18.s[1]
+	FLDPQ.P 32(R2), (F19, F20)
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4e201e96 // and v22.16b, v20.16b, v0.16b
+	WORD $0x4f305694 // shl v20.4s, v20.4s, #16
+	WORD $0x4f9112a3 // fmla v3.4s, v21.4s, v17.s[0]
+	WORD $0x4f9212ab // fmla v11.4s, v21.4s, v18.s[0]
+	WORD $0x4fb11263 // fmla v3.4s, v19.4s, v17.s[1]
+	WORD $0x4fb2126b // fmla v11.4s, v19.4s, v18.s[1]
+	WORD $0x4f9112c4 // fmla v4.4s, v22.4s, v17.s[0]
+	WORD $0x4f9212cc // fmla v12.4s, v22.4s, v18.s[0]
+	WORD $0x4fb11284 // fmla v4.4s, v20.4s, v17.s[1]
+	WORD $0x4fb2128c // fmla v12.4s, v20.4s, v18.s[1]
+	FLDPQ.P 32(R3), (F19, F20)
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4e201e96 // and v22.16b, v20.16b, v0.16b
+	WORD $0x4f305694 // shl v20.4s, v20.4s, #16
+	WORD $0x4f9112a5 // fmla v5.4s, v21.4s, v17.s[0]
+	WORD $0x4f9212ad // fmla v13.4s, v21.4s, v18.s[0]
+	WORD $0x4fb11265 // fmla v5.4s, v19.4s, v17.s[1]
+	WORD $0x4fb2126d // fmla v13.4s, v19.4s, v18.s[1]
+	WORD $0x4f9112c6 // fmla v6.4s, v22.4s, v17.s[0]
+	WORD $0x4f9212ce // fmla v14.4s, v22.4s, v18.s[0]
+	WORD $0x4fb11286 // fmla v6.4s, v20.4s, v17.s[1]
+	WORD $0x4fb2128e // fmla v14.4s, v20.4s, v18.s[1]
+	FLDPQ.P 32(R3), (F19, F20)
+	WORD $0x4e201e75 // and v21.16b, v19.16b, v0.16b
+	WORD $0x4f305673 // shl v19.4s, v19.4s, #16
+	WORD $0x4e201e96 // and v22.16b, v20.16b, v0.16b
+	WORD $0x4f305694 // shl v20.4s, v20.4s, #16
+	WORD $0x4f9112a7 // fmla v7.4s, v21.4s, v17.s[0]
+	WORD $0x4f9212af // fmla v15.4s, v21.4s, v18.s[0]
+	WORD $0x4fb11267 // fmla v7.4s, v19.4s, v17.s[1]
+	WORD $0x4fb2126f // fmla v15.4s, v19.4s, v18.s[1]
+	WORD $0x4f9112c8 // fmla v8.4s, v22.4s, v17.s[0]
+	WORD $0x4f9212d0 // fmla v16.4s, v22.4s, v18.s[0]
+	WORD $0x4fb11288 // fmla v8.4s, v20.4s, v17.s[1]
+	WORD $0x4fb21290 // fmla v16.4s, v20.4s, v18.s[1]
+	SUBS $1, R7
+	BNE r2p2one
+
+r2p2next:
+	ADD R6, R0
+	ADD R6, R1
+	SUBS $1, R4
+	BNE r2p2tap
+
+r2p2store:
+	MOVD dst+16(FP), R0
+	MOVD ldDst+56(FP), R1
+	FSTPQ (F1, F2), 0(R0)
+	FSTPQ (F3, F4), 32(R0)
+	FSTPQ (F5, F6), 64(R0)
+	FSTPQ (F7, F8), 96(R0)
+	ADD R1, R0
+	FSTPQ (F9, F10), 0(R0)
+	FSTPQ (F11, F12), 32(R0)
+	FSTPQ (F13, F14), 64(R0)
+	FSTPQ (F15, F16), 96(R0)
+	RET
+
+r2p1:
+	MOVD a+40(FP), R0
+	MOVD ldA+72(FP), R1
+	ADD R1, R0, R1
+	MOVD w+48(FP), R2
+	MOVD bias+32(FP), R3
+	FMOVQ 0(R3), F1
+	FMOVQ 16(R3), F2
+	FMOVQ 32(R3), F3
+	FMOVQ 48(R3), F4
+	WORD $0x4ea11c25 // mov v5.16b, v1.16b
+	WORD $0x4ea21c46 // mov v6.16b, v2.16b
+	WORD $0x4ea31c67 // mov v7.16b, v3.16b
+	WORD $0x4ea41c88 // mov v8.16b, v4.16b
+	MOVD init+24(FP), R3
+	CBZ R3, r2p1start
+	MOVD ldInit+64(FP), R4
+	FMOVQ 0(R3), F9
+	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
+	FMOVQ 16(R3), F9
+	WORD $0x4e29d442 // fadd v2.4s, v2.4s, v9.4s
+	FMOVQ 32(R3), F9
+	WORD $0x4e29d463 // fadd v3.4s, v3.4s, v9.4s
+	FMOVQ 48(R3), F9
+	WORD $0x4e29d484 // fadd v4.4s, v4.4s, v9.4s
+	ADD R4, R3
+	FMOVQ 0(R3), F9
+	WORD $0x4e29d4a5 // fadd v5.4s, v5.4s, v9.4s
+	FMOVQ 16(R3), F9
+	WORD $0x4e29d4c6 // fadd v6.4s, v6.4s, v9.4s
+	FMOVQ 32(R3), F9
+	WORD $0x4e29d4e7 // fadd v7.4s, v7.4s, v9.4s
+	FMOVQ 48(R3), F9
+	WORD $0x4e29d508 // fadd v8.4s, v8.4s, v9.4s
+
+r2p1start:
+	MOVD taps+96(FP), R3
+	MOVD k+104(FP), R4
+	CBZ R3, r2p1store
+	MOVD ldTap+80(FP), R5
+	SUB R4<<3, R5
+
+r2p1tap:
+	SUBS $2, R4, R6
+	BLT r2p1rest
+
+r2p1loop:
+	FMOVQ.P 16(R0), F9
+	FMOVQ.P 16(R1), F10
+	FLDPQ.P 32(R2), (F11, F12)
+	WORD $0x4e201d6d // and v13.16b, v11.16b, v0.16b
+	WORD $0x4f30556b // shl v11.4s, v11.4s, #16
+	WORD $0x4e201d8e // and v14.16b, v12.16b, v0.16b
+	WORD $0x4f30558c // shl v12.4s, v12.4s, #16
+	WORD $0x4f8911a1 // fmla v1.4s, v13.4s, v9.s[0]
+	WORD $0x4f8a11a5 // fmla v5.4s, v13.4s, v10.s[0]
+	WORD $0x4fa91161 // fmla v1.4s, v11.4s, v9.s[1]
+	WORD $0x4faa1165 // fmla v5.4s, v11.4s, v10.s[1]
+	WORD $0x4f8911c2 // fmla v2.4s, v14.4s, v9.s[0]
+	WORD $0x4f8a11c6 // fmla v6.4s, v14.4s, v10.s[0]
+	WORD $0x4fa91182 // fmla v2.4s, v12.4s, v9.s[1]
+	WORD $0x4faa1186 // fmla v6.4s, v12.4s, v10.s[1]
+	FLDPQ.P 32(R2), (F11, F12)
+	WORD $0x4e201d6d // and v13.16b, v11.16b, v0.16b
+	WORD $0x4f30556b // shl v11.4s, v11.4s, #16
+	WORD $0x4e201d8e // and v14.16b, v12.16b, v0.16b
+	WORD $0x4f30558c // shl v12.4s, v12.4s, #16
+	WORD $0x4f8911a3 // fmla v3.4s, v13.4s, v9.s[0]
+	WORD $0x4f8a11a7 // fmla v7.4s, v13.4s, v10.s[0]
+	WORD $0x4fa91163 // fmla v3.4s, v11.4s, v9.s[1]
+	WORD $0x4faa1167 // fmla v7.4s, v11.4s, v10.s[1]
+	WORD $0x4f8911c4 // fmla v4.4s, v14.4s, v9.s[0]
+	WORD $0x4f8a11c8 // fmla v8.4s, v14.4s, v10.s[0]
+	WORD $0x4fa91184 // fmla v4.4s, v12.4s, v9.s[1]
+	WORD $0x4faa1188 // fmla v8.4s, v12.4s, v10.s[1]
+	FLDPQ.P 32(R2), (F11, F12)
+	WORD $0x4e201d6d // and v13.16b, v11.16b, v0.16b
+	WORD $0x4f30556b // shl v11.4s, v11.4s, #16
+	WORD $0x4e201d8e // and v14.16b, v12.16b, v0.16b
+	WORD $0x4f30558c // shl v12.4s, v12.4s, #16
+	WORD $0x4f8919a1 // fmla v1.4s, v13.4s, v9.s[2]
+	WORD $0x4f8a19a5 // fmla v5.4s, v13.4s, v10.s[2]
+	WORD $0x4fa91961 // fmla v1.4s, v11.4s, v9.s[3]
+	WORD $0x4faa1965 // fmla v5.4s, v11.4s, v10.s[3]
+	WORD $0x4f8919c2 // fmla v2.4s, v14.4s, v9.s[2]
+	WORD $0x4f8a19c6 // fmla v6.4s, v14.4s, v10.s[2]
+	WORD $0x4fa91982 // fmla v2.4s, v12.4s, v9.s[3]
+	WORD $0x4faa1986 // fmla v6.4s, v12.4s, v10.s[3]
+	FLDPQ.P 32(R2), (F11, F12)
+	WORD $0x4e201d6d // and v13.16b, v11.16b, v0.16b
+	WORD $0x4f30556b // shl v11.4s, v11.4s, #16
+	WORD $0x4e201d8e // and v14.16b, v12.16b, v0.16b
+	WORD $0x4f30558c // shl v12.4s, v12.4s, #16
+	WORD $0x4f8919a3 // fmla v3.4s, v13.4s, v9.s[2]
+	WORD $0x4f8a19a7 // fmla v7.4s, v13.4s, v10.s[2]
+	WORD $0x4fa91963 // fmla v3.4s, v11.4s, v9.s[3]
+	WORD $0x4faa1967 // fmla v7.4s, v11.4s, v10.s[3]
+	WORD $0x4f8919c4 // fmla v4.4s, v14.4s, v9.s[2]
+	WORD $0x4f8a19c8 // fmla v8.4s, v14.4s, v10.s[2]
+	WORD $0x4fa91984 // fmla v4.4s, v12.4s, v9.s[3]
+	WORD $0x4faa1988 // fmla v8.4s, v12.4s, v10.s[3]
+	SUBS $2, R6
+	BGE r2p1loop
+
+r2p1rest:
+	ADDS $2, R6
+	BEQ r2p1next
+
+r2p1one:
+	FMOVD.P 8(R0), F9
+	FMOVD.P 8(R1), F10
+	FLDPQ.P 32(R2), (F11, F12)
+	WORD $0x4e201d6d // and v13.16b, v11.16b, v0.16b
+	WORD $0x4f30556b // shl v11.4s, v11.4s, #16
+	WORD $0x4e201d8e // and v14.16b, v12.16b, v0.16b
+	WORD $0x4f30558c // shl v12.4s, v12.4s, #16
+	WORD $0x4f8911a1 // fmla v1.4s, v13.4s, v9.s[0]
+	WORD $0x4f8a11a5 // fmla v5.4s, v13.4s, v10.s[0]
+	WORD $0x4fa91161 // fmla v1.4s, v11.4s, v9.s[1]
+	WORD $0x4faa1165 // fmla v5.4s, v11.4s, v10.s[1]
+	WORD $0x4f8911c2 // fmla v2.4s, v14.4s, v9.s[0]
+	WORD $0x4f8a11c6 // fmla v6.4s, v14.4s, v10.s[0]
+	WORD $0x4fa91182 // fmla v2.4s, v12.4s, v9.s[1]
+	WORD $0x4faa1186 // fmla v6.4s, v12.4s, v10.s[1]
+	FLDPQ.P 32(R2), (F11, F12)
+	WORD $0x4e201d6d // and v13.16b, v11.16b, v0.16b
+	WORD $0x4f30556b // shl v11.4s, v11.4s, #16
+	WORD $0x4e201d8e // and v14.16b, v12.16b, v0.16b
+	WORD $0x4f30558c // shl v12.4s, v12.4s, #16
+	WORD $0x4f8911a3 // fmla v3.4s, v13.4s, v9.s[0]
+	WORD $0x4f8a11a7 // fmla v7.4s, v13.4s, v10.s[0]
+	WORD $0x4fa91163 // fmla v3.4s, v11.4s, v9.s[1]
+	WORD $0x4faa1167 // fmla v7.4s, v11.4s, v10.s[1]
+	WORD $0x4f8911c4 // fmla v4.4s, v14.4s, v9.s[0]
+	WORD $0x4f8a11c8 // fmla v8.4s, v14.4s, v10.s[0]
+	WORD $0x4fa91184 // fmla v4.4s, v12.4s, v9.s[1]
+	WORD $0x4faa1188 // fmla v8.4s, v12.4s, v10.s[1]
+	SUBS $1, R6
+	BNE r2p1one
+
+r2p1next:
+	ADD R5, R0
+	ADD R5, R1
+	SUBS $1, R3
+	BNE r2p1tap
+
+r2p1store:
+	MOVD dst+16(FP), R0
+	MOVD ldDst+56(FP), R1
+	FSTPQ (F1, F2), 0(R0)
+	FSTPQ (F3, F4), 32(R0)
+	ADD R1, R0
+	FSTPQ (F5, F6), 0(R0)
+	FSTPQ (F7, F8), 32(R0)
+	RET
+
+r3p2:
+	MOVD a+40(FP), R0
+	MOVD ldA+72(FP), R1
+	ADD R1, R0, R2
+	ADD R1, R2, R1
+	MOVD w+48(FP), R3
+	MOVD ldW+88(FP), R4
+	ADD R4, R3, R4
+	MOVD bias+32(FP), R5
+	FMOVQ 0(R5), F1
+	FMOVQ 16(R5), F2
+	FMOVQ 32(R5), F3
+	FMOVQ 48(R5), F4
+	FMOVQ 64(R5), F5
+	FMOVQ 80(R5), F6
+	FMOVQ 96(R5), F7
+	FMOVQ 112(R5), F8
+	WORD $0x4ea11c29 // mov v9.16b, v1.16b
+	WORD $0x4ea21c4a // mov v10.16b, v2.16b
+	WORD $0x4ea31c6b // mov v11.16b, v3.16b
+	WORD $0x4ea41c8c // mov v12.16b, v4.16b
+	WORD $0x4ea51cad // mov v13.16b, v5.16b
+	WORD $0x4ea61cce // mov v14.16b, v6.16b
+	WORD $0x4ea71cef // mov v15.16b, v7.16b
+	WORD $0x4ea81d10 // mov v16.16b, v8.16b
+	WORD $0x4ea11c31 // mov v17.16b, v1.16b
+	WORD $0x4ea21c52 // mov v18.16b, v2.16b
+	WORD $0x4ea31c73 // mov v19.16b, v3.16b
+	WORD $0x4ea41c94 // mov v20.16b, v4.16b
+	WORD $0x4ea51cb5 // mov v21.16b, v5.16b
+	WORD $0x4ea61cd6 // mov v22.16b, v6.16b
+	WORD $0x4ea71cf7 // mov v23.16b, v7.16b
+	WORD $0x4ea81d18 // mov v24.16b, v8.16b
+	MOVD init+24(FP), R5
+	CBZ R5, r3p2start
+	MOVD ldInit+64(FP), R6
+	FMOVQ 0(R5), F25
+	WORD $0x4e39d421 // fadd v1.4s, v1.4s, v25.4s
+	FMOVQ 16(R5), F25
+	WORD $0x4e39d442 // fadd v2.4s, v2.4s, v25.4s
+	FMOVQ 32(R5), F25
+	WORD $0x4e39d463 // fadd v3.4s, v3.4s, v25.4s
+	FMOVQ 48(R5), F25
+	WORD $0x4e39d484 // fadd v4.4s, v4.4s, v25.4s
+	FMOVQ 64(R5), F25
+	WORD $0x4e39d4a5 // fadd v5.4s, v5.4s, v25.4s
+	FMOVQ 80(R5), F25
+	WORD $0x4e39d4c6 // fadd v6.4s, v6.4s, v25.4s
+	FMOVQ 96(R5), F25
+	WORD $0x4e39d4e7 // fadd v7.4s, v7.4s, v25.4s
+	FMOVQ 112(R5), F25
+	WORD $0x4e39d508 // fadd v8.4s, v8.4s, v25.4s
+	ADD R6, R5
+	FMOVQ 0(R5), F25
+	WORD $0x4e39d529 // fadd v9.4s, v9.4s, v25.4s
+	FMOVQ 16(R5), F25
+	WORD $0x4e39d54a // fadd v10.4s, v10.4s, v25.4s
+	FMOVQ 32(R5), F25
+	WORD $0x4e39d56b // fadd v11.4s, v11.4s, v25.4s
+	FMOVQ 48(R5), F25
+	WORD $0x4e39d58c // fadd v12.4s, v12.4s, v25.4s
+	FMOVQ 64(R5), F25
+	WORD $0x4e39d5ad // fadd v13.4s, v13.4s, v25.4s
+	FMOVQ 80(R5), F25
+	WORD $0x4e39d5ce // fadd v14.4s, v14.4s, v25.4s
+	FMOVQ 96(R5), F25
+	WORD $0x4e39d5ef // fadd v15.4s, v15.4s, v25.4s
+	FMOVQ 112(R5), F25
+	WORD $0x4e39d610 // fadd v16.4s, v16.4s, v25.4s
+	ADD R6, R5
+	FMOVQ 0(R5), F25
+	WORD $0x4e39d631 // fadd v17.4s, v17.4s, v25.4s
+	FMOVQ 16(R5), F25
+	WORD $0x4e39d652 // fadd v18.4s, v18.4s, v25.4s
+	FMOVQ 32(R5), F25
+	WORD $0x4e39d673 // fadd v19.4s, v19.4s, v25.4s
+	FMOVQ 48(R5), F25
+	WORD $0x4e39d694 // fadd v20.4s, v20.4s, v25.4s
+	FMOVQ 64(R5), F25
+	WORD $0x4e39d6b5 // fadd v21.4s, v21.4s, v25.4s
+	FMOVQ 80(R5), F25
+	WORD $0x4e39d6d6 // fadd v22.4s, v22.4s, v25.4s
+	FMOVQ 96(R5), F25
+	WORD $0x4e39d6f7 // fadd v23.4s, v23.4s, v25.4s
+	FMOVQ 112(R5), F25
+	WORD $0x4e39d718 // fadd v24.4s, v24.4s, v25.4s
+
+r3p2start:
+	MOVD taps+96(FP), R5
+	MOVD k+104(FP), R6
+	CBZ R5, r3p2store
+	MOVD ldTap+80(FP), R7
+	SUB R6<<3, R7
+
+r3p2tap:
+	SUBS $2, R6, R8
+	BLT r3p2rest
+
+r3p2loop:
+	FMOVQ.P 16(R0), F25
+	FMOVQ.P 16(R2), F26
+	FMOVQ.P 16(R1), F27
+	FLDPQ.P 32(R3), (F28, F29)
+	WORD $0x4e201f9e // and v30.16b, v28.16b, v0.16b
+	WORD $0x4f30579c // shl v28.4s, v28.4s, #16
+	WORD $0x4e201fbf // and v31.16b, v29.16b, v0.16b
+	WORD $0x4f3057bd // shl v29.4s, v29.4s, #16
+	WORD $0x4f9913c1 // fmla v1.4s, v30.4s, v25.s[0]
+	WORD $0x4f9a13c9 // fmla v9.4s, v30.4s, v26.s[0]
+	WORD $0x4f9b13d1 // fmla v17.4s, v30.4s, v27.s[0]
+	WORD $0x4fb91381 // fmla v1.4s, v28.4s, v25.s[1]
+	WORD $0x4fba1389 // fmla v9.4s, v28.4s, v26.s[1]
+	WORD $0x4fbb1391 // fmla v17.4s, v28.4s, v27.s[1]
+	WORD $0x4f9913e2 // fmla v2.4s, v31.4s, v25.s[0]
+	WORD $0x4f9a13ea // fmla v10.4s, v31.4s, v26.s[0]
+	WORD $0x4f9b13f2 // fmla v18.4s, v31.4s, v27.s[0]
+	WORD $0x4fb913a2 // fmla v2.4s, v29.4s, v25.s[1]
+	WORD $0x4fba13aa // fmla v10.4s, v29.4s, v26.s[1]
+	WORD $0x4fbb13b2 // fmla v18.4s, v29.4s, v27.s[1]
+	FLDPQ.P 32(R3), (F28, F29)
+	WORD $0x4e201f9e // and v30.16b, v28.16b, v0.16b
+	WORD $0x4f30579c // shl v28.4s, v28.4s, #16
+	WORD $0x4e201fbf // and v31.16b, v29.16b, v0.16b
+	WORD $0x4f3057bd // shl v29.4s, v29.4s, #16
+	WORD $0x4f9913c3 // fmla v3.4s, v30.4s, v25.s[0]
+	WORD $0x4f9a13cb // fmla v11.4s, v30.4s, v26.s[0]
+	WORD $0x4f9b13d3 // fmla v19.4s, v30.4s, v27.s[0]
+	WORD $0x4fb91383 // fmla v3.4s, v28.4s, v25.s[1]
+	WORD $0x4fba138b // fmla v11.4s, v28.4s, v26.s[1]
+	WORD $0x4fbb1393 // fmla v19.4s, v28.4s, v27.s[1]
+	WORD $0x4f9913e4 // fmla v4.4s, v31.4s, v25.s[0]
+	WORD $0x4f9a13ec // fmla v12.4s, v31.4s, v26.s[0]
+	WORD $0x4f9b13f4 // fmla v20.4s, v31.4s, v27.s[0]
+	WORD $0x4fb913a4 // fmla v4.4s, v29.4s, v25.s[1]
+	WORD $0x4fba13ac // fmla v12.4s, v29.4s, v26.s[1]
+	WORD $0x4fbb13b4 // fmla v20.4s, v29.4s, v27.s[1]
+	FLDPQ.P 32(R4), (F28, F29)
+	WORD $0x4e201f9e // and v30.16b, v28.16b, v0.16b
+	WORD $0x4f30579c // shl v28.4s, v28.4s, #16
+	WORD $0x4e201fbf // and v31.16b, v29.16b, v0.16b
+	WORD $0x4f3057bd // shl v29.4s, v29.4s, #16
+	WORD $0x4f9913c5 // fmla v5.4s, v30.4s, v25.s[0]
+	WORD $0x4f9a13cd // fmla v13.4s, v30.4s, v26.s[0]
+	WORD $0x4f9b13d5 // fmla v21.4s, v30.4s, v27.s[0]
+	WORD $0x4fb91385 // fmla v5.4s, v28.4s, v25.s[1]
+	WORD $0x4fba138d // fmla v13.4s, v28.4s, v26.s[1]
+	WORD $0x4fbb1395 // fmla v21.4s, v28.4s, v27.s[1]
+	WORD $0x4f9913e6 // fmla v6.4s, v31.4s, v25.s[0]
+	WORD $0x4f9a13ee // fmla v14.4s, v31.4s, v26.s[0]
+	WORD $0x4f9b13f6 // fmla v22.4s, v31.4s, v27.s[0]
+	WORD $0x4fb913a6 // fmla v6.4s, v29.4s, v25.s[1]
+	WORD $0x4fba13ae // fmla v14.4s, v29.4s, v26.s[1]
+	WORD $0x4fbb13b6 // fmla v22.4s, v29.4s, v27.s[1]
+	FLDPQ.P 32(R4), (F28, F29)
+	WORD $0x4e201f9e // and v30.16b, v28.16b, v0.16b
+	WORD $0x4f30579c // shl v28.4s, v28.4s, #16
+	WORD $0x4e201fbf // and v31.16b, v29.16b, v0.16b
+	WORD $0x4f3057bd // shl v29.4s, v29.4s, #16
+	WORD $0x4f9913c7 // fmla v7.4s, v30.4s, v25.s[0]
+	WORD $0x4f9a13cf // fmla v15.4s, v30.4s, v26.s[0]
+	WORD $0x4f9b13d7 // fmla v23.4s, v30.4s, v27.s[0]
+	WORD $0x4fb91387 // fmla v7.4s, v28.4s, v25.s[1]
+	WORD $0x4fba138f // fmla v15.4s, v28.4s, v26.s[1]
+	WORD $0x4fbb1397 // fmla v23.4s, v28.4s, v27.s[1]
+	WORD $0x4f9913e8 // fmla v8.4s, v31.4s, v25.s[0]
+	WORD $0x4f9a13f0 // fmla v16.4s, v31.4s, v26.s[0]
+	WORD $0x4f9b13f8 // fmla v24.4s, v31.4s, v27.s[0]
+	WORD $0x4fb913a8 // fmla v8.4s, v29.4s, v25.s[1]
+	WORD $0x4fba13b0 // fmla v16.4s, v29.4s, v26.s[1]
+	WORD $0x4fbb13b8 // fmla v24.4s, v29.4s, v27.s[1]
+	FLDPQ.P 32(R3), (F28, F29)
+	WORD $0x4e201f9e // and v30.16b, v28.16b, v0.16b
+	WORD $0x4f30579c // shl v28.4s, v28.4s, #16
+	WORD $0x4e201fbf // and v31.16b, v29.16b, v0.16b
+	WORD $0x4f3057bd // shl v29.4s, v29.4s, #16
+	WORD $0x4f991bc1 // fmla v1.4s, v30.4s, v25.s[2]
+	WORD $0x4f9a1bc9 // fmla v9.4s, v30.4s, v26.s[2]
+	WORD $0x4f9b1bd1 // fmla v17.4s, v30.4s, v27.s[2]
+	WORD $0x4fb91b81 // fmla v1.4s, v28.4s, v25.s[3]
+	WORD $0x4fba1b89 // fmla v9.4s, v28.4s, v26.s[3]
+	WORD $0x4fbb1b91 // fmla v17.4s, v28.4s, v27.s[3]
+	WORD $0x4f991be2 // fmla v2.4s, v31.4s, v25.s[2]
+	WORD $0x4f9a1bea // fmla v10.4s, v31.4s, v26.s[2]
+	WORD $0x4f9b1bf2 // fmla v18.4s, v31.4s, v27.s[2]
+	WORD $0x4fb91ba2 // fmla v2.4s, v29.4s, v25.s[3]
+	WORD $0x4fba1baa // fmla v10.4s, v29.4s, v26.s[3]
+	WORD $0x4fbb1bb2 // fmla v18.4s, v29.4s, v27.s[3]
+	FLDPQ.P 32(R3), (F28, F29)
+	WORD $0x4e201f9e // and v30.16b, v28.16b, v0.16b
+	WORD $0x4f30579c // shl v28.4s, v28.4s, #16
+	WORD $0x4e201fbf // and v31.16b, v29.16b, v0.16b
+	WORD $0x4f3057bd // shl v29.4s, v29.4s, #16
+	WORD $0x4f991bc3 // fmla v3.4s, v30.4s, v25.s[2]
+	WORD $0x4f9a1bcb // fmla v11.4s, v30.4s, v26.s[2]
+	WORD $0x4f9b1bd3 // fmla v19.4s, v30.4s, v27.s[2]
+	WORD $0x4fb91b83 // fmla v3.4s, v28.4s, v25.s[3]
+	WORD $0x4fba1b8b // fmla v11.4s, v28.4s, v26.s[3]
+	WORD $0x4fbb1b93 // fmla v19.4s, v28.4s, v27.s[3]
+	WORD $0x4f991be4 // fmla v4.4s, v31.4s, v25.s[2]
+	WORD $0x4f9a1bec // fmla v12.4s, v31.4s, v26.s[2]
+	WORD $0x4f9b1bf4 // fmla v20.4s, v31.4s, v27.s[2]
+	WORD $0x4fb91ba4 // fmla v4.4s, v29.4s, v25.s[3]
+	WORD $0x4fba1bac // fmla v12.4s, v29.4s, v26.s[3]
+	WORD $0x4fbb1bb4 // fmla v20.4s, v29.4s, v27.s[3]
+	FLDPQ.P 32(R4), (F28, F29)
+	WORD $0x4e201f9e // and v30.16b, v28.16b, v0.16b
+	WORD $0x4f30579c // shl v28.4s, v28.4s, #16
+	WORD $0x4e201fbf // and v31.16b, v29.16b, v0.16b
+	WORD $0x4f3057bd // shl v29.4s, v29.4s, #16
+	WORD $0x4f991bc5 // fmla v5.4s, v30.4s, v25.s[2]
+	WORD $0x4f9a1bcd // fmla v13.4s, v30.4s, v26.s[2]
+	WORD $0x4f9b1bd5 // fmla v21.4s, v30.4s, v27.s[2]
+	WORD $0x4fb91b85 // fmla v5.4s, v28.4s, v25.s[3]
+	WORD $0x4fba1b8d // fmla v13.4s, v28.4s, v26.s[3]
+	WORD $0x4fbb1b95 // fmla v21.4s, v28.4s, v27.s[3]
+	WORD $0x4f991be6 // fmla v6.4s, v31.4s, v25.s[2]
+	WORD $0x4f9a1bee // fmla v14.4s, v31.4s, v26.s[2]
+	WORD $0x4f9b1bf6 // fmla v22.4s, v31.4s, v27.s[2]
+	WORD $0x4fb91ba6 // fmla v6.4s, v29.4s, v25.s[3]
+	WORD $0x4fba1bae // fmla v14.4s, v29.4s, v26.s[3]
+	WORD $0x4fbb1bb6 // fmla v22.4s, v29.4s, v27.s[3]
+	FLDPQ.P 32(R4), (F28, F29)
+	WORD $0x4e201f9e // and v30.16b, v28.16b, v0.16b
+	WORD $0x4f30579c // shl v28.4s, v28.4s, #16
+	WORD $0x4e201fbf // and v31.16b, v29.16b, v0.16b
+	WORD $0x4f3057bd // shl v29.4s, v29.4s, #16
+	WORD $0x4f991bc7 // fmla v7.4s, v30.4s, v25.s[2]
+	WORD $0x4f9a1bcf // fmla v15.4s, v30.4s, v26.s[2]
+	WORD $0x4f9b1bd7 // fmla v23.4s, v30.4s, v27.s[2]
+	WORD $0x4fb91b87 // fmla v7.4s, v28.4s, v25.s[3]
+	WORD $0x4fba1b8f // fmla v15.4s, v28.4s, v26.s[3]
+	WORD $0x4fbb1b97 // fmla v23.4s, v28.4s, v27.s[3]
+	WORD $0x4f991be8 // fmla v8.4s, v31.4s, v25.s[2]
+	WORD $0x4f9a1bf0 // fmla v16.4s, v31.4s, v26.s[2]
+	WORD $0x4f9b1bf8 // fmla v24.4s, v31.4s, v27.s[2]
+	WORD $0x4fb91ba8 // fmla v8.4s, v29.4s, v25.s[3]
+	WORD $0x4fba1bb0 // fmla v16.4s, v29.4s, v26.s[3]
+	WORD $0x4fbb1bb8 // fmla v24.4s, v29.4s, v27.s[3]
+	SUBS $2, R8
+	BGE r3p2loop
+
+r3p2rest:
+	ADDS $2, R8
+	BEQ r3p2next
+
+r3p2one:
+	FMOVD.P 8(R0), F25
+	FMOVD.P 8(R2), F26
+	FMOVD.P 8(R1), F27
+	FLDPQ.P 32(R3), (F28, F29)
+	WORD $0x4e201f9e // and v30.16b, v28.16b, v0.16b
+	WORD $0x4f30579c // shl v28.4s, v28.4s, #16
+	WORD $0x4e201fbf // and v31.16b, v29.16b, v0.16b
+	WORD $0x4f3057bd // shl v29.4s, v29.4s, #16
+	WORD $0x4f9913c1 // fmla v1.4s, v30.4s, v25.s[0]
+	WORD $0x4f9a13c9 // fmla v9.4s, v30.4s, v26.s[0]
+	WORD $0x4f9b13d1 // fmla v17.4s, v30.4s, v27.s[0]
+	WORD $0x4fb91381 // fmla v1.4s, v28.4s, v25.s[1]
+	WORD $0x4fba1389 // fmla v9.4s, v28.4s, v26.s[1]
+	WORD $0x4fbb1391 // fmla v17.4s, v28.4s, v27.s[1]
+	WORD $0x4f9913e2 // fmla v2.4s, v31.4s, v25.s[0]
+	WORD $0x4f9a13ea // fmla v10.4s, v31.4s, v26.s[0]
+	WORD $0x4f9b13f2 // fmla v18.4s, v31.4s, v27.s[0]
+	WORD $0x4fb913a2 // fmla v2.4s, v29.4s, v25.s[1]
+	WORD $0x4fba13aa // fmla v10.4s, v29.4s, v26.s[1]
+	WORD $0x4fbb13b2 // fmla v18.4s, v29.4s, v27.s[1]
+	FLDPQ.P 32(R3), (F28, F29)
+	WORD $0x4e201f9e // and v30.16b, v28.16b, v0.16b
+	WORD $0x4f30579c // shl v28.4s, v28.4s, #16
+	WORD $0x4e201fbf // and v31.16b, v29.16b, v0.16b
+	WORD $0x4f3057bd // shl v29.4s, v29.4s, #16
+	WORD $0x4f9913c3 // fmla v3.4s, v30.4s, v25.s[0]
+	WORD $0x4f9a13cb // fmla v11.4s, v30.4s, v26.s[0]
+	WORD $0x4f9b13d3 // fmla v19.4s, v30.4s, v27.s[0]
+	WORD $0x4fb91383 // fmla v3.4s, v28.4s, v25.s[1]
+	WORD $0x4fba138b // fmla v11.4s, v28.4s, v26.s[1]
+	WORD $0x4fbb1393 // fmla v19.4s, v28.4s, v27.s[1]
+	WORD $0x4f9913e4 // fmla v4.4s, v31.4s, v25.s[0]
+	WORD $0x4f9a13ec // fmla v12.4s, v31.4s, v26.s[0]
+	WORD $0x4f9b13f4 // fmla v20.4s, v31.4s, v27.s[0]
+	WORD $0x4fb913a4 // fmla v4.4s, v29.4s, v25.s[1]
+	WORD $0x4fba13ac // fmla v12.4s, v29.4s, v26.s[1]
+	WORD $0x4fbb13b4 // fmla v20.4s, v29.4s, v27.s[1]
+	FLDPQ.P 32(R4), (F28, F29)
+	WORD $0x4e201f9e // and v30.16b, v28.16b, v0.16b
+	WORD $0x4f30579c // shl v28.4s, v28.4s, #16
+	WORD $0x4e201fbf // and v31.16b, v29.16b, v0.16b
+	WORD $0x4f3057bd // shl v29.4s, v29.4s, #16
+	WORD $0x4f9913c5 // fmla v5.4s, v30.4s, v25.s[0]
+	WORD $0x4f9a13cd // fmla v13.4s, v30.4s, v26.s[0]
+	WORD $0x4f9b13d5 // fmla v21.4s, v30.4s, v27.s[0]
+	WORD $0x4fb91385 // fmla v5.4s, v28.4s, v25.s[1]
+	WORD $0x4fba138d // fmla v13.4s, v28.4s, v26.s[1]
+	WORD $0x4fbb1395 // fmla v21.4s, v28.4s, v27.s[1]
+	WORD $0x4f9913e6 // fmla v6.4s, v31.4s, v25.s[0]
+	WORD $0x4f9a13ee // fmla v14.4s, v31.4s, v26.s[0]
+	WORD $0x4f9b13f6 // fmla v22.4s, v31.4s, v27.s[0]
+	WORD $0x4fb913a6 // fmla v6.4s, v29.4s, v25.s[1]
+	WORD $0x4fba13ae // fmla v14.4s, v29.4s, v26.s[1]
+	WORD $0x4fbb13b6 // fmla v22.4s, v29.4s, v27.s[1]
+	FLDPQ.P 32(R4), (F28, F29)
+	WORD $0x4e201f9e // and v30.16b, v28.16b, v0.16b
+	WORD $0x4f30579c // shl v28.4s, v28.4s, #16
+	WORD $0x4e201fbf // and v31.16b, v29.16b, v0.16b
+	WORD $0x4f3057bd // shl v29.4s, v29.4s, #16
+	WORD $0x4f9913c7 // fmla v7.4s, v30.4s, v25.s[0]
+	WORD $0x4f9a13cf // fmla v15.4s, v30.4s, v26.s[0]
+	WORD $0x4f9b13d7 // fmla v23.4s, v30.4s, v27.s[0]
+	WORD $0x4fb91387 // fmla v7.4s, v28.4s, v25.s[1]
+	WORD $0x4fba138f // fmla v15.4s, v28.4s, v26.s[1]
+	WORD $0x4fbb1397 // fmla v23.4s, v28.4s, v27.s[1]
+	WORD $0x4f9913e8 // fmla v8.4s, v31.4s, v25.s[0]
+	WORD $0x4f9a13f0 // fmla v16.4s, v31.4s, v26.s[0]
+	WORD $0x4f9b13f8 // fmla v24.4s, v31.4s, v27.s[0]
+	WORD $0x4fb913a8 // fmla v8.4s, v29.4s, v25.s[1]
+	WORD $0x4fba13b0 // fmla v16.4s, v29.4s, v26.s[1]
+	WORD $0x4fbb13b8 // fmla v24.4s, v29.4s, v27.s[1]
+	SUBS $1, R8
+	BNE r3p2one
+
+r3p2next:
+	ADD R7, R0
+	ADD R7, R2
+	ADD R7, R1
+	SUBS $1, R5
+	BNE r3p2tap
+
+r3p2store:
+	MOVD dst+16(FP), R0
+	MOVD ldDst+56(FP), R1
+	FSTPQ (F1, F2), 0(R0)
+	FSTPQ (F3, F4), 32(R0)
+	FSTPQ (F5, F6), 64(R0)
+	FSTPQ (F7, F8), 96(R0)
+	ADD R1, R0
+	FSTPQ (F9, F10), 0(R0)
+	FSTPQ (F11, F12), 32(R0)
+	FSTPQ (F13, F14), 64(R0)
+	FSTPQ (F15, F16), 96(R0)
+	ADD R1, R0
+	FSTPQ (F17, F18), 0(R0)
+	FSTPQ (F19, F20), 32(R0)
+	FSTPQ (F21, F22), 64(R0)
+	FSTPQ (F23, F24), 96(R0)
+	RET
+
+r3p1:
+	MOVD a+40(FP), R0
+	MOVD ldA+72(FP), R1
+	ADD R1, R0, R2
+	ADD R1, R2, R1
+	MOVD w+48(FP), R3
+	MOVD bias+32(FP), R4
+	FMOVQ 0(R4), F1
+	FMOVQ 16(R4), F2
+	FMOVQ 32(R4), F3
+	FMOVQ 48(R4), F4
+	WORD $0x4ea11c25 // mov v5.16b, v1.16b
+	WORD $0x4ea21c46 // mov v6.16b, v2.16b
+	WORD $0x4ea31c67 // mov v7.16b, v3.16b
+	WORD $0x4ea41c88 // mov v8.16b, v4.16b
+	WORD $0x4ea11c29 // mov v9.16b, v1.16b
+	WORD $0x4ea21c4a // mov v10.16b, v2.16b
+	WORD $0x4ea31c6b // mov v11.16b, v3.16b
+	WORD $0x4ea41c8c // mov v12.16b, v4.16b
+	MOVD init+24(FP), R4
+	CBZ R4, r3p1start
+	MOVD ldInit+64(FP), R5
+	FMOVQ 0(R4), F13
+	WORD $0x4e2dd421 // fadd v1.4s, v1.4s, v13.4s
+	FMOVQ 16(R4), F13
+	WORD $0x4e2dd442 // fadd v2.4s, v2.4s, v13.4s
+	FMOVQ 32(R4), F13
+	WORD $0x4e2dd463 // fadd v3.4s, v3.4s, v13.4s
+	FMOVQ 48(R4), F13
+	WORD $0x4e2dd484 // fadd v4.4s, v4.4s, v13.4s
+	ADD R5, R4
+	FMOVQ 0(R4), F13
+	WORD $0x4e2dd4a5 // fadd v5.4s, v5.4s, v13.4s
+	FMOVQ 16(R4), F13
+	WORD $0x4e2dd4c6 // fadd v6.4s, v6.4s, v13.4s
+	FMOVQ 32(R4), F13
+	WORD $0x4e2dd4e7 // fadd v7.4s, v7.4s, v13.4s
+	FMOVQ 48(R4), F13
+	WORD $0x4e2dd508 // fadd v8.4s, v8.4s, v13.4s
+	ADD R5, R4
+	FMOVQ 0(R4), F13
+	WORD $0x4e2dd529 // fadd v9.4s, v9.4s, v13.4s
+	FMOVQ 16(R4), F13
+	WORD $0x4e2dd54a // fadd v10.4s, v10.4s, v13.4s
+	FMOVQ 32(R4), F13
+	WORD $0x4e2dd56b // fadd v11.4s, v11.4s, v13.4s
+	FMOVQ 48(R4), F13
+	WORD $0x4e2dd58c // fadd v12.4s, v12.4s, v13.4s
+
+r3p1start:
+	MOVD taps+96(FP), R4
+	MOVD k+104(FP), R5
+	CBZ R4, r3p1store
+	MOVD ldTap+80(FP), R6
+	SUB R5<<3, R6
+
+r3p1tap:
+	SUBS $2, R5, R7
+	BLT r3p1rest
+
+r3p1loop:
+	FMOVQ.P 16(R0), F13
+	FMOVQ.P 16(R2), F14
+	FMOVQ.P 16(R1), F15
+	FLDPQ.P 32(R3), (F16, F17)
+	WORD $0x4e201e12 // and v18.16b, v16.16b, v0.16b
+	WORD $0x4f305610 // shl v16.4s, v16.4s, #16
+	WORD $0x4e201e33 // and v19.16b, v17.16b, v0.16b
+	WORD $0x4f305631 // shl v17.4s, v17.4s, #16
+	WORD $0x4f8d1241 // fmla v1.4s, v18.4s, v13.s[0]
+	WORD $0x4f8e1245 // fmla v5.4s, v18.4s, v14.s[0]
+	WORD $0x4f8f1249 // fmla v9.4s, v18.4s, v15.s[0]
+	WORD $0x4fad1201 // fmla v1.4s, v16.4s, v13.s[1]
+	WORD $0x4fae1205 // fmla v5.4s, v16.4s, v14.s[1]
+	WORD $0x4faf1209 // fmla v9.4s, v16.4s, v15.s[1]
+	WORD $0x4f8d1262 // fmla v2.4s, v19.4s, v13.s[0]
+	WORD $0x4f8e1266 // fmla v6.4s, v19.4s, v14.s[0]
+	WORD $0x4f8f126a // fmla v10.4s, v19.4s, v15.s[0]
+	WORD $0x4fad1222 // fmla v2.4s, v17.4s, v13.s[1]
+	WORD $0x4fae1226 // fmla v6.4s, v17.4s, v14.s[1]
+	WORD $0x4faf122a // fmla v10.4s, v17.4s, v15.s[1]
+	FLDPQ.P 32(R3), (F16, F17)
+	WORD $0x4e201e12 // and v18.16b, v16.16b, v0.16b
+	WORD $0x4f305610 // shl v16.4s, v16.4s, #16
+	WORD $0x4e201e33 // and v19.16b, v17.16b, v0.16b
+	WORD $0x4f305631 // shl v17.4s, v17.4s, #16
+	WORD $0x4f8d1243 // fmla v3.4s, v18.4s, v13.s[0]
+	WORD $0x4f8e1247 // fmla v7.4s, v18.4s, v14.s[0]
+	WORD $0x4f8f124b // fmla v11.4s, v18.4s, v15.s[0]
+	WORD $0x4fad1203 // fmla v3.4s, v16.4s, v13.s[1]
+	WORD $0x4fae1207 // fmla v7.4s, v16.4s, v14.s[1]
+	WORD $0x4faf120b // fmla v11.4s, v16.4s, v15.s[1]
+	WORD $0x4f8d1264 // fmla v4.4s, v19.4s, v13.s[0]
+	WORD $0x4f8e1268 // fmla v8.4s, v19.4s, v14.s[0]
+	WORD $0x4f8f126c // fmla v12.4s, v19.4s, v15.s[0]
+	WORD $0x4fad1224 // fmla v4.4s, v17.4s, v13.s[1]
+	WORD $0x4fae1228 // fmla v8.4s, v17.4s, v14.s[1]
+	WORD $0x4faf122c // fmla v12.4s, v17.4s, v15.s[1]
+	FLDPQ.P 32(R3), (F16, F17)
+	WORD $0x4e201e12 // and v18.16b, v16.16b, v0.16b
+	WORD $0x4f305610 // shl v16.4s, v16.4s, #16
+	WORD $0x4e201e33 // and v19.16b, v17.16b, v0.16b
+	WORD $0x4f305631 // shl v17.4s, v17.4s, #16
+	WORD $0x4f8d1a41 // fmla v1.4s, v18.4s, v13.s[2]
+	WORD $0x4f8e1a45 // fmla v5.4s, v18.4s, v14.s[2]
+	WORD $0x4f8f1a49 // fmla v9.4s, v18.4s, v15.s[2]
+	WORD $0x4fad1a01 // fmla v1.4s, v16.4s, v13.s[3]
+	WORD $0x4fae1a05 // fmla v5.4s, v16.4s, v14.s[3]
+	WORD $0x4faf1a09 // fmla v9.4s, v16.4s, v15.s[3]
+	WORD $0x4f8d1a62 // fmla v2.4s, v19.4s, v13.s[2]
+	WORD $0x4f8e1a66 // fmla v6.4s, v19.4s, v14.s[2]
+	WORD $0x4f8f1a6a // fmla v10.4s, v19.4s, v15.s[2]
+	WORD $0x4fad1a22 // fmla v2.4s, v17.4s, v13.s[3]
+	WORD $0x4fae1a26 // fmla v6.4s, v17.4s, v14.s[3]
+	WORD $0x4faf1a2a // fmla v10.4s, v17.4s, v15.s[3]
+	FLDPQ.P 32(R3), (F16, F17)
+	WORD $0x4e201e12 // and v18.16b, v16.16b, v0.16b
+	WORD $0x4f305610 // shl v16.4s, v16.4s, #16
+	WORD $0x4e201e33 // and v19.16b, v17.16b, v0.16b
+	WORD $0x4f305631 // shl v17.4s, v17.4s, #16
+	WORD $0x4f8d1a43 // fmla v3.4s, v18.4s, v13.s[2]
+	WORD $0x4f8e1a47 // fmla v7.4s, v18.4s, v14.s[2]
+	WORD $0x4f8f1a4b // fmla v11.4s, v18.4s, v15.s[2]
+	WORD $0x4fad1a03 // fmla v3.4s, v16.4s, v13.s[3]
+	WORD $0x4fae1a07 // fmla v7.4s, v16.4s, v14.s[3]
+	WORD $0x4faf1a0b // fmla v11.4s, v16.4s, v15.s[3]
+	WORD $0x4f8d1a64 // fmla v4.4s, v19.4s, v13.s[2]
+	WORD $0x4f8e1a68 // fmla v8.4s, v19.4s, v14.s[2]
+	WORD $0x4f8f1a6c // fmla v12.4s, v19.4s, v15.s[2]
+	WORD $0x4fad1a24 // fmla v4.4s, v17.4s, v13.s[3]
+	WORD $0x4fae1a28 // fmla v8.4s, v17.4s, v14.s[3]
+	WORD $0x4faf1a2c // fmla v12.4s, v17.4s, v15.s[3]
+	SUBS $2, R7
+	BGE r3p1loop
+
+r3p1rest:
+	ADDS $2, R7
+	BEQ r3p1next
+
+r3p1one:
+	FMOVD.P 8(R0), F13
+	FMOVD.P 8(R2), F14
+	FMOVD.P 8(R1), F15
+	FLDPQ.P 32(R3), (F16, F17)
+	WORD $0x4e201e12 // and v18.16b, v16.16b, v0.16b
+	WORD $0x4f305610 // shl v16.4s, v16.4s, #16
+	WORD $0x4e201e33 // and v19.16b, v17.16b, v0.16b
+	WORD $0x4f305631 // shl v17.4s, v17.4s, #16
+	WORD $0x4f8d1241 // fmla v1.4s, v18.4s, v13.s[0]
+	WORD $0x4f8e1245 // fmla v5.4s, v18.4s, v14.s[0]
+	WORD $0x4f8f1249 // fmla v9.4s, v18.4s, v15.s[0]
+	WORD $0x4fad1201 // fmla v1.4s, v16.4s, v13.s[1]
+	WORD $0x4fae1205 // fmla v5.4s, v16.4s, v14.s[1]
+	WORD $0x4faf1209 // fmla v9.4s, v16.4s, v15.s[1]
+	WORD $0x4f8d1262 // fmla v2.4s, v19.4s, v13.s[0]
+	WORD $0x4f8e1266 // fmla v6.4s, v19.4s, v14.s[0]
+	WORD $0x4f8f126a // fmla v10.4s, v19.4s, v15.s[0]
+	WORD $0x4fad1222 // fmla v2.4s, v17.4s, v13.s[1]
+	WORD $0x4fae1226 // fmla v6.4s, v17.4s, v14.s[1]
+	WORD $0x4faf122a // fmla v10.4s, v17.4s, v15.s[1]
+	FLDPQ.P 32(R3), (F16, F17)
+	WORD $0x4e201e12 // and v18.16b, v16.16b, v0.16b
+	WORD $0x4f305610 // shl v16.4s, v16.4s, #16
+	WORD $0x4e201e33 // and v19.16b, v17.16b, v0.16b
+	WORD $0x4f305631 // shl v17.4s, v17.4s, #16
+	WORD $0x4f8d1243 // fmla v3.4s, v18.4s, v13.s[0]
+	WORD $0x4f8e1247 // fmla v7.4s, v18.4s, v14.s[0]
+	WORD $0x4f8f124b // fmla v11.4s, v18.4s, v15.s[0]
+	WORD $0x4fad1203 // fmla v3.4s, v16.4s, v13.s[1]
+	WORD $0x4fae1207 // fmla v7.4s, v16.4s, v14.s[1]
+	WORD $0x4faf120b // fmla v11.4s, v16.4s, v15.s[1]
+	WORD $0x4f8d1264 // fmla v4.4s, v19.4s, v13.s[0]
+	WORD $0x4f8e1268 // fmla v8.4s, v19.4s, v14.s[0]
+	WORD $0x4f8f126c // fmla v12.4s, v19.4s, v15.s[0]
+	WORD $0x4fad1224 // fmla v4.4s, v17.4s, v13.s[1]
+	WORD $0x4fae1228 // fmla v8.4s, v17.4s, v14.s[1]
+	WORD $0x4faf122c // fmla v12.4s, v17.4s, v15.s[1]
+	SUBS $1, R7
+	BNE r3p1one
+
+r3p1next:
+	ADD R6, R0
+	ADD R6, R2
+	ADD R6, R1
+	SUBS $1, R4
+	BNE r3p1tap
+
+r3p1store:
+	MOVD dst+16(FP), R0
+	MOVD ldDst+56(FP), R1
+	FSTPQ (F1, F2), 0(R0)
+	FSTPQ (F3, F4), 32(R0)
+	ADD R1, R0
+	FSTPQ (F5, F6), 0(R0)
+	FSTPQ (F7, F8), 32(R0)
+	ADD R1, R0
+	FSTPQ (F9, F10), 0(R0)
+	FSTPQ (F11, F12), 32(R0)
+	RET
+
+r4p1:
+	MOVD a+40(FP), R0
+	MOVD ldA+72(FP), R1
+	ADD R1, R0, R2
+	ADD R1, R2, R3
+	ADD R1, R3, R1
+	MOVD w+48(FP), R4
+	MOVD bias+32(FP), R5
+	FMOVQ 0(R5), F1
+	FMOVQ 16(R5), F2
+	FMOVQ 32(R5), F3
+	FMOVQ 48(R5), F4
+	WORD $0x4ea11c25 // mov v5.16b, v1.16b
+	WORD $0x4ea21c46 // mov v6.16b, v2.16b
+	WORD $0x4ea31c67 // mov v7.16b, v3.16b
+	WORD $0x4ea41c88 // mov v8.16b, v4.16b
+	WORD $0x4ea11c29 // mov v9.16b, v1.16b
+	WORD $0x4ea21c4a // mov v10.16b, v2.16b
+	WORD $0x4ea31c6b // mov v11.16b, v3.16b
+	WORD $0x4ea41c8c // mov v12.16b, v4.16b
+	WORD $0x4ea11c2d // mov v13.16b, v1.16b
+	WORD $0x4ea21c4e // mov v14.16b, v2.16b
+	WORD $0x4ea31c6f // mov v15.16b, v3.16b
+	WORD $0x4ea41c90 // mov v16.16b, v4.16b
+	MOVD init+24(FP), R5
+	CBZ R5, r4p1start
+	MOVD ldInit+64(FP), R6
+	FMOVQ 0(R5), F17
+	WORD $0x4e31d421 // fadd v1.4s, v1.4s, v17.4s
+	FMOVQ 16(R5), F17
+	WORD $0x4e31d442 // fadd v2.4s, v2.4s, v17.4s
+	FMOVQ 32(R5), F17
+	WORD $0x4e31d463 // fadd v3.4s, v3.4s, v17.4s
+	FMOVQ 48(R5), F17
+	WORD $0x4e31d484 // fadd v4.4s, v4.4s, v17.4s
+	ADD R6, R5
+	FMOVQ 0(R5), F17
+	WORD $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
+	FMOVQ 16(R5), F17
+	WORD $0x4e31d4c6 // fadd v6.4s, v6.4s, v17.4s
+	FMOVQ 32(R5), F17
+	WORD $0x4e31d4e7 // fadd v7.4s, v7.4s, v17.4s
+	FMOVQ 48(R5), F17
+	WORD $0x4e31d508 // fadd v8.4s, v8.4s, v17.4s
+	ADD R6, R5
+	FMOVQ 0(R5), F17
+	WORD $0x4e31d529 // fadd v9.4s, v9.4s, v17.4s
+	FMOVQ 16(R5), F17
+	WORD $0x4e31d54a // fadd v10.4s, v10.4s, v17.4s
+	FMOVQ 32(R5), F17
+	WORD $0x4e31d56b // fadd v11.4s, v11.4s, v17.4s
+	FMOVQ 48(R5), F17
+	WORD $0x4e31d58c // fadd v12.4s, v12.4s, v17.4s
+	ADD R6, R5
+	FMOVQ 0(R5), F17
+	WORD $0x4e31d5ad // fadd v13.4s, v13.4s, v17.4s
+	FMOVQ 16(R5), F17
+	WORD $0x4e31d5ce // fadd v14.4s, v14.4s, v17.4s
+	FMOVQ 32(R5), F17
+	WORD $0x4e31d5ef // fadd v15.4s, v15.4s, v17.4s
+	FMOVQ 48(R5), F17
+	WORD $0x4e31d610 // fadd v16.4s, v16.4s, v17.4s
+
+r4p1start:
+	MOVD taps+96(FP), R5
+	MOVD k+104(FP), R6
+	CBZ R5, r4p1store
+	MOVD ldTap+80(FP), R7
+	SUB R6<<3, R7
+
+r4p1tap:
+	SUBS $2, R6, R8
+	BLT r4p1rest
+
+r4p1loop:
+	FMOVQ.P 16(R0), F17
+	FMOVQ.P 16(R2), F18
+	FMOVQ.P 16(R3), F19
+	FMOVQ.P 16(R1), F20
+	FLDPQ.P 32(R4), (F21, F22)
+	WORD $0x4e201eb7 // and v23.16b, v21.16b, v0.16b
+	WORD $0x4f3056b5 // shl v21.4s, v21.4s, #16
+	WORD $0x4e201ed8 // and v24.16b, v22.16b, v0.16b
+	WORD $0x4f3056d6 // shl v22.4s, v22.4s, #16
+	WORD $0x4f9112e1 // fmla v1.4s, v23.4s, v17.s[0]
+	WORD $0x4f9212e5 // fmla v5.4s, v23.4s, v18.s[0]
+	WORD $0x4f9312e9 // fmla v9.4s, v23.4s, v19.s[0]
+	WORD $0x4f9412ed // fmla v13.4s, v23.4s, v20.s[0]
+	WORD $0x4fb112a1 // fmla v1.4s, v21.4s, v17.s[1]
+	WORD $0x4fb212a5 // fmla v5.4s, v21.4s, v18.s[1]
+	WORD $0x4fb312a9 // fmla v9.4s, v21.4s, v19.s[1]
+	WORD $0x4fb412ad // fmla v13.4s, v21.4s, v20.s[1]
+	WORD $0x4f911302 // fmla v2.4s, v24.4s, v17.s[0]
+	WORD $0x4f921306 // fmla v6.4s, v24.4s, v18.s[0]
+	WORD $0x4f93130a // fmla v10.4s, v24.4s, v19.s[0]
+	WORD $0x4f94130e // fmla v14.4s, v24.4s, v20.s[0]
+	WORD $0x4fb112c2 // fmla v2.4s, v22.4s, v17.s[1]
+	WORD $0x4fb212c6 // fmla v6.4s, v22.4s, v18.s[1]
+	WORD $0x4fb312ca // fmla v10.4s, v22.4s, v19.s[1]
+	WORD $0x4fb412ce // fmla v14.4s, v22.4s, v20.s[1]
+	FLDPQ.P 32(R4), (F21, F22)
+	WORD $0x4e201eb7 // and v23.16b, v21.16b, v0.16b
+	WORD $0x4f3056b5 // shl v21.4s, v21.4s, #16
+	WORD $0x4e201ed8 // and v24.16b, v22.16b, v0.16b
+	WORD $0x4f3056d6 // shl v22.4s, v22.4s, #16
+	WORD $0x4f9112e3 // fmla v3.4s, v23.4s, v17.s[0]
+	WORD $0x4f9212e7 // fmla v7.4s, v23.4s, v18.s[0]
+	WORD $0x4f9312eb // fmla v11.4s, v23.4s, v19.s[0]
+	WORD $0x4f9412ef // fmla v15.4s, v23.4s, v20.s[0]
+	WORD $0x4fb112a3 // fmla v3.4s, v21.4s, v17.s[1]
+	WORD $0x4fb212a7 // fmla v7.4s, v21.4s, v18.s[1]
+	WORD $0x4fb312ab // fmla v11.4s, v21.4s, v19.s[1]
+	WORD $0x4fb412af // fmla v15.4s, v21.4s, v20.s[1]
+	WORD $0x4f911304 // fmla v4.4s, v24.4s, v17.s[0]
+	WORD $0x4f921308 // fmla v8.4s, v24.4s, v18.s[0]
+	WORD $0x4f93130c // fmla v12.4s, v24.4s, v19.s[0]
+	WORD $0x4f941310 // fmla v16.4s, v24.4s, v20.s[0]
+	WORD $0x4fb112c4 // fmla v4.4s, v22.4s, v17.s[1]
+	WORD $0x4fb212c8 // fmla v8.4s, v22.4s, v18.s[1]
+	WORD $0x4fb312cc // fmla v12.4s, v22.4s, v19.s[1]
+	WORD $0x4fb412d0 // fmla v16.4s, v22.4s, v20.s[1]
+	FLDPQ.P 32(R4), (F21, F22)
+	WORD $0x4e201eb7 // and v23.16b, v21.16b, v0.16b
+	WORD $0x4f3056b5 // shl v21.4s, v21.4s, #16
+	WORD $0x4e201ed8 // and v24.16b, v22.16b, v0.16b
+	WORD $0x4f3056d6 // shl v22.4s, v22.4s, #16
+	WORD $0x4f911ae1 // fmla v1.4s, v23.4s, v17.s[2]
+	WORD $0x4f921ae5 // fmla v5.4s, v23.4s, v18.s[2]
+	WORD $0x4f931ae9 // fmla v9.4s, v23.4s, v19.s[2]
+	WORD $0x4f941aed // fmla v13.4s, v23.4s, v20.s[2]
+	WORD $0x4fb11aa1 // fmla v1.4s, v21.4s, v17.s[3]
+	WORD $0x4fb21aa5 // fmla v5.4s, v21.4s, v18.s[3]
+	WORD $0x4fb31aa9 // fmla v9.4s, v21.4s, v19.s[3]
+	WORD $0x4fb41aad // fmla v13.4s, v21.4s, v20.s[3]
+	WORD $0x4f911b02 // fmla v2.4s, v24.4s, v17.s[2]
+	WORD $0x4f921b06 // fmla v6.4s, v24.4s, v18.s[2]
+	WORD $0x4f931b0a // fmla v10.4s, v24.4s, v19.s[2]
+	WORD $0x4f941b0e // fmla v14.4s, v24.4s, v20.s[2]
+	WORD $0x4fb11ac2 // fmla v2.4s, v22.4s, v17.s[3]
+	WORD $0x4fb21ac6 // fmla v6.4s, v22.4s, v18.s[3]
+	WORD $0x4fb31aca // fmla v10.4s, v22.4s, v19.s[3]
+	WORD $0x4fb41ace // fmla v14.4s, v22.4s, v20.s[3]
+	FLDPQ.P 32(R4), (F21, F22)
+	WORD $0x4e201eb7 // and v23.16b, v21.16b, v0.16b
+	WORD $0x4f3056b5 // shl v21.4s, v21.4s, #16
+	WORD $0x4e201ed8 // and v24.16b, v22.16b, v0.16b
+	WORD $0x4f3056d6 // shl v22.4s, v22.4s, #16
+	WORD $0x4f911ae3 // fmla v3.4s, v23.4s, v17.s[2]
+	WORD $0x4f921ae7 // fmla v7.4s, v23.4s, v18.s[2]
+	WORD $0x4f931aeb // fmla v11.4s, v23.4s, v19.s[2]
+	WORD $0x4f941aef // fmla v15.4s, v23.4s, v20.s[2]
+	WORD $0x4fb11aa3 // fmla v3.4s, v21.4s, v17.s[3]
+	WORD $0x4fb21aa7 // fmla v7.4s, v21.4s, v18.s[3]
+	WORD $0x4fb31aab // fmla v11.4s, v21.4s, v19.s[3]
+	WORD $0x4fb41aaf // fmla v15.4s, v21.4s, v20.s[3]
+	WORD $0x4f911b04 // fmla v4.4s, v24.4s, v17.s[2]
+	WORD $0x4f921b08 // fmla v8.4s, v24.4s, v18.s[2]
+	WORD $0x4f931b0c // fmla v12.4s, v24.4s, v19.s[2]
+	WORD $0x4f941b10 // fmla v16.4s, v24.4s, v20.s[2]
+	WORD $0x4fb11ac4 // fmla v4.4s, v22.4s, v17.s[3]
+	WORD $0x4fb21ac8 // fmla v8.4s, v22.4s, v18.s[3]
+	WORD $0x4fb31acc // fmla v12.4s, v22.4s, v19.s[3]
+	WORD $0x4fb41ad0 // fmla v16.4s, v22.4s, v20.s[3]
+	SUBS $2, R8
+	BGE r4p1loop
+
+r4p1rest:
+	ADDS $2, R8
+	BEQ r4p1next
+
+r4p1one:
+	FMOVD.P 8(R0), F17
+	FMOVD.P 8(R2), F18
+	FMOVD.P 8(R3), F19
+	FMOVD.P 8(R1), F20
+	FLDPQ.P 32(R4), (F21, F22)
+	WORD $0x4e201eb7 // and v23.16b, v21.16b, v0.16b
+	WORD $0x4f3056b5 // shl v21.4s, v21.4s, #16
+	WORD $0x4e201ed8 // and v24.16b, v22.16b, v0.16b
+	WORD $0x4f3056d6 // shl v22.4s, v22.4s, #16
+	WORD $0x4f9112e1 // fmla v1.4s, v23.4s, v17.s[0]
+	WORD $0x4f9212e5 // fmla v5.4s, v23.4s, v18.s[0]
+	WORD $0x4f9312e9 // fmla v9.4s, v23.4s, v19.s[0]
+	WORD $0x4f9412ed // fmla v13.4s, v23.4s, v20.s[0]
+	WORD $0x4fb112a1 // fmla v1.4s, v21.4s, v17.s[1]
+	WORD $0x4fb212a5 // fmla v5.4s, v21.4s, v18.s[1]
+	WORD $0x4fb312a9 // fmla v9.4s, v21.4s, v19.s[1]
+	WORD $0x4fb412ad // fmla v13.4s, v21.4s, v20.s[1]
+	WORD $0x4f911302 // fmla v2.4s, v24.4s, v17.s[0]
+	WORD $0x4f921306 // fmla v6.4s, v24.4s, v18.s[0]
+	WORD $0x4f93130a // fmla v10.4s, v24.4s, v19.s[0]
+	WORD $0x4f94130e // fmla v14.4s, v24.4s, v20.s[0]
+	WORD $0x4fb112c2 // fmla v2.4s, v22.4s, v17.s[1]
+	WORD $0x4fb212c6 // fmla v6.4s, v22.4s, v18.s[1]
+	WORD $0x4fb312ca // fmla v10.4s, v22.4s, v19.s[1]
+	WORD $0x4fb412ce // fmla v14.4s, v22.4s, v20.s[1]
+	FLDPQ.P 32(R4), (F21, F22)
+	WORD $0x4e201eb7 // and v23.16b, v21.16b, v0.16b
+	WORD $0x4f3056b5 // shl v21.4s, v21.4s, #16
+	WORD $0x4e201ed8 // and v24.16b, v22.16b, v0.16b
+	WORD $0x4f3056d6 // shl v22.4s, v22.4s, #16
+	WORD $0x4f9112e3 // fmla v3.4s, v23.4s, v17.s[0]
+	WORD $0x4f9212e7 // fmla v7.4s, v23.4s, v18.s[0]
+	WORD $0x4f9312eb // fmla v11.4s, v23.4s, v19.s[0]
+	WORD $0x4f9412ef // fmla v15.4s, v23.4s, v20.s[0]
+	WORD $0x4fb112a3 // fmla v3.4s, v21.4s, v17.s[1]
+	WORD $0x4fb212a7 // fmla v7.4s, v21.4s, v18.s[1]
+	WORD $0x4fb312ab // fmla v11.4s, v21.4s, v19.s[1]
+	WORD $0x4fb412af // fmla v15.4s, v21.4s, v20.s[1]
+	WORD $0x4f911304 // fmla v4.4s, v24.4s, v17.s[0]
+	WORD $0x4f921308 // fmla v8.4s, v24.4s, v18.s[0]
+	WORD $0x4f93130c // fmla v12.4s, v24.4s, v19.s[0]
+	WORD $0x4f941310 // fmla v16.4s, v24.4s, v20.s[0]
+	WORD $0x4fb112c4 // fmla v4.4s, v22.4s, v17.s[1]
+	WORD $0x4fb212c8 // fmla v8.4s, v22.4s, v18.s[1]
+	WORD $0x4fb312cc // fmla v12.4s, v22.4s, v19.s[1]
+	WORD $0x4fb412d0 // fmla v16.4s, v22.4s, v20.s[1]
+	SUBS $1, R8
+	BNE r4p1one
+
+r4p1next:
+	ADD R7, R0
+	ADD R7, R2
+	ADD R7, R3
+	ADD R7, R1
+	SUBS $1, R5
+	BNE r4p1tap
+
+r4p1store:
+	MOVD dst+16(FP), R0
+	MOVD ldDst+56(FP), R1
+	FSTPQ (F1, F2), 0(R0)
+	FSTPQ (F3, F4), 32(R0)
+	ADD R1, R0
+	FSTPQ (F5, F6), 0(R0)
+	FSTPQ (F7, F8), 32(R0)
+	ADD R1, R0
+	FSTPQ (F9, F10), 0(R0)
+	FSTPQ (F11, F12), 32(R0)
+	ADD R1, R0
+	FSTPQ (F13, F14), 0(R0)
+	FSTPQ (F15, F16), 32(R0)
+	RET
+
+r5p1:
+	MOVD a+40(FP), R0
+	MOVD ldA+72(FP), R1
+	ADD R1, R0, R2
+	ADD R1, R2, R3
+	ADD R1, R3, R4
+	ADD R1, R4, R1
+	MOVD w+48(FP), R5
+	MOVD bias+32(FP), R6
+	FMOVQ 0(R6), F1
+	FMOVQ 16(R6), F2
+	FMOVQ 32(R6), F3
+	FMOVQ 48(R6), F4
+	WORD $0x4ea11c25 // mov v5.16b, v1.16b
+	WORD $0x4ea21c46 // mov v6.16b, v2.16b
+	WORD $0x4ea31c67 // mov v7.16b, v3.16b
+	WORD $0x4ea41c88 // mov v8.16b, v4.16b
+	WORD $0x4ea11c29 // mov v9.16b, v1.16b
+	WORD $0x4ea21c4a // mov v10.16b, v2.16b
+	WORD $0x4ea31c6b // mov v11.16b, v3.16b
+	WORD $0x4ea41c8c // mov v12.16b, v4.16b
+	WORD $0x4ea11c2d // mov v13.16b, v1.16b
+	WORD $0x4ea21c4e // mov v14.16b, v2.16b
+	WORD $0x4ea31c6f // mov v15.16b, v3.16b
+	WORD $0x4ea41c90 // mov v16.16b, v4.16b
+	WORD $0x4ea11c31 // mov v17.16b, v1.16b
+	WORD $0x4ea21c52 // mov v18.16b, v2.16b
+	WORD $0x4ea31c73 // mov v19.16b, v3.16b
+	WORD $0x4ea41c94 // mov v20.16b, v4.16b
+	MOVD init+24(FP), R6
+	CBZ R6, r5p1start
+	MOVD ldInit+64(FP), R7
+	FMOVQ 0(R6), F21
+	WORD $0x4e35d421 // fadd v1.4s, v1.4s, v21.4s
+	FMOVQ 16(R6), F21
+	WORD $0x4e35d442 // fadd v2.4s, v2.4s, v21.4s
+	FMOVQ 32(R6), F21
+	WORD $0x4e35d463 // fadd v3.4s, v3.4s, v21.4s
+	FMOVQ 48(R6), F21
+	WORD $0x4e35d484 // fadd v4.4s, v4.4s, v21.4s
+	ADD R7, R6
+	FMOVQ 0(R6), F21
+	WORD $0x4e35d4a5 // fadd v5.4s, v5.4s, v21.4s
+	FMOVQ 16(R6), F21
+	WORD $0x4e35d4c6 // fadd v6.4s, v6.4s, v21.4s
+	FMOVQ 32(R6), F21
+	WORD $0x4e35d4e7 // fadd v7.4s, v7.4s, v21.4s
+	FMOVQ 48(R6), F21
+	WORD $0x4e35d508 // fadd v8.4s, v8.4s, v21.4s
+	ADD R7, R6
+	FMOVQ 0(R6), F21
+	WORD $0x4e35d529 // fadd v9.4s, v9.4s, v21.4s
+	FMOVQ 16(R6), F21
+	WORD $0x4e35d54a // fadd v10.4s, v10.4s, v21.4s
+	FMOVQ 32(R6), F21
+	WORD $0x4e35d56b // fadd v11.4s, v11.4s, v21.4s
+	FMOVQ 48(R6), F21
+	WORD $0x4e35d58c // fadd v12.4s, v12.4s, v21.4s
+	ADD R7, R6
+	FMOVQ 0(R6), F21
+	WORD $0x4e35d5ad // fadd v13.4s, v13.4s, v21.4s
+	FMOVQ 16(R6), F21
+	WORD $0x4e35d5ce // fadd v14.4s, v14.4s, v21.4s
+	FMOVQ 32(R6), F21
+	WORD $0x4e35d5ef // fadd v15.4s, v15.4s, v21.4s
+	FMOVQ 48(R6), F21
+	WORD $0x4e35d610 // fadd v16.4s, v16.4s, v21.4s
+	ADD R7, R6
+	FMOVQ 0(R6), F21
+	WORD $0x4e35d631 // fadd v17.4s, v17.4s, v21.4s
+	FMOVQ 16(R6), F21
+	WORD $0x4e35d652 // fadd v18.4s, v18.4s, v21.4s
+	FMOVQ 32(R6), F21
+	WORD $0x4e35d673 // fadd v19.4s, v19.4s, v21.4s
+	FMOVQ 48(R6), F21
+	WORD $0x4e35d694 // fadd v20.4s, v20.4s, v21.4s
+
+r5p1start:
+	MOVD taps+96(FP), R6
+	MOVD k+104(FP), R7
+	CBZ R6, r5p1store
+	MOVD ldTap+80(FP), R8
+	SUB R7<<3, R8
+
+r5p1tap:
+	SUBS $2, R7, R9
+	BLT r5p1rest
+
+r5p1loop:
+	FMOVQ.P 16(R0), F21
+	FMOVQ.P 16(R2), F22
+	FMOVQ.P 16(R3), F23
+	FMOVQ.P 16(R4), F24
+	FMOVQ.P 16(R1), F25
+	FLDPQ.P 32(R5), (F26, F27)
+	WORD $0x4e201f5c // and v28.16b, v26.16b, v0.16b
+	WORD $0x4f30575a // shl v26.4s, v26.4s, #16
+	WORD $0x4e201f7d // and v29.16b, v27.16b, v0.16b
+	WORD $0x4f30577b // shl v27.4s, v27.4s, #16
+	WORD $0x4f951381 // fmla v1.4s, v28.4s, v21.s[0]
+	WORD $0x4f961385 // fmla v5.4s, v28.4s, v22.s[0]
+	WORD $0x4f971389 // fmla v9.4s, v28.4s, v23.s[0]
+	WORD $0x4f98138d // fmla v13.4s, v28.4s, v24.s[0]
+	WORD $0x4f991391 // fmla v17.4s, v28.4s, v25.s[0]
+	WORD $0x4fb51341 // fmla v1.4s, v26.4s, v21.s[1]
+	WORD $0x4fb61345 // fmla v5.4s, v26.4s, v22.s[1]
+	WORD $0x4fb71349 // fmla v9.4s, v26.4s, v23.s[1]
+	WORD $0x4fb8134d // fmla v13.4s, v26.4s, v24.s[1]
+	WORD $0x4fb91351 // fmla v17.4s, v26.4s, v25.s[1]
+	WORD $0x4f9513a2 // fmla v2.4s, v29.4s, v21.s[0]
+	WORD $0x4f9613a6 // fmla v6.4s, v29.4s, v22.s[0]
+	WORD $0x4f9713aa // fmla v10.4s, v29.4s, v23.s[0]
+	WORD $0x4f9813ae // fmla v14.4s, v29.4s, v24.s[0]
+	WORD $0x4f9913b2 // fmla v18.4s, v29.4s, v25.s[0]
+	WORD $0x4fb51362 // fmla v2.4s, v27.4s, v21.s[1]
+	WORD $0x4fb61366 // fmla v6.4s, v27.4s, v22.s[1]
+	WORD $0x4fb7136a // fmla v10.4s, v27.4s, v23.s[1]
+	WORD $0x4fb8136e // fmla v14.4s, v27.4s, v24.s[1]
+	WORD $0x4fb91372 // fmla v18.4s, v27.4s, v25.s[1]
+	FLDPQ.P 32(R5), (F26, F27)
+	WORD $0x4e201f5c // and v28.16b, v26.16b, v0.16b
+	WORD $0x4f30575a // shl v26.4s, v26.4s, #16
+	WORD $0x4e201f7d // and v29.16b, v27.16b, v0.16b
+	WORD $0x4f30577b // shl v27.4s, v27.4s, #16
+	WORD $0x4f951383 // fmla v3.4s, v28.4s, v21.s[0]
+	WORD $0x4f961387 // fmla v7.4s, v28.4s, v22.s[0]
+	WORD $0x4f97138b // fmla v11.4s, v28.4s, v23.s[0]
+	WORD $0x4f98138f // fmla v15.4s, v28.4s, v24.s[0]
+	WORD $0x4f991393 // fmla v19.4s, v28.4s, v25.s[0]
+	WORD $0x4fb51343 // fmla v3.4s, v26.4s, v21.s[1]
+	WORD $0x4fb61347 // fmla v7.4s, v26.4s, v22.s[1]
+	WORD $0x4fb7134b // fmla v11.4s, v26.4s, v23.s[1]
+	WORD $0x4fb8134f // fmla v15.4s, v26.4s, v24.s[1]
+	WORD $0x4fb91353 // fmla v19.4s, v26.4s, v25.s[1]
+	WORD $0x4f9513a4 // fmla v4.4s, v29.4s, v21.s[0]
+	WORD $0x4f9613a8 // fmla v8.4s, v29.4s, v22.s[0]
+	WORD $0x4f9713ac // fmla v12.4s, v29.4s, v23.s[0]
+	WORD $0x4f9813b0 // fmla v16.4s, v29.4s, v24.s[0]
+	WORD $0x4f9913b4 // fmla v20.4s, v29.4s, v25.s[0]
+	WORD $0x4fb51364 // fmla v4.4s, v27.4s, v21.s[1]
+	WORD $0x4fb61368 // fmla v8.4s, v27.4s, v22.s[1]
+	WORD $0x4fb7136c // fmla v12.4s, v27.4s, v23.s[1]
+	WORD $0x4fb81370 // fmla v16.4s, v27.4s, v24.s[1]
+	WORD $0x4fb91374 // fmla v20.4s, v27.4s, v25.s[1]
+	FLDPQ.P 32(R5), (F26, F27)
+	WORD $0x4e201f5c // and v28.16b, v26.16b, v0.16b
+	WORD $0x4f30575a // shl v26.4s, v26.4s, #16
+	WORD $0x4e201f7d // and v29.16b, v27.16b, v0.16b
+	WORD $0x4f30577b // shl v27.4s, v27.4s, #16
+	WORD $0x4f951b81 // fmla v1.4s, v28.4s, v21.s[2]
+	WORD $0x4f961b85 // fmla v5.4s, v28.4s, v22.s[2]
+	WORD $0x4f971b89 // fmla v9.4s, v28.4s, v23.s[2]
+	WORD $0x4f981b8d // fmla v13.4s, v28.4s, v24.s[2]
+	WORD $0x4f991b91 // fmla v17.4s, v28.4s, v25.s[2]
+	WORD $0x4fb51b41 // fmla v1.4s, v26.4s, v21.s[3]
+	WORD $0x4fb61b45 // fmla v5.4s, v26.4s, v22.s[3]
+	WORD $0x4fb71b49 // fmla v9.4s, v26.4s, v23.s[3]
+	WORD $0x4fb81b4d // fmla v13.4s, v26.4s, v24.s[3]
+	WORD $0x4fb91b51 // fmla v17.4s, v26.4s, v25.s[3]
+	WORD $0x4f951ba2 // fmla v2.4s, v29.4s, v21.s[2]
+	WORD $0x4f961ba6 // fmla v6.4s, v29.4s, v22.s[2]
+	WORD $0x4f971baa // fmla v10.4s, v29.4s, v23.s[2]
+	WORD $0x4f981bae // fmla v14.4s, v29.4s, v24.s[2]
+	WORD $0x4f991bb2 // fmla v18.4s, v29.4s, v25.s[2]
+	WORD $0x4fb51b62 // fmla v2.4s, v27.4s, v21.s[3]
+	WORD $0x4fb61b66 // fmla v6.4s, v27.4s, v22.s[3]
+	WORD $0x4fb71b6a // fmla v10.4s, v27.4s, v23.s[3]
+	WORD $0x4fb81b6e // fmla v14.4s, v27.4s, v24.s[3]
+	WORD $0x4fb91b72 // fmla v18.4s, v27.4s, v25.s[3]
+	FLDPQ.P 32(R5), (F26, F27)
+	WORD $0x4e201f5c // and v28.16b, v26.16b, v0.16b
+	WORD $0x4f30575a // shl v26.4s, v26.4s, #16
+	WORD $0x4e201f7d // and v29.16b, v27.16b, v0.16b
+	WORD $0x4f30577b // shl v27.4s, v27.4s, #16
+	WORD $0x4f951b83 // fmla v3.4s, v28.4s, v21.s[2]
+	WORD $0x4f961b87 // fmla v7.4s, v28.4s, v22.s[2]
+	WORD $0x4f971b8b // fmla v11.4s, v28.4s, v23.s[2]
+	WORD $0x4f981b8f // fmla v15.4s, v28.4s, v24.s[2]
+	WORD $0x4f991b93 // fmla v19.4s, v28.4s, v25.s[2]
+	WORD $0x4fb51b43 // fmla v3.4s, v26.4s, v21.s[3]
+	WORD $0x4fb61b47 // fmla v7.4s, v26.4s, v22.s[3]
+	WORD $0x4fb71b4b // fmla v11.4s, v26.4s, v23.s[3]
+	WORD $0x4fb81b4f // fmla v15.4s, v26.4s, v24.s[3]
+	WORD $0x4fb91b53 // fmla v19.4s, v26.4s, v25.s[3]
+	WORD $0x4f951ba4 // fmla v4.4s, v29.4s, v21.s[2]
+	WORD $0x4f961ba8 // fmla v8.4s, v29.4s, v22.s[2]
+	WORD $0x4f971bac // fmla v12.4s, v29.4s, v23.s[2]
+	WORD $0x4f981bb0 // fmla v16.4s, v29.4s, v24.s[2]
+	WORD $0x4f991bb4 // fmla v20.4s, v29.4s, v25.s[2]
+	WORD $0x4fb51b64 // fmla v4.4s, v27.4s, v21.s[3]
+	WORD $0x4fb61b68 // fmla v8.4s, v27.4s, v22.s[3]
+	WORD $0x4fb71b6c // fmla v12.4s, v27.4s, v23.s[3]
+	WORD $0x4fb81b70 // fmla v16.4s, v27.4s, v24.s[3]
+	WORD $0x4fb91b74 // fmla v20.4s, v27.4s, v25.s[3]
+	SUBS $2, R9
+	BGE r5p1loop
+
+r5p1rest:
+	ADDS $2, R9
+	BEQ r5p1next
+
+r5p1one:
+	FMOVD.P 8(R0), F21
+	FMOVD.P 8(R2), F22
+	FMOVD.P 8(R3), F23
+	FMOVD.P 8(R4), F24
+	FMOVD.P 8(R1), F25
+	FLDPQ.P 32(R5), (F26, F27)
+	WORD $0x4e201f5c // and v28.16b, v26.16b, v0.16b
+	WORD $0x4f30575a // shl v26.4s, v26.4s, #16
+	WORD $0x4e201f7d // and v29.16b, v27.16b, v0.16b
+	WORD $0x4f30577b // shl v27.4s, v27.4s, #16
+	WORD $0x4f951381 // fmla v1.4s, v28.4s, v21.s[0]
+	WORD $0x4f961385 // fmla v5.4s, v28.4s, v22.s[0]
+	WORD $0x4f971389 // fmla v9.4s, v28.4s, v23.s[0]
+	WORD $0x4f98138d // fmla v13.4s, v28.4s, v24.s[0]
+	WORD $0x4f991391 // fmla v17.4s, v28.4s, v25.s[0]
+	WORD $0x4fb51341 // fmla v1.4s, v26.4s, v21.s[1]
+	WORD $0x4fb61345 // fmla v5.4s, v26.4s, v22.s[1]
+	WORD $0x4fb71349 // fmla v9.4s, v26.4s, v23.s[1]
+	WORD $0x4fb8134d // fmla v13.4s, v26.4s, v24.s[1]
+	WORD $0x4fb91351 // fmla v17.4s, v26.4s, v25.s[1]
+	WORD $0x4f9513a2 // fmla v2.4s, v29.4s, v21.s[0]
+	WORD $0x4f9613a6 // fmla v6.4s, v29.4s, v22.s[0]
+	WORD $0x4f9713aa // fmla v10.4s, v29.4s, v23.s[0]
+	WORD $0x4f9813ae // fmla v14.4s, v29.4s, v24.s[0]
+	WORD $0x4f9913b2 // fmla v18.4s, v29.4s, v25.s[0]
+	WORD $0x4fb51362 // fmla v2.4s, v27.4s, v21.s[1]
+	WORD $0x4fb61366 // fmla v6.4s, v27.4s, v22.s[1]
+	WORD $0x4fb7136a // fmla v10.4s, v27.4s, v23.s[1]
+	WORD $0x4fb8136e // fmla v14.4s, v27.4s, v24.s[1]
+	WORD $0x4fb91372 // fmla v18.4s, v27.4s, v25.s[1]
+	FLDPQ.P 32(R5), (F26, F27)
+	WORD $0x4e201f5c // and v28.16b, v26.16b, v0.16b
+	WORD $0x4f30575a // shl v26.4s, v26.4s, #16
+	WORD $0x4e201f7d // and v29.16b, v27.16b, v0.16b
+	WORD $0x4f30577b // shl v27.4s, v27.4s, #16
+	WORD $0x4f951383 // fmla v3.4s, v28.4s, v21.s[0]
+	WORD $0x4f961387 // fmla v7.4s, v28.4s, v22.s[0]
+	WORD $0x4f97138b // fmla v11.4s, v28.4s, v23.s[0]
+	WORD $0x4f98138f // fmla v15.4s, v28.4s, v24.s[0]
+	WORD $0x4f991393 // fmla v19.4s, v28.4s, v25.s[0]
+	WORD $0x4fb51343 // fmla v3.4s, v26.4s, v21.s[1]
+	WORD $0x4fb61347 // fmla v7.4s, v26.4s, v22.s[1]
+	WORD $0x4fb7134b // fmla v11.4s, v26.4s, v23.s[1]
+	WORD $0x4fb8134f // fmla v15.4s, v26.4s, v24.s[1]
+	WORD $0x4fb91353 // fmla v19.4s, v26.4s, v25.s[1]
+	WORD $0x4f9513a4 // fmla v4.4s, v29.4s, v21.s[0]
+	WORD $0x4f9613a8 // fmla v8.4s, v29.4s, v22.s[0]
+	WORD $0x4f9713ac // fmla v12.4s, v29.4s, v23.s[0]
+	WORD $0x4f9813b0 // fmla v16.4s, v29.4s, v24.s[0]
+	WORD $0x4f9913b4 // fmla v20.4s, v29.4s, v25.s[0]
+	WORD $0x4fb51364 // fmla v4.4s, v27.4s, v21.s[1]
+	WORD $0x4fb61368 // fmla v8.4s, v27.4s, v22.s[1]
+	WORD $0x4fb7136c // fmla v12.4s, v27.4s, v23.s[1]
+	WORD $0x4fb81370 // fmla v16.4s, v27.4s, v24.s[1]
+	WORD $0x4fb91374 // fmla v20.4s, v27.4s, v25.s[1]
+	SUBS $1, R9
+	BNE r5p1one
+
+r5p1next:
+	ADD R8, R0
+	ADD R8, R2
+	ADD R8, R3
+	ADD R8, R4
+	ADD R8, R1
+	SUBS $1, R6
+	BNE r5p1tap
+
+r5p1store:
+	MOVD dst+16(FP), R0
+	MOVD ldDst+56(FP), R1
+	FSTPQ (F1, F2), 0(R0)
+	FSTPQ (F3, F4), 32(R0)
+	ADD R1, R0
+	FSTPQ (F5, F6), 0(R0)
+	FSTPQ (F7, F8), 32(R0)
+	ADD R1, R0
+	FSTPQ (F9, F10), 0(R0)
+	FSTPQ (F11, F12), 32(R0)
+	ADD R1, R0
+	FSTPQ (F13, F14), 0(R0)
+	FSTPQ (F15, F16), 32(R0)
+	ADD R1, R0
+	FSTPQ (F17, F18), 0(R0)
+	FSTPQ (F19, F20), 32(R0)
+	RET
+
+// func productTileInt16NEON(rows, panels int, dst, init, bias, a, w *float32, ldDst, ldInit, ldA, ldTap, ldW, taps, k int)
+TEXT ·productTileInt16NEON(SB), NOSPLIT, $0-112
+	MOVD panels+8(FP), R0
+	MOVD rows+0(FP), R1
+	ADD R0<<4, R1
+	CMP $65, R1
+	BEQ r1p4
+	CMP $33, R1
+	BEQ r1p2
+	CMP $17, R1
+	BEQ r1p1
+	CMP $34, R1
+	BEQ r2p2
+	CMP $18, R1
+	BEQ r2p1
+	CMP $35, R1
+	BEQ r3p2
+	CMP $19, R1
+	BEQ r3p1
+	CMP $20, R1
+	BEQ r4p1
+	UNDEF
+
+r1p4:
+	MOVD a+40(FP), R0
+	MOVD w+48(FP), R1
+	MOVD ldW+88(FP), R2
+	ADD R2, R1, R3
+	ADD R2, R3, R4
+	ADD R2, R4, R2
+	MOVD bias+32(FP), R5
+	FMOVQ 0(R5), F0
+	FMOVQ 16(R5), F1
+	FMOVQ 32(R5), F2
+	FMOVQ 48(R5), F3
+	FMOVQ 64(R5), F4
+	FMOVQ 80(R5), F5
+	FMOVQ 96(R5), F6
+	FMOVQ 112(R5), F7
+	FMOVQ 128(R5), F8
+	FMOVQ 144(R5), F9
+	FMOVQ 160(R5), F10
+	FMOVQ 176(R5), F11
+	FMOVQ 192(R5), F12
+	FMOVQ 208(R5), F13
+	FMOVQ 224(R5), F14
+	FMOVQ 240(R5), F15
+	MOVD init+24(FP), R5
+	CBZ R5, r1p4start
+	MOVD ldInit+64(FP), R6
+	FMOVQ 0(R5), F16
+	WORD $0x4e30d400 // fadd v0.4s, v0.4s, v16.4s
+	FMOVQ 16(R5), F16
+	WORD $0x4e30d421 // fadd v1.4s, v1.4s, v16.4s
+	FMOVQ 32(R5), F16
+	WORD $0x4e30d442 // fadd v2.4s, v2.4s, v16.4s
+	FMOVQ 48(R5), F16
+	WORD $0x4e30d463 // fadd v3.4s, v3.4s, v16.4s
+	FMOVQ 64(R5), F16
+	WORD $0x4e30d484 // fadd v4.4s, v4.4s, v16.4s
+	FMOVQ 80(R5), F16
+	WORD $0x4e30d4a5 // fadd v5.4s, v5.4s, v16.4s
+	FMOVQ 96(R5), F16
+	WORD $0x4e30d4c6 // fadd v6.4s, v6.4s, v16.4s
+	FMOVQ 112(R5), F16
+	WORD $0x4e30d4e7 // fadd v7.4s, v7.4s, v16.4s
+	FMOVQ 128(R5), F16
+	WORD $0x4e30d508 // fadd v8.4s, v8.4s, v16.4s
+	FMOVQ 144(R5), F16
+	WORD $0x4e30d529 // fadd v9.4s, v9.4s, v16.4s
+	FMOVQ 160(R5), F16
+	WORD $0x4e30d54a // fadd v10.4s, v10.4s, v16.4s
+	FMOVQ 176(R5), F16
+	WORD $0x4e30d56b // fadd v11.4s, v11.4s, v16.4s
+	FMOVQ 192(R5), F16
+	WORD $0x4e30d58c // fadd v12.4s, v12.4s, v16.4s
+	FMOVQ 208(R5), F16
+	WORD $0x4e30d5ad // fadd v13.4s, v13.4s, v16.4s
+	FMOVQ 224(R5), F16
+	WORD $0x4e30d5ce // fadd v14.4s, v14.4s, v16.4s
+	FMOVQ 240(R5), F16
+	WORD $0x4e30d5ef // fadd v15.4s, v15.4s, v16.4s
+
+r1p4start:
+	MOVD taps+96(FP), R5
+	MOVD k+104(FP), R6
+	CBZ R5, r1p4store
+	MOVD ldTap+80(FP), R7
+	SUB R6<<2, R7
+
+r1p4tap:
+	SUBS $4, R6, R8
+	BLT r1p4rest
+
+r1p4loop:
+	FMOVQ.P 16(R0), F16
+	FMOVQ.P 16(R1), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f901240 // fmla v0.4s, v18.4s, v16.s[0]
+	WORD $0x4f901221 // fmla v1.4s, v17.4s, v16.s[0]
+	FMOVQ.P 16(R1), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f901242 // fmla v2.4s, v18.4s, v16.s[0]
+	WORD $0x4f901223 // fmla v3.4s, v17.4s, v16.s[0]
+	FMOVQ.P 16(R3), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f901244 // fmla v4.4s, v18.4s, v16.s[0]
+	WORD $0x4f901225 // fmla v5.4s, v17.4s, v16.s[0]
+	FMOVQ.P 16(R3), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f901246 // fmla v6.4s, v18.4s, v16.s[0]
+	WORD $0x4f901227 // fmla v7.4s, v17.4s, v16.s[0]
+	FMOVQ.P 16(R4), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f901248 // fmla v8.4s, v18.4s, v16.s[0]
+	WORD $0x4f901229 // fmla v9.4s, v17.4s, v16.s[0]
+	FMOVQ.P 16(R4), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f90124a // fmla v10.4s, v18.4s, v16.s[0]
+	WORD $0x4f90122b // fmla v11.4s, v17.4s, v16.s[0]
+	FMOVQ.P 16(R2), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f90124c // fmla v12.4s, v18.4s, v16.s[0]
+	WORD $0x4f90122d // fmla v13.4s, v17.4s, v16.s[0]
+	FMOVQ.P 16(R2), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f90124e // fmla v14.4s, v18.4s, v16.s[0]
+	WORD $0x4f90122f // fmla v15.4s, v17.4s, v16.s[0]
+	FMOVQ.P 16(R1), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4fb01240 // fmla v0.4s, v18.4s, v16.s[1]
+	WORD $0x4fb01221 // fmla v1.4s, v17.4s, v16.s[1]
+	FMOVQ.P 16(R1), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4fb01242 // fmla v2.4s, v18.4s, v16.s[1]
+	WORD $0x4fb01223 // fmla v3.4s, v17.4s, v16.s[1]
+	FMOVQ.P 16(R3), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4fb01244 // fmla v4.4s, v18.4s, v16.s[1]
+	WORD $0x4fb01225 // fmla v5.4s, v17.4s, v16.s[1]
+	FMOVQ.P 16(R3), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4fb01246 // fmla v6.4s, v18.4s, v16.s[1]
+	WORD $0x4fb01227 // fmla v7.4s, v17.4s, v16.s[1]
+	FMOVQ.P 16(R4), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4fb01248 // fmla v8.4s, v18.4s, v16.s[1]
+	WORD $0x4fb01229 // fmla v9.4s, v17.4s, v16.s[1]
+	FMOVQ.P 16(R4), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4fb0124a // fmla v10.4s, v18.4s, v16.s[1]
+	WORD $0x4fb0122b // fmla v11.4s, v17.4s, v16.s[1]
+	FMOVQ.P 16(R2), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4fb0124c // fmla v12.4s, v18.4s, v16.s[1]
+	WORD $0x4fb0122d // fmla v13.4s, v17.4s, v16.s[1]
+	FMOVQ.P 16(R2), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4fb0124e // fmla v14.4s, v18.4s, v16.s[1]
+	WORD $0x4fb0122f // fmla v15.4s, v17.4s, v16.s[1]
+	FMOVQ.P 16(R1), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f901a40 // fmla v0.4s, v18.4s, v16.s[2]
+	WORD $0x4f901a21 // fmla v1.4s, v17.4s, v16.s[2]
+	FMOVQ.P 16(R1), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f901a42 // fmla v2.4s, v18.4s, v16.s[2]
+	WORD $0x4f901a23 // fmla v3.4s, v17.4s, v16.s[2]
+	FMOVQ.P 16(R3), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f901a44 // fmla v4.4s, v18.4s, v16.s[2]
+	WORD $0x4f901a25 // fmla v5.4s, v17.4s, v16.s[2]
+	FMOVQ.P 16(R3), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f901a46 // fmla v6.4s, v18.4s, v16.s[2]
+	WORD $0x4f901a27 // fmla v7.4s, v17.4s, v16.s[2]
+	FMOVQ.P 16(R4), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f901a48 // fmla v8.4s, v18.4s, v16.s[2]
+	WORD $0x4f901a29 // fmla v9.4s, v17.4s, v16.s[2]
+	FMOVQ.P 16(R4), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f901a4a // fmla v10.4s, v18.4s, v16.s[2]
+	WORD $0x4f901a2b // fmla v11.4s, v17.4s, v16.s[2]
+	FMOVQ.P 16(R2), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f901a4c // fmla v12.4s, v18.4s, v16.s[2]
+	WORD $0x4f901a2d // fmla v13.4s, v17.4s, v16.s[2]
+	FMOVQ.P 16(R2), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f901a4e // fmla v14.4s, v18.4s, v16.s[2]
+	WORD $0x4f901a2f // fmla v15.4s, v17.4s, v16.s[2]
+	FMOVQ.P 16(R1), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4fb01a40 // fmla v0.4s, v18.4s, v16.s[3]
+	WORD $0x4fb01a21 // fmla v1.4s, v17.4s, v16.s[3]
+	FMOVQ.P 16(R1), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4fb01a42 // fmla v2.4s, v18.4s, v16.s[3]
+	WORD $0x4fb01a23 // fmla v3.4s, v17.4s, v16.s[3]
+	FMOVQ.P 16(R3), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4fb01a44 // fmla v4.4s, v18.4s, v16.s[3]
+	WORD $0x4fb01a25 // fmla v5.4s, v17.4s, v16.s[3]
+	FMOVQ.P 16(R3), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4fb01a46 // fmla v6.4s, v18.4s, v16.s[3]
+	WORD $0x4fb01a27 // fmla v7.4s, v17.4s, v16.s[3]
+	FMOVQ.P 16(R4), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4fb01a48 // fmla v8.4s, v18.4s, v16.s[3]
+	WORD $0x4fb01a29 // fmla v9.4s, v17.4s, v16.s[3]
+	FMOVQ.P 16(R4), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4fb01a4a // fmla v10.4s, v18.4s, v16.s[3]
+	WORD $0x4fb01a2b // fmla v11.4s, v17.4s, v16.s[3]
+	FMOVQ.P 16(R2), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4fb01a4c // fmla v12.4s, v18.4s, v16.s[3]
+	WORD $0x4fb01a2d // fmla v13.4s, v17.4s, v16.s[3]
+	FMOVQ.P 16(R2), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4fb01a4e // fmla v14.4s, v18.4s, v16.s[3]
+	WORD $0x4fb01a2f // fmla v15.4s, v17.4s, v16.s[3]
+	SUBS $4, R8
+	BGE r1p4loop
+
+r1p4rest:
+	ADDS $4, R8
+	BEQ r1p4next
+
+r1p4one:
+	FMOVS.P 4(R0), F16
+	FMOVQ.P 16(R1), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f901240 // fmla v0.4s, v18.4s, v16.s[0]
+	WORD $0x4f901221 // fmla v1.4s, v17.4s, v16.s[0]
+	FMOVQ.P 16(R1), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f901242 // fmla v2.4s, v18.4s, v16.s[0]
+	WORD $0x4f901223 // fmla v3.4s, v17.4s, v16.s[0]
+	FMOVQ.P 16(R3), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f901244 // fmla v4.4s, v18.4s, v16.s[0]
+	WORD $0x4f901225 // fmla v5.4s, v17.4s, v16.s[0]
+	FMOVQ.P 16(R3), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f901246 // fmla v6.4s, v18.4s, v16.s[0]
+	WORD $0x4f901227 // fmla v7.4s, v17.4s, v16.s[0]
+	FMOVQ.P 16(R4), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f901248 // fmla v8.4s, v18.4s, v16.s[0]
+	WORD $0x4f901229 // fmla v9.4s, v17.4s, v16.s[0]
+	FMOVQ.P 16(R4), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f90124a // fmla v10.4s, v18.4s, v16.s[0]
+	WORD $0x4f90122b // fmla v11.4s, v17.4s, v16.s[0]
+	FMOVQ.P 16(R2), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f90124c // fmla v12.4s, v18.4s, v16.s[0]
+	WORD $0x4f90122d // fmla v13.4s, v17.4s, v16.s[0]
+	FMOVQ.P 16(R2), F17
+	WORD $0x0f10a632 // sshll v18.4s, v17.4h, #0
+	WORD $0x4f10a631 // sshll2 v17.4s, v17.8h, #0
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4e21da31 // scvtf v17.4s, v17.4s
+	WORD $0x4f90124e // fmla v14.4s, v18.4s, v16.s[0]
+	WORD $0x4f90122f // fmla v15.4s, v17.4s, v16.s[0]
+	SUBS $1, R8
+	BNE r1p4one
+
+r1p4next:
+	ADD R7, R0
+	SUBS $1, R5
+	BNE r1p4tap
+
+r1p4store:
+	MOVD dst+16(FP), R0
+	MOVD ldDst+56(FP), R1
+	FSTPQ (F0, F1), 0(R0)
+	FSTPQ (F2, F3), 32(R0)
+	FSTPQ (F4, F5), 64(R0)
+	FSTPQ (F6, F7), 96(R0)
+	FSTPQ (F8, F9), 128(R0)
+	FSTPQ (F10, F11), 160(R0)
+	FSTPQ (F12, F13), 192(R0)
+	FSTPQ (F14, F15), 224(R0)
+	RET
+
+r1p2:
+	MOVD a+40(FP), R0
+	MOVD w+48(FP), R1
+	MOVD ldW+88(FP), R2
+	ADD R2, R1, R2
+	MOVD bias+32(FP), R3
+	FMOVQ 0(R3), F0
+	FMOVQ 16(R3), F1
+	FMOVQ 32(R3), F2
+	FMOVQ 48(R3), F3
+	FMOVQ 64(R3), F4
+	FMOVQ 80(R3), F5
+	FMOVQ 96(R3), F6
+	FMOVQ 112(R3), F7
+	MOVD init+24(FP), R3
+	CBZ R3, r1p2start
+	MOVD ldInit+64(FP), R4
+	FMOVQ 0(R3), F8
+	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
+	FMOVQ 16(R3), F8
+	WORD $0x4e28d421 // fadd v1.4s, v1.4s, v8.4s
+	FMOVQ 32(R3), F8
+	WORD $0x4e28d442 // fadd v2.4s, v2.4s, v8.4s
+	FMOVQ 48(R3), F8
+	WORD $0x4e28d463 // fadd v3.4s, v3.4s, v8.4s
+	FMOVQ 64(R3), F8
+	WORD $0x4e28d484 // fadd v4.4s, v4.4s, v8.4s
+	FMOVQ 80(R3), F8
+	WORD $0x4e28d4a5 // fadd v5.4s, v5.4s, v8.4s
+	FMOVQ 96(R3), F8
+	WORD $0x4e28d4c6 // fadd v6.4s, v6.4s, v8.4s
+	FMOVQ 112(R3), F8
+	WORD $0x4e28d4e7 // fadd v7.4s, v7.4s, v8.4s
+
+r1p2start:
+	MOVD taps+96(FP), R3
+	MOVD k+104(FP), R4
+	CBZ R3, r1p2store
+	MOVD ldTap+80(FP), R5
+	SUB R4<<2, R5
+
+r1p2tap:
+	SUBS $4, R4, R6
+	BLT r1p2rest
+
+r1p2loop:
+	FMOVQ.P 16(R0), F8
+	FMOVQ.P 16(R1), F9
+	WORD $0x0f10a52a // sshll v10.4s, v9.4h, #0
+	WORD $0x4f10a529 // sshll2 v9.4s, v9.8h, #0
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4f881140 // fmla v0.4s, v10.4s, v8.s[0]
+	WORD $0x4f881121 // fmla v1.4s, v9.4s, v8.s[0]
+	FMOVQ.P 16(R1), F9
+	WORD $0x0f10a52a // sshll v10.4s, v9.4h, #0
+	WORD $0x4f10a529 // sshll2 v9.4s, v9.8h, #0
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4f881142 // fmla v2.4s, v10.4s, v8.s[0]
+	WORD $0x4f881123 // fmla v3.4s, v9.4s, v8.s[0]
+	FMOVQ.P 16(R2), F9
+	WORD $0x0f10a52a // sshll v10.4s, v9.4h, #0
+	WORD $0x4f10a529 // sshll2 v9.4s, v9.8h, #0
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4f881144 // fmla v4.4s, v10.4s, v8.s[0]
+	WORD $0x4f881125 // fmla v5.4s, v9.4s, v8.s[0]
+	FMOVQ.P 16(R2), F9
+	WORD $0x0f10a52a // sshll v10.4s, v9.4h, #0
+	WORD $0x4f10a529 // sshll2 v9.4s, v9.8h, #0
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4f881146 // fmla v6.4s, v10.4s, v8.s[0]
+	WORD $0x4f881127 // fmla v7.4s, v9.4s, v8.s[0]
+	FMOVQ.P 16(R1), F9
+	WORD $0x0f10a52a // sshll v10.4s, v9.4h, #0
+	WORD $0x4f10a529 // sshll2 v9.4s, v9.8h, #0
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4fa81140 // fmla v0.4s, v10.4s, v8.s[1]
+	WORD $0x4fa81121 // fmla v1.4s, v9.4s, v8.s[1]
+	FMOVQ.P 16(R1), F9
+	WORD $0x0f10a52a // sshll v10.4s, v9.4h, #0
+	WORD $0x4f10a529 // sshll2 v9.4s, v9.8h, #0
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4fa81142 // fmla v2.4s, v10.4s, v8.s[1]
+	WORD $0x4fa81123 // fmla v3.4s, v9.4s, v8.s[1]
+	FMOVQ.P 16(R2), F9
+	WORD $0x0f10a52a // sshll v10.4s, v9.4h, #0
+	WORD $0x4f10a529 // sshll2 v9.4s, v9.8h, #0
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4fa81144 // fmla v4.4s, v10.4s, v8.s[1]
+	WORD $0x4fa81125 // fmla v5.4s, v9.4s, v8.s[1]
+	FMOVQ.P 16(R2), F9
+	WORD $0x0f10a52a // sshll v10.4s, v9.4h, #0
+	WORD $0x4f10a529 // sshll2 v9.4s, v9.8h, #0
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4fa81146 // fmla v6.4s, v10.4s, v8.s[1]
+	WORD $0x4fa81127 // fmla v7.4s, v9.4s, v8.s[1]
+	FMOVQ.P 16(R1), F9
+	WORD $0x0f10a52a // sshll v10.4s, v9.4h, #0
+	WORD $0x4f10a529 // sshll2 v9.4s, v9.8h, #0
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4f881940 // fmla v0.4s, v10.4s, v8.s[2]
+	WORD $0x4f881921 // fmla v1.4s, v9.4s, v8.s[2]
+	FMOVQ.P 16(R1), F9
+	WORD $0x0f10a52a // sshll v10.4s, v9.4h, #0
+	WORD $0x4f10a529 // sshll2 v9.4s, v9.8h, #0
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4f881942 // fmla v2.4s, v10.4s, v8.s[2]
+	WORD $0x4f881923 // fmla v3.4s, v9.4s, v8.s[2]
+	FMOVQ.P 16(R2), F9
+	WORD $0x0f10a52a // sshll v10.4s, v9.4h, #0
+	WORD $0x4f10a529 // sshll2 v9.4s, v9.8h, #0
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4f881944 // fmla v4.4s, v10.4s, v8.s[2]
+	WORD $0x4f881925 // fmla v5.4s, v9.4s, v8.s[2]
+	FMOVQ.P 16(R2), F9
+	WORD $0x0f10a52a // sshll v10.4s, v9.4h, #0
+	WORD $0x4f10a529 // sshll2 v9.4s, v9.8h, #0
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4f881946 // fmla v6.4s, v10.4s, v8.s[2]
+	WORD $0x4f881927 // fmla v7.4s, v9.4s, v8.s[2]
+	FMOVQ.P 16(R1), F9
+	WORD $0x0f10a52a // sshll v10.4s, v9.4h, #0
+	WORD $0x4f10a529 // sshll2 v9.4s, v9.8h, #0
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4fa81940 // fmla v0.4s, v10.4s, v8.s[3]
+	WORD $0x4fa81921 // fmla v1.4s, v9.4s, v8.s[3]
+	FMOVQ.P 16(R1), F9
+	WORD $0x0f10a52a // sshll v10.4s, v9.4h, #0
+	WORD $0x4f10a529 // sshll2 v9.4s, v9.8h, #0
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4fa81942 // fmla v2.4s, v10.4s, v8.s[3]
+	WORD $0x4fa81923 // fmla v3.4s, v9.4s, v8.s[3]
+	FMOVQ.P 16(R2), F9
+	WORD $0x0f10a52a // sshll v10.4s, v9.4h, #0
+	WORD $0x4f10a529 // sshll2 v9.4s, v9.8h, #0
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4fa81944 // fmla v4.4s, v10.4s, v8.s[3]
+	WORD $0x4fa81925 // fmla v5.4s, v9.4s, v8.s[3]
+	FMOVQ.P 16(R2), F9
+	WORD $0x0f10a52a // sshll v10.4s, v9.4h, #0
+	WORD $0x4f10a529 // sshll2 v9.4s, v9.8h, #0
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4fa81946 // fmla v6.4s, v10.4s, v8.s[3]
+	WORD $0x4fa81927 // fmla v7.4s, v9.4s, v8.s[3]
+	SUBS $4, R6
+	BGE r1p2loop
+
+r1p2rest:
+	ADDS $4, R6
+	BEQ r1p2next
+
+r1p2one:
+	FMOVS.P 4(R0), F8
+	FMOVQ.P 16(R1), F9
+	WORD $0x0f10a52a // sshll v10.4s, v9.4h, #0
+	WORD $0x4f10a529 // sshll2 v9.4s, v9.8h, #0
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4f881140 // fmla v0.4s, v10.4s, v8.s[0]
+	WORD $0x4f881121 // fmla v1.4s, v9.4s, v8.s[0]
+	FMOVQ.P 16(R1), F9
+	WORD $0x0f10a52a // sshll v10.4s, v9.4h, #0
+	WORD $0x4f10a529 // sshll2 v9.4s, v9.8h, #0
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4f881142 // fmla v2.4s, v10.4s, v8.s[0]
+	WORD $0x4f881123 // fmla v3.4s, v9.4s, v8.s[0]
+	FMOVQ.P 16(R2), F9
+	WORD $0x0f10a52a // sshll v10.4s, v9.4h, #0
+	WORD $0x4f10a529 // sshll2 v9.4s, v9.8h, #0
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4f881144 // fmla v4.4s, v10.4s, v8.s[0]
+	WORD $0x4f881125 // fmla v5.4s, v9.4s, v8.s[0]
+	FMOVQ.P 16(R2), F9
+	WORD $0x0f10a52a // sshll v10.4s, v9.4h, #0
+	WORD $0x4f10a529 // sshll2 v9.4s, v9.8h, #0
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4e21d929 // scvtf v9.4s, v9.4s
+	WORD $0x4f881146 // fmla v6.4s, v10.4s, v8.s[0]
+	WORD $0x4f881127 // fmla v7.4s, v9.4s, v8.s[0]
+	SUBS $1, R6
+	BNE r1p2one
+
+r1p2next:
+	ADD R5, R0
+	SUBS $1, R3
+	BNE r1p2tap
+
+r1p2store:
+	MOVD dst+16(FP), R0
+	MOVD ldDst+56(FP), R1
+	FSTPQ (F0, F1), 0(R0)
+	FSTPQ (F2, F3), 32(R0)
+	FSTPQ (F4, F5), 64(R0)
+	FSTPQ (F6, F7), 96(R0)
+	RET
+
+r1p1:
+	MOVD a+40(FP), R0
+	MOVD w+48(FP), R1
+	MOVD bias+32(FP), R2
+	FMOVQ 0(R2), F0
+	FMOVQ 16(R2), F1
+	FMOVQ 32(R2), F2
+	FMOVQ 48(R2), F3
+	MOVD init+24(FP), R2
+	CBZ R2, r1p1start
+	MOVD ldInit+64(FP), R3
+	FMOVQ 0(R2), F4
+	WORD $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
+	FMOVQ 16(R2), F4
+	WORD $0x4e24d421 // fadd v1.4s, v1.4s, v4.4s
+	FMOVQ 32(R2), F4
+	WORD $0x4e24d442 // fadd v2.4s, v2.4s, v4.4s
+	FMOVQ 48(R2), F4
+	WORD $0x4e24d463 // fadd v3.4s, v3.4s, v4.4s
+
+r1p1start:
+	MOVD taps+96(FP), R2
+	MOVD k+104(FP), R3
+	CBZ R2, r1p1store
+	MOVD ldTap+80(FP), R4
+	SUB R3<<2, R4
+
+r1p1tap:
+	SUBS $4, R3, R5
+	BLT r1p1rest
+
+r1p1loop:
+	FMOVQ.P 16(R0), F4
+	FMOVQ.P 16(R1), F5
+	WORD $0x0f10a4a6 // sshll v6.4s, v5.4h, #0
+	WORD $0x4f10a4a5 // sshll2 v5.4s, v5.8h, #0
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4f8410c0 // fmla v0.4s, v6.4s, v4.s[0]
+	WORD $0x4f8410a1 // fmla v1.4s, v5.4s, v4.s[0]
+	FMOVQ.P 16(R1), F5
+	WORD $0x0f10a4a6 // sshll v6.4s, v5.4h, #0
+	WORD $0x4f10a4a5 // sshll2 v5.4s, v5.8h, #0
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4f8410c2 // fmla v2.4s, v6.4s, v4.s[0]
+	WORD $0x4f8410a3 // fmla v3.4s, v5.4s, v4.s[0]
+	FMOVQ.P 16(R1), F5
+	WORD $0x0f10a4a6 // sshll v6.4s, v5.4h, #0
+	WORD $0x4f10a4a5 // sshll2 v5.4s, v5.8h, #0
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4fa410c0 // fmla v0.4s, v6.4s, v4.s[1]
+	WORD $0x4fa410a1 // fmla v1.4s, v5.4s, v4.s[1]
+	FMOVQ.P 16(R1), F5
+	WORD $0x0f10a4a6 // sshll v6.4s, v5.4h, #0
+	WORD $0x4f10a4a5 // sshll2 v5.4s, v5.8h, #0
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4fa410c2 // fmla v2.4s, v6.4s, v4.s[1]
+	WORD $0x4fa410a3 // fmla v3.4s, v5.4s, v4.s[1]
+	FMOVQ.P 16(R1), F5
+	WORD $0x0f10a4a6 // sshll v6.4s, v5.4h, #0
+	WORD $0x4f10a4a5 // sshll2 v5.4s, v5.8h, #0
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4f8418c0 // fmla v0.4s, v6.4s, v4.s[2]
+	WORD $0x4f8418a1 // fmla v1.4s, v5.4s, v4.s[2]
+	FMOVQ.P 16(R1), F5
+	WORD $0x0f10a4a6 // sshll v6.4s, v5.4h, #0
+	WORD $0x4f10a4a5 // sshll2 v5.4s, v5.8h, #0
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4f8418c2 // fmla v2.4s, v6.4s, v4.s[2]
+	WORD $0x4f8418a3 // fmla v3.4s, v5.4s, v4.s[2]
+	FMOVQ.P 16(R1), F5
+	WORD $0x0f10a4a6 // sshll v6.4s, v5.4h, #0
+	WORD $0x4f10a4a5 // sshll2 v5.4s, v5.8h, #0
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4fa418c0 // fmla v0.4s, v6.4s, v4.s[3]
+	WORD $0x4fa418a1 // fmla v1.4s, v5.4s, v4.s[3]
+	FMOVQ.P 16(R1), F5
+	WORD $0x0f10a4a6 // sshll v6.4s, v5.4h, #0
+	WORD $0x4f10a4a5 // sshll2 v5.4s, v5.8h, #0
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4fa418c2 // fmla v2.4s, v6.4s, v4.s[3]
+	WORD $0x4fa418a3 // fmla v3.4s, v5.4s, v4.s[3]
+	SUBS $4, R5
+	BGE r1p1loop
+
+r1p1rest:
+	ADDS $4, R5
+	BEQ r1p1next
+
+r1p1one:
+	FMOVS.P 4(R0), F4
+	FMOVQ.P 16(R1), F5
+	WORD $0x0f10a4a6 // sshll v6.4s, v5.4h, #0
+	WORD $0x4f10a4a5 // sshll2 v5.4s, v5.8h, #0
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4f8410c0 // fmla v0.4s, v6.4s, v4.s[0]
+	WORD $0x4f8410a1 // fmla v1.4s, v5.4s, v4.s[0]
+	FMOVQ.P 16(R1), F5
+	WORD $0x0f10a4a6 // sshll v6.4s, v5.4h, #0
+	WORD $0x4f10a4a5 // sshll2 v5.4s, v5.8h, #0
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4f8410c2 // fmla v2.4s, v6.4s, v4.s[0]
+	WORD $0x4f8410a3 // fmla v3.4s, v5.4s, v4.s[0]
+	SUBS $1, R5
+	BNE r1p1one
+
+r1p1next:
+	ADD R4, R0
+	SUBS $1, R2
+	BNE r1p1tap
+
+r1p1store:
+	MOVD dst+16(FP), R0
+	MOVD ldDst+56(FP), R1
+	FSTPQ (F0, F1), 0(R0)
+	FSTPQ (F2, F3), 32(R0)
+	RET
+
+r2p2:
+	MOVD a+40(FP), R0
+	MOVD ldA+72(FP), R1
+	ADD R1, R0, R1
+	MOVD w+48(FP), R2
+	MOVD ldW+88(FP), R3
+	ADD R3, R2, R3
+	MOVD bias+32(FP), R4
+	FMOVQ 0(R4), F0
+	FMOVQ 16(R4), F1
+	FMOVQ 32(R4), F2
+	FMOVQ 48(R4), F3
+	FMOVQ 64(R4), F4
+	FMOVQ 80(R4), F5
+	FMOVQ 96(R4), F6
+	FMOVQ 112(R4), F7
+	WORD $0x4ea01c08 // mov v8.16b, v0.16b
+	WORD $0x4ea11c29 // mov v9.16b, v1.16b
+	WORD $0x4ea21c4a // mov v10.16b, v2.16b
+	WORD $0x4ea31c6b // mov v11.16b, v3.16b
+	WORD $0x4ea41c8c // mov v12.16b, v4.16b
+	WORD $0x4ea51cad // mov v13.16b, v5.16b
+	WORD $0x4ea61cce // mov v14.16b, v6.16b
+	WORD $0x4ea71cef // mov v15.16b, v7.16b
+	MOVD init+24(FP), R4
+	CBZ R4, r2p2start
+	MOVD ldInit+64(FP), R5
+	FMOVQ 0(R4), F16
+	WORD $0x4e30d400 // fadd v0.4s, v0.4s, v16.4s
+	FMOVQ 16(R4), F16
+	WORD $0x4e30d421 // fadd v1.4s, v1.4s, v16.4s
+	FMOVQ 32(R4), F16
+	WORD $0x4e30d442 // fadd v2.4s, v2.4s, v16.4s
+	FMOVQ 48(R4), F16
+	WORD $0x4e30d463 // fadd v3.4s, v3.4s, v16.4s
+	FMOVQ 64(R4), F16
+	WORD $0x4e30d484 // fadd v4.4s, v4.4s, v16.4s
+	FMOVQ 80(R4), F16
+	WORD $0x4e30d4a5 // fadd v5.4s, v5.4s, v16.4s
+	FMOVQ 96(R4), F16
+	WORD $0x4e30d4c6 // fadd v6.4s, v6.4s, v16.4s
+	FMOVQ 112(R4), F16
+	WORD $0x4e30d4e7 // fadd v7.4s, v7.4s, v16.4s
+	ADD R5, R4
+	FMOVQ 0(R4), F16
+	WORD $0x4e30d508 // fadd v8.4s, v8.4s, v16.4s
+	FMOVQ 16(R4), F16
+	WORD $0x4e30d529 // fadd v9.4s, v9.4s, v16.4s
+	FMOVQ 32(R4), F16
+	WORD $0x4e30d54a // fadd v10.4s, v10.4s, v16.4s
+	FMOVQ 48(R4), F16
+	WORD $0x4e30d56b // fadd v11.4s, v11.4s, v16.4s
+	FMOVQ 64(R4), F16
+	WORD $0x4e30d58c // fadd v12.4s, v12.4s, v16.4s
+	FMOVQ 80(R4), F16
+	WORD $0x4e30d5ad // fadd v13.4s, v13.4s, v16.4s
+	FMOVQ 96(R4), F16
+	WORD $0x4e30d5ce // fadd v14.4s, v14.4s, v16.4s
+	FMOVQ 112(R4), F16
+	WORD $0x4e30d5ef // fadd v15.4s, v15.4s, v16.4s
+
+r2p2start:
+	MOVD taps+96(FP), R4
+	MOVD k+104(FP), R5
+	CBZ R4, r2p2store
+	MOVD ldTap+80(FP), R6
+	SUB R5<<2, R6
+
+r2p2tap:
+	SUBS $4, R5, R7
+	BLT r2p2rest
+
+r2p2loop:
+	FMOVQ.P 16(R0), F16
+	FMOVQ.P 16(R1), F17
+	FMOVQ.P 16(R2), F18
+	WORD $0x0f10a653 // sshll v19.4s, v18.4h, #0
+	WORD $0x4f10a652 // sshll2 v18.4s, v18.8h, #0
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4f901260 // fmla v0.4s, v19.4s, v16.s[0]
+	WORD $0x4f911268 // fmla v8.4s, v19.4s, v17.s[0]
+	WORD $0x4f901241 // fmla v1.4s, v18.4s, v16.s[0]
+	WORD $0x4f911249 // fmla v9.4s, v18.4s, v17.s[0]
+	FMOVQ.P 16(R2), F18
+	WORD $0x0f10a653 // sshll v19.4s, v18.4h, #0
+	WORD $0x4f10a652 // sshll2 v18.4s, v18.8h, #0
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4f901262 // fmla v2.4s, v19.4s, v16.s[0]
+	WORD $0x4f91126a // fmla v10.4s, v19.4s, v17.s[0]
+	WORD $0x4f901243 // fmla v3.4s, v18.4s, v16.s[0]
+	WORD $0x4f91124b // fmla v11.4s, v18.4s, v17.s[0]
+	FMOVQ.P 16(R3), F18
+	WORD $0x0f10a653 // sshll v19.4s, v18.4h, #0
+	WORD $0x4f10a652 // sshll2 v18.4s, v18.8h, #0
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4f901264 // fmla v4.4s, v19.4s, v16.s[0]
+	WORD $0x4f91126c // fmla v12.4s, v19.4s, v17.s[0]
+	WORD $0x4f901245 // fmla v5.4s, v18.4s, v16.s[0]
+	WORD $0x4f91124d // fmla v13.4s, v18.4s, v17.s[0]
+	FMOVQ.P 16(R3), F18
+	WORD $0x0f10a653 // sshll v19.4s, v18.4h, #0
+	WORD $0x4f10a652 // sshll2 v18.4s, v18.8h, #0
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4f901266 // fmla v6.4s, v19.4s, v16.s[0]
+	WORD $0x4f91126e // fmla v14.4s, v19.4s, v17.s[0]
+	WORD $0x4f901247 // fmla v7.4s, v18.4s, v16.s[0]
+	WORD $0x4f91124f // fmla v15.4s, v18.4s, v17.s[0]
+	FMOVQ.P 16(R2), F18
+	WORD $0x0f10a653 // sshll v19.4s, v18.4h, #0
+	WORD $0x4f10a652 // sshll2 v18.4s, v18.8h, #0
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4fb01260 // fmla v0.4s, v19.4s, v16.s[1]
+	WORD $0x4fb11268 // fmla v8.4s, v19.4s, v17.s[1]
+	WORD $0x4fb01241 // fmla v1.4s, v18.4s, v16.s[1]
+	WORD $0x4fb11249 // fmla v9.4s, v18.4s, v17.s[1]
+	FMOVQ.P 16(R2), F18
+	WORD $0x0f10a653 // sshll v19.4s, v18.4h, #0
+	WORD $0x4f10a652 // sshll2 v18.4s, v18.8h, #0
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4fb01262 // fmla v2.4s, v19.4s, v16.s[1]
+	WORD $0x4fb1126a // fmla v10.4s, v19.4s, v17.s[1]
+	WORD $0x4fb01243 // fmla v3.4s, v18.4s, v16.s[1]
+	WORD $0x4fb1124b // fmla v11.4s, v18.4s, v17.s[1]
+	FMOVQ.P 16(R3), F18
+	WORD $0x0f10a653 // sshll v19.4s, v18.4h, #0
+	WORD $0x4f10a652 // sshll2 v18.4s, v18.8h, #0
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4fb01264 // fmla v4.4s, v19.4s, v16.s[1]
+	WORD $0x4fb1126c // fmla v12.4s, v19.4s, v17.s[1]
+	WORD $0x4fb01245 // fmla v5.4s, v18.4s, v16.s[1]
+	WORD $0x4fb1124d // fmla v13.4s, v18.4s, v17.s[1]
+	FMOVQ.P 16(R3), F18
+	WORD $0x0f10a653 // sshll v19.4s, v18.4h, #0
+	WORD $0x4f10a652 // sshll2 v18.4s, v18.8h, #0
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4fb01266 // fmla v6.4s, v19.4s, v16.s[1]
+	WORD $0x4fb1126e // fmla v14.4s, v19.4s, v17.s[1]
+	WORD $0x4fb01247 // fmla v7.4s, v18.4s, v16.s[1]
+	WORD $0x4fb1124f // fmla v15.4s, v18.4s, v17.s[1]
+	FMOVQ.P 16(R2), F18
+	WORD $0x0f10a653 // sshll v19.4s, v18.4h, #0
+	WORD $0x4f10a652 // sshll2 v18.4s, v18.8h, #0
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4f901a60 // fmla v0.4s, v19.4s, v16.s[2]
+	WORD $0x4f911a68 // fmla v8.4s, v19.4s, v17.s[2]
+	WORD $0x4f901a41 // fmla v1.4s, v18.4s, v16.s[2]
+	WORD $0x4f911a49 // fmla v9.4s, v18.4s, v17.s[2]
+	FMOVQ.P 16(R2), F18
+	WORD $0x0f10a653 // sshll v19.4s, v18.4h, #0
+	WORD $0x4f10a652 // sshll2 v18.4s, v18.8h, #0
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4f901a62 // fmla v2.4s, v19.4s, v16.s[2]
+	WORD $0x4f911a6a // fmla v10.4s, v19.4s, v17.s[2]
+	WORD $0x4f901a43 // fmla v3.4s, v18.4s, v16.s[2]
+	WORD $0x4f911a4b // fmla v11.4s, v18.4s, v17.s[2]
+	FMOVQ.P 16(R3), F18
+	WORD $0x0f10a653 // sshll v19.4s, v18.4h, #0
+	WORD $0x4f10a652 // sshll2 v18.4s, v18.8h, #0
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4f901a64 // fmla v4.4s, v19.4s, v16.s[2]
+	WORD $0x4f911a6c // fmla v12.4s, v19.4s, v17.s[2]
+	WORD $0x4f901a45 // fmla v5.4s, v18.4s, v16.s[2]
+	WORD $0x4f911a4d // fmla v13.4s, v18.4s, v17.s[2]
+	FMOVQ.P 16(R3), F18
+	WORD $0x0f10a653 // sshll v19.4s, v18.4h, #0
+	WORD $0x4f10a652 // sshll2 v18.4s, v18.8h, #0
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4f901a66 // fmla v6.4s, v19.4s, v16.s[2]
+	WORD $0x4f911a6e // fmla v14.4s, v19.4s, v17.s[2]
+	WORD $0x4f901a47 // fmla v7.4s, v18.4s, v16.s[2]
+	WORD $0x4f911a4f // fmla v15.4s, v18.4s, v17.s[2]
+	FMOVQ.P 16(R2), F18
+	WORD $0x0f10a653 // sshll v19.4s, v18.4h, #0
+	WORD $0x4f10a652 // sshll2 v18.4s, v18.8h, #0
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4fb01a60 // fmla v0.4s, v19.4s, v16.s[3]
+	WORD $0x4fb11a68 // fmla v8.4s, v19.4s, v17.s[3]
+	WORD $0x4fb01a41 // fmla v1.4s, v18.4s, v16.s[3]
+	WORD $0x4fb11a49 // fmla v9.4s, v18.4s, v17.s[3]
+	FMOVQ.P 16(R2), F18
+	WORD $0x0f10a653 // sshll v19.4s, v18.4h, #0
+	WORD $0x4f10a652 // sshll2 v18.4s, v18.8h, #0
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4fb01a62 // fmla v2.4s, v19.4s, v16.s[3]
+	WORD $0x4fb11a6a // fmla v10.4s, v19.4s, v17.s[3]
+	WORD $0x4fb01a43 // fmla v3.4s, v18.4s, v16.s[3]
+	WORD $0x4fb11a4b // fmla v11.4s, v18.4s, v17.s[3]
+	FMOVQ.P 16(R3), F18
+	WORD $0x0f10a653 // sshll v19.4s, v18.4h, #0
+	WORD $0x4f10a652 // sshll2 v18.4s, v18.8h, #0
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4fb01a64 // fmla v4.4s, v19.4s, v16.s[3]
+	WORD $0x4fb11a6c // fmla v12.4s, v19.4s, v17.s[3]
+	WORD $0x4fb01a45 // fmla v5.4s, v18.4s, v16.s[3]
+	WORD $0x4fb11a4d // fmla v13.4s, v18.4s, v17.s[3]
+	FMOVQ.P 16(R3), F18
+	WORD $0x0f10a653 // sshll v19.4s, v18.4h, #0
+	WORD $0x4f10a652 // sshll2 v18.4s, v18.8h, #0
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4fb01a66 // fmla v6.4s, v19.4s, v16.s[3]
+	WORD $0x4fb11a6e // fmla v14.4s, v19.4s, v17.s[3]
+	WORD $0x4fb01a47 // fmla v7.4s, v18.4s, v16.s[3]
+	WORD $0x4fb11a4f // fmla v15.4s, v18.4s, v17.s[3]
+	SUBS $4, R7
+	BGE r2p2loop
+
+r2p2rest:
+	ADDS $4, R7
+	BEQ r2p2next
+
+r2p2one:
+	FMOVS.P 4(R0), F16
+	FMOVS.P 4(R1), F17
+	FMOVQ.P 16(R2), F18
+	WORD $0x0f10a653 // sshll v19.4s, v18.4h, #0
+	WORD $0x4f10a652 // sshll2 v18.4s, v18.8h, #0
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4f901260 // fmla v0.4s, v19.4s, v16.s[0]
+	WORD $0x4f911268 // fmla v8.4s, v19.4s, v17.s[0]
+	WORD $0x4f901241 // fmla v1.4s, v18.4s, v16.s[0]
+	WORD $0x4f911249 // fmla v9.4s, v18.4s, v17.s[0]
+	FMOVQ.P 16(R2), F18
+	WORD $0x0f10a653 // sshll v19.4s, v18.4h, #0
+	WORD $0x4f10a652 // sshll2 v18.4s, v18.8h, #0
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4f901262 // fmla v2.4s, v19.4s, v16.s[0]
+	WORD $0x4f91126a // fmla v10.4s, v19.4s, v17.s[0]
+	WORD $0x4f901243 // fmla v3.4s, v18.4s, v16.s[0]
+	WORD $0x4f91124b // fmla v11.4s, v18.4s, v17.s[0]
+	FMOVQ.P 16(R3), F18
+	WORD $0x0f10a653 // sshll v19.4s, v18.4h, #0
+	WORD $0x4f10a652 // sshll2 v18.4s, v18.8h, #0
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4f901264 // fmla v4.4s, v19.4s, v16.s[0]
+	WORD $0x4f91126c // fmla v12.4s, v19.4s, v17.s[0]
+	WORD $0x4f901245 // fmla v5.4s, v18.4s, v16.s[0]
+	WORD $0x4f91124d // fmla v13.4s, v18.4s, v17.s[0]
+	FMOVQ.P 16(R3), F18
+	WORD $0x0f10a653 // sshll v19.4s, v18.4h, #0
+	WORD $0x4f10a652 // sshll2 v18.4s, v18.8h, #0
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4f901266 // fmla v6.4s, v19.4s, v16.s[0]
+	WORD $0x4f91126e // fmla v14.4s, v19.4s, v17.s[0]
+	WORD $0x4f901247 // fmla v7.4s, v18.4s, v16.s[0]
+	WORD $0x4f91124f // fmla v15.4s, v18.4s, v17.s[0]
+	SUBS $1, R7
+	BNE r2p2one
+
+r2p2next:
+	ADD R6, R0
+	ADD R6, R1
+	SUBS $1, R4
+	BNE r2p2tap
+
+r2p2store:
+	MOVD dst+16(FP), R0
+	MOVD ldDst+56(FP), R1
+	FSTPQ (F0, F1), 0(R0)
+	FSTPQ (F2, F3), 32(R0)
+	FSTPQ (F4, F5), 64(R0)
+	FSTPQ (F6, F7), 96(R0)
+	ADD R1, R0
+	FSTPQ (F8, F9), 0(R0)
+	FSTPQ (F10, F11), 32(R0)
+	FSTPQ (F12, F13), 64(R0)
+	FSTPQ (F14, F15), 96(R0)
+	RET
+
+r2p1:
+	MOVD a+40(FP), R0
+	MOVD ldA+72(FP), R1
+	ADD R1, R0, R1
+	MOVD w+48(FP), R2
+	MOVD bias+32(FP), R3
+	FMOVQ 0(R3), F0
+	FMOVQ 16(R3), F1
+	FMOVQ 32(R3), F2
+	FMOVQ 48(R3), F3
+	WORD $0x4ea01c04 // mov v4.16b, v0.16b
+	WORD $0x4ea11c25 // mov v5.16b, v1.16b
+	WORD $0x4ea21c46 // mov v6.16b, v2.16b
+	WORD $0x4ea31c67 // mov v7.16b, v3.16b
+	MOVD init+24(FP), R3
+	CBZ R3, r2p1start
+	MOVD ldInit+64(FP), R4
+	FMOVQ 0(R3), F8
+	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
+	FMOVQ 16(R3), F8
+	WORD $0x4e28d421 // fadd v1.4s, v1.4s, v8.4s
+	FMOVQ 32(R3), F8
+	WORD $0x4e28d442 // fadd v2.4s, v2.4s, v8.4s
+	FMOVQ 48(R3), F8
+	WORD $0x4e28d463 // fadd v3.4s, v3.4s, v8.4s
+	ADD R4, R3
+	FMOVQ 0(R3), F8
+	WORD $0x4e28d484 // fadd v4.4s, v4.4s, v8.4s
+	FMOVQ 16(R3), F8
+	WORD $0x4e28d4a5 // fadd v5.4s, v5.4s, v8.4s
+	FMOVQ 32(R3), F8
+	WORD $0x4e28d4c6 // fadd v6.4s, v6.4s, v8.4s
+	FMOVQ 48(R3), F8
+	WORD $0x4e28d4e7 // fadd v7.4s, v7.4s, v8.4s
+
+r2p1start:
+	MOVD taps+96(FP), R3
+	MOVD k+104(FP), R4
+	CBZ R3, r2p1store
+	MOVD ldTap+80(FP), R5
+	SUB R4<<2, R5
+
+r2p1tap:
+	SUBS $4, R4, R6
+	BLT r2p1rest
+
+r2p1loop:
+	FMOVQ.P 16(R0), F8
+	FMOVQ.P 16(R1), F9
+	FMOVQ.P 16(R2), F10
+	WORD $0x0f10a54b // sshll v11.4s, v10.4h, #0
+	WORD $0x4f10a54a // sshll2 v10.4s, v10.8h, #0
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4f881160 // fmla v0.4s, v11.4s, v8.s[0]
+	WORD $0x4f891164 // fmla v4.4s, v11.4s, v9.s[0]
+	WORD $0x4f881141 // fmla v1.4s, v10.4s, v8.s[0]
+	WORD $0x4f891145 // fmla v5.4s, v10.4s, v9.s[0]
+	FMOVQ.P 16(R2), F10
+	WORD $0x0f10a54b // sshll v11.4s, v10.4h, #0
+	WORD $0x4f10a54a // sshll2 v10.4s, v10.8h, #0
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4f881162 // fmla v2.4s, v11.4s, v8.s[0]
+	WORD $0x4f891166 // fmla v6.4s, v11.4s, v9.s[0]
+	WORD $0x4f881143 // fmla v3.4s, v10.4s, v8.s[0]
+	WORD $0x4f891147 // fmla v7.4s, v10.4s, v9.s[0]
+	FMOVQ.P 16(R2), F10
+	WORD $0x0f10a54b // sshll v11.4s, v10.4h, #0
+	WORD $0x4f10a54a // sshll2 v10.4s, v10.8h, #0
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4fa81160 // fmla v0.4s, v11.4s, v8.s[1]
+	WORD $0x4fa91164 // fmla v4.4s, v11.4s, v9.s[1]
+	WORD $0x4fa81141 // fmla v1.4s, v10.4s, v8.s[1]
+	WORD $0x4fa91145 // fmla v5.4s, v10.4s, v9.s[1]
+	FMOVQ.P 16(R2), F10
+	WORD $0x0f10a54b // sshll v11.4s, v10.4h, #0
+	WORD $0x4f10a54a // sshll2 v10.4s, v10.8h, #0
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4fa81162 // fmla v2.4s, v11.4s, v8.s[1]
+	WORD $0x4fa91166 // fmla v6.4s, v11.4s, v9.s[1]
+	WORD $0x4fa81143 // fmla v3.4s, v10.4s, v8.s[1]
+	WORD $0x4fa91147 // fmla v7.4s, v10.4s, v9.s[1]
+	FMOVQ.P 16(R2), F10
+	WORD $0x0f10a54b // sshll v11.4s, v10.4h, #0
+	WORD $0x4f10a54a // sshll2 v10.4s, v10.8h, #0
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4f881960 // fmla v0.4s, v11.4s, v8.s[2]
+	WORD $0x4f891964 // fmla v4.4s, v11.4s, v9.s[2]
+	WORD $0x4f881941 // fmla v1.4s, v10.4s, v8.s[2]
+	WORD $0x4f891945 // fmla v5.4s, v10.4s, v9.s[2]
+	FMOVQ.P 16(R2), F10
+	WORD $0x0f10a54b // sshll v11.4s, v10.4h, #0
+	WORD $0x4f10a54a // sshll2 v10.4s, v10.8h, #0
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4f881962 // fmla v2.4s, v11.4s, v8.s[2]
+	WORD $0x4f891966 // fmla v6.4s, v11.4s, v9.s[2]
+	WORD $0x4f881943 // fmla v3.4s, v10.4s, v8.s[2]
+	WORD $0x4f891947 // fmla v7.4s, v10.4s, v9.s[2]
+	FMOVQ.P 16(R2), F10
+	WORD $0x0f10a54b // sshll v11.4s, v10.4h, #0
+	WORD $0x4f10a54a // sshll2 v10.4s, v10.8h, #0
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4fa81960 // fmla v0.4s, v11.4s, v8.s[3]
+	WORD $0x4fa91964 // fmla v4.4s, v11.4s, v9.s[3]
+	WORD $0x4fa81941 // fmla v1.4s, v10.4s, v8.s[3]
+	WORD $0x4fa91945 // fmla v5.4s, v10.4s, v9.s[3]
+	FMOVQ.P 16(R2), F10
+	WORD $0x0f10a54b // sshll v11.4s, v10.4h, #0
+	WORD $0x4f10a54a // sshll2 v10.4s, v10.8h, #0
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4fa81962 // fmla v2.4s, v11.4s, v8.s[3]
+	WORD $0x4fa91966 // fmla v6.4s, v11.4s, v9.s[3]
+	WORD $0x4fa81943 // fmla v3.4s, v10.4s, v8.s[3]
+	WORD $0x4fa91947 // fmla v7.4s, v10.4s, v9.s[3]
+	SUBS $4, R6
+	BGE r2p1loop
+
+r2p1rest:
+	ADDS $4, R6
+	BEQ r2p1next
+
+r2p1one:
+	FMOVS.P 4(R0), F8
+	FMOVS.P 4(R1), F9
+	FMOVQ.P 16(R2), F10
+	WORD $0x0f10a54b // sshll v11.4s, v10.4h, #0
+	WORD $0x4f10a54a // sshll2 v10.4s, v10.8h, #0
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4f881160 // fmla v0.4s, v11.4s, v8.s[0]
+	WORD $0x4f891164 // fmla v4.4s, v11.4s, v9.s[0]
+	WORD $0x4f881141 // fmla v1.4s, v10.4s, v8.s[0]
+	WORD $0x4f891145 // fmla v5.4s, v10.4s, v9.s[0]
+	FMOVQ.P 16(R2), F10
+	WORD $0x0f10a54b // sshll v11.4s, v10.4h, #0
+	WORD $0x4f10a54a // sshll2 v10.4s, v10.8h, #0
+	WORD $0x4e21d96b // scvtf v11.4s, v11.4s
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4f881162 // fmla v2.4s, v11.4s, v8.s[0]
+	WORD $0x4f891166 // fmla v6.4s, v11.4s, v9.s[0]
+	WORD $0x4f881143 // fmla v3.4s, v10.4s, v8.s[0]
+	WORD $0x4f891147 // fmla v7.4s, v10.4s, v9.s[0]
+	SUBS $1, R6
+	BNE r2p1one
+
+r2p1next:
+	ADD R5, R0
+	ADD R5, R1
+	SUBS $1, R3
+	BNE r2p1tap
+
+r2p1store:
+	MOVD dst+16(FP), R0
+	MOVD ldDst+56(FP), R1
+	FSTPQ (F0, F1), 0(R0)
+	FSTPQ (F2, F3), 32(R0)
+	ADD R1, R0
+	FSTPQ (F4, F5), 0(R0)
+	FSTPQ (F6, F7), 32(R0)
+	RET
+
+r3p2:
+	MOVD a+40(FP), R0
+	MOVD ldA+72(FP), R1
+	ADD R1, R0, R2
+	ADD R1, R2, R1
+	MOVD w+48(FP), R3
+	MOVD ldW+88(FP), R4
+	ADD R4, R3, R4
+	MOVD bias+32(FP), R5
+	FMOVQ 0(R5), F0
+	FMOVQ 16(R5), F1
+	FMOVQ 32(R5), F2
+	FMOVQ 48(R5), F3
+	FMOVQ 64(R5), F4
+	FMOVQ 80(R5), F5
+	FMOVQ 96(R5), F6
+	FMOVQ 112(R5), F7
+	WORD $0x4ea01c08 // mov v8.16b, v0.16b
+	WORD $0x4ea11c29 // mov v9.16b, v1.16b
+	WORD $0x4ea21c4a // mov v10.16b, v2.16b
+	WORD $0x4ea31c6b // mov v11.16b, v3.16b
+	WORD $0x4ea41c8c // mov v12.16b, v4.16b
+	WORD $0x4ea51cad // mov v13.16b, v5.16b
+	WORD $0x4ea61cce // mov v14.16b, v6.16b
+	WORD $0x4ea71cef // mov v15.16b, v7.16b
+	WORD $0x4ea01c10 // mov v16.16b, v0.16b
+	WORD $0x4ea11c31 // mov v17.16b, v1.16b
+	WORD $0x4ea21c52 // mov v18.16b, v2.16b
+	WORD $0x4ea31c73 // mov v19.16b, v3.16b
+	WORD $0x4ea41c94 // mov v20.16b, v4.16b
+	WORD $0x4ea51cb5 // mov v21.16b, v5.16b
+	WORD $0x4ea61cd6 // mov v22.16b, v6.16b
+	WORD $0x4ea71cf7 // mov v23.16b, v7.16b
+	MOVD init+24(FP), R5
+	CBZ R5, r3p2start
+	MOVD ldInit+64(FP), R6
+	FMOVQ 0(R5), F24
+	WORD $0x4e38d400 // fadd v0.4s, v0.4s, v24.4s
+	FMOVQ 16(R5), F24
+	WORD $0x4e38d421 // fadd v1.4s, v1.4s, v24.4s
+	FMOVQ 32(R5), F24
+	WORD $0x4e38d442 // fadd v2.4s, v2.4s, v24.4s
+	FMOVQ 48(R5), F24
+	WORD $0x4e38d463 // fadd v3.4s, v3.4s, v24.4s
+	FMOVQ 64(R5), F24
+	WORD $0x4e38d484 // fadd v4.4s, v4.4s, v24.4s
+	FMOVQ 80(R5), F24
+	WORD $0x4e38d4a5 // fadd v5.4s, v5.4s, v24.4s
+	FMOVQ 96(R5), F24
+	WORD $0x4e38d4c6 // fadd v6.4s, v6.4s, v24.4s
+	FMOVQ 112(R5), F24
+	WORD $0x4e38d4e7 // fadd v7.4s, v7.4s, v24.4s
+	ADD R6, R5
+	FMOVQ 0(R5), F24
+	WORD $0x4e38d508 // fadd v8.4s, v8.4s, v24.4s
+	FMOVQ 16(R5), F24
+	WORD $0x4e38d529 // fadd v9.4s, v9.4s, v24.4s
+	FMOVQ 32(R5), F24
+	WORD $0x4e38d54a // fadd v10.4s, v10.4s, v24.4s
+	FMOVQ 48(R5), F24
+	WORD $0x4e38d56b // fadd v11.4s, v11.4s, v24.4s
+	FMOVQ 64(R5), F24
+	WORD $0x4e38d58c // fadd v12.4s, v12.4s, v24.4s
+	FMOVQ 80(R5), F24
+	WORD $0x4e38d5ad // fadd v13.4s, v13.4s, v24.4s
+	FMOVQ 96(R5), F24
+	WORD $0x4e38d5ce // fadd v14.4s, v14.4s, v24.4s
+	FMOVQ 112(R5), F24
+	WORD $0x4e38d5ef // fadd v15.4s, v15.4s, v24.4s
+	ADD R6, R5
+	FMOVQ 0(R5), F24
+	WORD $0x4e38d610 // fadd v16.4s, v16.4s, v24.4s
+	FMOVQ 16(R5), F24
+	WORD $0x4e38d631 // fadd v17.4s, v17.4s, v24.4s
+	FMOVQ 32(R5), F24
+	WORD $0x4e38d652 // fadd v18.4s, v18.4s, v24.4s
+	FMOVQ 48(R5), F24
+	WORD $0x4e38d673 // fadd v19.4s, v19.4s, v24.4s
+	FMOVQ 64(R5), F24
+	WORD $0x4e38d694 // fadd v20.4s, v20.4s, v24.4s
+	FMOVQ 80(R5), F24
+	WORD $0x4e38d6b5 // fadd v21.4s, v21.4s, v24.4s
+	FMOVQ 96(R5), F24
+	WORD $0x4e38d6d6 // fadd v22.4s, v22.4s, v24.4s
+	FMOVQ 112(R5), F24
+	WORD $0x4e38d6f7 // fadd v23.4s, v23.4s, v24.4s
+
+r3p2start:
+	MOVD taps+96(FP), R5
+	MOVD k+104(FP), R6
+	CBZ R5, r3p2store
+	MOVD ldTap+80(FP), R7
+	SUB R6<<2, R7
+
+r3p2tap:
+	SUBS $4, R6, R8
+	BLT r3p2rest
+
+r3p2loop:
+	FMOVQ.P 16(R0), F24
+	FMOVQ.P 16(R2), F25
+	FMOVQ.P 16(R1), F26
+	FMOVQ.P 16(R3), F27
+	WORD $0x0f10a77c // sshll v28.4s, v27.4h, #0
+	WORD $0x4f10a77b // sshll2 v27.4s, v27.8h, #0
+	WORD $0x4e21db9c // scvtf v28.4s, v28.4s
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	WORD $0x4f981380 // fmla v0.4s, v28.4s, v24.s[0]
+	WORD $0x4f991388 // fmla v8.4s, v28.4s, v25.s[0]
+	WORD $0x4f9a1390 // fmla v16.4s, v28.4s, v26.s[0]
+	WORD $0x4f981361 // fmla v1.4s, v27.4s, v24.s[0]
+	WORD $0x4f991369 // fmla v9.4s, v27.4s, v25.s[0]
+	WORD $0x4f9a1371 // fmla v17.4s, v27.4s, v26.s[0]
+	FMOVQ.P 16(R3), F27
+	WORD $0x0f10a77c // sshll v28.4s, v27.4h, #0
+	WORD $0x4f10a77b // sshll2 v27.4s, v27.8h, #0
+	WORD $0x4e21db9c // scvtf v28.4s, v28.4s
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	WORD $0x4f981382 // fmla v2.4s, v28.4s, v24.s[0]
+	WORD $0x4f99138a // fmla v10.4s, v28.4s, v25.s[0]
+	WORD $0x4f9a1392 // fmla v18.4s, v28.4s, v26.s[0]
+	WORD $0x4f981363 // fmla v3.4s, v27.4s, v24.s[0]
+	WORD $0x4f99136b // fmla v11.4s, v27.4s, v25.s[0]
+	WORD $0x4f9a1373 // fmla v19.4s, v27.4s, v26.s[0]
+	FMOVQ.P 16(R4), F27
+	WORD $0x0f10a77c // sshll v28.4s, v27.4h, #0
+	WORD $0x4f10a77b // sshll2 v27.4s, v27.8h, #0
+	WORD $0x4e21db9c // scvtf v28.4s, v28.4s
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	WORD $0x4f981384 // fmla v4.4s, v28.4s, v24.s[0]
+	WORD $0x4f99138c // fmla v12.4s, v28.4s, v25.s[0]
+	WORD $0x4f9a1394 // fmla v20.4s, v28.4s, v26.s[0]
+	WORD $0x4f981365 // fmla v5.4s, v27.4s, v24.s[0]
+	WORD $0x4f99136d // fmla v13.4s, v27.4s, v25.s[0]
+	WORD $0x4f9a1375 // fmla v21.4s, v27.4s, v26.s[0]
+	FMOVQ.P 16(R4), F27
+	WORD $0x0f10a77c // sshll v28.4s, v27.4h, #0
+	WORD $0x4f10a77b // sshll2 v27.4s, v27.8h, #0
+	WORD $0x4e21db9c // scvtf v28.4s, v28.4s
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	WORD $0x4f981386 // fmla v6.4s, v28.4s, v24.s[0]
+	WORD $0x4f99138e // fmla v14.4s, v28.4s, v25.s[0]
+	WORD $0x4f9a1396 // fmla v22.4s, v28.4s, v26.s[0]
+	WORD $0x4f981367 // fmla v7.4s, v27.4s, v24.s[0]
+	WORD $0x4f99136f // fmla v15.4s, v27.4s, v25.s[0]
+	WORD $0x4f9a1377 // fmla v23.4s, v27.4s, v26.s[0]
+	FMOVQ.P 16(R3), F27
+	WORD $0x0f10a77c // sshll v28.4s, v27.4h, #0
+	WORD $0x4f10a77b // sshll2 v27.4s, v27.8h, #0
+	WORD $0x4e21db9c // scvtf v28.4s, v28.4s
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	WORD $0x4fb81380 // fmla v0.4s, v28.4s, v24.s[1]
+	WORD $0x4fb91388 // fmla v8.4s, v28.4s, v25.s[1]
+	WORD $0x4fba1390 // fmla v16.4s, v28.4s, v26.s[1]
+	WORD $0x4fb81361 // fmla v1.4s, v27.4s, v24.s[1]
+	WORD $0x4fb91369 // fmla v9.4s, v27.4s, v25.s[1]
+	WORD $0x4fba1371 // fmla v17.4s, v27.4s, v26.s[1]
+	FMOVQ.P 16(R3), F27
+	WORD $0x0f10a77c // sshll v28.4s, v27.4h, #0
+	WORD $0x4f10a77b // sshll2 v27.4s, v27.8h, #0
+	WORD $0x4e21db9c // scvtf v28.4s, v28.4s
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	WORD $0x4fb81382 // fmla v2.4s, v28.4s, v24.s[1]
+	WORD $0x4fb9138a // fmla v10.4s, v28.4s, v25.s[1]
+	WORD $0x4fba1392 // fmla v18.4s, v28.4s, v26.s[1]
+	WORD $0x4fb81363 // fmla v3.4s, v27.4s, v24.s[1]
+	WORD $0x4fb9136b // fmla v11.4s, v27.4s, v25.s[1]
+	WORD $0x4fba1373 // fmla v19.4s, v27.4s, v26.s[1]
+	FMOVQ.P 16(R4), F27
+	WORD $0x0f10a77c // sshll v28.4s, v27.4h, #0
+	WORD $0x4f10a77b // sshll2 v27.4s, v27.8h, #0
+	WORD $0x4e21db9c // scvtf v28.4s, v28.4s
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	WORD $0x4fb81384 // fmla v4.4s, v28.4s, v24.s[1]
+	WORD $0x4fb9138c // fmla v12.4s, v28.4s, v25.s[1]
+	WORD $0x4fba1394 // fmla v20.4s, v28.4s, v26.s[1]
+	WORD $0x4fb81365 // fmla v5.4s, v27.4s, v24.s[1]
+	WORD $0x4fb9136d // fmla v13.4s, v27.4s, v25.s[1]
+	WORD $0x4fba1375 // fmla v21.4s, v27.4s, v26.s[1]
+	FMOVQ.P 16(R4), F27
+	WORD $0x0f10a77c // sshll v28.4s, v27.4h, #0
+	WORD $0x4f10a77b // sshll2 v27.4s, v27.8h, #0
+	WORD $0x4e21db9c // scvtf v28.4s, v28.4s
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	WORD $0x4fb81386 // fmla v6.4s, v28.4s, v24.s[1]
+	WORD $0x4fb9138e // fmla v14.4s, v28.4s, v25.s[1]
+	WORD $0x4fba1396 // fmla v22.4s, v28.4s, v26.s[1]
+	WORD $0x4fb81367 // fmla v7.4s, v27.4s, v24.s[1]
+	WORD $0x4fb9136f // fmla v15.4s, v27.4s, v25.s[1]
+	WORD $0x4fba1377 // fmla v23.4s, v27.4s, v26.s[1]
+	FMOVQ.P 16(R3), F27
+	WORD $0x0f10a77c // sshll v28.4s, v27.4h, #0
+	WORD $0x4f10a77b // sshll2 v27.4s, v27.8h, #0
+	WORD $0x4e21db9c // scvtf v28.4s, v28.4s
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	WORD $0x4f981b80 // fmla v0.4s, v28.4s, v24.s[2]
+	WORD $0x4f991b88 // fmla v8.4s, v28.4s, v25.s[2]
+	WORD $0x4f9a1b90 // fmla v16.4s, v28.4s, v26.s[2]
+	WORD $0x4f981b61 // fmla v1.4s, v27.4s, v24.s[2]
+	WORD $0x4f991b69 // fmla v9.4s, v27.4s, v25.s[2]
+	WORD $0x4f9a1b71 // fmla v17.4s, v27.4s, v26.s[2]
+	FMOVQ.P 16(R3), F27
+	WORD $0x0f10a77c // sshll v28.4s, v27.4h, #0
+	WORD $0x4f10a77b // sshll2 v27.4s, v27.8h, #0
+	WORD $0x4e21db9c // scvtf v28.4s, v28.4s
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	WORD $0x4f981b82 // fmla v2.4s, v28.4s, v24.s[2]
+	WORD $0x4f991b8a // fmla v10.4s, v28.4s, v25.s[2]
+	WORD $0x4f9a1b92 // fmla v18.4s, v28.4s, v26.s[2]
+	WORD $0x4f981b63 // fmla v3.4s, v27.4s, v24.s[2]
+	WORD $0x4f991b6b // fmla v11.4s, v27.4s, v25.s[2]
+	WORD $0x4f9a1b73 // fmla v19.4s, v27.4s, v26.s[2]
+	FMOVQ.P 16(R4), F27
+	WORD $0x0f10a77c // sshll v28.4s, v27.4h, #0
+	WORD $0x4f10a77b // sshll2 v27.4s, v27.8h, #0
+	WORD $0x4e21db9c // scvtf v28.4s, v28.4s
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	WORD $0x4f981b84 // fmla v4.4s, v28.4s, v24.s[2]
+	WORD $0x4f991b8c // fmla v12.4s, v28.4s, v25.s[2]
+	WORD $0x4f9a1b94 // fmla v20.4s, v28.4s, v26.s[2]
+	WORD $0x4f981b65 // fmla v5.4s, v27.4s, v24.s[2]
+	WORD $0x4f991b6d // fmla v13.4s, v27.4s, v25.s[2]
+	WORD $0x4f9a1b75 // fmla v21.4s, v27.4s, v26.s[2]
+	FMOVQ.P 16(R4), F27
+	WORD $0x0f10a77c // sshll v28.4s, v27.4h, #0
+	WORD $0x4f10a77b // sshll2 v27.4s, v27.8h, #0
+	WORD $0x4e21db9c // scvtf v28.4s, v28.4s
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	WORD $0x4f981b86 // fmla v6.4s, v28.4s, v24.s[2]
+	WORD $0x4f991b8e // fmla v14.4s, v28.4s, v25.s[2]
+	WORD $0x4f9a1b96 // fmla v22.4s, v28.4s, v26.s[2]
+	WORD $0x4f981b67 // fmla v7.4s, v27.4s, v24.s[2]
+	WORD $0x4f991b6f // fmla v15.4s, v27.4s, v25.s[2]
+	WORD $0x4f9a1b77 // fmla v23.4s, v27.4s, v26.s[2]
+	FMOVQ.P 16(R3), F27
+	WORD $0x0f10a77c // sshll v28.4s, v27.4h, #0
+	WORD $0x4f10a77b // sshll2 v27.4s, v27.8h, #0
+	WORD $0x4e21db9c // scvtf v28.4s, v28.4s
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	WORD $0x4fb81b80 // fmla v0.4s, v28.4s, v24.s[3]
+	WORD $0x4fb91b88 // fmla v8.4s, v28.4s, v25.s[3]
+	WORD $0x4fba1b90 // fmla v16.4s, v28.4s, v26.s[3]
+	WORD $0x4fb81b61 // fmla v1.4s, v27.4s, v24.s[3]
+	WORD $0x4fb91b69 // fmla v9.4s, v27.4s, v25.s[3]
+	WORD $0x4fba1b71 // fmla v17.4s, v27.4s, v26.s[3]
+	FMOVQ.P 16(R3), F27
+	WORD $0x0f10a77c // sshll v28.4s, v27.4h, #0
+	WORD $0x4f10a77b // sshll2 v27.4s, v27.8h, #0
+	WORD $0x4e21db9c // scvtf v28.4s, v28.4s
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	WORD $0x4fb81b82 // fmla v2.4s, v28.4s, v24.s[3]
+	WORD $0x4fb91b8a // fmla v10.4s, v28.4s, v25.s[3]
+	WORD $0x4fba1b92 // fmla v18.4s, v28.4s, v26.s[3]
+	WORD $0x4fb81b63 // fmla v3.4s, v27.4s, v24.s[3]
+	WORD $0x4fb91b6b // fmla v11.4s, v27.4s, v25.s[3]
+	WORD $0x4fba1b73 // fmla v19.4s, v27.4s, v26.s[3]
+	FMOVQ.P 16(R4), F27
+	WORD $0x0f10a77c // sshll v28.4s, v27.4h, #0
+	WORD $0x4f10a77b // sshll2 v27.4s, v27.8h, #0
+	WORD $0x4e21db9c // scvtf v28.4s, v28.4s
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	WORD $0x4fb81b84 // fmla v4.4s, v28.4s, v24.s[3]
+	WORD $0x4fb91b8c // fmla v12.4s, v28.4s, v25.s[3]
+	WORD $0x4fba1b94 // fmla v20.4s, v28.4s, v26.s[3]
+	WORD $0x4fb81b65 // fmla v5.4s, v27.4s, v24.s[3]
+	WORD $0x4fb91b6d // fmla v13.4s, v27.4s, v25.s[3]
+	WORD $0x4fba1b75 // fmla v21.4s, v27.4s, v26.s[3]
+	FMOVQ.P 16(R4), F27
+	WORD $0x0f10a77c // sshll v28.4s, v27.4h, #0
+	WORD $0x4f10a77b // sshll2 v27.4s, v27.8h, #0
+	WORD $0x4e21db9c // scvtf v28.4s, v28.4s
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	WORD $0x4fb81b86 // fmla v6.4s, v28.4s, v24.s[3]
+	WORD $0x4fb91b8e // fmla v14.4s, v28.4s, v25.s[3]
+	WORD $0x4fba1b96 // fmla v22.4s, v28.4s, v26.s[3]
+	WORD $0x4fb81b67 // fmla v7.4s, v27.4s, v24.s[3]
+	WORD $0x4fb91b6f // fmla v15.4s, v27.4s, v25.s[3]
+	WORD $0x4fba1b77 // fmla v23.4s, v27.4s, v26.s[3]
+	SUBS $4, R8
+	BGE r3p2loop
+
+r3p2rest:
+	ADDS $4, R8
+	BEQ r3p2next
+
+r3p2one:
+	FMOVS.P 4(R0), F24
+	FMOVS.P 4(R2), F25
+	FMOVS.P 4(R1), F26
+	FMOVQ.P 16(R3), F27
+	WORD $0x0f10a77c // sshll v28.4s, v27.4h, #0
+	WORD $0x4f10a77b // sshll2 v27.4s, v27.8h, #0
+	WORD $0x4e21db9c // scvtf v28.4s, v28.4s
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	WORD $0x4f981380 // fmla v0.4s, v28.4s, v24.s[0]
+	WORD $0x4f991388 // fmla v8.4s, v28.4s, v25.s[0]
+	WORD $0x4f9a1390 // fmla v16.4s, v28.4s, v26.s[0]
+	WORD $0x4f981361 // fmla v1.4s, v27.4s, v24.s[0]
+	WORD $0x4f991369 // fmla v9.4s, v27.4s, v25.s[0]
+	WORD $0x4f9a1371 // fmla v17.4s, v27.4s, v26.s[0]
+	FMOVQ.P 16(R3), F27
+	WORD $0x0f10a77c // sshll v28.4s, v27.4h, #0
+	WORD $0x4f10a77b // sshll2 v27.4s, v27.8h, #0
+	WORD $0x4e21db9c // scvtf v28.4s, v28.4s
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	WORD $0x4f981382 // fmla v2.4s, v28.4s, v24.s[0]
+	WORD $0x4f99138a // fmla v10.4s, v28.4s, v25.s[0]
+	WORD $0x4f9a1392 // fmla v18.4s, v28.4s, v26.s[0]
+	WORD $0x4f981363 // fmla v3.4s, v27.4s, v24.s[0]
+	WORD $0x4f99136b // fmla v11.4s, v27.4s, v25.s[0]
+	WORD $0x4f9a1373 // fmla v19.4s, v27.4s, v26.s[0]
+	FMOVQ.P 16(R4), F27
+	WORD $0x0f10a77c // sshll v28.4s, v27.4h, #0
+	WORD $0x4f10a77b // sshll2 v27.4s, v27.8h, #0
+	WORD $0x4e21db9c // scvtf v28.4s, v28.4s
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	WORD $0x4f981384 // fmla v4.4s, v28.4s, v24.s[0]
+	WORD $0x4f99138c // fmla v12.4s, v28.4s, v25.s[0]
+	WORD $0x4f9a1394 // fmla v20.4s, v28.4s, v26.s[0]
+	WORD $0x4f981365 // fmla v5.4s, v27.4s, v24.s[0]
+	WORD $0x4f99136d // fmla v13.4s, v27.4s, v25.s[0]
+	WORD $0x4f9a1375 // fmla v21.4s, v27.4s, v26.s[0]
+	FMOVQ.P 16(R4), F27
+	WORD $0x0f10a77c // sshll v28.4s, v27.4h, #0
+	WORD $0x4f10a77b // sshll2 v27.4s, v27.8h, #0
+	WORD $0x4e21db9c // scvtf v28.4s, v28.4s
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	WORD $0x4f981386 // fmla v6.4s, v28.4s, v24.s[0]
+	WORD $0x4f99138e // fmla v14.4s, v28.4s, v25.s[0]
+	WORD $0x4f9a1396 // fmla v22.4s, v28.4s, v26.s[0]
+	WORD $0x4f981367 // fmla v7.4s, v27.4s, v24.s[0]
+	WORD $0x4f99136f // fmla v15.4s, v27.4s, v25.s[0]
+	WORD $0x4f9a1377 // fmla v23.4s, v27.4s, v26.s[0]
+	SUBS $1, R8
+	BNE r3p2one
+
+r3p2next:
+	ADD R7, R0
+	ADD R7, R2
+	ADD R7, R1
+	SUBS $1, R5
+	BNE r3p2tap
+
+r3p2store:
+	MOVD dst+16(FP), R0
+	MOVD ldDst+56(FP), R1
+	FSTPQ (F0, F1), 0(R0)
+	FSTPQ (F2, F3), 32(R0)
+	FSTPQ (F4, F5), 64(R0)
+	FSTPQ (F6, F7), 96(R0)
+	ADD R1, R0
+	FSTPQ (F8, F9), 0(R0)
+	FSTPQ (F10, F11), 32(R0)
+	FSTPQ (F12, F13), 64(R0)
+	FSTPQ (F14, F15), 96(R0)
+	ADD R1, R0
+	FSTPQ (F16, F17), 0(R0)
+	FSTPQ (F18, F19), 32(R0)
+	FSTPQ (F20, F21), 64(R0)
+	FSTPQ (F22, F23), 96(R0)
+	RET
+
+r3p1:
+	MOVD a+40(FP), R0
+	MOVD ldA+72(FP), R1
+	ADD R1, R0, R2
+	ADD R1, R2, R1
+	MOVD w+48(FP), R3
+	MOVD bias+32(FP), R4
+	FMOVQ 0(R4), F0
+	FMOVQ 16(R4), F1
+	FMOVQ 32(R4), F2
+	FMOVQ 48(R4), F3
+	WORD $0x4ea01c04 // mov v4.16b, v0.16b
+	WORD $0x4ea11c25 // mov v5.16b, v1.16b
+	WORD $0x4ea21c46 // mov v6.16b, v2.16b
+	WORD $0x4ea31c67 // mov v7.16b, v3.16b
+	WORD $0x4ea01c08 // mov v8.16b, v0.16b
+	WORD $0x4ea11c29 // mov v9.16b, v1.16b
+	WORD $0x4ea21c4a // mov v10.16b, v2.16b
+	WORD $0x4ea31c6b // mov v11.16b, v3.16b
+	MOVD init+24(FP), R4
+	CBZ R4, r3p1start
+	MOVD ldInit+64(FP), R5
+	FMOVQ 0(R4), F12
+	WORD $0x4e2cd400 // fadd v0.4s, v0.4s, v12.4s
+	FMOVQ 16(R4), F12
+	WORD $0x4e2cd421 // fadd v1.4s, v1.4s, v12.4s
+	FMOVQ 32(R4), F12
+	WORD $0x4e2cd442 // fadd v2.4s, v2.4s, v12.4s
+	FMOVQ 48(R4), F12
+	WORD $0x4e2cd463 // fadd v3.4s, v3.4s, v12.4s
+	ADD R5, R4
+	FMOVQ 0(R4), F12
+	WORD $0x4e2cd484 // fadd v4.4s, v4.4s, v12.4s
+	FMOVQ 16(R4), F12
+	WORD $0x4e2cd4a5 // fadd v5.4s, v5.4s, v12.4s
+	FMOVQ 32(R4), F12
+	WORD $0x4e2cd4c6 // fadd v6.4s, v6.4s, v12.4s
+	FMOVQ 48(R4), F12
+	WORD $0x4e2cd4e7 // fadd v7.4s, v7.4s, v12.4s
+	ADD R5, R4
+	FMOVQ 0(R4), F12
+	WORD $0x4e2cd508 // fadd v8.4s, v8.4s, v12.4s
+	FMOVQ 16(R4), F12
+	WORD $0x4e2cd529 // fadd v9.4s, v9.4s, v12.4s
+	FMOVQ 32(R4), F12
+	WORD $0x4e2cd54a // fadd v10.4s, v10.4s, v12.4s
+	FMOVQ 48(R4), F12
+	WORD $0x4e2cd56b // fadd v11.4s, v11.4s, v12.4s
+
+r3p1start:
+	MOVD taps+96(FP), R4
+	MOVD k+104(FP), R5
+	CBZ R4, r3p1store
+	MOVD ldTap+80(FP), R6
+	SUB R5<<2, R6
+
+r3p1tap:
+	SUBS $4, R5, R7
+	BLT r3p1rest
+
+r3p1loop:
+	FMOVQ.P 16(R0), F12
+	FMOVQ.P 16(R2), F13
+	FMOVQ.P 16(R1), F14
+	FMOVQ.P 16(R3), F15
+	WORD $0x0f10a5f0 // sshll v16.4s, v15.4h, #0
+	WORD $0x4f10a5ef // sshll2 v15.4s, v15.8h, #0
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f8c1200 // fmla v0.4s, v16.4s, v12.s[0]
+	WORD $0x4f8d1204 // fmla v4.4s, v16.4s, v13.s[0]
+	WORD $0x4f8e1208 // fmla v8.4s, v16.4s, v14.s[0]
+	WORD $0x4f8c11e1 // fmla v1.4s, v15.4s, v12.s[0]
+	WORD $0x4f8d11e5 // fmla v5.4s, v15.4s, v13.s[0]
+	WORD $0x4f8e11e9 // fmla v9.4s, v15.4s, v14.s[0]
+	FMOVQ.P 16(R3), F15
+	WORD $0x0f10a5f0 // sshll v16.4s, v15.4h, #0
+	WORD $0x4f10a5ef // sshll2 v15.4s, v15.8h, #0
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f8c1202 // fmla v2.4s, v16.4s, v12.s[0]
+	WORD $0x4f8d1206 // fmla v6.4s, v16.4s, v13.s[0]
+	WORD $0x4f8e120a // fmla v10.4s, v16.4s, v14.s[0]
+	WORD $0x4f8c11e3 // fmla v3.4s, v15.4s, v12.s[0]
+	WORD $0x4f8d11e7 // fmla v7.4s, v15.4s, v13.s[0]
+	WORD $0x4f8e11eb // fmla v11.4s, v15.4s, v14.s[0]
+	FMOVQ.P 16(R3), F15
+	WORD $0x0f10a5f0 // sshll v16.4s, v15.4h, #0
+	WORD $0x4f10a5ef // sshll2 v15.4s, v15.8h, #0
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4fac1200 // fmla v0.4s, v16.4s, v12.s[1]
+	WORD $0x4fad1204 // fmla v4.4s, v16.4s, v13.s[1]
+	WORD $0x4fae1208 // fmla v8.4s, v16.4s, v14.s[1]
+	WORD $0x4fac11e1 // fmla v1.4s, v15.4s, v12.s[1]
+	WORD $0x4fad11e5 // fmla v5.4s, v15.4s, v13.s[1]
+	WORD $0x4fae11e9 // fmla v9.4s, v15.4s, v14.s[1]
+	FMOVQ.P 16(R3), F15
+	WORD $0x0f10a5f0 // sshll v16.4s, v15.4h, #0
+	WORD $0x4f10a5ef // sshll2 v15.4s, v15.8h, #0
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4fac1202 // fmla v2.4s, v16.4s, v12.s[1]
+	WORD $0x4fad1206 // fmla v6.4s, v16.4s, v13.s[1]
+	WORD $0x4fae120a // fmla v10.4s, v16.4s, v14.s[1]
+	WORD $0x4fac11e3 // fmla v3.4s, v15.4s, v12.s[1]
+	WORD $0x4fad11e7 // fmla v7.4s, v15.4s, v13.s[1]
+	WORD $0x4fae11eb // fmla v11.4s, v15.4s, v14.s[1]
+	FMOVQ.P 16(R3), F15
+	WORD $0x0f10a5f0 // sshll v16.4s, v15.4h, #0
+	WORD $0x4f10a5ef // sshll2 v15.4s, v15.8h, #0
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f8c1a00 // fmla v0.4s, v16.4s, v12.s[2]
+	WORD $0x4f8d1a04 // fmla v4.4s, v16.4s, v13.s[2]
+	WORD $0x4f8e1a08 // fmla v8.4s, v16.4s, v14.s[2]
+	WORD $0x4f8c19e1 // fmla v1.4s, v15.4s, v12.s[2]
+	WORD $0x4f8d19e5 // fmla v5.4s, v15.4s, v13.s[2]
+	WORD $0x4f8e19e9 // fmla v9.4s, v15.4s, v14.s[2]
+	FMOVQ.P 16(R3), F15
+	WORD $0x0f10a5f0 // sshll v16.4s, v15.4h, #0
+	WORD $0x4f10a5ef // sshll2 v15.4s, v15.8h, #0
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f8c1a02 // fmla v2.4s, v16.4s, v12.s[2]
+	WORD $0x4f8d1a06 // fmla v6.4s, v16.4s, v13.s[2]
+	WORD $0x4f8e1a0a // fmla v10.4s, v16.4s, v14.s[2]
+	WORD $0x4f8c19e3 // fmla v3.4s, v15.4s, v12.s[2]
+	WORD $0x4f8d19e7 // fmla v7.4s, v15.4s, v13.s[2]
+	WORD $0x4f8e19eb // fmla v11.4s, v15.4s, v14.s[2]
+	FMOVQ.P 16(R3), F15
+	WORD $0x0f10a5f0 // sshll v16.4s, v15.4h, #0
+	WORD $0x4f10a5ef // sshll2 v15.4s, v15.8h, #0
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4fac1a00 // fmla v0.4s, v16.4s, v12.s[3]
+	WORD $0x4fad1a04 // fmla v4.4s, v16.4s, v13.s[3]
+	WORD $0x4fae1a08 // fmla v8.4s, v16.4s, v14.s[3]
+	WORD $0x4fac19e1 // fmla v1.4s, v15.4s, v12.s[3]
+	WORD $0x4fad19e5 // fmla v5.4s, v15.4s, v13.s[3]
+	WORD $0x4fae19e9 // fmla v9.4s, v15.4s, v14.s[3]
+	FMOVQ.P 16(R3), F15
+	WORD $0x0f10a5f0 // sshll v16.4s, v15.4h, #0
+	WORD $0x4f10a5ef // sshll2 v15.4s, v15.8h, #0
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4fac1a02 // fmla v2.4s, v16.4s, v12.s[3]
+	WORD $0x4fad1a06 // fmla v6.4s, v16.4s, v13.s[3]
+	WORD $0x4fae1a0a // fmla v10.4s, v16.4s, v14.s[3]
+	WORD $0x4fac19e3 // fmla v3.4s, v15.4s, v12.s[3]
+	WORD $0x4fad19e7 // fmla v7.4s, v15.4s, v13.s[3]
+	WORD $0x4fae19eb // fmla v11.4s, v15.4s, v14.s[3]
+	SUBS $4, R7
+	BGE r3p1loop
+
+r3p1rest:
+	ADDS $4, R7
+	BEQ r3p1next
+
+r3p1one:
+	FMOVS.P 4(R0), F12
+	FMOVS.P 4(R2), F13
+	FMOVS.P 4(R1), F14
+	FMOVQ.P 16(R3), F15
+	WORD $0x0f10a5f0 // sshll v16.4s, v15.4h, #0
+	WORD $0x4f10a5ef // sshll2 v15.4s, v15.8h, #0
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f8c1200 // fmla v0.4s, v16.4s, v12.s[0]
+	WORD $0x4f8d1204 // fmla v4.4s, v16.4s, v13.s[0]
+	WORD $0x4f8e1208 // fmla v8.4s, v16.4s, v14.s[0]
+	WORD $0x4f8c11e1 // fmla v1.4s, v15.4s, v12.s[0]
+	WORD $0x4f8d11e5 // fmla v5.4s, v15.4s, v13.s[0]
+	WORD $0x4f8e11e9 // fmla v9.4s, v15.4s, v14.s[0]
+	FMOVQ.P 16(R3), F15
+	WORD $0x0f10a5f0 // sshll v16.4s, v15.4h, #0
+	WORD $0x4f10a5ef // sshll2 v15.4s, v15.8h, #0
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x4e21d9ef // scvtf v15.4s, v15.4s
+	WORD $0x4f8c1202 // fmla v2.4s, v16.4s, v12.s[0]
+	WORD $0x4f8d1206 // fmla v6.4s, v16.4s, v13.s[0]
+	WORD $0x4f8e120a // fmla v10.4s, v16.4s, v14.s[0]
+	WORD $0x4f8c11e3 // fmla v3.4s, v15.4s, v12.s[0]
+	WORD $0x4f8d11e7 // fmla v7.4s, v15.4s, v13.s[0]
+	WORD $0x4f8e11eb // fmla v11.4s, v15.4s, v14.s[0]
+	SUBS $1, R7
+	BNE r3p1one
+
+r3p1next:
+	ADD R6, R0
+	ADD R6, R2
+	ADD R6, R1
+	SUBS $1, R4
+	BNE r3p1tap
+
+r3p1store:
+	MOVD dst+16(FP), R0
+	MOVD ldDst+56(FP), R1
+	FSTPQ (F0, F1), 0(R0)
+	FSTPQ (F2, F3), 32(R0)
+	ADD R1, R0
+	FSTPQ (F4, F5), 0(R0)
+	FSTPQ (F6, F7), 32(R0)
+	ADD R1, R0
+	FSTPQ (F8, F9), 0(R0)
+	FSTPQ (F10, F11), 32(R0)
+	RET
+
+r4p1:
+	MOVD a+40(FP), R0
+	MOVD ldA+72(FP), R1
+	ADD R1, R0, R2
+	ADD R1, R2, R3
+	ADD R1, R3, R1
+	MOVD w+48(FP), R4
+	MOVD bias+32(FP), R5
+	FMOVQ 0(R5), F0
+	FMOVQ 16(R5), F1
+	FMOVQ 32(R5), F2
+	FMOVQ 48(R5), F3
+	WORD $0x4ea01c04 // mov v4.16b, v0.16b
+	WORD $0x4ea11c25 // mov v5.16b, v1.16b
+	WORD $0x4ea21c46 // mov v6.16b, v2.16b
+	WORD $0x4ea31c67 // mov v7.16b, v3.16b
+	WORD $0x4ea01c08 // mov v8.16b, v0.16b
+	WORD $0x4ea11c29 // mov v9.16b, v1.16b
+	WORD $0x4ea21c4a // mov v10.16b, v2.16b
+	WORD $0x4ea31c6b // mov v11.16b, v3.16b
+	WORD $0x4ea01c0c // mov v12.16b, v0.16b
+	WORD $0x4ea11c2d // mov v13.16b, v1.16b
+	WORD $0x4ea21c4e // mov v14.16b, v2.16b
+	WORD $0x4ea31c6f // mov v15.16b, v3.16b
+	MOVD init+24(FP), R5
+	CBZ R5, r4p1start
+	MOVD ldInit+64(FP), R6
+	FMOVQ 0(R5), F16
+	WORD $0x4e30d400 // fadd v0.4s, v0.4s, v16.4s
+	FMOVQ 16(R5), F16
+	WORD $0x4e30d421 // fadd v1.4s, v1.4s, v16.4s
+	FMOVQ 32(R5), F16
+	WORD $0x4e30d442 // fadd v2.4s, v2.4s, v16.4s
+	FMOVQ 48(R5), F16
+	WORD $0x4e30d463 // fadd v3.4s, v3.4s, v16.4s
+	ADD R6, R5
+	FMOVQ 0(R5), F16
+	WORD $0x4e30d484 // fadd v4.4s, v4.4s, v16.4s
+	FMOVQ 16(R5), F16
+	WORD $0x4e30d4a5 // fadd v5.4s, v5.4s, v16.4s
+	FMOVQ 32(R5), F16
+	WORD $0x4e30d4c6 // fadd v6.4s, v6.4s, v16.4s
+	FMOVQ 48(R5), F16
+	WORD $0x4e30d4e7 // fadd v7.4s, v7.4s, v16.4s
+	ADD R6, R5
+	FMOVQ 0(R5), F16
+	WORD $0x4e30d508 // fadd v8.4s, v8.4s, v16.4s
+	FMOVQ 16(R5), F16
+	WORD $0x4e30d529 // fadd v9.4s, v9.4s, v16.4s
+	FMOVQ 32(R5), F16
+	WORD $0x4e30d54a // fadd v10.4s, v10.4s, v16.4s
+	FMOVQ 48(R5), F16
+	WORD $0x4e30d56b // fadd v11.4s, v11.4s, v16.4s
+	ADD R6, R5
+	FMOVQ 0(R5), F16
+	WORD $0x4e30d58c // fadd v12.4s, v12.4s, v16.4s
+	FMOVQ 16(R5), F16
+	WORD $0x4e30d5ad // fadd v13.4s, v13.4s, v16.4s
+	FMOVQ 32(R5), F16
+	WORD $0x4e30d5ce // fadd v14.4s, v14.4s, v16.4s
+	FMOVQ 48(R5), F16
+	WORD $0x4e30d5ef // fadd v15.4s, v15.4s, v16.4s
+
+r4p1start:
+	MOVD taps+96(FP), R5
+	MOVD k+104(FP), R6
+	CBZ R5, r4p1store
+	MOVD ldTap+80(FP), R7
+	SUB R6<<2, R7
+
+r4p1tap:
+	SUBS $4, R6, R8
+	BLT r4p1rest
+
+r4p1loop:
+	FMOVQ.P 16(R0), F16
+	FMOVQ.P 16(R2), F17
+	FMOVQ.P 16(R3), F18
+	FMOVQ.P 16(R1), F19
+	FMOVQ.P 16(R4), F20
+	WORD $0x0f10a695 // sshll v21.4s, v20.4h, #0
+	WORD $0x4f10a694 // sshll2 v20.4s, v20.8h, #0
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4f9012a0 // fmla v0.4s, v21.4s, v16.s[0]
+	WORD $0x4f9112a4 // fmla v4.4s, v21.4s, v17.s[0]
+	WORD $0x4f9212a8 // fmla v8.4s, v21.4s, v18.s[0]
+	WORD $0x4f9312ac // fmla v12.4s, v21.4s, v19.s[0]
+	WORD $0x4f901281 // fmla v1.4s, v20.4s, v16.s[0]
+	WORD $0x4f911285 // fmla v5.4s, v20.4s, v17.s[0]
+	WORD $0x4f921289 // fmla v9.4s, v20.4s, v18.s[0]
+	WORD $0x4f93128d // fmla v13.4s, v20.4s, v19.s[0]
+	FMOVQ.P 16(R4), F20
+	WORD $0x0f10a695 // sshll v21.4s, v20.4h, #0
+	WORD $0x4f10a694 // sshll2 v20.4s, v20.8h, #0
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4f9012a2 // fmla v2.4s, v21.4s, v16.s[0]
+	WORD $0x4f9112a6 // fmla v6.4s, v21.4s, v17.s[0]
+	WORD $0x4f9212aa // fmla v10.4s, v21.4s, v18.s[0]
+	WORD $0x4f9312ae // fmla v14.4s, v21.4s, v19.s[0]
+	WORD $0x4f901283 // fmla v3.4s, v20.4s, v16.s[0]
+	WORD $0x4f911287 // fmla v7.4s, v20.4s, v17.s[0]
+	WORD $0x4f92128b // fmla v11.4s, v20.4s, v18.s[0]
+	WORD $0x4f93128f // fmla v15.4s, v20.4s, v19.s[0]
+	FMOVQ.P 16(R4), F20
+	WORD $0x0f10a695 // sshll v21.4s, v20.4h, #0
+	WORD $0x4f10a694 // sshll2 v20.4s, v20.8h, #0
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4fb012a0 // fmla v0.4s, v21.4s, v16.s[1]
+	WORD $0x4fb112a4 // fmla v4.4s, v21.4s, v17.s[1]
+	WORD $0x4fb212a8 // fmla v8.4s, v21.4s, v18.s[1]
+	WORD $0x4fb312ac // fmla v12.4s, v21.4s, v19.s[1]
+	WORD $0x4fb01281 // fmla v1.4s, v20.4s, v16.s[1]
+	WORD $0x4fb11285 // fmla v5.4s, v20.4s, v17.s[1]
+	WORD $0x4fb21289 // fmla v9.4s, v20.4s, v18.s[1]
+	WORD $0x4fb3128d // fmla v13.4s, v20.4s, v19.s[1]
+	FMOVQ.P 16(R4), F20
+	WORD $0x0f10a695 // sshll v21.4s, v20.4h, #0
+	WORD $0x4f10a694 // sshll2 v20.4s, v20.8h, #0
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4fb012a2 // fmla v2.4s, v21.4s, v16.s[1]
+	WORD $0x4fb112a6 // fmla v6.4s, v21.4s, v17.s[1]
+	WORD $0x4fb212aa // fmla v10.4s, v21.4s, v18.s[1]
+	WORD $0x4fb312ae // fmla v14.4s, v21.4s, v19.s[1]
+	WORD $0x4fb01283 // fmla v3.4s, v20.4s, v16.s[1]
+	WORD $0x4fb11287 // fmla v7.4s, v20.4s, v17.s[1]
+	WORD $0x4fb2128b // fmla v11.4s, v20.4s, v18.s[1]
+	WORD $0x4fb3128f // fmla v15.4s, v20.4s, v19.s[1]
+	FMOVQ.P 16(R4), F20
+	WORD $0x0f10a695 // sshll v21.4s, v20.4h, #0
+	WORD $0x4f10a694 // sshll2 v20.4s, v20.8h, #0
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4f901aa0 // fmla v0.4s, v21.4s, v16.s[2]
+	WORD $0x4f911aa4 // fmla v4.4s, v21.4s, v17.s[2]
+	WORD $0x4f921aa8 // fmla v8.4s, v21.4s, v18.s[2]
+	WORD $0x4f931aac // fmla v12.4s, v21.4s, v19.s[2]
+	WORD $0x4f901a81 // fmla v1.4s, v20.4s, v16.s[2]
+	WORD $0x4f911a85 // fmla v5.4s, v20.4s, v17.s[2]
+	WORD $0x4f921a89 // fmla v9.4s, v20.4s, v18.s[2]
+	WORD $0x4f931a8d // fmla v13.4s, v20.4s, v19.s[2]
+	FMOVQ.P 16(R4), F20
+	WORD $0x0f10a695 // sshll v21.4s, v20.4h, #0
+	WORD $0x4f10a694 // sshll2 v20.4s, v20.8h, #0
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4f901aa2 // fmla v2.4s, v21.4s, v16.s[2]
+	WORD $0x4f911aa6 // fmla v6.4s, v21.4s, v17.s[2]
+	WORD $0x4f921aaa // fmla v10.4s, v21.4s, v18.s[2]
+	WORD $0x4f931aae // fmla v14.4s, v21.4s, v19.s[2]
+	WORD $0x4f901a83 // fmla v3.4s, v20.4s, v16.s[2]
+	WORD $0x4f911a87 // fmla v7.4s, v20.4s, v17.s[2]
+	WORD $0x4f921a8b // fmla v11.4s, v20.4s, v18.s[2]
+	WORD $0x4f931a8f // fmla v15.4s, v20.4s, v19.s[2]
+	FMOVQ.P 16(R4), F20
+	WORD $0x0f10a695 // sshll v21.4s, v20.4h, #0
+	WORD $0x4f10a694 // sshll2 v20.4s, v20.8h, #0
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4fb01aa0 // fmla v0.4s, v21.4s, v16.s[3]
+	WORD $0x4fb11aa4 // fmla v4.4s, v21.4s, v17.s[3]
+	WORD $0x4fb21aa8 // fmla v8.4s, v21.4s, v18.s[3]
+	WORD $0x4fb31aac // fmla v12.4s, v21.4s, v19.s[3]
+	WORD $0x4fb01a81 // fmla v1.4s, v20.4s, v16.s[3]
+	WORD $0x4fb11a85 // fmla v5.4s, v20.4s, v17.s[3]
+	WORD $0x4fb21a89 // fmla v9.4s, v20.4s, v18.s[3]
+	WORD $0x4fb31a8d // fmla v13.4s, v20.4s, v19.s[3]
+	FMOVQ.P 16(R4), F20
+	WORD $0x0f10a695 // sshll v21.4s, v20.4h, #0
+	WORD $0x4f10a694 // sshll2 v20.4s, v20.8h, #0
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4fb01aa2 // fmla v2.4s, v21.4s, v16.s[3]
+	WORD $0x4fb11aa6 // fmla v6.4s, v21.4s, v17.s[3]
+	WORD $0x4fb21aaa // fmla v10.4s, v21.4s, v18.s[3]
+	WORD $0x4fb31aae // fmla v14.4s, v21.4s, v19.s[3]
+	WORD $0x4fb01a83 // fmla v3.4s, v20.4s, v16.s[3]
+	WORD $0x4fb11a87 // fmla v7.4s, v20.4s, v17.s[3]
+	WORD $0x4fb21a8b // fmla v11.4s, v20.4s, v18.s[3]
+	WORD $0x4fb31a8f // fmla v15.4s, v20.4s, v19.s[3]
+	SUBS $4, R8
+	BGE r4p1loop
+
+r4p1rest:
+	ADDS $4, R8
+	BEQ r4p1next
+
+r4p1one:
+	FMOVS.P 4(R0), F16
+	FMOVS.P 4(R2), F17
+	FMOVS.P 4(R3), F18
+	FMOVS.P 4(R1), F19
+	FMOVQ.P 16(R4), F20
+	WORD $0x0f10a695 // sshll v21.4s, v20.4h, #0
+	WORD $0x4f10a694 // sshll2 v20.4s, v20.8h, #0
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4f9012a0 // fmla v0.4s, v21.4s, v16.s[0]
+	WORD $0x4f9112a4 // fmla v4.4s, v21.4s, v17.s[0]
+	WORD $0x4f9212a8 // fmla v8.4s, v21.4s, v18.s[0]
+	WORD $0x4f9312ac // fmla v12.4s, v21.4s, v19.s[0]
+	WORD $0x4f901281 // fmla v1.4s, v20.4s, v16.s[0]
+	WORD $0x4f911285 // fmla v5.4s, v20.4s, v17.s[0]
+	WORD $0x4f921289 // fmla v9.4s, v20.4s, v18.s[0]
+	WORD $0x4f93128d // fmla v13.4s, v20.4s, v19.s[0]
+	FMOVQ.P 16(R4), F20
+	WORD $0x0f10a695 // sshll v21.4s, v20.4h, #0
+	WORD $0x4f10a694 // sshll2 v20.4s, v20.8h, #0
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4f9012a2 // fmla v2.4s, v21.4s, v16.s[0]
+	WORD $0x4f9112a6 // fmla v6.4s, v21.4s, v17.s[0]
+	WORD $0x4f9212aa // fmla v10.4s, v21.4s, v18.s[0]
+	WORD $0x4f9312ae // fmla v14.4s, v21.4s, v19.s[0]
+	WORD $0x4f901283 // fmla v3.4s, v20.4s, v16.s[0]
+	WORD $0x4f911287 // fmla v7.4s, v20.4s, v17.s[0]
+	WORD $0x4f92128b // fmla v11.4s, v20.4s, v18.s[0]
+	WORD $0x4f93128f // fmla v15.4s, v20.4s, v19.s[0]
+	SUBS $1, R8
+	BNE r4p1one
+
+r4p1next:
+	ADD R7, R0
+	ADD R7, R2
+	ADD R7, R3
+	ADD R7, R1
+	SUBS $1, R5
+	BNE r4p1tap
+
+r4p1store:
+	MOVD dst+16(FP), R0
+	MOVD ldDst+56(FP), R1
+	FSTPQ (F0, F1), 0(R0)
+	FSTPQ (F2, F3), 32(R0)
+	ADD R1, R0
+	FSTPQ (F4, F5), 0(R0)
+	FSTPQ (F6, F7), 32(R0)
+	ADD R1, R0
+	FSTPQ (F8, F9), 0(R0)
+	FSTPQ (F10, F11), 32(R0)
+	ADD R1, R0
+	FSTPQ (F12, F13), 0(R0)
+	FSTPQ (F14, F15), 32(R0)
+	RET

@@ -27,3 +27,53 @@ package kernel
 //
 //go:noescape
 func productTileNEON(rows, panels int, dst, init, bias, a, w *float32, ldDst, ldInit, ldA, ldTap, ldW, taps, k int)
+
+// productTileExpandedNEON computes a tile of a product of pairs of bfloat16 values, rows by
+// panels, for the tiles that it has: 1x4, 1x2, 1x1, 2x2, 2x1, 3x2, 3x1, 4x1, 5x1.
+// It equals
+//
+//	for r := range rows {
+//		for n := range panels*16 {
+//			acc := bias[n]
+//			if init != nil {
+//				acc += init[r*ldInit+n]
+//			}
+//			for tap := range taps {
+//				for i := range k {
+//					weight := w[n/16*ldW+(tap*k+i)*16+n%16]
+//					acc = fma(a[r*ldA+tap*ldTap+2*i], weight.odd, acc)
+//					acc = fma(a[r*ldA+tap*ldTap+2*i+1], weight.even, acc)
+//				}
+//			}
+//			dst[r*ldDst+n] = acc
+//		}
+//	}
+//
+// with strides in bytes instead of elements, which are pairs in w.
+//
+//go:noescape
+func productTileExpandedNEON(rows, panels int, dst, init, bias, a, w *float32, ldDst, ldInit, ldA, ldTap, ldW, taps, k int)
+
+// productTileInt16NEON computes a tile of a product whose weights are integers of
+// 16 bits, rows by panels, for the tiles that it has: 1x4, 1x2, 1x1, 2x2, 2x1, 3x2, 3x1, 4x1.
+// It equals
+//
+//	for r := range rows {
+//		for n := range panels*16 {
+//			acc := bias[n]
+//			if init != nil {
+//				acc += init[r*ldInit+n]
+//			}
+//			for tap := range taps {
+//				for i := range k {
+//					acc = fma(a[r*ldA+tap*ldTap+i], float32(w[n/16*ldW+(tap*k+i)*16+n%16]), acc)
+//				}
+//			}
+//			dst[r*ldDst+n] = acc
+//		}
+//	}
+//
+// with strides in bytes instead of elements.
+//
+//go:noescape
+func productTileInt16NEON(rows, panels int, dst, init, bias, a, w *float32, ldDst, ldInit, ldA, ldTap, ldW, taps, k int)

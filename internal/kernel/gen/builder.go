@@ -49,8 +49,7 @@ func (f *vectors) beginPart(name, signature string, doc ...string) {
 	f.Pragma("noescape")
 	f.Attributes(attr.NOSPLIT)
 	f.SignatureExpr(signature)
-	doc[0] = name + f.suffix() + " " + doc[0]
-	f.Doc(doc...)
+	f.Doc(append([]string{name + f.suffix() + " " + doc[0]}, doc[1:]...)...)
 	f.consts = map[number]operand.Op{}
 }
 

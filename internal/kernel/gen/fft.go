@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"math"
+	"strconv"
 
 	"github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/operand"
@@ -83,20 +85,24 @@ func (f *vectors) pointers(names ...string) []reg.Register {
 	return p
 }
 
+var fftRadix4Doc = []string{
+	"computes, with complex rows x of 16 values,", "",
+	"\tfor b := range blocks {",
+	"\t\tfor j := range quarter {",
+	"\t\t\ti, w := 4*b*quarter+j, tw[3*j:]",
+	"\t\t\tx := [4]{src[i], src[i+quarter], src[i+2*quarter], src[i+3*quarter]}",
+	"\t\t\tdst[i] = x[0] + x[1] + x[2] + x[3]",
+	"\t\t\tdst[i+quarter] = (x[0] - 1i*x[1] - x[2] + 1i*x[3])*w[0]",
+	"\t\t\tdst[i+2*quarter] = (x[0] - x[1] + x[2] - x[3])*w[1]",
+	"\t\t\tdst[i+3*quarter] = (x[0] + 1i*x[1] - x[2] - 1i*x[3])*w[2]",
+	"\t\t}",
+	"\t}", "",
+	"for at least one block of at least one row, where the rows of src are ldSrc",
+	"values apart, those of dst lie together, and dst may be src.",
+}
+
 func (f *vectors) fftRadix4() {
-	f.begin("fftRadix4", "computes, with complex rows x of 16 values,", "",
-		"\tfor b := range blocks {",
-		"\t\tfor j := range quarter {",
-		"\t\t\ti, w := 4*b*quarter+j, tw[3*j:]",
-		"\t\t\tx := [4]{src[i], src[i+quarter], src[i+2*quarter], src[i+3*quarter]}",
-		"\t\t\tdst[i] = x[0] + x[1] + x[2] + x[3]",
-		"\t\t\tdst[i+quarter] = (x[0] - 1i*x[1] - x[2] + 1i*x[3])*w[0]",
-		"\t\t\tdst[i+2*quarter] = (x[0] - x[1] + x[2] - x[3])*w[1]",
-		"\t\t\tdst[i+3*quarter] = (x[0] + 1i*x[1] - x[2] - 1i*x[3])*w[2]",
-		"\t\t}",
-		"\t}", "",
-		"for at least one block of at least one row, where the rows of src are ldSrc",
-		"values apart, those of dst lie together, and dst may be src.")
+	f.begin("fftRadix4", fftRadix4Doc...)
 	p := f.pointers("dstRe", "dstIm", "srcRe", "srcIm")
 	dst, src := p[:2], p[2:]
 	ldSrc := f.stride("ldSrc")
@@ -152,22 +158,25 @@ func (f *vectors) fftRadix4() {
 	f.end()
 }
 
+func fftLastDoc(radix int) []string {
+	count := strconv.Itoa(radix)
+	return []string{"computes, with complex rows of 16 values,", "",
+		"\tfor b := range rows {",
+		"\t\tfor k := range " + count + " {",
+		"\t\t\tdst[rows[b]+k*step] = 0",
+		"\t\t\tfor j := range " + count + " {",
+		"\t\t\t\tdst[rows[b]+k*step] += src[" + count + "*b+j]*exp(-2i*π*j*k/" + count + ")",
+		"\t\t\t}",
+		"\t\t}",
+		"\t}", "",
+		"for at least one block, where rows are ldDst and ldSrc values apart."}
+}
+
 // fftLast is a transform of so many neighboring rows. Eight of them are two
 // transforms of four: of sums, and of differences turned by eighths. AVX2 has
 // not the registers for all, and leaves the differences in memory meanwhile.
 func (f *vectors) fftLast(radix int) {
-	name := map[int]string{4: "fftLast4", 8: "fftLast8"}[radix]
-	count := map[int]string{4: "4", 8: "8"}[radix]
-	f.begin(name, "computes, with complex rows of 16 values,", "",
-		"\tfor b := range rows {",
-		"\t\tfor k := range "+count+" {",
-		"\t\t\tdst[rows[b]+k*step] = 0",
-		"\t\t\tfor j := range "+count+" {",
-		"\t\t\t\tdst[rows[b]+k*step] += src["+count+"*b+j]*exp(-2i*π*j*k/"+count+")",
-		"\t\t\t}",
-		"\t\t}",
-		"\t}", "",
-		"for at least one block, where rows are ldDst and ldSrc values apart.")
+	f.begin(fmt.Sprintf("fftLast%d", radix), fftLastDoc(radix)...)
 	f.constants(func(f *vectors) {
 		if radix == 8 {
 			for k := range 4 {
@@ -287,17 +296,21 @@ func (f *vectors) eighth(x complexVec, k int) complexVec {
 	return x
 }
 
+var fftSplitDoc = []string{
+	"turns the transform of n complex values into that of 2n real ones, the",
+	"even ones of which were the real and the odd ones the imaginary parts. It",
+	"computes, with complex rows z of 16 values, ld values apart,", "",
+	"	z[0], z[n] = re(z[0]) + im(z[0]), re(z[0]) - im(z[0])",
+	"	for k := 1; k <= n/2; k++ {",
+	"		a, b := (z[k] + conj(z[n-k]))/2, (z[k] - conj(z[n-k]))*tw[k]",
+	"		z[k], z[n-k] = a+b, conj(a-b)",
+	"	}", "",
+	"where tw[k] is exp(-iπk/n)/2i.",
+}
+
 // fftSplit works on pairs of rows from both ends.
 func (f *vectors) fftSplit() {
-	f.begin("fftSplit", "turns the transform of n complex values into that of 2n real ones, the",
-		"even ones of which were the real and the odd ones the imaginary parts. It",
-		"computes, with complex rows z of 16 values, ld values apart,", "",
-		"	z[0], z[n] = re(z[0]) + im(z[0]), re(z[0]) - im(z[0])",
-		"	for k := 1; k <= n/2; k++ {",
-		"		a, b := (z[k] + conj(z[n-k]))/2, (z[k] - conj(z[n-k]))*tw[k]",
-		"		z[k], z[n-k] = a+b, conj(a-b)",
-		"	}", "",
-		"where tw[k] is exp(-iπk/n)/2i.")
+	f.begin("fftSplit", fftSplitDoc...)
 	f.constants(func(f *vectors) { f.use(half) })
 	p := f.pointers("re", "im", "tw")
 	low, tw := p[:2], p[2]
@@ -351,17 +364,21 @@ func (f *vectors) storeBoth(a, b complexVec, low, high []reg.Register, at int) {
 	f.VMOVUPS(f.sub(b.im, a.im), operand.Mem{Base: high[1], Disp: at})
 }
 
+var fftMergeDoc = []string{
+	"turns a spectrum of 2n real values into that of n complex values,",
+	"counting each of the n+1 bins once. It computes,",
+	"with complex rows of 16 values,", "",
+	"	dst[0] = re(src[0]) + re(src[n]) + 1i*(re(src[0]) - re(src[n]))",
+	"	for k := 1; k <= n/2; k++ {",
+	"		a, b := (src[k] + conj(src[n-k]))/2, (src[k] - conj(src[n-k]))*tw[k]",
+	"		dst[k], dst[n-k] = a+b, conj(a-b)",
+	"	}", "",
+	"where tw[k] is i*exp(iπk/n)/2, the rows of src are ldSrc values apart, and those",
+	"of dst lie together.",
+}
+
 func (f *vectors) fftMerge() {
-	f.begin("fftMerge", "turns a spectrum of 2n real values into that of n complex values,",
-		"counting each of the n+1 bins once. It computes,",
-		"with complex rows of 16 values,", "",
-		"	dst[0] = re(src[0]) + re(src[n]) + 1i*(re(src[0]) - re(src[n]))",
-		"	for k := 1; k <= n/2; k++ {",
-		"		a, b := (src[k] + conj(src[n-k]))/2, (src[k] - conj(src[n-k]))*tw[k]",
-		"		dst[k], dst[n-k] = a+b, conj(a-b)",
-		"	}", "",
-		"where tw[k] is i*exp(iπk/n)/2, the rows of src are ldSrc values apart, and those",
-		"of dst lie together.")
+	f.begin("fftMerge", fftMergeDoc...)
 	f.constants(func(f *vectors) { f.use(half) })
 	p := f.pointers("dstRe", "dstIm", "srcRe", "srcIm", "tw")
 	to, from, tw := p[:2], p[2:4], p[4]

@@ -136,8 +136,6 @@ func writeDispatch(dir string) error {
 	return os.WriteFile(filepath.Join(dir, "dispatch_generic.go"), []byte(text), 0o644)
 }
 
-var neonWritten = map[string]bool{"product": true}
-
 func (a arch) dispatch() string {
 	text := fmt.Sprintf(header, "!noasm")
 	for _, k := range kernels {
@@ -147,7 +145,7 @@ func (a arch) dispatch() string {
 			isas = a.isas
 		}
 		for _, isa := range isas {
-			if isa == "NEON" && !neonWritten[k.name] {
+			if isa == "NEON" && !onNEON[k.name] {
 				continue
 			}
 			text += fmt.Sprintf("\tcase active >= isa%s:\n\t\t%s%s(%s)\n", isa, k.name, isa, k.args())

@@ -53,6 +53,21 @@ func main() {
 		generate func(*armFile)
 	}{
 		{"product", armProducts},
+		{"bf16", armBF16},
+		{"integers", armIntegers},
+		{"transpose", armTransposes},
+		{"arithmetic", armArithmetic},
+		{"dot", armDots},
+		{"activation", armActivations},
+		{"snake", armSnakes},
+		{"antialias", armAntiAliases},
+		{"toomcook", armToomCooks},
+		{"softmax", armSoftmaxParts},
+		{"lstm", armLSTM},
+		{"adamw", armAdamW},
+		{"fft", armFFTs},
+		{"spectrum", armSpectra},
+		{"loss", armLosses},
 	} {
 		if err := writeNEON(dir, a.name, a.generate); err != nil {
 			log.Fatal(err)

@@ -16,10 +16,8 @@ type armProduct struct {
 	tiles     []tile
 	steps     int // input channels, or pairs of them, in a register of inputs
 	inputs    int // values of a row in a step
-	// weightBytes is the size of a panel's weights for one step.
-	weightBytes int
-	// weights returns, for a step, each register of a panel's weights that is to be
-	// multiplied with the first and, of pairs, the second value of the step.
+	// weights returns the next two registers of a panel's weights, each for the first and,
+	// of pairs, the second value of a step. p goes on.
 	weights func(f *arm, p neon.Reg) [][]neon.Vec
 }
 
@@ -34,11 +32,26 @@ func armProducts(u *armFile) {
 		}
 		return t
 	}
-	armProduct{name: "NEON", doc: productDoc, tiles: tiles(4, 2, 2, 1, 1, 1), steps: 4, inputs: 1, weightBytes: 64,
+	float := armProduct{name: "NEON", doc: productDoc, tiles: tiles(4, 2, 2, 1, 1, 1), steps: 4, inputs: 1,
 		weights: func(f *arm, p neon.Reg) [][]neon.Vec {
 			a, b := f.LoadTwo(p)
 			return [][]neon.Vec{{a}, {b}}
-		}}.function(u)
+		}}
+	// The odd one of a pair of weights is its upper half, the even one its lower half,
+	// shifted up. These take three registers more.
+	expanded := armProduct{name: "ExpandedNEON", doc: productExpandedDoc, tiles: tiles(4, 2, 2, 1, 1), steps: 2, inputs: 2,
+		weights: func(f *arm, p neon.Reg) [][]neon.Vec {
+			a, b := f.LoadTwo(p)
+			return [][]neon.Vec{{f.And(a, f.use(highWord)), f.ShiftLeft(a, 16)}, {f.And(b, f.use(highWord)), f.ShiftLeft(b, 16)}}
+		}}
+	integers := armProduct{name: "Int16NEON", doc: productInt16Doc, tiles: tiles(4, 2, 2, 1), steps: 4, inputs: 1,
+		weights: func(f *arm, p neon.Reg) [][]neon.Vec {
+			a, b := f.Widen(f.LoadNext(p))
+			return [][]neon.Vec{{f.ToFloat(a)}, {f.ToFloat(b)}}
+		}}
+	for _, p := range []armProduct{float, expanded, integers} {
+		p.function(u)
+	}
 }
 
 // function writes a product's tiles.

@@ -14,16 +14,20 @@ type armFile struct{ neon.File }
 // the same order; products differ in nothing, sums in their number of parts.
 type arm struct{ *neon.Func }
 
+// onNEON are the kernels that have an implementation with NEON: those with Go around the
+// assembly, and in addition all that begin has started. The rest are plain Go on arm64.
+var onNEON = map[string]bool{"product": true, "productBF16": true, "productInt16": true, "transpose": true, "softmax": true}
+
 // begin starts a kernel of the table.
 func (u *armFile) begin(name string, doc ...string) *arm {
+	onNEON[name] = true
 	return u.beginPart(name, signature(name), doc...)
 }
 
 // beginPart starts a function for a part of a kernel.
 func (u *armFile) beginPart(name, signature string, doc ...string) *arm {
 	name += "NEON"
-	doc[0] = name + " " + doc[0]
-	return &arm{u.Func(name, signature, doc...)}
+	return &arm{u.Func(name, signature, append([]string{name + " " + doc[0]}, doc[1:]...)...)}
 }
 
 // writeNEON writes the assembly of one algorithm, name_arm64.s, and its declarations,

@@ -91,9 +91,9 @@ func (f *vectors) eachTile(in, ldIn, stepIn string, bias bool, body func(c coeff
 	f.end()
 }
 
-func (f *vectors) toomCookInput(outputs int) {
+func toomCookInputDoc(outputs int) []string {
 	pairs := (outputs + 4) / 2
-	f.begin(fmt.Sprintf("toomCook%dInput", outputs), "computes, for at least one tile and a multiple of 16 columns,", "",
+	return []string{"computes, for at least one tile and a multiple of 16 columns,", "",
 		"\tfor i := range tiles {",
 		"\t\tfor c := range cols {",
 		fmt.Sprintf("\t\t\tx := func(k int) float32 { return x[i*stepX+k*ldX+c] }     // of %d rows", outputs+6),
@@ -103,7 +103,12 @@ func (f *vectors) toomCookInput(outputs int) {
 		fmt.Sprintf("\t\t\t\ta := coefs[%d*(p+1):]", pairs+1),
 		fmt.Sprintf("\t\t\t\teven, odd := Σ_j a[j]*x(2j+2), Σ_j a[j]*x(2j+1), j in [0, %d)", pairs),
 		fmt.Sprintf("\t\t\t\t*dst(2p+1), *dst(2p+2) = even+a[%[1]d]*odd, even-a[%[1]d]*odd", pairs),
-		"\t\t\t}", "\t\t}", "\t}")
+		"\t\t\t}", "\t\t}", "\t}"}
+}
+
+func (f *vectors) toomCookInput(outputs int) {
+	pairs := (outputs + 4) / 2
+	f.begin(fmt.Sprintf("toomCook%dInput", outputs), toomCookInputDoc(outputs)...)
 	f.eachTile("x", "ldX", "stepX", false, func(c coefficients, from, to, _, ldX, ldDst reg.Register) {
 		p := f.GP64()
 		f.MOVQ(from, p)
@@ -140,9 +145,9 @@ func (f *vectors) toomCookInput(outputs int) {
 	})
 }
 
-func (f *vectors) toomCookOutput(outputs int) {
+func toomCookOutputDoc(outputs int) []string {
 	pairs := (outputs + 4) / 2
-	f.begin(fmt.Sprintf("toomCook%dOutput", outputs), "computes, for at least one tile and a multiple of 16 columns,", "",
+	return []string{"computes, for at least one tile and a multiple of 16 columns,", "",
 		"\tfor i := range tiles {",
 		"\t\tfor c := range cols {",
 		fmt.Sprintf("\t\t\tm := func(p int) float32 { return m[i*stepM+p*ldM+c] }      // of %d rows", outputs+6),
@@ -150,7 +155,12 @@ func (f *vectors) toomCookOutput(outputs int) {
 		fmt.Sprintf("\t\t\tpower := func(p, k int) float32 { return coefs[%d*p+k-1] }    // 1 where k is 0", outputs-1),
 		fmt.Sprintf("\t\t\t*dst(k) = bias[c] + Σ_p power(p, k)*(m(2p+1) ± m(2p+2)), p in [0, %d), + where k is even", pairs),
 		fmt.Sprintf("\t\t\t*dst(0) += m(0), *dst(%d) += m(%d)", outputs-1, outputs+5),
-		"\t\t}", "\t}")
+		"\t\t}", "\t}"}
+}
+
+func (f *vectors) toomCookOutput(outputs int) {
+	pairs := (outputs + 4) / 2
+	f.begin(fmt.Sprintf("toomCook%dOutput", outputs), toomCookOutputDoc(outputs)...)
 	f.eachTile("m", "ldM", "stepM", true, func(c coefficients, from, to, bias, ldM, ldDst reg.Register) {
 		p := f.GP64()
 		f.MOVQ(from, p)

@@ -239,3 +239,15 @@ func (f *Func) LoadAll(p Reg, at int) Vec {
 	f.Emit("FMOVS %d(R%d), F%d", at, p, v)
 	return f.Broadcast(v, 0)
 }
+
+// Largest returns the largest element as the first one, NaN where one is.
+func (f *Func) Largest(a Vec) Vec { return f.two(0x6e30f800, "fmaxv s%d, v%d.4s", a) }
+
+// SumOfDoubles returns the sum of both elements, with float64.
+func (f *Func) SumOfDoubles(a Vec) Vec { return f.two(0x7e70d800, "faddp d%d, v%d.2d", a) }
+
+// ToInt rounds float32 to integers, halves to the even one.
+func (f *Func) ToInt(a Vec) Vec { return f.two(0x4e21a800, "fcvtns v%d.4s, v%d.4s", a) }
+
+// LowHalves returns the lower 16 bits of the elements of a, then those of b.
+func (f *Func) LowHalves(a, b Vec) Vec { return f.three(0x4e401800, "uzp1", "8h", a, b) }

@@ -83,8 +83,8 @@ func (f *File) Func(name, signature string, doc ...string) *Func {
 		}
 		names = nil
 	}
-	g.size = (g.size + 7) &^ 7
 	if result != "" {
+		g.size = (g.size + 7) &^ 7
 		g.offsets["ret"] = g.size
 		g.size += 4
 	}
