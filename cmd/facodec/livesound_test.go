@@ -23,43 +23,78 @@ import (
 	"github.com/facodec-go/facodec/internal/sound"
 )
 
-// startPulse starts a private PulseAudio server with two null sinks, speaker and cable, of
-// which the second is a microphone. It needs FACODEC_SOUND=1, for it needs the program.
-func startPulse(t *testing.T) {
+// startSound starts a private sound server with two null sinks, speaker and cable, of which the
+// second is a microphone. FACODEC_SOUND says which: pulseaudio, or pipewire with its server
+// of PulseAudio's protocol. Neither needs a desktop or an init system.
+func startSound(t *testing.T) {
 	t.Helper()
-	if os.Getenv("FACODEC_SOUND") == "" {
-		t.Skip("FACODEC_SOUND=1 runs it: it needs pulseaudio")
-	}
+	server := os.Getenv("FACODEC_SOUND")
 	dir := t.TempDir()
-	socket := filepath.Join(dir, "native")
-	for name, value := range map[string]string{"XDG_RUNTIME_DIR": dir, "PULSE_RUNTIME_PATH": filepath.Join(dir, "run"), "PULSE_STATE_PATH": filepath.Join(dir, "state"), "PULSE_SERVER": "unix:" + socket} {
+	socket := filepath.Join(dir, "pulse", "native")
+	if server == "" {
+		t.Skip("FACODEC_SOUND names no sound server: pulseaudio or pipewire, which must be installed")
+	}
+	for name, value := range map[string]string{
+		"HOME": dir, "XDG_RUNTIME_DIR": dir, "XDG_STATE_HOME": dir, "XDG_CONFIG_HOME": dir, "PULSE_RUNTIME_PATH": filepath.Dir(socket), "PULSE_STATE_PATH": filepath.Join(dir, "state"),
+		"PULSE_SERVER": "unix:" + socket, "DBUS_SESSION_BUS_ADDRESS": "unix:path=" + filepath.Join(dir, "bus"),
+	} {
 		t.Setenv(name, value)
 	}
-	cmd := exec.Command("pulseaudio", "-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1", "--disable-shm=yes",
-		"-L", "module-native-protocol-unix socket="+socket+" auth-anonymous=1",
-		"-L", "module-null-sink sink_name=speaker rate=48000 format=float32le channels=1",
-		"-L", "module-null-sink sink_name=cable rate=48000 format=float32le channels=1",
-		"-L", "module-remap-source master=cable.monitor source_name=microphone source_properties=device.description=Microphone")
-	log := &bytes.Buffer{}
-	cmd.Stderr = log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cmd.Process.Kill()
-		cmd.Wait()
-		if t.Failed() {
-			t.Log(log)
+	start := func(name string, args ...string) {
+		cmd := exec.Command(name, args...)
+		log := &bytes.Buffer{}
+		cmd.Stdout, cmd.Stderr = log, log
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
 		}
-	})
+		t.Cleanup(func() {
+			cmd.Process.Kill()
+			cmd.Wait()
+			if t.Failed() {
+				t.Logf("%s: %s", name, log)
+			}
+		})
+	}
+	modules := [][]string{
+		{"module-null-sink", "sink_name=speaker", "rate=48000", "format=float32le", "channels=1"},
+		{"module-null-sink", "sink_name=cable", "rate=48000", "format=float32le", "channels=1"},
+		{"module-remap-source", "master=cable.monitor", "source_name=microphone", "source_properties=device.description=Microphone"},
+	}
+	switch server {
+	case "pulseaudio":
+		start("pulseaudio", "-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1", "--disable-shm=yes", "-L", "module-native-protocol-unix socket="+socket+" auth-anonymous=1")
+	case "pipewire":
+		start("dbus-daemon", "--session", "--nofork", "--nopidfile", "--address", os.Getenv("DBUS_SESSION_BUS_ADDRESS"))
+		start("pipewire")
+		awaitSocket(t, filepath.Join(dir, "pipewire-0"))
+		start("wireplumber")
+		start("pipewire-pulse")
+	default:
+		t.Fatalf("FACODEC_SOUND=%s: want pulseaudio or pipewire", server)
+	}
+	awaitSocket(t, socket)
 	for range 100 {
 		if s, err := sound.Connect("test"); err == nil {
+			t.Logf("the server is %s", s.Name())
 			s.Close()
+			for _, m := range modules {
+				pactl(t, append([]string{"load-module"}, m...)...)
+			}
 			return
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
 	t.Fatal("the server does not answer")
+}
+
+func awaitSocket(t *testing.T, path string) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if _, err := os.Stat(path); err == nil {
+			return
+		}
+	}
+	t.Fatalf("%s does not appear", path)
 }
 
 func pactl(t *testing.T, args ...string) string {
@@ -89,7 +124,7 @@ func bytesOf(x []float32) (b []byte) {
 // TestSoundIsConvert plays speech into a virtual microphone and records the virtual
 // loudspeaker: it is what Convert returns for what the microphone captured.
 func TestSoundIsConvert(t *testing.T) {
-	startPulse(t)
+	startSound(t)
 	codec := open(t)
 	x, err := audio.ReadFile("../../testdata/speech/en.flac", 48000)
 	if err != nil {
@@ -234,7 +269,7 @@ func fractionalSNR(got, want []float32) float64 {
 // TestSoundCommand: the devices are listed, the meter runs, a device that vanishes is
 // missed and used again when it is back, and a line on the control pipe ends it all.
 func TestSoundCommand(t *testing.T) {
-	startPulse(t)
+	startSound(t)
 	var stdout, stderr bytes.Buffer
 	if code := execute(t.Context(), []string{"live", "--list-devices"}, &stdout, &stderr); code != 0 || !strings.Contains(stdout.String(), "microphone") || !strings.Contains(stdout.String(), "speaker") {
 		t.Fatalf("exit %d: %s%s", code, &stdout, &stderr)

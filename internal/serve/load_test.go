@@ -1,12 +1,15 @@
 package serve
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"runtime"
 	"slices"
 	"sync"
@@ -26,14 +29,16 @@ func needHeavy(t *testing.T) {
 	}
 }
 
-// pour speaks for so long as a microphone would, and returns the statistics and how many
-// samples came back.
-func pour(t *testing.T, s *client.Stream, source []float32, length time.Duration) (*client.Statistics, int) {
+// pour speaks for so long as a microphone would, in pieces of 20 ms, and returns the
+// statistics, how many samples came back, and the longest time from when a sample was sent
+// to when the one that belongs to it came.
+func pour(t *testing.T, s *client.Stream, source []float32, length time.Duration) (total *client.Statistics, got int, longest time.Duration) {
 	ctx, cancel := context.WithTimeout(t.Context(), length+30*time.Second)
 	defer cancel()
+	const size, every = 480, 20 * time.Millisecond
+	start := time.Now()
 	go func() {
-		const size = 480 // 20 ms
-		start, at := time.Now(), 0
+		at := 0
 		for i := 0; time.Since(start) < length; i++ {
 			if at+size > len(source) {
 				at = 0
@@ -42,29 +47,39 @@ func pour(t *testing.T, s *client.Stream, source []float32, length time.Duration
 				return
 			}
 			at += size
-			time.Sleep(time.Until(start.Add(time.Duration(i+1) * 20 * time.Millisecond)))
+			time.Sleep(time.Until(start.Add(time.Duration(i+1) * every)))
 		}
 		s.End(ctx)
 	}()
-	got := 0
 	for {
 		samples, err := s.Read(ctx)
-		got += len(samples)
 		if err == io.EOF {
-			return s.Statistics(), got
+			return s.Statistics(), got, longest
 		}
 		if err != nil {
 			t.Errorf("after %d samples: %v", got, err)
-			return nil, got
+			return nil, got, longest
 		}
+		if got > 0 { // the first frames come together, later than all others
+			longest = max(longest, time.Since(start.Add(time.Duration(got/size)*every)))
+		}
+		got += len(samples)
 	}
 }
 
+// streamsVariable is how long TestLoadStreams speaks: 20s say, or 10m.
+const streamsVariable = "FACODEC_STREAMS"
+
 // TestLoadStreams: as many streams of the built-in model as two cores are to sustain, at
-// the pace of a microphone, while a request computes: no frame is late.
+// the pace of a microphone, while requests compute: no frame is late, not even for a client
+// whose jitter buffer holds 60 ms.
 func TestLoadStreams(t *testing.T) {
-	if os.Getenv("FACODEC_STREAMS") == "" {
-		t.Skip("FACODEC_STREAMS is not set: what comes in time depends on what else the machine does")
+	if os.Getenv(streamsVariable) == "" {
+		t.Skip(streamsVariable + " is not set: what comes in time depends on what else the machine does")
+	}
+	length, err := time.ParseDuration(os.Getenv(streamsVariable))
+	if err != nil {
+		t.Fatalf("%s: %v", streamsVariable, err)
 	}
 	c, err := defaultmodel.Open(facodec.WithThreads(1))
 	if err != nil {
@@ -77,24 +92,127 @@ func TestLoadStreams(t *testing.T) {
 		t.Fatal(err)
 	}
 	streams := 4 * threads
-	t.Logf("%d streams are sustained on %d threads, %d are opened", sustained, threads, streams)
+	t.Logf("%d streams are sustained on %d threads, %d are opened for %v", sustained, threads, streams, length)
 	x := newSite(t, Config{Codec: c, Streams: streams})
 	v := x.enroll(speech(t, "it"))
 	source := samplesOf(t, speech(t, "en"), 24000)
+	const jitter = 60 * time.Millisecond // what the page's buffer holds
 	var all sync.WaitGroup
 	for range streams {
-		s := x.dial(client.Options{Voice: v.ID})
+		s := x.dial(client.Options{Voice: v.ID, MaxWait: jitter})
 		all.Go(func() {
-			total, got := pour(t, s, source, 20*time.Second)
-			if total == nil || total.Dropouts != 0 || got != int(total.Seconds*24000+0.5) {
-				t.Errorf("%d samples came back, %+v", got, total)
+			total, got, longest := pour(t, s, source, length)
+			if total == nil {
 				return
 			}
-			t.Logf("frames: median %.2f ms, p99 %.2f ms, longest %.2f ms; real-time factor %.3f", total.FrameMS.Median, total.FrameMS.P99, total.FrameMS.Max, total.RealTimeFactor)
+			t.Logf("frames: median %.2f ms, p99 %.2f ms, longest %.2f ms of the last 1024; real-time factor %.3f; %d dropouts; delay %.1f ms, the codec's %v, at most",
+				total.FrameMS.Median, total.FrameMS.P99, total.FrameMS.Max, total.RealTimeFactor, total.Dropouts, ms(longest), s.Delay())
+			if total.Dropouts != 0 || got != int(total.Seconds*24000+0.5) || longest > s.Delay()+jitter+20*time.Millisecond {
+				t.Errorf("late: %d samples came back of %.0f, %d dropouts", got, total.Seconds*24000, total.Dropouts)
+			}
 		})
 	}
-	all.Go(func() { x.post("/v1/reconstruct", speech(t, "fr")) })
+	all.Go(func() {
+		for start := time.Now(); time.Since(start) < length; time.Sleep(time.Second) {
+			x.post("/v1/reconstruct", speech(t, "fr"))
+		}
+	})
 	all.Wait()
+}
+
+// clientVariable makes the test's program a client of the server that it names: one that
+// speaks on a live stream, and sends a recording without end, until it is killed.
+const clientVariable = "FACODEC_TEST_CLIENT"
+
+func TestMain(m *testing.M) {
+	if url := os.Getenv(clientVariable); url != "" {
+		runClient(url)
+	}
+	os.Exit(m.Run())
+}
+
+func runClient(url string) {
+	ctx := context.Background()
+	s, err := client.Dial(ctx, url, client.Options{Mode: "bypass"})
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	go func() {
+		for {
+			if _, err := s.Read(ctx); err != nil {
+				return
+			}
+		}
+	}()
+	body, w := io.Pipe()
+	go http.Post(url+"/v1/reconstruct", "audio/wav", body)
+	var header bytes.Buffer
+	writeWAV(&header, 1<<20)
+	w.Write(header.Bytes()[:2000])
+	for said := false; ; said = true {
+		s.Write(ctx, make([]float32, 2400))
+		if !said {
+			fmt.Println("ready")
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// TestKilledClients: clients whose processes are killed in the middle of a stream and a
+// request disturb no other, and leave neither goroutines nor memory.
+func TestKilledClients(t *testing.T) {
+	small()
+	var before, after runtime.MemStats
+	goroutines := runtime.NumGoroutine()
+	x := newSite(t, Config{Streams: 4, Queue: 8})
+	v := x.enroll(speech(t, "it"))
+	source := samplesOf(t, speech(t, "en"), 24000)
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	s := x.dial(client.Options{Voice: v.ID, MaxWait: 2 * time.Second})
+	var undisturbed sync.WaitGroup
+	undisturbed.Go(func() {
+		total, got, _ := pour(t, s, source, 3*time.Second)
+		if total == nil || total.Dropouts != 0 || got != int(total.Seconds*24000+0.5) {
+			t.Errorf("a stream is disturbed: %d samples, %+v", got, total)
+		}
+	})
+	for range 2 {
+		var clients []*exec.Cmd
+		for range 3 {
+			cmd := exec.Command(os.Args[0])
+			cmd.Env = append(os.Environ(), clientVariable+"="+x.url)
+			out, err := cmd.StdoutPipe()
+			if err == nil {
+				err = cmd.Start()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if line, _ := bufio.NewReader(out).ReadString('\n'); line != "ready\n" {
+				t.Errorf("a client: %s", line)
+			}
+			clients = append(clients, cmd)
+		}
+		eventually(t, "they are served", func() bool { return x.places.taken() == 3 && x.streams.taken() >= 3 })
+		for _, cmd := range clients {
+			cmd.Process.Kill()
+			cmd.Wait()
+		}
+		eventually(t, "what they had is given back", func() bool { return x.places.taken() == 0 && x.streams.taken() <= 1 })
+	}
+	undisturbed.Wait()
+	if err := x.stop(); err != nil {
+		t.Error(err)
+	}
+	http.DefaultClient.CloseIdleConnections()
+	eventually(t, "goroutines end", func() bool { return runtime.NumGoroutine() <= goroutines })
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > 4<<20 {
+		t.Errorf("%d kB are left of them", grown>>10)
+	}
 }
 
 // TestLoad: thousands of short requests, clients that are killed, and more streams than are
@@ -115,7 +233,7 @@ func TestLoad(t *testing.T) {
 	for range 2 {
 		s := x.dial(client.Options{Voice: v.ID})
 		undisturbed.Go(func() {
-			if total, got := pour(t, s, source, 25*time.Second); total == nil || total.Dropouts != 0 || got == 0 {
+			if total, got, _ := pour(t, s, source, 25*time.Second); total == nil || total.Dropouts != 0 || got == 0 {
 				t.Errorf("a stream is disturbed: %+v", total)
 			}
 		})
