@@ -27,7 +27,7 @@ type tab struct {
 
 // newTab opens a tab of the Chromium that FACODEC_BROWSER names. Its microphone hears
 // the file, again and again.
-func newTab(t *testing.T, microphone string) *tab {
+func newTab(t *testing.T, microphone string, more ...chromedp.ExecAllocatorOption) *tab {
 	browser := os.Getenv("FACODEC_BROWSER")
 	if browser == "" {
 		t.Skip("FACODEC_BROWSER names no Chromium")
@@ -37,6 +37,7 @@ func newTab(t *testing.T, microphone string) *tab {
 		chromedp.Flag("use-fake-ui-for-media-stream", true), chromedp.Flag("use-fake-device-for-media-stream", true),
 		chromedp.Flag("use-file-for-fake-audio-capture", microphone),
 		chromedp.Flag("mute-audio", false))
+	options = append(options, more...)
 	ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
@@ -179,7 +180,7 @@ func TestBrowser(t *testing.T) {
 	}
 
 	x.do(chromedp.Navigate(site.url+"/"), chromedp.SetUploadFiles(chromedp.CSS("#source-file"), speechFile("en")))
-	x.until("clip-status", " s in ")
+	x.until("clip-status", " s of audio in ")
 	equalSamples(t, "reconstruct", x.samples("get-wav"), want)
 	x.until("track-codes", "prosody (1), content (2), residual (3)")
 	x.picture("clip")
@@ -204,14 +205,17 @@ func TestBrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	equalSamples(t, "convert", x.samples("get-wav"), want)
-	x.do(chromedp.Click(chromedp.CSS("#parts input[value=residual]")), chromedp.Click(chromedp.CSS("#parts input[value=content]")),
-		chromedp.Click(chromedp.CSS("input[name=task][value=reconstruct] + span")), chromedp.Click(chromedp.CSS("#run")))
+	if evaluate[bool](x, `document.querySelector("#parts input[value=residual]").checked`) {
+		t.Error("a conversion is said to have the residual")
+	}
+	x.do(chromedp.Click(chromedp.CSS("input[name=task][value=reconstruct] + span")), chromedp.Click(chromedp.CSS("#parts input[value=residual]")), chromedp.Click(chromedp.CSS("#parts input[value=content]")),
+		chromedp.Click(chromedp.CSS("#run")))
 	x.until("result-name", "prosody alone")
 
 	// A clip and a voice from the microphone.
 	x.do(chromedp.Click(chromedp.CSS("#source-record")), chromedp.Sleep(1500*time.Millisecond), chromedp.Click(chromedp.CSS("#source-record")))
 	x.until("source-name", "Your recording")
-	x.until("clip-status", " s in ")
+	x.until("clip-status", " s of audio in ")
 	x.do(chromedp.Click(chromedp.CSS("#voice-record")), chromedp.Sleep(1500*time.Millisecond), chromedp.Click(chromedp.CSS("#voice-record")))
 	x.until("voices", "Voice 2")
 
@@ -249,9 +253,40 @@ func TestBrowser(t *testing.T) {
 		t.Error("the page is wider than a phone")
 	}
 	x.picture("phone")
+	x.noFaults()
+}
+
+func (x *tab) noFaults() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, f := range x.faults {
-		t.Errorf("console: %s", f)
+		x.t.Errorf("console: %s", f)
 	}
+}
+
+// TestBrowserTLS: over https the page does what it does over http, live by wss.
+func TestBrowserTLS(t *testing.T) {
+	x := newTab(t, wav48(t, "en"), chromedp.Flag("ignore-certificate-errors", true))
+	site := newSite(t, Config{TLS: true, Streams: 1})
+	path, err := filepath.Abs(filepath.Join("..", "..", "testdata", "speech", "en.flac"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.do(chromedp.Navigate(site.url+"/#live"), chromedp.SetUploadFiles(chromedp.CSS("#source-file"), []string{path}))
+	x.until("clip-status", " s of audio in ")
+	x.do(chromedp.Click(chromedp.CSS("#live summary")), chromedp.Click(chromedp.CSS("#keep")), chromedp.Click(chromedp.CSS("input[name=mode][value=bypass] + span")), chromedp.Click(chromedp.CSS("#live-toggle")))
+	x.until("delay", " ms")
+	x.do(chromedp.Sleep(time.Second), chromedp.KeyEvent("m"))
+	x.until("mute", "Muted")
+	x.do(chromedp.Click(chromedp.CSS("#live-toggle")))
+	x.until("live-status", "stopped")
+	sent, received := x.samples("get-sent"), x.samples("get-received")
+	if len(received) < 12000 || len(received) > len(sent) {
+		t.Fatalf("%d samples sent, %d received", len(sent), len(received))
+	}
+	equalSamples(t, "bypass", received, sent[:len(received)])
+	if evaluate[string](x, "location.protocol") != "https:" {
+		t.Error("the page is not of https")
+	}
+	x.noFaults()
 }

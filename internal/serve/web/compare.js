@@ -71,7 +71,9 @@ export class Compare {
 
 	async play() {
 		if (!this.buffers || this.sources) return
-		await this.context.resume()
+		// Without a device for sound a browser never resumes.
+		await Promise.race([this.context.resume(), new Promise((resolve) => setTimeout(resolve, 2000))])
+		if (this.context.state !== 'running') { this.clock.textContent = 'The browser plays no sound: is there a device for it?'; return }
 		if (this.offset >= this.duration - 0.01) this.offset = 0
 		this.gains = []
 		this.begun = this.context.currentTime + 0.02

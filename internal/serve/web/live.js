@@ -6,6 +6,9 @@ import { microphone } from '/static/recorder.js'
 import { floatWAV } from '/static/wav.js'
 
 const keepSeconds = 300
+// What waits in the connection behind a stall of more than a second would wait for good: a
+// stream that is so many seconds behind, for so long, is begun anew, and not more often than that.
+const behindSeconds = 0.7, behindFor = 3, anewEvery = 15
 
 export class LiveStream extends EventTarget {
 	constructor(info, options) {
@@ -32,12 +35,35 @@ export class LiveStream extends EventTarget {
 		this.player = new AudioWorkletNode(this.context, 'player', {
 			numberOfInputs: 0, outputChannelCount: [1], processorOptions: { target: this.samples(this.options.jitter) },
 		})
-		source.connect(this.capture)
-		this.player.connect(this.context.destination)
+		// A gain of 1 changes no sample.
+		this.gain = this.context.createGain()
+		this.volume = this.context.createGain()
+		source.connect(this.gain).connect(this.capture)
+		this.player.connect(this.volume).connect(this.context.destination)
+		this.levels()
+		await this.route()
 		this.capture.port.onmessage = ({ data }) => this.captured(data)
 		this.player.port.onmessage = ({ data }) => this.playing(data)
 		this.begun = performance.now()
 		this.connect()
+		setTimeout(() => {
+			if (this.active && this.context.state !== 'running') this.state('the browser plays no sound: is there a device for it?')
+		}, 3000)
+	}
+
+	// levels sets the gains of microphone and output.
+	levels() {
+		if (!this.context) return
+		const { gain = 0, volume = 0, mute } = this.options, now = this.context.currentTime
+		this.gain.gain.setTargetAtTime(10 ** (gain / 20), now, 0.01)
+		this.volume.gain.setTargetAtTime(mute ? 0 : 10 ** (volume / 20), now, 0.01)
+		if (!gain) this.gain.gain.setValueAtTime(1, now + 0.1)
+	}
+
+	// route chooses the device that plays, where the browser can.
+	async route() {
+		if (!this.context?.setSinkId) return
+		try { await this.context.setSinkId(this.options.output || '') } catch { this.state('the chosen output is gone; the default one plays') }
 	}
 
 	samples(ms) { return Math.round(ms * this.rate / 1000) }
@@ -50,8 +76,8 @@ export class LiveStream extends EventTarget {
 		socket.onopen = () => socket.send(JSON.stringify({ type: 'start', rate: this.rate, format: 'f32', ...this.request, stats_ms: 500 }))
 		socket.onmessage = ({ data }) => typeof data === 'string' ? this.message(JSON.parse(data)) : this.output(data)
 		socket.onclose = () => {
-			this.lateBefore = this.figures.late // statistics begin again with each stream
 			if (socket !== this.socket || !this.active) return
+			this.lateBefore = this.figures.late // statistics begin again with each stream
 			this.ready = false
 			if (this.refused) return this.fail(new Error(this.refused))
 			this.attempt = (this.attempt ?? 0) + 1
@@ -114,11 +140,24 @@ export class LiveStream extends EventTarget {
 	playing({ frame, played, dropouts, playing }) {
 		this.figures.dropouts = dropouts
 		if (playing && this.firstFrame != null) this.figures.delay = (frame - (this.firstFrame + played)) / this.rate * 1000
+		this.catchUp()
 		this.figures.algorithm = this.algorithm
+		this.figures.buffer = this.figures.delay - this.algorithm
 		const reported = (this.context.outputLatency || 0) + (this.context.baseLatency || 0) + (this.granted.latency || 0)
 		this.figures.device = reported * 1000
 		this.figures.elapsed = (performance.now() - this.begun) / 1000
 		this.dispatchEvent(new CustomEvent('figures', { detail: this.figures }))
+	}
+
+	// catchUp begins the stream anew once its delay has grown, so that it does not stay so.
+	catchUp() {
+		const now = performance.now() / 1000
+		if (!this.ready || !(this.figures.delay > this.algorithm + this.options.jitter + 1000 * behindSeconds)) this.behind = null
+		else if ((this.behind ??= now) < now - behindFor && !(this.anew > now - anewEvery)) {
+			Object.assign(this, { behind: null, anew: now, attempt: 0, lateBefore: this.figures.late })
+			Object.assign(this.socket, { onmessage: null, onclose: null }).close()
+			this.connect()
+		}
 	}
 
 	level(side, samples) {
@@ -148,6 +187,8 @@ export class LiveStream extends EventTarget {
 	// set changes the mode, the voice or the jitter buffer of the running stream.
 	set(change) {
 		Object.assign(this.options, change)
+		if ('gain' in change || 'volume' in change || 'mute' in change) this.levels()
+		if ('output' in change) this.route()
 		if (change.jitter) this.player?.port.postMessage({ target: this.samples(change.jitter) })
 		if (this.ready && (change.mode || change.voice)) this.socket.send(JSON.stringify({ type: 'set', ...this.request }))
 	}

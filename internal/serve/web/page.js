@@ -78,16 +78,25 @@ for (const type of ['dragenter', 'dragover']) addEventListener(type, (e) => { e.
 addEventListener('dragleave', (e) => { if (!e.relatedTarget) drop.classList.remove('over') })
 addEventListener('drop', (e) => { e.preventDefault(); drop.classList.remove('over'); take(e.dataTransfer.files[0]) })
 
-radios('task', (task) => { $('run').textContent = task === 'convert' ? 'Convert' : 'Reconstruct' })
+// The parts are chosen for each task by itself: a conversion leaves out the residual, which
+// carries the source's voice.
+const partsOf = { reconstruct: ['prosody', 'content', 'residual'], convert: ['prosody', 'content'] }
+const defaultParts = structuredClone(partsOf)
+const partBoxes = [...document.querySelectorAll('#parts input')]
+for (const box of partBoxes) box.addEventListener('change', () => { partsOf[chosen('task')] = partBoxes.filter((b) => b.checked).map((b) => b.value) })
+radios('task', (task) => {
+	$('run').textContent = task === 'convert' ? 'Convert' : 'Reconstruct'
+	for (const box of partBoxes) box.checked = partsOf[task].includes(box.value)
+})
 $('run').addEventListener('click', () => abort ? abort.abort() : run())
 
 async function run() {
 	await begun
 	if (!info || abort) return
-	const task = chosen('task'), parts = [...document.querySelectorAll('#parts input:checked')].map((e) => e.value)
+	const task = chosen('task'), parts = partsOf[task], all = parts.join() === defaultParts[task].join()
 	if (!parts.length) return say($('clip-status'), 'Choose at least one part.', true)
 	const query = { format: 'wav', sample_format: 'f32' }
-	if (parts.length < 3) query.parts = parts.join(',')
+	if (!all) query.parts = parts.join(',')
 	if (task === 'convert') {
 		if (!voices.chosen) return say($('clip-status'), 'Enroll a voice to convert to first.', true)
 		query.voice = voices.chosen.id
@@ -107,12 +116,12 @@ async function run() {
 		const heard = before.some((v) => v !== 0)
 		made = { clip, result, name: clip.name.replace(/\.[^.]*$/, ''), task }
 		$('compare').hidden = false
-		$('result-name').textContent = [task === 'convert' ? 'in the voice ' + (voices.chosen.name || voices.chosen.id) : 'reconstructed', parts.length < 3 ? parts.join(' and ') + ' alone' : ''].filter(Boolean).join(', ')
+		$('result-name').textContent = [task === 'convert' ? 'in the voice ' + (voices.chosen.name || voices.chosen.id) : 'reconstructed', all ? '' : parts.join(' and ') + ' alone'].filter(Boolean).join(', ')
 		compare.show(info.sample_rate, before, after, extraction.codes)
 		offer($('get-wav'), result)
 		$('get-wav').download = `${task === 'convert' ? 'converted' : 'reconstructed'}_${made.name}.wav`
 		const length = after.length / info.sample_rate
-		say($('clip-status'), `${length.toFixed(1)} s in ${seconds.toFixed(2)} s` + (heard ? '' : '; this browser cannot play the original'))
+		say($('clip-status'), `${length.toFixed(1)} s of audio in ${seconds.toFixed(2)} s` + (heard ? '' : '; this browser cannot play the original'))
 	} catch (e) {
 		say($('clip-status'), e.name === 'AbortError' ? 'Cancelled.' : e.message, e.name !== 'AbortError')
 	} finally {
@@ -152,9 +161,65 @@ if (refusal()) {
 }
 
 const switches = ['echoCancellation', 'noiseSuppression', 'autoGainControl']
+const sliders = { jitter: ' ms', gain: ' dB', volume: ' dB' }
 const options = () => ({
-	device: $('device').value, mode: chosen('mode'), voice: voices.chosen?.id, jitter: +$('jitter').value, keep: $('keep').checked,
+	device: $('device').value, output: $('output').value, mode: chosen('mode'), voice: voices.chosen?.id, keep: $('keep').checked, mute,
 	...Object.fromEntries(switches.map((s) => [s, $(s).checked])),
+	...Object.fromEntries(Object.keys(sliders).map((s) => [s, +$(s).value])),
+})
+
+// Settings outlive the page, in this browser alone. Voices do not outlive the server.
+let mute = false
+const settings = (() => { try { return JSON.parse(localStorage.getItem('facodec.live')) ?? {} } catch { return {} } })()
+function remember() {
+	const { device, output, mode, keep, voice, mute, ...others } = options()
+	Object.assign(settings, others, { mode }, device && { device }, output && { output })
+	try { localStorage.setItem('facodec.live', JSON.stringify(settings)) } catch { /* a browser that keeps nothing */ }
+}
+for (const s of switches) $(s).checked = !!settings[s]
+for (const s of Object.keys(sliders)) if (Number.isFinite(settings[s])) $(s).value = settings[s]
+for (const e of document.querySelectorAll('input[name=mode]')) if (e.value === settings.mode) e.checked = true
+for (const [s, unit] of Object.entries(sliders)) {
+	const show = () => { $(s + '-value').textContent = $(s).value + unit }
+	show()
+	$(s).addEventListener('input', () => { show(); remember(); live?.set({ [s]: +$(s).value }) })
+}
+function setMute(on) {
+	mute = on
+	$('mute').setAttribute('aria-pressed', on)
+	$('mute').textContent = on ? 'Muted' : 'Mute'
+	live?.set({ mute })
+}
+$('mute').addEventListener('click', () => setMute(!mute))
+$('output-choice').hidden = !('setSinkId' in AudioContext.prototype)
+$('output').addEventListener('change', () => { settings.output = $('output').value; remember(); live?.set({ output: $('output').value }) })
+
+// hint tells what cures dropouts, once there are some.
+function hint(dropouts, factor) {
+	const slow = factor > 0.9
+	$('live-hint').hidden = dropouts < 3
+	$('longer').hidden = slow || +$('jitter').value >= +$('jitter').max
+	$('live-hint').firstElementChild.textContent = slow
+		? 'The server does not keep up: it has other work, or is too slow for the model.'
+		: `Sound came too late ${dropouts} times. A longer jitter buffer than ${$('jitter').value} ms takes that up, and adds to the delay.`
+}
+$('longer').addEventListener('click', () => {
+	$('jitter').value = +$('jitter').value + 30
+	$('jitter').dispatchEvent(new Event('input'))
+	hinted = seen
+	hint(0)
+})
+let hinted = 0, seen = 0 // dropouts that a hint was for, and that there are
+
+addEventListener('keydown', (e) => {
+	const typing = e.target.matches('select, textarea, input:not([type=radio]):not([type=checkbox]):not([type=range])')
+	if (typing || e.ctrlKey || e.metaKey || e.altKey || $('live').hidden) return
+	const mode = { c: 'convert', r: 'reconstruct', b: 'bypass' }[e.key]
+	if (mode) document.querySelector(`input[name=mode][value=${mode}]`).click()
+	else if (e.key === 'm') setMute(!mute)
+	else if (e.key >= '1' && e.key <= '9') voices.choose(e.key - 1)
+	else return
+	e.preventDefault()
 })
 
 async function startLive() {
@@ -162,6 +227,7 @@ async function startLive() {
 	if (!info) return
 	if (chosen('mode') === 'convert' && !voices.chosen) return liveStatus('enroll a voice to convert to first', true)
 	live = new LiveStream(info, options())
+	hinted = seen = 0
 	const mine = live
 	live.addEventListener('state', (e) => { if (live === mine || !mine.active) liveStatus(e.detail) })
 	live.addEventListener('failed', (e) => { liveStatus(e.detail.message, true); ended(mine) })
@@ -170,12 +236,15 @@ async function startLive() {
 		$('level-' + side).textContent = db <= -60 ? 'silence' : db.toFixed(0) + ' dB'
 	})
 	live.addEventListener('figures', ({ detail: f }) => {
-		const ms = (v) => v === undefined ? '–' : v.toFixed(0) + ' ms'
-		$('delay').textContent = ms(f.delay)
+		const ms = (v) => Number.isFinite(v) ? v.toFixed(0) + ' ms' : '–'
+		$('delay').textContent = ms(f.delay + f.device)
+		$('delay-buffer').textContent = ms(f.buffer)
 		$('delay-codec').textContent = ms(f.algorithm)
 		$('delay-device').textContent = ms(f.device)
 		$('rtf').textContent = f.rtf === undefined ? '–' : f.rtf.toFixed(2)
-		$('dropouts').textContent = f.dropouts + (f.late ?? 0)
+		seen = f.dropouts + (f.late ?? 0)
+		$('dropouts').textContent = seen
+		hint(seen - hinted, f.rtf)
 		const s = Math.floor(f.elapsed)
 		$('elapsed').textContent = `${Math.floor(s / 60)}:${String(s % 60).padStart(2, '0')}`
 	})
@@ -202,17 +271,16 @@ $('live-toggle').addEventListener('click', () => {
 	ended(stream)
 })
 radios('mode', (mode) => {
+	remember()
 	if (mode === 'convert' && live && !voices.chosen) return liveStatus('enroll a voice to convert to first', true)
 	live?.set({ mode, voice: voices.chosen?.id })
 })
 voices.addEventListener('change', () => live?.set({ voice: voices.chosen?.id }))
-$('jitter').addEventListener('input', () => {
-	$('jitter-value').textContent = $('jitter').value + ' ms'
-	live?.set({ jitter: +$('jitter').value })
-})
 // The microphone is opened anew for another device or other processing.
 for (const id of ['device', ...switches]) {
 	$(id).addEventListener('change', () => {
+		if (id === 'device') settings.device = $('device').value
+		remember()
 		if (!live) return
 		const stream = live
 		stream.stop()
@@ -223,9 +291,14 @@ for (const id of ['device', ...switches]) {
 $('keep').addEventListener('change', () => live?.set({ keep: $('keep').checked }))
 
 async function listDevices() {
-	const devices = (await navigator.mediaDevices.enumerateDevices()).filter((d) => d.kind === 'audioinput' && d.label && d.deviceId !== 'default')
-	const before = $('device').value
-	$('device').replaceChildren(new Option('default', ''), ...devices.map((d) => new Option(d.label, d.deviceId)))
-	$('device').value = devices.some((d) => d.deviceId === before) ? before : ''
+	const devices = (await navigator.mediaDevices.enumerateDevices()).filter((d) => d.label && d.deviceId !== 'default')
+	for (const [id, kind] of [['device', 'audioinput'], ['output', 'audiooutput']]) {
+		const list = devices.filter((d) => d.kind === kind)
+		const wanted = $(id).value || settings[id]
+		$(id).replaceChildren(new Option('default', ''), ...list.map((d) => new Option(d.label, d.deviceId)))
+		$(id).value = list.some((d) => d.deviceId === wanted) ? wanted : ''
+	}
 }
+// Devices have names only for a page that may use the microphone.
+navigator.mediaDevices?.enumerateDevices?.().then((devices) => { if (devices.some((d) => d.label)) listDevices() }).catch(() => {})
 navigator.mediaDevices?.addEventListener?.('devicechange', listDevices)

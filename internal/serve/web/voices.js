@@ -21,7 +21,9 @@ export class Voices extends EventTarget {
 	}
 
 	async enroll(clip) {
-		const fromFile = clip.name === 'recording' ? '' : clip.name.replace(/\.[^.]*$/, '')
+		// Names have no characters that are not shown, but the joiners that scripts need, and 80 others.
+		const shown = clip.name.replace(/\.[^.]*$/, '').replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (c) => '\u200c\u200d'.includes(c) ? c : '')
+		const fromFile = clip.name === 'recording' ? '' : [...shown].slice(0, 80).join('')
 		const name = this.name.value.trim() || fromFile || 'Voice ' + (this.list.length + 1)
 		this.say(`Enrolling ${name} …`)
 		try {
@@ -32,6 +34,14 @@ export class Voices extends EventTarget {
 			this.say([`${name} is enrolled.`, ...(voice.warnings ?? [])].join(' '))
 			this.dispatchEvent(new Event('change'))
 		} catch (e) { this.say(e.message, true) }
+	}
+
+	// choose takes the voice at a place of the list, as if its card had been clicked.
+	choose(i) {
+		if (!this.list[i]) return
+		this.id = this.list[i].id
+		this.draw()
+		this.dispatchEvent(new Event('change'))
 	}
 
 	async remove(voice) {
@@ -56,7 +66,7 @@ export class Voices extends EventTarget {
 			e.append(...children)
 			return e
 		}
-		this.element.replaceChildren(...this.list.map((voice) => {
+		this.element.replaceChildren(...this.list.map((voice, i) => {
 			const title = voice.name || voice.id.slice(0, 6)
 			const radio = element('input', { type: 'radio', name: 'voice', value: voice.id, checked: voice.id === this.id })
 			radio.addEventListener('change', () => { this.id = voice.id; this.dispatchEvent(new Event('change')) })
@@ -65,7 +75,7 @@ export class Voices extends EventTarget {
 			const remove = element('button', { type: 'button', title: `Delete ${title}`, textContent: '✕', ariaLabel: `Delete ${title}` })
 			remove.addEventListener('click', () => this.remove(voice))
 			const seconds = element('span', { className: 'quiet', textContent: voice.seconds ? voice.seconds.toFixed(1) + ' s' : '' })
-			return element('div', { className: 'voice' }, element('label', {}, radio, element('span', { textContent: title }), seconds), get, remove)
+			return element('div', { className: 'voice' }, element('label', {}, radio, element('span', { textContent: title }), seconds, element('kbd', { textContent: i < 9 ? i + 1 : '', title: 'Key' })), get, remove)
 		}))
 		if (!this.list.length) this.element.append(element('p', { className: 'quiet', textContent: 'No voice yet. Enroll one to convert to.' }))
 	}

@@ -35,7 +35,7 @@ class Player extends AudioWorkletProcessor {
 		this.dropouts = 0
 		this.reported = 0
 		this.port.onmessage = ({ data }) => {
-			if (data.target) this.target = data.target
+			if (data.target) { this.target = data.target; this.usual = this.target }
 			if (data.clear) this.clear()
 			if (data.samples) { this.queue.push(data.samples); this.waiting += data.samples.length }
 		}
@@ -52,6 +52,7 @@ class Player extends AudioWorkletProcessor {
 		this.last = 0
 		this.least = Infinity
 		this.window = 0
+		this.usual = this.target // the least that waited while nothing was late
 	}
 
 	next() {
@@ -66,12 +67,15 @@ class Player extends AudioWorkletProcessor {
 		const out = output[0]
 		if (this.filling && this.waiting >= this.target) { this.filling = false; this.started = true }
 		// After a stall the queue is longer than it has to be: what it never went below within
-		// two seconds is skipped, where it is faded.
+		// two seconds, beyond what it usually goes down to, is skipped, where it is faded.
 		this.least = Math.min(this.least, this.waiting)
 		this.window += out.length
 		if (this.window >= 2 * sampleRate) {
-			const excess = this.least - this.target
-			if (!this.filling && excess > 0.02 * sampleRate) this.skip = excess
+			if (!this.filling && this.least > 0) {
+				const excess = this.least - Math.max(this.usual, this.target / 3)
+				if (excess > 0.015 * sampleRate) this.skip = Math.round(excess)
+				else this.usual = Math.min(this.usual, this.least)
+			}
 			this.least = Infinity
 			this.window = 0
 		}
