@@ -163,7 +163,7 @@ type Model struct {
 	SpeakerClasses int `key:"speaker_classes" redecoder:"-" range:"0,1000000"` // 0: as many as are found
 
 	EncoderType string   `key:"encoder_type" redecoder:"codec_encoder_type"` // EncoderDAC or EncoderSTFT
-	DecoderType string   `key:"decoder_type" redecoder:"-"`                  // DecoderDAC or DecoderISTFT
+	DecoderType string   `key:"decoder_type" redecoder:"-"`                  // DecoderDAC, DecoderISTFT or DecoderHarmonic
 	ConvNeXt    ConvNeXt `key:"convnext"`
 
 	DAC           DAC           `key:"DAC"`
@@ -176,6 +176,8 @@ const (
 	EncoderSTFT  = "stft"  // a short-time Fourier transform and ConvNeXt blocks at the frame rate
 	DecoderDAC   = "dac"   // transposed convolutions
 	DecoderISTFT = "istft" // ConvNeXt blocks at the frame rate and an inverse short-time Fourier transform
+	// DecoderHarmonic is DecoderISTFT with the harmonics of a pitch that it predicts.
+	DecoderHarmonic = "harmonic"
 )
 
 // ConvNeXt is the encoder and the decoder that work at the frame rate. All keys are

@@ -20,6 +20,7 @@ type LossWeights struct {
 	Content    float64 `key:"content" redecoder:"-" frange:"0,1e6"`    // content and rev_content
 	Speaker    float64 `key:"speaker" redecoder:"-" frange:"0,1e6"`    // speaker and rev_speaker
 	Conversion float64 `key:"conversion" redecoder:"-" frange:"0,1e6"` // timbre of conversions within the batch
+	Pitch      float64 `key:"pitch" redecoder:"-" frange:"0,1e6"`      // of a decoder that predicts it
 }
 
 // defaultLossWeights are upstream's.

@@ -53,6 +53,7 @@ const (
 // Tags that upstream does not have.
 const (
 	AdversarialLoss   = "train/loss_gen"          // the generator's, Σ mean((1-D(fake))²)
+	PitchLoss         = "train/pitch_loss"        // octaves by which the decoder's pitch is off, over all frames
 	ConversionLoss    = "train/conversion_loss"   // timbre of conversions from the timbre asked for
 	GradDiscriminator = "grad_norm/discriminator" // before clipping
 	SkippedSteps      = "train/skipped_steps"     // with a loss or gradient that is not finite, so far

@@ -18,6 +18,7 @@ type CodecConfig struct {
 	Decoder   DecoderConfig
 	// STFT and ISTFT, if not nil, describe the networks that replace Encoder and Decoder.
 	STFT, ISTFT *FrameConfig
+	Harmonics   bool          // the inverse transform adds the harmonics of a pitch
 	Mel         dsp.MelConfig // Mel.Hop is the codec's
 }
 
@@ -45,7 +46,10 @@ func (c CodecConfig) waveEncoder(b *nn.Builder) WaveEncoder {
 
 // waveDecoder declares the decoder that c describes.
 func (c CodecConfig) waveDecoder(b *nn.Builder) WaveDecoder {
-	if c.ISTFT != nil {
+	switch {
+	case c.ISTFT != nil && c.Harmonics:
+		return NewHarmonicDecoder(b, *c.ISTFT)
+	case c.ISTFT != nil:
 		return NewISTFTDecoder(b, *c.ISTFT)
 	}
 	return NewDecoder(b, c.Decoder)

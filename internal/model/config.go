@@ -36,10 +36,11 @@ func CodecConfigOf(c *config.Config) CodecConfig {
 		encoder.Phases, encoder.Blocks = m.ConvNeXt.PhaseBins, m.ConvNeXt.EncoderBlocks
 		codec.Encoder, codec.STFT = EncoderConfig{}, &encoder
 	}
-	if m.DecoderType == config.DecoderISTFT {
+	if m.DecoderType != config.DecoderDAC {
 		decoder := f
 		decoder.Blocks = m.ConvNeXt.DecoderBlocks
 		codec.Decoder, codec.ISTFT = DecoderConfig{}, &decoder
+		codec.Harmonics = m.DecoderType == config.DecoderHarmonic
 	}
 	return codec
 }

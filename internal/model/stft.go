@@ -93,3 +93,43 @@ func (l *ISTFTDecoder) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
 	r.Free(x)
 	return y
 }
+
+// A HarmonicDecoder is an ISTFTDecoder whose spectra are the sum of those that its head
+// has and of harmonics, the pitch and the envelopes of which it predicts from the same
+// frames; further keys head.harmonics.*, head.pitch.*.
+type HarmonicDecoder struct {
+	*ISTFTDecoder
+	harmonics *op.Harmonics
+	envelopes *nn.Conv // dim → envelopes
+	pitch     *nn.Conv // dim → pitch
+}
+
+// NewHarmonicDecoder declares a decoder under b's prefix.
+func NewHarmonicDecoder(b *nn.Builder, c FrameConfig) *HarmonicDecoder {
+	harmonics := op.NewHarmonics(c.Window, c.Hop)
+	return &HarmonicDecoder{
+		ISTFTDecoder: NewISTFTDecoder(b, c),
+		harmonics:    harmonics,
+		envelopes:    nn.NewLinear(b.In("head").In("harmonics"), c.Dim, harmonics.Channels()),
+		pitch:        nn.NewLinear(b.In("head").In("pitch"), c.Dim, 1),
+	}
+}
+
+// Forward decodes latent frames: [B, T, latent] → [B, T·hop, 1].
+func (l *HarmonicDecoder) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
+	wave, pitch := l.ForwardPitch(r, x)
+	r.Free(pitch)
+	return wave
+}
+
+// ForwardPitch also returns what stands for the pitch of each frame in op.Run.PitchLoss,
+// [B, T, 1].
+func (l *HarmonicDecoder) ForwardPitch(r *op.Run, x tensor.Tensor) (wave, pitch tensor.Tensor) {
+	x = l.stack.Forward(r, l.embed.Forward(r, nil, x)) // [B, T, dim]
+	pitch = l.pitch.Forward(r, nil, r.Borrow(x))
+	envelopes := l.envelopes.Forward(r, nil, r.Borrow(x))
+	x = l.head.Forward(r, nil, x) // [B, T, 2·bins]
+	wave = r.HarmonicInverseSTFT(l.slot, l.harmonics, x, envelopes, pitch)
+	r.Free(x, envelopes)
+	return wave, pitch
+}

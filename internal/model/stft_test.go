@@ -31,6 +31,8 @@ func TestFrameNetworksInChunks(t *testing.T) {
 		{true, config.EncoderSTFT, config.DecoderISTFT},
 		{false, config.EncoderSTFT, config.DecoderISTFT},
 		{true, config.EncoderSTFT, config.DecoderDAC},
+		{true, config.EncoderSTFT, config.DecoderHarmonic},
+		{false, config.EncoderSTFT, config.DecoderHarmonic},
 	} {
 		t.Run(fmt.Sprintf("causal=%v %s %s", c.causal, c.encoder, c.decoder), func(t *testing.T) {
 			for _, n := range []int{1, 299, 300, 301, 601, 1199, 3001, 7000 + 17} {
@@ -61,6 +63,8 @@ func TestGoldenFrameNetworks(t *testing.T) {
 			column(floatsOf(weights.Uniform(0, "wave", 475)))},
 		{"decoder", 3, func(b *nn.Builder, c FrameConfig) WaveDecoder { return NewISTFTDecoder(b, c) },
 			rowsOf(floatsOf(weights.Uniform(0, "latent", 13*10)), 10)},
+		{"harmonic", 3, func(b *nn.Builder, c FrameConfig) WaveDecoder { return NewHarmonicDecoder(b, c) },
+			rowsOf(floatsOf(weights.Uniform(0, "latent", 13*10)), 10)},
 	} {
 		b := nn.NewBuilder(tc.name)
 		c.Blocks = tc.blocks
@@ -71,7 +75,7 @@ func TestGoldenFrameNetworks(t *testing.T) {
 		r := op.NewRun(pool)
 		r.Last = true
 		y := l.Forward(r, tc.input)
-		want, err := f.Read(map[string]string{"encoder": "latent", "decoder": "wave"}[tc.name])
+		want, err := f.Read(map[string]string{"encoder": "latent", "decoder": "wave", "harmonic": "harmonic"}[tc.name])
 		if err != nil {
 			t.Fatal(err)
 		}

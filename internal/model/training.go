@@ -99,6 +99,7 @@ func (m DropoutMasks) apply(r *op.Run, part Part, z tensor.Tensor) tensor.Tensor
 // Outputs are the codec's outputs for Inputs.
 type Outputs struct {
 	Wave   tensor.Tensor // [B, N, 1]
+	Pitch  tensor.Tensor // of a decoder that predicts it, for op.Run.PitchLoss: [B, T, 1]
 	Timbre tensor.Tensor // [B, 1, latent]
 	Parts  Parts
 }
@@ -116,7 +117,12 @@ func (c *Codec) Forward(r *op.Run, in Inputs, masks DropoutMasks) Outputs {
 		parts = append(parts, masks.apply(r, Part(part), quantized.Z))
 	}
 	z := addAll(r, parts...) // [B, T, latent]
-	out.Wave = c.Decoder.Forward(r, q.Modulate(r, z, q.Modulations(r, r.Borrow(out.Timbre))))
+	z = q.Modulate(r, z, q.Modulations(r, r.Borrow(out.Timbre)))
+	if d, ok := c.Decoder.(*HarmonicDecoder); ok {
+		out.Wave, out.Pitch = d.ForwardPitch(r, z)
+	} else {
+		out.Wave = c.Decoder.Forward(r, z)
+	}
 	return out
 }
 

@@ -76,7 +76,31 @@ func frameCases() []gradientCase {
 			p.loss = func(r *Run, x []tensor.Tensor) float64 { return p.probe(r, r.InverseSTFT(slot, s, x[0])) }
 		}}
 	}
+	harmonic := func(name string, b, t, window, hop int) gradientCase {
+		return gradientCase{"HarmonicInverseSTFT", name, func(p *problem) {
+			h, slot := NewHarmonics(window, hop), NewSlot()
+			p.input(b, t, 2*h.Bins())
+			p.input(b, t, h.Channels())
+			pitches := p.constant(b, t, 1)
+			p.loss = func(r *Run, x []tensor.Tensor) float64 {
+				return p.probe(r, r.HarmonicInverseSTFT(slot, h, x[0], x[1], pitches))
+			}
+		}}
+	}
+	pitch := func(name string, b, t int) gradientCase {
+		return gradientCase{"PitchLoss", name, func(p *problem) {
+			p.input(b, t, 1)
+			want := tensor.New(b, t, 1)
+			for i := range b * t {
+				want.Data[i*want.Stride] = float32(i%3) * 6.3
+			}
+			p.loss = func(r *Run, x []tensor.Tensor) float64 { return r.PitchLoss(x[0], want, 3) * 3 }
+		}}
+	}
 	return []gradientCase{
+		harmonic("short", 2, 5, 96, 24),
+		harmonic("knots beyond the bins", 1, 3, 40, 20),
+		pitch("short", 2, 9),
 		depthwise("causal, zeros", 2, 9, 5, ConvShape{K: 7, Stride: 1, Dilation: 1, Causal: true, Zero: true}),
 		depthwise("centered, zeros, 50 channels", 1, 11, 50, ConvShape{K: 5, Stride: 1, Dilation: 1, Zero: true}),
 		depthwise("causal, reflected, dilated", 2, 12, 17, ConvShape{K: 3, Stride: 1, Dilation: 2, Causal: true}),

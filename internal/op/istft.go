@@ -17,9 +17,7 @@ const maxLogMagnitude = 7
 // hop, so that a stream lags behind its frames by half of what a window has beyond
 // its hop. Magnitudes are at most e⁷.
 func (r *Run) InverseSTFT(slot Slot, s *FrameSpectrum, x tensor.Tensor) tensor.Tensor {
-	bins := s.Bins()
-	re, im := r.New(x.B, x.T, bins), r.New(x.B, x.T, bins)
-	r.eachRows(x.B*x.T, 4, rowsTask{f: polarRows, y: re, z: im, a: x})
+	re, im := r.polarSpectra(s, x)
 	wave := r.overlapAdd(slot, s, re, im)
 	if !r.Recording() || !r.needsGrad(x) {
 		r.Free(re, im)
@@ -27,35 +25,95 @@ func (r *Run) InverseSTFT(slot Slot, s *FrameSpectrum, x tensor.Tensor) tensor.T
 	}
 	r.retain(x)
 	r.record(&wave, func(dy tensor.Tensor) {
-		sums, differences := r.frameGradients(s, dy, x.T)
-		dre, dim := r.times(s.cos, sums), r.times(s.sin, differences)
-		r.Free(sums, differences)
-		dx := r.New(x.B, x.T, x.C)
-		inverse, twice := float32(1/float64(s.Window)), float32(2/float64(s.Window))
-		r.pool.Split(x.B*x.T, 4, func(from, to int) {
-			for i := from; i < to; i++ {
-				b, t := i/x.T, i%x.T
-				d, row, re, im := dx.Row(b, t), x.Row(b, t), re.Row(b, t), im.Row(b, t)
-				da, db := dre.Row(b, t), dim.Row(b, t)
-				for k := range bins {
-					weight := twice
-					if k == 0 || k == bins-1 {
-						weight = inverse
-					}
-					a, b := weight*da[k], -weight*db[k]
-					d[k] = a*re[k] + b*im[k]
-					if row[k] >= maxLogMagnitude {
-						d[k] = 0
-					}
-					d[bins+k] = b*re[k] - a*im[k]
-				}
-			}
-		})
-		r.Free(dre, dim, re, im)
+		da, db := r.spectrumGradients(s, dy, x.T)
+		dx := r.polarGradient(x, re, im, da, db)
+		r.Free(da, db, re, im)
 		r.release(x)
 		r.accumulateGrad(x, dx)
 	})
 	return wave
+}
+
+// HarmonicInverseSTFT is InverseSTFT of frames x to which harmonics are added, with such
+// envelopes [B, T, Channels] and pitches [B, T, 1], which have no gradient here: they
+// learn from PitchLoss.
+func (r *Run) HarmonicInverseSTFT(slot Slot, h *Harmonics, x, envelopes, pitches tensor.Tensor) tensor.Tensor {
+	s := h.FrameSpectrum
+	re, im := r.polarSpectra(s, x)
+	lineRe, lineIm := h.spectra(r, slot, envelopes, pitches)
+	sumRe, sumIm := r.New(x.B, x.T, re.C), r.New(x.B, x.T, re.C)
+	for i := range x.B * x.T {
+		kernel.Add(row(sumRe, i), row(re, i), row(lineRe, i))
+		kernel.Add(row(sumIm, i), row(im, i), row(lineIm, i))
+	}
+	wave := r.overlapAdd(slot, s, sumRe, sumIm)
+	r.Free(sumRe, sumIm)
+	if !r.Recording() || !r.needsGrad(x) && !r.needsGrad(envelopes) {
+		r.Free(re, im, lineRe, lineIm)
+		return wave
+	}
+	r.retain(x, envelopes)
+	r.record(&wave, func(dy tensor.Tensor) {
+		da, db := r.spectrumGradients(s, dy, x.T)
+		if r.needsGrad(x) {
+			r.accumulateGrad(x, r.polarGradient(x, re, im, da, db))
+		}
+		if r.needsGrad(envelopes) {
+			r.accumulateGrad(envelopes, h.gradient(r, envelopes, lineRe, lineIm, da, db))
+		}
+		r.Free(da, db, re, im, lineRe, lineIm)
+		r.release(x, envelopes)
+	})
+	return wave
+}
+
+// polarSpectra returns real and imaginary parts of log magnitudes and phases.
+func (r *Run) polarSpectra(s *FrameSpectrum, x tensor.Tensor) (re, im tensor.Tensor) {
+	re, im = r.New(x.B, x.T, s.Bins()), r.New(x.B, x.T, s.Bins())
+	r.eachRows(x.B*x.T, 4, rowsTask{f: polarRows, y: re, z: im, a: x})
+	return re, im
+}
+
+// spectrumGradients returns the gradients with respect to the real and imaginary parts of
+// so many frames.
+func (r *Run) spectrumGradients(s *FrameSpectrum, dy tensor.Tensor, frames int) (da, db tensor.Tensor) {
+	sums, differences := r.frameGradients(s, dy, frames)
+	da, db = r.times(s.cos, sums), r.times(s.sin, differences)
+	r.Free(sums, differences)
+	twice := float32(2 / float64(s.Window)) // but for the first and the last bin
+	last := s.Bins() - 1
+	r.pool.Split(da.B*da.T, 4, func(from, to int) {
+		for i := from; i < to; i++ {
+			a, b := row(da, i), row(db, i)
+			for _, k := range []int{0, last} {
+				a[k], b[k] = a[k]/2, b[k]/2
+			}
+			kernel.Scale(a, a, twice)
+			kernel.Scale(b, b, -twice)
+		}
+	})
+	return da, db
+}
+
+// polarGradient returns the gradient with respect to log magnitudes and phases x, whose
+// real and imaginary parts are re and im, from the gradients with respect to those.
+func (r *Run) polarGradient(x, re, im, da, db tensor.Tensor) tensor.Tensor {
+	bins := re.C
+	dx := r.New(x.B, x.T, x.C)
+	r.pool.Split(x.B*x.T, 4, func(from, to int) {
+		for i := from; i < to; i++ {
+			d, x, re, im, da, db := row(dx, i), row(x, i), row(re, i), row(im, i), row(da, i), row(db, i)
+			for k := range bins {
+				a, b := da[k], db[k]
+				d[k] = a*re[k] + b*im[k]
+				if x[k] >= maxLogMagnitude {
+					d[k] = 0
+				}
+				d[bins+k] = b*re[k] - a*im[k]
+			}
+		}
+	})
+	return dx
 }
 
 func polarRows(t *rowsTask, from, to int) {

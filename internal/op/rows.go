@@ -14,6 +14,8 @@ type rowsTask struct {
 	start       int
 	spectrum    *FrameSpectrum
 	features    *SpectralFeatures
+	harmonics   *Harmonics
+	phases      []uint32
 
 	n, parts int
 }

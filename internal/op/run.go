@@ -82,6 +82,7 @@ type streamState struct {
 	skip    int       // leading rows that only the reflection at the end needs
 	started bool      // the left-hand padding is in place
 	h, c    []float32 // LSTM state
+	phase   phaseState
 }
 
 // NewRun returns a run whose operations share the threads of pool.

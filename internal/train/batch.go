@@ -30,6 +30,7 @@ type Batch struct {
 	Target    tensor.Tensor
 	Perturbed []bool
 	F0        tensor.Tensor // [B, T, 1], the normalized target
+	Pitch     tensor.Tensor // [B, T, 1], cycles of the decoder's window, 0 where there is none
 	Energy    tensor.Tensor // [B, T, 1], the target that upstream calls uv
 	Phones    [][]int32     // [B][T]
 	Speaker   [][]int32     // [B][1]
@@ -45,6 +46,7 @@ type Collator struct {
 	energy      *dsp.Mel // with filters for 16 kHz, that of the pitch network
 	prosodyMels int
 	normF0      bool
+	cyclesPerHz float32 // cycles of the decoder's window
 }
 
 // energyRate is the rate that the energy target's filters are built for, though
@@ -56,7 +58,11 @@ const energyRate = 16000
 func NewCollator(c model.CodecConfig, normF0 bool) *Collator {
 	energy := c.Mel
 	energy.FilterRate = energyRate
-	return &Collator{mel: dsp.NewMel(c.Mel), energy: dsp.NewMel(energy), prosodyMels: c.Quantizer.ProsodyMels, normF0: normF0}
+	f := &Collator{mel: dsp.NewMel(c.Mel), energy: dsp.NewMel(energy), prosodyMels: c.Quantizer.ProsodyMels, normF0: normF0}
+	if c.ISTFT != nil {
+		f.cyclesPerHz = float32(c.ISTFT.Window) / float32(c.Mel.FilterRate)
+	}
+	return f
 }
 
 // Frames returns the number of whole frames of n samples.
@@ -66,7 +72,7 @@ func (f *Collator) Frames(n int) int { return n / f.mel.Hop }
 func (f *Collator) Batch(us []Utterance, starts []int, frames int) (*Batch, error) {
 	hop := f.mel.Hop
 	b := &Batch{
-		F0: tensor.New(len(us), frames, 1), Energy: tensor.New(len(us), frames, 1),
+		F0: tensor.New(len(us), frames, 1), Pitch: tensor.New(len(us), frames, 1), Energy: tensor.New(len(us), frames, 1),
 		Target: tensor.New(len(us), frames*hop, 1),
 		Inputs: model.Inputs{Wave: tensor.New(len(us), frames*hop, 1), Prosody: tensor.New(len(us), frames, f.prosodyMels)},
 	}
@@ -103,6 +109,7 @@ func (f *Collator) Batch(us []Utterance, starts []int, frames int) (*Batch, erro
 		}
 		for t, v := range f.pitchTarget(u.F0[from:to]) {
 			b.F0.Row(i, t)[0] = v
+			b.Pitch.Row(i, t)[0] = max(0, u.F0[from+t]) * f.cyclesPerHz
 		}
 		b.Phones = append(b.Phones, u.Phones[from:to])
 		b.Speaker = append(b.Speaker, []int32{u.Speaker})

@@ -103,6 +103,14 @@ var codecLosses = []loss[codecOutputs]{
 			c := o.networks.Convert(r, o.Outputs)
 			return r.L1(c.WaveTimbre, c.Timbre, weight)
 		}},
+	{optional(newLossInfo("pitch", eventlog.PitchLoss, predictors, "pitch of the decoder, octaves", "training")),
+		func(w config.LossWeights) float64 { return w.Pitch },
+		func(r *op.Run, o codecOutputs, weight float64) float64 {
+			if o.Pitch.Data == nil { // the decoder predicts none
+				return 0
+			}
+			return r.PitchLoss(o.Pitch, o.batch.Pitch, weight)
+		}},
 }
 
 // predictors is the group of their pictures.

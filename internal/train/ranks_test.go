@@ -41,7 +41,7 @@ func pieceOf(whole *Batch, from, to int) *Batch {
 	}
 	b.Inputs = model.Inputs{Wave: cut(b.Inputs.Wave), Prosody: cut(b.Inputs.Prosody), Timbre: b.Inputs.Timbre[from:to]}
 	b.Target, b.Perturbed = cut(b.Target), b.Perturbed[from:to]
-	b.F0, b.Energy = cut(b.F0), cut(b.Energy)
+	b.F0, b.Pitch, b.Energy = cut(b.F0), cut(b.Pitch), cut(b.Energy)
 	b.Phones, b.Speaker = b.Phones[from:to], b.Speaker[from:to]
 	return &b
 }

@@ -95,13 +95,42 @@ def encoder(x, size, hop, phases, dim, hidden, blocks, latent):
     return h @ w.T + param("encoder.out.bias", latent)
 
 
-def decoder(z, size, hop, dim, hidden, blocks):
-    w = param("decoder.embed.weight", dim, z.shape[1], 7)
-    padded = np.vstack([np.zeros((6, z.shape[1])), z])
-    h = np.array([np.einsum("kc,ock->o", padded[t : t + 7], w) for t in range(len(z))]) + param("decoder.embed.bias", dim)
+def lines(pitch, phase, size):
+    """The main lobes of harmonics of amplitude 1, as the transform of a window has them."""
+    bins, n = size // 2 + 1, np.arange(size)
+    spectrum = np.zeros(bins, complex)
+    for h in range(1, int((bins - 3) / pitch) + 1):
+        tone = np.exp(1j * (2 * np.pi * h * pitch * (n - size / 2) / size + h * phase))
+        lobe = np.fft.fft(window(size) * tone)[:bins] / (size / 2)
+        lobe[np.abs(np.arange(bins) - h * pitch) >= 2] = 0
+        spectrum += lobe
+    return spectrum
+
+
+def harmonics(x, name, size, hop):
     bins = size // 2 + 1
-    h = linear(stack(h, "decoder", hidden, blocks), "decoder.head.out", 2 * bins)
-    frames = np.fft.irfft(np.exp(h[:, :bins]) * np.exp(1j * h[:, bins:]), size) * window(size)
+    knots = -(-(bins - 1) // 6) + 1
+    e = linear(x, name + ".head.harmonics", 2 * knots)
+    at = np.arange(knots) * 6
+    amplitude = np.exp([np.interp(np.arange(bins), at, row[:knots]) for row in e])
+    offset = np.array([np.interp(np.arange(bins), at, row[knots:]) for row in e])
+    pitch = 3 * 2 ** (3.5 / (1 + np.exp(-linear(x, name + ".head.pitch", 1)[:, 0])))
+    gain = 2 * np.pi * pitch * hop / size
+    phase = np.cumsum((np.concatenate([[0], gain[:-1]]) + gain) / 2)
+    return amplitude * np.exp(1j * offset) * [lines(p, f, size) for p, f in zip(pitch, phase)]
+
+
+def decoder(z, size, hop, dim, hidden, blocks, name="decoder", harmonic=False):
+    w = param(name + ".embed.weight", dim, z.shape[1], 7)
+    padded = np.vstack([np.zeros((6, z.shape[1])), z])
+    h = np.array([np.einsum("kc,ock->o", padded[t : t + 7], w) for t in range(len(z))]) + param(name + ".embed.bias", dim)
+    bins = size // 2 + 1
+    x = stack(h, name, hidden, blocks)
+    h = linear(x, name + ".head.out", 2 * bins)
+    spectra = np.exp(h[:, :bins]) * np.exp(1j * h[:, bins:])
+    if harmonic:
+        spectra = spectra + harmonics(x, name, size, hop)
+    frames = np.fft.irfft(spectra, size) * window(size)
     lead = (size - hop) // 2
     wave, weight = np.zeros(len(z) * hop + size), np.zeros(len(z) * hop + size)
     for t, frame in enumerate(frames):
@@ -117,4 +146,5 @@ if __name__ == "__main__":
         os.path.join(os.path.dirname(os.path.abspath(__file__)), "frames.npz"),
         latent=encoder(x, 120, 30, 20, 18, 24, 2, 10).astype(np.float32),
         wave=decoder(z, 120, 30, 18, 24, 3).astype(np.float32),
+        harmonic=decoder(z, 120, 30, 18, 24, 3, "harmonic", True).astype(np.float32),
     )
