@@ -49,7 +49,7 @@ func (c *filterCache) get(pair ratePair) *filter {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e.bytes == 0 && c.entries[pair] == e {
-		e.bytes = 8 * len(f.table)
+		e.bytes = f.bytes()
 		c.bytes += e.bytes
 		c.evict(e)
 	}

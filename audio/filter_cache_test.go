@@ -24,7 +24,7 @@ func TestFiltersOfManyRatesAreKept(t *testing.T) {
 
 // TestFilterCacheIsBounded: beyond the budget, the least recently used filters go.
 func TestFilterCacheIsBounded(t *testing.T) {
-	size := 8 * len(newFilter(16000, 24000).table)
+	size := newFilter(16000, 24000).bytes()
 	c := filterCache{budget: 3 * size}
 	a := c.get(ratePair{16000, 24000})
 	b := c.get(ratePair{32000, 48000}) // of the same size: the ratio is the same
@@ -61,7 +61,7 @@ func TestFilterCacheConcurrently(t *testing.T) {
 			t.Errorf("goroutine %d has a filter of its own", i)
 		}
 		if i < 3 {
-			bytes += 8 * len(f.table)
+			bytes += f.bytes()
 		}
 	}
 	if c.bytes != bytes {

@@ -1,5 +1,10 @@
 package audio
 
+import (
+	"math"
+	"slices"
+)
+
 // A Resampler converts a stream of samples from one rate to another with a
 // windowed sinc: 96 zero crossings to each side under a Kaiser window, cut off at
 // 0.958 of the lower Nyquist frequency. Aliases and images are more than 120 dB
@@ -7,18 +12,18 @@ package audio
 //
 // There is no delay: output sample j is the signal at time j/to, input sample i
 // at i/from, and what lies before the first and after the last input is silence.
-// The output is the same to the bit however the input is cut into pieces. A
-// Resampler serves one goroutine at a time.
+// The output is the same to the bit however the input is cut into pieces, and within
+// 140 dB of the exact sums. A Resampler serves one goroutine at a time.
 type Resampler struct {
 	from, to int
 	filter   *filter // nil where the rates are equal and samples are copied
 
-	// hist holds the input that outputs still to come can see; the window of the
-	// next output begins at hist[next], and phase/filter.up is how far the output
-	// lies behind its window's center, in input samples.
-	hist  []float64
-	next  int
-	phase int
+	// hist holds the input that outputs still to come can see. The period of the next
+	// output begins at hist[origin], which may be gone, and the output is its next-th.
+	hist    []float32
+	origin  int
+	next    int
+	scratch *filterScratch // nil where filter is
 
 	in, out int64 // samples taken and given so far
 	ended   bool
@@ -35,7 +40,7 @@ func NewResampler(from, to int) (*Resampler, error) {
 	}
 	r := &Resampler{from: from, to: to}
 	if from != to {
-		r.filter = filterFor(from, to)
+		r.filter, r.scratch = filterFor(from, to), &filterScratch{}
 	}
 	r.Reset()
 	return r, nil
@@ -48,13 +53,24 @@ func ResampledLen(n int64, from, to int) int64 {
 	return (n*int64(to) + int64(from) - 1) / int64(from)
 }
 
+// Period returns after how many inputs and outputs a Resampler computes the same again: one
+// that begins so many inputs later, or a multiple of it, gives the same outputs to the bit
+// from there on, once silence before its first input is out of sight (see Process).
+func (r *Resampler) Period() (in, out int) {
+	if r.filter == nil {
+		return 1, 1
+	}
+	return r.filter.step(), r.filter.period
+}
+
 // Reset makes the Resampler ready for another stream.
 func (r *Resampler) Reset() {
-	r.in, r.out, r.next, r.phase, r.ended = 0, 0, 0, 0, false
+	r.in, r.out, r.origin, r.next, r.ended = 0, 0, 0, 0, false
 	r.hist = r.hist[:0]
 	if r.filter != nil {
 		// The first output lies on the first input: before it, silence.
-		r.hist = append(r.hist, make([]float64, r.filter.half-1)...)
+		r.origin = r.filter.half - 1
+		r.pad(r.origin)
 	}
 }
 
@@ -74,11 +90,9 @@ func (r *Resampler) Process(dst, src []float32) []float32 {
 	// In blocks, so that a whole file in one call does not make hist as long.
 	for len(src) > 0 {
 		n := min(len(src), blockFrames)
-		for _, x := range src[:n] {
-			r.hist = append(r.hist, float64(x))
-		}
+		r.hist = append(r.hist, src[:n]...)
 		src = src[n:]
-		dst = r.emit(dst, -1)
+		dst = r.emit(dst, math.MaxInt)
 	}
 	return dst
 }
@@ -88,12 +102,9 @@ func (r *Resampler) Process(dst, src []float32) []float32 {
 // Flush appends nothing.
 func (r *Resampler) Flush(dst []float32) []float32 {
 	if r.filter != nil && !r.ended {
-		want := ResampledLen(r.in, r.from, r.to)
-		for r.out < want {
-			// Silence after the end, as much as one window can see at a time.
-			r.hist = append(r.hist, make([]float64, r.filter.half)...)
-			dst = r.emit(dst, want-r.out)
-		}
+		// Behind the end lies silence, as much as the last window sees.
+		r.pad(r.filter.half)
+		dst = r.emit(dst, int(ResampledLen(r.in, r.from, r.to)-r.out))
 	}
 	r.ended = true
 	return dst
@@ -101,21 +112,35 @@ func (r *Resampler) Flush(dst []float32) []float32 {
 
 func (r *Resampler) flushed() bool { return r.ended }
 
-// emit appends the outputs whose windows hist covers, at most limit of them if
-// limit is not negative, and forgets the input that no later window sees.
-func (r *Resampler) emit(dst []float32, limit int64) []float32 {
+// pad appends n zeros to hist.
+func (r *Resampler) pad(n int) {
+	r.hist = slices.Grow(r.hist, n)[:len(r.hist)+n]
+	clear(r.hist[len(r.hist)-n:])
+}
+
+// emit appends the outputs whose windows hist covers, at most limit of them, and forgets
+// the input that no later window sees.
+func (r *Resampler) emit(dst []float32, limit int) []float32 {
 	f := r.filter
-	taps := 2 * f.half
-	for r.next+taps <= len(r.hist) && limit != 0 {
-		dst = append(dst, float32(f.at(r.hist[r.next:r.next+taps], r.phase)))
-		limit--
-		r.out++
-		r.phase += f.down
-		r.next += r.phase / f.up
-		r.phase %= f.up
+	known := len(r.hist)
+	from, to := r.next, f.ready(known-r.origin)
+	if to-from > limit {
+		to = from + limit
 	}
-	drop := min(r.next, len(r.hist))
-	r.hist = r.hist[:copy(r.hist, r.hist[drop:])]
-	r.next -= drop
+	if to <= from {
+		return dst
+	}
+	r.pad(max(0, r.origin+f.reach(to-1)-known))
+	dst = f.apply(dst, r.hist, r.origin, from, to, r.scratch)
+	r.hist = r.hist[:known]
+	r.out += int64(to - from)
+
+	periods := to / f.period
+	r.origin += periods * f.step()
+	r.next = to - periods*f.period
+	if drop := min(r.origin+f.need(r.next), known); drop > 0 {
+		r.hist = r.hist[:copy(r.hist, r.hist[drop:])]
+		r.origin -= drop
+	}
 	return dst
 }

@@ -4,9 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
+
+	"github.com/facodec-go/facodec/internal/kernel"
 )
 
 func resample(t testing.TB, from, to int, src []float32) []float32 {
@@ -85,13 +88,15 @@ func TestFilterResponse(t *testing.T) {
 	// All phases together are the filter at 44100*up Hz.
 	response := func(freq float64) float64 {
 		var re, im float64
-		taps := 2 * f.half
-		for q := 0; q < f.up; q++ {
-			for k := range taps {
-				time := float64(k-f.half+1) - float64(q)/float64(f.up)
-				sin, cos := math.Sincos(2 * math.Pi * freq / 44100 * time)
-				h := f.table[q*taps+k] / float64(f.up)
-				re, im = re+h*cos, im+h*sin
+		for j := range f.period {
+			p := f.panels[j/kernel.Width]
+			for _, part := range slices.Concat(p.groups...) {
+				for k := range part.weights.K {
+					time := float64(p.first+part.at+k-f.before(j)) - f.phase(j)
+					sin, cos := math.Sincos(2 * math.Pi * freq / 44100 * time)
+					h := float64(part.weights.Data[part.weights.Index(0, k, j%kernel.Width)]) / float64(f.period)
+					re, im = re+h*cos, im+h*sin
+				}
 			}
 		}
 		return 20 * math.Log10(math.Hypot(re, im))
@@ -191,8 +196,8 @@ func TestResamplerRates(t *testing.T) {
 // Whatever the ratio, the table is of bounded size: the promise of NewResampler.
 func TestFilterTablesAreBounded(t *testing.T) {
 	for _, pair := range append(ratePairs, [2]int{192000, 8001}, [2]int{8000, 191999}, [2]int{191999, 191998}, [2]int{44100, 44000}) {
-		if f := newFilter(pair[0], pair[1]); len(f.table)*8 > 16<<20 {
-			t.Errorf("%v: a table of %d bytes", pair, len(f.table)*8)
+		if f := newFilter(pair[0], pair[1]); f.bytes() > 16<<20 {
+			t.Errorf("%v: a table of %d bytes", pair, f.bytes())
 		}
 	}
 }
@@ -233,5 +238,28 @@ func BenchmarkFilterTable(b *testing.B) {
 				newFilter(pair[0], pair[1])
 			}
 		})
+	}
+}
+
+// TestResamplerPeriod: a Resampler that begins a few periods later gives the same outputs.
+func TestResamplerPeriod(t *testing.T) {
+	for _, pair := range append(ratePairs, [2]int{24000, 24000}) {
+		r, err := NewResampler(pair[0], pair[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		in, out := r.Period()
+		if in*pair[1] != out*pair[0] {
+			t.Errorf("%v: a period of %d inputs and %d outputs", pair, in, out)
+		}
+		if in > 50000 {
+			continue // slow, and of one kind with 44101 to 24000
+		}
+		slower := min(pair[0], pair[1])
+		src := tone(3*in+1000*pair[0]/slower, 440, pair[0])
+		whole := r.Flush(r.Process(nil, src))
+		late := r.Flush(r.Process(nil, src[2*in:]))
+		skip := 220 * pair[1] / slower // outputs that see before the beginning
+		mustEqual(t, fmt.Sprint(pair), late[skip:], whole[2*out+skip:])
 	}
 }

@@ -73,7 +73,14 @@ func (f *File) WriteAt(p []byte, off int64) (int, error) {
 // Commit syncs the file and renames it to its destination, replacing what is there, or
 // copies it to a device or a pipe. After an error nothing is left behind, and a file at the
 // destination is as it was.
-func (f *File) Commit() error {
+func (f *File) Commit() error { return f.commit(true) }
+
+// CommitUnsynced is Commit without waiting for the disk. The file is whole whatever
+// happens to the process; after a crash of the machine it may be damaged, which whoever
+// reads it has to notice. It is for caches.
+func (f *File) CommitUnsynced() error { return f.commit(false) }
+
+func (f *File) commit(sync bool) error {
 	if f.done {
 		return fileerr.Write(f.path, os.ErrClosed)
 	}
@@ -83,7 +90,7 @@ func (f *File) Commit() error {
 		err = f.copy()
 		f.Close()
 	} else {
-		err = f.replace()
+		err = f.replace(sync)
 	}
 	if err != nil || f.stream {
 		os.Remove(f.Name())
@@ -91,17 +98,17 @@ func (f *File) Commit() error {
 	if err != nil {
 		return fileerr.Write(f.path, err)
 	}
-	if !f.stream {
+	if !f.stream && sync {
 		syncDir(filepath.Dir(f.target))
 	}
 	return nil
 }
 
-func (f *File) replace() (err error) {
+func (f *File) replace(sync bool) (err error) {
 	if f.mode != 0 {
 		err = f.Chmod(f.mode)
 	}
-	if err == nil {
+	if err == nil && sync {
 		err = f.Sync()
 	}
 	if runtime.GOOS == "windows" { // what is open cannot be renamed there

@@ -2,6 +2,7 @@ package atomicfile
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -181,5 +182,31 @@ func TestSweep(t *testing.T) {
 	sweep(dir)
 	if got := names(t, dir); slices.Contains(got, asidePrefix+"00000000-0123456789abc") {
 		t.Error("a file that another machine left long ago stays")
+	}
+}
+
+func TestCommitUnsynced(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "cache")
+	for _, text := range []string{"one", "another"} {
+		f, err := Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.CommitUnsynced(); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(path); string(got) != text || err != nil {
+			t.Errorf("%q, error %v", got, err)
+		}
+		if err := f.Commit(); !errors.Is(err, os.ErrClosed) {
+			t.Errorf("committed again: error %v", err)
+		}
+	}
+	if got := names(t, dir); len(got) != 1 {
+		t.Errorf("left behind: %q", got)
 	}
 }

@@ -73,7 +73,7 @@ type Options struct {
 	// Workers is how many files are decoded at a time; 0 is one for each CPU.
 	Workers int
 	// CacheBytes is how much memory may keep decoded clips, four bytes a sample.
-	// Small sets are then decoded once and not once an epoch.
+	// Small sets are then decoded once, by the scan, and not once an epoch.
 	CacheBytes int64
 	// StoreBytes is how much of CacheDir may hold long files decoded, 345 MB for an
 	// hour. A piece of a file of hours is then read where it lies, and not after
@@ -111,6 +111,10 @@ type Clip struct {
 	Start   int64  // first sample, at Rate
 	Samples int    // length, at Rate
 	Rate    int    // Hz, the set's
+}
+
+func clipOf(path string, size, modTime int64, p piece, rate int) Clip {
+	return Clip{Path: path, Size: size, ModTime: modTime, Start: p.Start, Samples: int(p.Samples), Rate: rate}
 }
 
 // Seconds returns the clip's length.
@@ -267,11 +271,12 @@ func Scan(ctx context.Context, o Options) (*Set, error) {
 	if len(found) == 0 {
 		return nil, fmt.Errorf("dataset %s: %w: looked for %s in all its folders", o.Root, ErrEmpty, strings.Join(Endings, " "))
 	}
-	entries, decoded, err := scanAll(ctx, &o, lim, found, &bad, notify.tell)
+	memory := newMemory(o.CacheBytes)
+	entries, decoded, err := scanAll(ctx, &o, lim, found, memory, &bad, notify.tell)
 	if err != nil {
 		return nil, fmt.Errorf("dataset %s: %w", o.Root, err)
 	}
-	set := &Set{root: o.Root, items: items, rate: lim.rate, notify: notify, memory: newMemory(o.CacheBytes)}
+	set := &Set{root: o.Root, items: items, rate: lim.rate, notify: notify, memory: memory}
 	set.store = newStore(o.CacheDir, o.StoreBytes, lim.rate, entries, notify.tell)
 	set.Stats.Decoded = decoded
 	if len(passed) > 0 {
@@ -319,7 +324,7 @@ func (s *Set) gather(entries []entry, lim limits, held HeldOut) error {
 	}
 	for _, e := range entries {
 		for _, p := range e.Pieces {
-			c := Clip{Path: e.Path, Size: e.Size, ModTime: e.ModTime, Start: p.Start, Samples: int(p.Samples), Rate: s.rate}
+			c := clipOf(e.Path, e.Size, e.ModTime, p, s.rate)
 			st.Seconds += c.Seconds()
 			if out[e.Path] {
 				s.Valid = append(s.Valid, c)

@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"sync"
 
 	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/internal/fileerr"
-	"github.com/facodec-go/facodec/internal/filterdesign"
+	"github.com/facodec-go/facodec/internal/kernel"
 )
 
 // errChanged: the file is not the one that was scanned.
@@ -62,18 +61,23 @@ func (s *Set) read(ctx context.Context, c Clip) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	var peak float32
-	for _, x := range samples {
-		peak = max(peak, x, -x)
-	}
 	// As at the scan; the same file has the same peak.
-	if peak < silence {
+	if !peakNormalize(samples) {
 		return nil, errChanged
+	}
+	return samples, nil
+}
+
+// peakNormalize scales samples to peak 1, unless they are silent.
+func peakNormalize(samples []float32) (ok bool) {
+	peak := kernel.Peak(samples)
+	if peak < silence {
+		return false
 	}
 	for i := range samples {
 		samples[i] /= peak
 	}
-	return samples, nil
+	return true
 }
 
 // readRange returns n samples of a file at a rate from start on: to the bit those
@@ -86,16 +90,15 @@ func readRange(ctx context.Context, open opener, rate int, start int64, n int) (
 	}
 	defer r.Close()
 	native := r.Info().SampleRate
-	up, down := filterdesign.Ratio(native, rate)
-	in, out := int64(down), int64(up)
-	// Input sample k·in lies on output sample k·out, so that a resampler begun there
-	// computes the same outputs once its window, 96 crossings of zero, 13 ms at
-	// most, lies behind the beginning.
-	k := max(0, start-int64(rate)/10) / out
 	resample, err := audio.NewResampler(native, rate)
 	if err != nil {
 		return nil, errors.New(messageOf(err))
 	}
+	periodIn, periodOut := resample.Period()
+	in, out := int64(periodIn), int64(periodOut)
+	// A resampler begun at input sample k·in computes the same outputs from k·out on once
+	// its window, 96 crossings of zero, 13 ms at most, lies behind the beginning.
+	k := max(0, start-int64(rate)/10) / out
 	buf := make([]float32, 4096)
 	skip, drop := k*in, start-k*out
 	want := drop + int64(n)
@@ -120,36 +123,4 @@ func readRange(ctx context.Context, open opener, rate int, start int64, n int) (
 		}
 	}
 	return samples[drop:want:want], nil
-}
-
-// memory keeps decoded clips up to a number of bytes. None gives way to another:
-// an epoch sees each clip once, and the one that was not seen for longest is the
-// next to be wanted.
-type memory struct {
-	mu    sync.Mutex
-	left  int64
-	clips map[Clip][]float32
-}
-
-func newMemory(bytes int64) *memory {
-	return &memory{left: bytes, clips: map[Clip][]float32{}}
-}
-
-func (m *memory) get(c Clip) []float32 {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.clips[c]
-}
-
-// put keeps samples if there is room and tells whether they are shared now.
-func (m *memory) put(c Clip, samples []float32) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	size := int64(4 * cap(samples))
-	if _, ok := m.clips[c]; ok || size > m.left {
-		return false
-	}
-	m.left -= size
-	m.clips[c] = samples
-	return true
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/facodec-go/facodec/audio"
 
 	"github.com/facodec-go/facodec/internal/fileerr"
+	"github.com/facodec-go/facodec/internal/kernel"
 )
 
 // A Reason is why a file is left out.
@@ -36,17 +37,18 @@ type profile struct {
 	blocks  []block // the last one may be shorter
 }
 
-// measure decodes a file in flat memory but for its profile, 12 bytes for 10 ms.
-func measure(ctx context.Context, open opener, lim limits) (*profile, error) {
+// measure decodes a file in flat memory but for its profile, 12 bytes for 10 ms, and for
+// what the recorder keeps.
+func measure(ctx context.Context, open opener, lim limits, record *recorder) (*profile, error) {
 	r, err := open(ctx, lim.rate)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
 	p := &profile{block: lim.block()}
-	size := int64(p.block)
 	var b block
-	buf := make([]float32, 16*size)
+	filled := 0 // samples of b
+	buf := make([]float32, 16*p.block)
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -56,21 +58,32 @@ func measure(ctx context.Context, open opener, lim limits) (*profile, error) {
 			return nil, err
 		}
 		if err == io.EOF {
-			if p.samples%size != 0 {
+			if filled > 0 {
 				p.blocks = append(p.blocks, b)
 			}
 			return p, nil
 		}
-		for _, x := range buf[:n] {
-			b.sum += x
-			b.square += x * x
-			b.peak = max(b.peak, x, -x)
-			if p.samples++; p.samples%size == 0 {
+		p.samples += int64(n)
+		record.add(buf[:n])
+		for x := buf[:n]; len(x) > 0; {
+			part := x[:min(len(x), p.block-filled)]
+			b.add(part)
+			x = x[len(part):]
+			if filled += len(part); filled == p.block {
 				p.blocks = append(p.blocks, b)
-				b = block{}
+				b, filled = block{}, 0
 			}
 		}
 	}
+}
+
+func (b *block) add(samples []float32) {
+	sum, square := b.sum, b.square
+	for _, x := range samples {
+		sum += x
+		square += x * x
+	}
+	*b = block{sum, square, max(b.peak, kernel.Peak(samples))}
 }
 
 // peak returns that of the blocks that a piece touches.
@@ -103,10 +116,13 @@ func (p *profile) loudness(i int) float64 {
 // silence is SilenceDB as a factor.
 var silence = float32(math.Pow(10, SilenceDB/20.0))
 
-// scanFile says what can be taken from a file. An error is ctx's.
-func scanFile(ctx context.Context, f found, lim limits) (entry, error) {
+// scanFile says what can be taken from a file, and keeps that in memory where there is room.
+// An error is ctx's.
+func scanFile(ctx context.Context, f found, lim limits, memory *memory) (entry, error) {
 	e := entry{Path: f.path, Size: f.size, ModTime: f.modTime}
-	p, err := measure(ctx, f.open, lim)
+	record := &recorder{memory: memory}
+	defer record.discard()
+	p, err := measure(ctx, f.open, lim, record)
 	if err != nil {
 		if ctx.Err() != nil {
 			return e, ctx.Err()
@@ -133,6 +149,7 @@ func scanFile(ctx context.Context, f found, lim limits) (entry, error) {
 				e.Pieces = append(e.Pieces, piece)
 			}
 		}
+		record.keep(f, e.Pieces, lim.rate)
 	}
 	return e, nil
 }

@@ -11,7 +11,7 @@ const saveEvery = time.Minute
 
 // scanAll returns what is known of each file, in their order, and how many of them
 // were decoded to know it.
-func scanAll(ctx context.Context, o *Options, lim limits, files []found, bad *badCount, tell func(path, reason string)) ([]entry, int, error) {
+func scanAll(ctx context.Context, o *Options, lim limits, files []found, memory *memory, bad *badCount, tell func(path, reason string)) ([]entry, int, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	h := lim.header()
@@ -44,7 +44,7 @@ func scanAll(ctx context.Context, o *Options, lim limits, files []found, bad *ba
 		writeIndex(o.CacheDir, h, entries, tell)
 	}
 	saved := time.Now()
-	err := scanUnknown(ctx, o.Workers, lim, files, unknown, func(i int, e entry) {
+	err := scanUnknown(ctx, o.Workers, lim, files, unknown, memory, func(i int, e entry) {
 		entries[i] = e
 		step(e)
 		if time.Since(saved) > saveEvery {
@@ -63,7 +63,7 @@ func scanAll(ctx context.Context, o *Options, lim limits, files []found, bad *ba
 
 // scanUnknown calls done with what it finds in the files of the numbers given, in
 // any order, from the caller's goroutine.
-func scanUnknown(ctx context.Context, workers int, lim limits, files []found, unknown []int, done func(i int, e entry)) error {
+func scanUnknown(ctx context.Context, workers int, lim limits, files []found, unknown []int, memory *memory, done func(i int, e entry)) error {
 	type result struct {
 		i   int
 		e   entry
@@ -75,7 +75,7 @@ func scanUnknown(ctx context.Context, workers int, lim limits, files []found, un
 	for range min(workers, len(unknown)) {
 		running.Go(func() {
 			for i := range next {
-				e, err := scanFile(ctx, files[i], lim)
+				e, err := scanFile(ctx, files[i], lim, memory)
 				results <- result{i, e, err}
 			}
 		})

@@ -238,7 +238,7 @@ func (s *store) write(ctx context.Context, open opener, name string, samples int
 			return false, nil
 		}
 	}
-	if err := out.Commit(); err != nil {
+	if err := out.CommitUnsynced(); err != nil { // there are checksums
 		s.fail(err)
 		return false, nil
 	}

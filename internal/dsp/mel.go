@@ -29,11 +29,13 @@ type Mel struct {
 	MelConfig
 	window  []float64
 	filters []MelFilter
-	bank    Filterbank // the same in float32
-	fft     *fourier.FFT
-	frame   []float64
-	coeff   []complex128
-	power   []float64
+	// The window and the filters in float32.
+	window32 []float32
+	bank     Filterbank
+	fft      *fourier.FFT
+	frame    []float64
+	coeff    []complex128
+	power    []float64
 }
 
 // A MelFilter is one triangular filter's weights from bin First on.
@@ -53,9 +55,10 @@ func NewMel(c MelConfig) *Mel {
 		coeff:     make([]complex128, c.FFT/2+1),
 		power:     make([]float64, c.FFT/2+1),
 	}
-	m.bank = NewFilterbank(m.filters)
+	m.bank, m.window32 = NewFilterbank(m.filters), make([]float32, c.Window)
 	for i := range m.window {
 		m.window[i] = 0.5 - 0.5*math.Cos(2*math.Pi*float64(i)/float64(c.Window))
+		m.window32[i] = float32(m.window[i])
 	}
 	return m
 }

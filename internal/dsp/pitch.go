@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/facodec-go/facodec/internal/filterdesign"
+	"github.com/facodec-go/facodec/internal/kernel"
 )
 
 // PitchConfig describes a pitch tracker.
@@ -49,13 +50,15 @@ type PitchFrame struct {
 type Pitch struct {
 	PitchConfig
 	decimate   int
-	rate       float64   // of the decimated signal, Hz
-	taps       []float64 // of the low-pass, centered
-	highPass   float64   // the pole of the high-pass
-	shortest   float64   // decimated samples: the shortest lag that is a voice's
-	maxLag     int       // in decimated samples
-	windows    []int     // decimated samples compared with their shifted selves, by lag
-	lead       int       // decimated samples of a frame before its center
+	rate       float64        // of the decimated signal, Hz
+	taps       int            // of the low-pass, centered
+	lowPass    *kernel.Panels // the low-pass, for kernel.Width outputs in a row
+	highPass   float64        // the pole of the high-pass
+	shortest   float64        // decimated samples: the shortest lag that is a voice's
+	maxLag     int            // in decimated samples
+	windows    []int          // decimated samples compared with their shifted selves, by lag
+	lead       int            // decimated samples of a frame before its center
+	compared   []lagRange
 	thresholds []float64
 	prior      []float64 // of each threshold
 }
@@ -79,6 +82,9 @@ const (
 	pitchFloor = 1e-5
 )
 
+// maxEnergy is more than that of any frame but in a broken file.
+const maxEnergy = 1e30
+
 // maxCandidates bounds the states of a frame: the unvoiced one and the peaks.
 const maxCandidates = 16
 
@@ -90,7 +96,14 @@ func NewPitch(c PitchConfig) *Pitch {
 	}
 	p := &Pitch{PitchConfig: c, decimate: max(1, c.SampleRate/pitchRate)}
 	p.rate = float64(c.SampleRate) / float64(p.decimate)
-	p.taps = lowPass(pitchCutoff/float64(c.SampleRate), 20*p.decimate)
+	taps := lowPass(pitchCutoff/float64(c.SampleRate), 20*p.decimate)
+	p.taps = len(taps)
+	p.lowPass = kernel.NewPanels(nil, 1, len(taps)+(kernel.Width-1)*p.decimate, kernel.Width)
+	for n := range kernel.Width {
+		for i, v := range taps {
+			p.lowPass.Data[p.lowPass.Index(0, n*p.decimate+i, n)] = float32(v)
+		}
+	}
 	p.highPass = math.Exp(-2 * math.Pi * pitchLow / p.rate)
 	p.shortest = 0.99 * p.rate / c.Max // the refinement may step over the edge of the range
 	p.maxLag = int(math.Ceil(p.rate / c.Min))
@@ -99,9 +112,37 @@ func NewPitch(c PitchConfig) *Pitch {
 		p.windows[lag] = int(max(pitchWindow*p.rate, pitchPeriods*float64(lag)))
 	}
 	p.lead = (p.windows[p.maxLag+1] + p.maxLag + 2) / 2
+	p.compared = p.lagRanges()
 	p.thresholds, p.prior = thresholdPrior()
 	return p
 }
+
+// A lagRange are the lags from one to before another in whose window a sample of a frame is.
+type lagRange struct{ sample, from, to int }
+
+// lagRanges returns the lags that each sample of a frame is compared at with the one so
+// much later, in order of the samples.
+func (p *Pitch) lagRanges() (ranges []lagRange) {
+	for i := range p.span() {
+		open := false
+		for lag := 1; lag < len(p.windows); lag++ {
+			if begin := p.begin(lag); i < begin || i >= begin+p.windows[lag] {
+				open = false
+				continue
+			}
+			if !open {
+				ranges = append(ranges, lagRange{i, lag, lag})
+				open = true
+			}
+			ranges[len(ranges)-1].to = lag + 1
+		}
+	}
+	return ranges
+}
+
+// begin returns the first sample of a frame that is compared at a lag: the two windows lie
+// evenly around the center.
+func (p *Pitch) begin(lag int) int { return p.lead - (p.windows[lag]+lag)/2 }
 
 // lowPass is a sinc under a Hann window, with unit gain at 0 Hz. The cutoff is
 // relative to the sample rate; the filter reaches half to each side.
@@ -140,6 +181,8 @@ func thresholdPrior() (thresholds, prior []float64) {
 type pitchAnalyzer struct {
 	*Pitch
 	energy []float64 // of the frame's samples before each one
+	scaled []float32 // a frame whose products float32 does not hold
+	sums   []float32 // of products, by lag
 	corr   []float64 // normalized cross-correlation, by lag
 	// The peaks of corr, shortest lag first: where they are, and what they lack to
 	// one.
@@ -149,7 +192,7 @@ type pitchAnalyzer struct {
 
 func newPitchAnalyzer(p *Pitch) *pitchAnalyzer {
 	return &pitchAnalyzer{
-		Pitch: p, energy: make([]float64, p.span()+1), corr: make([]float64, p.maxLag+2),
+		Pitch: p, energy: make([]float64, p.span()+1), scaled: make([]float32, p.span()), sums: make([]float32, p.maxLag+2), corr: make([]float64, p.maxLag+2),
 		lags: make([]float64, 0, p.maxLag), lacks: make([]float64, 0, p.maxLag), weights: make([]float64, 0, p.maxLag),
 	}
 }
@@ -159,37 +202,29 @@ func (p *Pitch) span() int { return 2 * (p.lead + 1) }
 
 // correlate fills corr for a frame of span samples, and returns the root mean
 // square of the longest window.
-func (a *pitchAnalyzer) correlate(x []float64) (level float64) {
+func (a *pitchAnalyzer) correlate(x []float32) (level float64) {
 	for i, v := range x[:a.span()] {
-		a.energy[i+1] = a.energy[i] + v*v
+		a.energy[i+1] = a.energy[i] + float64(v)*float64(v)
+	}
+	scale := 1.0 // of squares
+	if all := a.energy[a.span()]; all > maxEnergy {
+		kernel.Scale(a.scaled, x[:len(a.scaled)], float32(1/math.Sqrt(all)))
+		x, scale = a.scaled, all
+	}
+	// Sample by sample, for all lags side by side.
+	clear(a.sums)
+	for _, r := range a.compared {
+		kernel.AddScaled(a.sums[r.from:r.to], x[r.sample+r.from:r.sample+r.to], x[r.sample])
 	}
 	sum := func(at, n int) float64 { return a.energy[at+n] - a.energy[at] }
 	for lag := 1; lag < len(a.corr); lag++ {
-		n := a.windows[lag]
-		at := a.lead - (n+lag)/2
+		n, at := a.windows[lag], a.begin(lag)
 		// The floor keeps what is silent from being like anything.
 		norm := math.Sqrt(sum(at, n)*sum(at+lag, n)) + pitchFloor*pitchFloor*float64(n)
-		a.corr[lag] = dot(x[at:at+n], x[at+lag:at+lag+n]) / norm
+		a.corr[lag] = scale * float64(a.sums[lag]) / norm
 	}
 	n := a.windows[a.maxLag]
 	return math.Sqrt(sum(a.lead-n/2, n) / float64(n))
-}
-
-// dot returns the product of two slices of one length, in four sums that do not
-// wait for each other.
-func dot(x, y []float64) float64 {
-	var a, b, c, d float64
-	for len(x) >= 4 && len(y) >= 4 {
-		a += x[0] * y[0]
-		b += x[1] * y[1]
-		c += x[2] * y[2]
-		d += x[3] * y[3]
-		x, y = x[4:], y[4:]
-	}
-	for i, v := range x {
-		a += v * y[i]
-	}
-	return (a + b) + (c + d)
 }
 
 // peaks collects the local maxima of corr, refined by the cosine through the three

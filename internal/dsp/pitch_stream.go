@@ -3,6 +3,8 @@ package dsp
 import (
 	"math"
 	"slices"
+
+	"github.com/facodec-go/facodec/internal/kernel"
 )
 
 // A PitchStream tracks the pitch of a signal that arrives in pieces: frame t is
@@ -14,13 +16,20 @@ type PitchStream struct {
 	path    pitchPath
 	raw     []float32 // samples from position rawAt on
 	rawAt   int       // negative at the start
-	low     []float64 // filtered and decimated samples from position lowAt on
+	low     []float32 // filtered and decimated samples from position lowAt on
 	lowAt   int
 	passed  float64 // the last decimated sample before the high-pass
+	before  float64 // and the last one behind it
 	total   int     // samples seen
 	next    int     // next frame to analyse
 	loudest float64
+
+	product  kernel.Product // of the low-pass
+	filtered [filterRows * kernel.Width]float32
 }
+
+// filterRows is how many times kernel.Width samples are filtered at a time.
+const filterRows = 24
 
 // Stream returns a stream at the start of a signal.
 func (p *Pitch) Stream() *PitchStream {
@@ -47,8 +56,8 @@ func (p *Pitch) F0(samples []float32) []float32 {
 // Reset returns to the start of a signal.
 func (s *PitchStream) Reset() {
 	s.path.reset()
-	half := len(s.taps) / 2
-	s.total, s.next, s.loudest, s.passed = 0, 0, 0, 0
+	half := s.taps / 2
+	s.total, s.next, s.loudest, s.passed, s.before = 0, 0, 0, 0, 0
 	s.lowAt = -s.lead
 	s.rawAt = s.lowAt*s.decimate - half
 	s.low = s.low[:0]
@@ -70,7 +79,7 @@ func (s *PitchStream) Push(samples []float32, last bool, emit func(PitchFrame)) 
 		return
 	}
 	frames := (s.total + s.Hop - 1) / s.Hop
-	end := ((frames-1)*s.Hop/s.decimate+s.span()-s.lead)*s.decimate + len(s.taps)
+	end := ((frames-1)*s.Hop/s.decimate+s.span()-s.lead)*s.decimate + s.taps
 	if missing := end - s.rawAt - len(s.raw); missing > 0 {
 		s.raw = append(s.raw, make([]float32, missing)...)
 	}
@@ -95,24 +104,33 @@ func (s *PitchStream) push(samples []float32, emit func(PitchFrame)) {
 
 // filter filters and decimates what can be.
 func (s *PitchStream) filter() {
-	var before float64
-	if n := len(s.low); n > 0 {
-		before = s.low[n-1]
+	at := (s.lowAt+len(s.low))*s.decimate - s.taps/2 - s.rawAt
+	known, ready := len(s.raw), 0
+	if at+s.taps <= known {
+		ready = (known-s.taps-at)/s.decimate + 1
 	}
-	at := (s.lowAt+len(s.low))*s.decimate - len(s.taps)/2 - s.rawAt
-	for ; at+len(s.taps) <= len(s.raw); at += s.decimate {
-		var sum float64
-		for i, v := range s.raw[at : at+len(s.taps)] {
-			sum += s.taps[i] * float64(v)
+	// Zeros in place of what the outputs behind the last one see.
+	s.raw = slices.Grow(s.raw, kernel.Width*s.decimate)[:known+kernel.Width*s.decimate]
+	clear(s.raw[known:])
+	for ready > 0 {
+		n := min(ready, len(s.filtered))
+		s.product = kernel.Product{Dst: s.filtered[:], LdDst: kernel.Width, A: s.raw[at:], LdA: kernel.Width * s.decimate, W: s.lowPass}
+		s.product.Run(0, (n+kernel.Width-1)/kernel.Width, 0, 1)
+		for _, v := range s.filtered[:n] {
+			passed := float64(v)
+			s.before, s.passed = passed-s.passed+s.highPass*s.before, passed
+			if math.Abs(s.before) < 1e-18 {
+				s.before = 0 // products of a tail that are subnormal take ten times as long
+			}
+			s.low = append(s.low, float32(s.before))
 		}
-		before, s.passed = sum-s.passed+s.highPass*before, sum
-		if math.Abs(before) < 1e-30 {
-			before = 0 // a tail of subnormal numbers takes ten times as long
-		}
-		s.low = append(s.low, before)
+		ready -= n
+		at += n * s.decimate
 	}
-	s.raw = slices.Delete(s.raw, 0, min(at, len(s.raw)))
-	s.rawAt += at
+	s.raw = s.raw[:known]
+	drop := min(at, known)
+	s.raw = slices.Delete(s.raw, 0, drop)
+	s.rawAt += drop
 }
 
 // analyse extends the path by the frames before the given one that the decimated
@@ -132,7 +150,7 @@ func (s *PitchStream) analyse(frames int, emit func(PitchFrame)) {
 }
 
 // frame analyses one frame and extends the path by it.
-func (s *PitchStream) frame(x []float64) {
+func (s *PitchStream) frame(x []float32) {
 	level := s.correlate(x)
 	s.loudest = max(s.loudest, level)
 	if level <= max(pitchFloor, pitchSilence*s.loudest) {

@@ -3,8 +3,10 @@ package teacher
 import (
 	"math"
 	"slices"
+	"sync"
 
 	"github.com/facodec-go/facodec/internal/dsp"
+	"github.com/facodec-go/facodec/internal/kernel"
 )
 
 // The front end of content units and speakers. Its window is half that of the
@@ -23,7 +25,10 @@ const (
 	cepstra = 20
 )
 
-var frontEnd = dsp.MelConfig{FFT: 1024, Window: 600, Hop: hop, Mels: allBands, FilterRate: sampleRate}
+// frontEnd is shared: only LogMels uses it, which serves any number of goroutines.
+var frontEnd = sync.OnceValue(func() *dsp.Mel {
+	return dsp.NewMel(dsp.MelConfig{FFT: 1024, Window: 600, Hop: hop, Mels: allBands, FilterRate: sampleRate})
+})
 
 // A cepstrogram is an utterance's mel-frequency cepstrum.
 type cepstrogram struct {
@@ -48,53 +53,53 @@ const silenceBelow = 8.06
 // analyse computes the cepstrum of samples at 24 kHz. They are brought to a peak of
 // 1 first, so that a recording's gain has no influence.
 func analyse(samples []float32) *cepstrogram {
-	var peak float32
-	for _, v := range samples {
-		peak = max(peak, v, -v)
-	}
-	scaled := make([]float32, len(samples))
-	if peak > 0 {
+	peak := kernel.Peak(samples)
+	if peak > 0 && peak != 1 { // clips come at a peak of 1
+		scaled := make([]float32, len(samples))
 		for i, v := range samples {
 			scaled[i] = v / peak
 		}
+		samples = scaled
 	}
 	frames := Frames(len(samples))
-	c := &cepstrogram{rows: make([][cepstra]float32, 0, frames), active: make([]bool, 0, frames)}
-	level := make([]float64, 0, frames)
-	dsp.NewMel(frontEnd).Stream().Push(scaled, true, func(mel []float32) {
-		var row [cepstra]float32
-		var power float64
-		for b, m := range mel[:bands] {
-			l := 4*float64(m) - 4 // the natural logarithm again
-			power += math.Exp(l)
-			for i := range row {
-				row[i] += float32(l * cosines[b][i])
-			}
-		}
-		c.rows = append(c.rows, row)
-		level = append(level, math.Log(power))
-	})
+	c := &cepstrogram{rows: make([][cepstra]float32, frames), active: make([]bool, frames)}
 	if frames == 0 {
 		return c
 	}
+	mels := dsp.LogMels(samples, frames, frontEnd())[0]
+	level := make([]float64, frames)
+	cosines := cosines()
+	out := make([]float32, cosines.Count()*kernel.Width)
+	for t := range frames {
+		mel := mels[t*allBands:][:bands]
+		for i, m := range mel {
+			mel[i] = 4*m - 4 // the natural logarithm again
+		}
+		transform := kernel.Product{Dst: out, LdDst: len(out), A: mel, LdA: bands, W: cosines}
+		transform.Run(0, 1, 0, cosines.Count())
+		copy(c.rows[t][:], out)
+		kernel.Exp(mel, mel)
+		level[t] = math.Log(kernel.Sum(mel))
+	}
 	sorted := slices.Sorted(slices.Values(level))
 	floor := sorted[(len(sorted)-1)*95/100] - silenceBelow
-	for _, l := range level {
-		c.active = append(c.active, l > floor)
+	for t, l := range level {
+		c.active[t] = l > floor
 	}
 	return c
 }
 
-// cosines is the orthonormal DCT-II from bands to cepstra.
-var cosines = func() (m [bands][cepstra]float64) {
-	for b := range m {
-		for i := range m[b] {
+// cosines returns the orthonormal DCT-II from bands to cepstra.
+var cosines = sync.OnceValue(func() *kernel.Panels {
+	m := kernel.NewPanels(nil, 1, bands, cepstra)
+	for b := range bands {
+		for i := range cepstra {
 			scale := math.Sqrt(2.0 / bands)
 			if i == 0 {
 				scale = math.Sqrt(1.0 / bands)
 			}
-			m[b][i] = scale * math.Cos(math.Pi/bands*(float64(b)+0.5)*float64(i))
+			m.Data[m.Index(0, b, i)] = float32(scale * math.Cos(math.Pi/bands*(float64(b)+0.5)*float64(i)))
 		}
 	}
 	return m
-}()
+})

@@ -10,9 +10,17 @@ import (
 	"slices"
 )
 
-// version changes when the same parameters would give other labels, or when they
-// are written otherwise.
-const version = 1
+const (
+	// version changes when parameters are written otherwise, labelVersion when the same
+	// parameters would give other labels: kept ones are then computed again.
+	version      = 1
+	labelVersion = 2
+)
+
+// labelPrint is the fingerprint of a teacher of these parameters.
+func labelPrint(parameters []byte) Fingerprint {
+	return sha256.Sum256(appendInts(parameters, labelVersion))
+}
 
 const (
 	speakersMagic = "FACODEC speakers"
@@ -246,7 +254,7 @@ func (p *parser) units() *Units {
 	}
 	if p.err == nil {
 		u.book = newCodebook(centers, unitDims)
-		u.print = sha256.Sum256(u.append(nil))
+		u.print = labelPrint(u.append(nil))
 	}
 	return u
 }

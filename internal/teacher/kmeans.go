@@ -3,6 +3,8 @@ package teacher
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
+	"sync"
 
 	"github.com/facodec-go/facodec/internal/kernel"
 	"github.com/facodec-go/facodec/internal/parallel"
@@ -50,21 +52,44 @@ func (b *codebook) nearest(labels []int32, distances, rows []float32, pool *para
 		from := block * blockRows
 		to := min(from+blockRows, len(labels))
 		part := rows[from*b.dims : to*b.dims]
-		scores := make([]float32, (to-from)*b.stride())
+		memory := scorePool.Get().(*[]float32)
+		defer scorePool.Put(memory)
+		scores := slices.Grow((*memory)[:0], (to-from)*b.stride())[:(to-from)*b.stride()]
+		*memory = scores
 		b.score(scores, part)
 		for i := from; i < to; i++ {
 			row := scores[(i-from)*b.stride():][:b.len()]
-			best := 0
-			for c, s := range row {
-				if s > row[best] {
-					best = c
-				}
-			}
+			best := nearestOf(row)
 			labels[i] = int32(best)
 			distances[i] = max(0, squareOf(part[(i-from)*b.dims:][:b.dims])-2*row[best])
 		}
 	})
 }
+
+// nearestOf returns the first of the highest scores. It looks at eight at a time, since
+// few are higher than all before them.
+func nearestOf(scores []float32) (best int) {
+	high, at := scores[0], 0
+	for ; at+8 <= len(scores); at += 8 {
+		s := (*[8]float32)(scores[at:])
+		if s[0] > high || s[1] > high || s[2] > high || s[3] > high || s[4] > high || s[5] > high || s[6] > high || s[7] > high {
+			for i, v := range s {
+				if v > high {
+					high, best = v, at+i
+				}
+			}
+		}
+	}
+	for i, v := range scores[at:] {
+		if v > high {
+			high, best = v, at+i
+		}
+	}
+	return best
+}
+
+// scorePool holds the memory of blocks' scores.
+var scorePool = sync.Pool{New: func() any { return new([]float32) }}
 
 // blockRows is how many rows a thread takes at a time.
 const blockRows = 256

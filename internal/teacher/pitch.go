@@ -34,7 +34,7 @@ func OpenPitch(path string, notice func(string)) (Pitch, error) {
 
 // trackerVersion changes when dsp.Pitch gives other values for the same
 // configuration: TestTrackerVersion fails then.
-const trackerVersion = 1
+const trackerVersion = 2
 
 // A tracker is the pitch teacher that needs no download.
 type tracker struct{ pitch *dsp.Pitch }

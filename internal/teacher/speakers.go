@@ -1,7 +1,6 @@
 package teacher
 
 import (
-	"crypto/sha256"
 	"math"
 	"slices"
 
@@ -19,7 +18,7 @@ type Speakers struct {
 
 func newSpeakers(space *voiceSpace, centers [][]float64) *Speakers {
 	s := &Speakers{space: space, centers: centers}
-	s.print = sha256.Sum256(s.append(nil))
+	s.print = labelPrint(s.append(nil))
 	return s
 }
 

@@ -73,7 +73,7 @@ func (s *Store) write(key string, all []series) error {
 	if _, err := f.Write(appendSeries(nil, key, all[:min(len(all), maxSeries)])); err != nil {
 		return fmt.Errorf("labels: write %s: %w", path, err)
 	}
-	if err := f.Commit(); err != nil {
+	if err := f.CommitUnsynced(); err != nil { // there is a checksum
 		return fmt.Errorf("labels: %w", err)
 	}
 	return nil

@@ -2,7 +2,6 @@ package teacher
 
 import (
 	"context"
-	"crypto/sha256"
 	"math"
 
 	"github.com/facodec-go/facodec/internal/parallel"
@@ -137,7 +136,7 @@ func learnUnits(ctx context.Context, s *sample, speakers *Speakers, count int, s
 		return nil, err
 	}
 	u.book, u.change = book, float32(mean)
-	u.print = sha256.Sum256(u.append(nil))
+	u.print = labelPrint(u.append(nil))
 	return u, nil
 }
 
