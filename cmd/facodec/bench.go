@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -37,6 +38,21 @@ type benchReport struct {
 	FrameRTF     float64 `json:"frame_rtf"`      // converting, one frame a call
 	FrameP99     float64 `json:"frame_p99_ms"`   // of these calls
 	FourFrameRTF float64 `json:"four_frame_rtf"`
+
+	// With --train.
+	TrainStep    float64 `json:"train_step_seconds,omitempty"`
+	TrainBatch   int     `json:"train_batch,omitempty"` // utterances in a step
+	TrainPeakRSS float64 `json:"train_peak_rss_mb,omitempty"`
+}
+
+// measureTraining measures training steps of a configuration, after the codec has been closed.
+func (r *benchReport) measureTraining(c *config.Config, batch int) error {
+	pool := parallel.New(r.Threads)
+	defer pool.Close()
+	step, err := bench.Step(c, batch, r.Runs, pool)
+	r.TrainStep, r.TrainBatch = step.Seconds, step.Batch
+	r.TrainPeakRSS = float64(peakMemory()) / 1e6
+	return err
 }
 
 // measure reconstructs whole utterances, and then converts a few seconds as they arrive.
@@ -70,9 +86,9 @@ func (r *benchReport) measure(ctx context.Context, c *codec.Codec, seconds float
 func newBench() *cobra.Command {
 	var f modelFlags
 	var seconds float64
-	var runs int
+	var runs, batch int
 	var preset string
-	var asJSON bool
+	var asJSON, training bool
 	cmd := &cobra.Command{
 		Use:   "bench [flags]",
 		Short: "Measure how fast this machine reconstructs, and where the time goes",
@@ -82,15 +98,28 @@ share of each network, and the peak memory of the process. It prints the fastest
 several runs, because other load can only slow a run down. Then it measures one thread,
 and converting a voice as it arrives, one and four frames a call, over up to 2 seconds.
 
+--train adds a training step of the configuration, with everything in it: a batch of
+artificial utterances of max_len, losses, discriminators, predictors and optimizers. At full
+size that takes some 10 GB.
+
 Without a checkpoint it measures the standard codec with random weights, which are as
 fast as trained ones. FACODEC_SIMD=avx2 or generic in the environment selects slower
 kernels.`,
 		Example: `  facodec bench
-  facodec bench --threads 1 --seconds 5 --json`,
+  facodec bench --threads 1 --seconds 5 --json
+  facodec bench --model tiny --train --batch 4`,
 		Args: wantArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if seconds <= 0 || seconds > 3600 || runs < 1 {
 				return &usageError{cmd.CommandPath(), fmt.Errorf("%v seconds and %d runs: give up to 3600 seconds and at least one run", seconds, runs)}
+			}
+			switch {
+			case batch < 1 || batch > 4096:
+				return &usageError{cmd.CommandPath(), fmt.Errorf("--batch: %d utterances: give 1 to 4096", batch)}
+			case cmd.Flags().Changed("batch") && !training:
+				return &usageError{cmd.CommandPath(), errors.New("--batch is that of --train; give both, or neither")}
+			case training && !isRandom(f.checkpoint):
+				return &usageError{cmd.CommandPath(), errors.New("--train with --checkpoint-path: steps are measured from random weights; leave out one of them")}
 			}
 			if err := f.check(); err != nil {
 				return &usageError{cmd.CommandPath(), err}
@@ -99,10 +128,20 @@ kernels.`,
 			if err != nil {
 				return err
 			}
-			defer c.Close()
+			closeOnce := sync.OnceFunc(c.Close)
+			defer closeOnce()
+			if training && c.Config == nil {
+				return &usageError{cmd.CommandPath(), fmt.Errorf("--train: the family %s is not trained here; leave it out", c.Name())}
+			}
 			report := benchReport{Threads: c.Pool.Threads(), Precision: string(c.Precision), Kernels: kernel.InstructionSet(), Runs: runs}
 			if err := report.measure(cmd.Context(), c, seconds); err != nil {
 				return err
+			}
+			if training {
+				closeOnce()
+				if err := report.measureTraining(c.Config, batch); err != nil {
+					return err
+				}
 			}
 			if asJSON {
 				e := json.NewEncoder(cmd.OutOrStdout())
@@ -118,6 +157,8 @@ kernels.`,
 	flags.StringVar(&preset, "model", "", "`size` of random weights to measure: "+strings.Join(config.Presets(), ", ")+" (default full, the standard codec)")
 	flags.Float64Var(&seconds, "seconds", 10, "length of the utterance")
 	flags.IntVar(&runs, "runs", 3, "how often to measure")
+	flags.BoolVar(&training, "train", false, "measure a training step, too")
+	flags.IntVar(&batch, "batch", 2, "`utterances` of the training step")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }
@@ -184,6 +225,9 @@ func (r benchReport) print(w io.Writer) error {
 	fmt.Fprintf(w, "%d %s, precision %s, %s kernels, at most %.0f GFLOP/s in float32", r.Threads, threads, r.Precision, r.Kernels, r.PeakGFLOPS)
 	if r.PeakMemory > 0 {
 		fmt.Fprintf(w, ", peak memory %.0f MB", float64(r.PeakMemory)/1e6)
+	}
+	if r.TrainBatch > 0 {
+		fmt.Fprintf(w, "\na training step of %d utterances %.2f s, peak memory %.0f MB", r.TrainBatch, r.TrainStep, r.TrainPeakRSS)
 	}
 	fmt.Fprintf(w, "\n\n%12s %10s %8s %12s %10s\n", "part", "seconds", "share", "GMAC/s sound", "GFLOP/s")
 	for _, p := range r.Sections {

@@ -15,7 +15,8 @@ import (
 func TestBench(t *testing.T) {
 	config := filepath.Join(t.TempDir(), "small.json")
 	small := `{"model_params": {"latent_dim": 24, "codebook_size": 32, "codebook_dim": 4, "prosody_hidden_dim": 16,
-		"prosody_layers": 2, "timbre_hidden_dim": 16, "DAC": {"encoder_dim": 2, "decoder_dim": 32}}}`
+		"prosody_layers": 2, "timbre_hidden_dim": 16, "DAC": {"encoder_dim": 2, "decoder_dim": 32},
+		"discriminator": {"periods": [2], "fft_sizes": [512]}}, "max_len": 20}`
 	if err := os.WriteFile(config, []byte(small), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -50,6 +51,25 @@ func TestBench(t *testing.T) {
 	}
 	if sum > 1.001 || sum < 0.5 {
 		t.Errorf("the shares add up to %v", sum)
+	}
+	if r.TrainStep != 0 || strings.Contains(out.String(), "train_") {
+		t.Errorf("a training step without --train: %s", out.String())
+	}
+	out.Reset()
+	if code := execute(context.Background(), []string{"bench", "--config", config, "--seconds", "0.1", "--runs", "1", "--train", "--batch", "1", "--json"}, &out, &errs); code != 0 {
+		t.Fatalf("exit code %d: %s", code, errs.String())
+	}
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil {
+		t.Fatal(err)
+	}
+	if r.TrainStep <= 0 || r.TrainBatch != 1 || r.TrainPeakRSS < r.PeakRSS {
+		t.Errorf("report %+v", r)
+	}
+	for _, args := range [][]string{{"--batch", "3"}, {"--train", "--batch", "0"}, {"--train", "--checkpoint-path", "default"}, {"--train", "--checkpoint-path", randomNS3}} {
+		errs.Reset()
+		if code := execute(context.Background(), append([]string{"bench"}, args...), &out, &errs); code == 0 || !strings.Contains(errs.String(), "--train") && !strings.Contains(errs.String(), "--batch") {
+			t.Errorf("%v: exit code %d, %s", args, code, errs.String())
+		}
 	}
 	out.Reset()
 	if code := execute(context.Background(), []string{"bench", "--config", config, "--seconds", "0.1", "--runs", "1"}, &out, &errs); code != 0 {

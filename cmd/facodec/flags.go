@@ -138,8 +138,6 @@ func (f *modelFlags) options(cmd *cobra.Command) []facodec.Option {
 		options = append(options, facodec.WithFamily(family))
 	}
 	switch {
-	case f.alone:
-		options = append(options, facodec.WithThreads(1))
 	case cmd.Flags().Changed("threads"):
 		options = append(options, facodec.WithThreads(f.threads))
 	case f.live && f.checkpoint == builtin:
@@ -174,11 +172,17 @@ func (f *modelFlags) open(cmd *cobra.Command, more ...facodec.Option) (codec *fa
 	if err != nil {
 		return nil, nil, err
 	}
+	if f.alone {
+		apart(codec)
+	}
 	for _, text := range codec.Notices() {
 		notices = append(notices, f.checkpoint+": "+text)
 	}
 	return codec, notices, nil
 }
+
+// apart has the streams of a codec, which all threads have opened, compute on a thread each.
+func apart(c *facodec.Codec) { codec.Inner(c).Apart() }
 
 // checkThreads refuses numbers of threads that cannot be.
 func checkThreads(cmd *cobra.Command, threads int) error {

@@ -302,6 +302,14 @@ func (c *Codec) NeedTimbre() error {
 	return nil
 }
 
+// Apart has every stream that is created from now on compute on the thread of its caller: for
+// as many callers as there are threads, whose loops would only wait for each other. None may
+// be running.
+func (c *Codec) Apart() {
+	c.Pool.Close()
+	c.Pool = parallel.New(1)
+}
+
 // Close releases the weights' memory. Nothing of the codec may run afterwards.
 func (c *Codec) Close() {
 	c.Pool.Close()
