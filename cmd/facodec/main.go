@@ -19,6 +19,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/facodec-go/facodec/internal/kernel"
+	"github.com/facodec-go/facodec/internal/mpi"
 )
 
 // The exit codes, as the help of facodec itself explains them.
@@ -33,7 +34,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second Ctrl-C ends the program at once.
 	context.AfterFunc(ctx, stop)
-	os.Exit(executeWith(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	mpi.Exit(executeWith(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
 // execute runs the command that args name, with nothing on stdin, and returns the

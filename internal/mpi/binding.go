@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"time"
+
+	"github.com/ebitengine/purego"
 
 	"github.com/facodec-go/facodec/internal/collective"
 )
@@ -37,13 +40,14 @@ type job struct {
 
 // Start loads the MPI library, and connects the processes that l.Launcher has started.
 func Start(l Launch) (*World, error) {
+	// The runtime handles faults, not the transports' handlers. Libraries read this when
+	// they are loaded.
+	if _, set := os.LookupEnv("UCX_ERROR_SIGNALS"); !set {
+		os.Setenv("UCX_ERROR_SIGNALS", "")
+	}
 	lib, err := load(l)
 	if err != nil {
 		return nil, err
-	}
-	// The runtime handles faults, not the transports' handlers.
-	if _, set := os.LookupEnv("UCX_ERROR_SIGNALS"); !set {
-		os.Setenv("UCX_ERROR_SIGNALS", "")
 	}
 	w := &World{lib: lib, jobs: make(chan *job), ended: make(chan struct{})}
 	started := make(chan error, 1)
@@ -55,6 +59,7 @@ func Start(l Launch) (*World, error) {
 		err := w.init()
 		started <- err
 		if err == nil {
+			exitFunction.Store(lib.exit)
 			w.work()
 		}
 	}()
@@ -125,6 +130,23 @@ func (w *World) Close() error {
 func (w *World) Abort(code int) {
 	w.jobs <- &job{call: func() { w.lib.call(w.lib.abort, "MPI_Abort", w.lib.world, uintptr(code)) }, done: make(chan error, 1)}
 	<-w.ended
+	os.Exit(code)
+}
+
+// exitFunction is C's exit, once an MPI library has been started; 0 before.
+var exitFunction atomic.Uintptr
+
+// mostExit is how long the exit handlers of an MPI library may take.
+const mostExit = 10 * time.Second
+
+// Exit ends the process as C programs end: MPICH 5 takes leave of its launcher in an exit
+// handler, and where that has not run, the launcher kills the other ranks, as of a process
+// that has crashed.
+func Exit(code int) {
+	if exit := exitFunction.Load(); exit != 0 {
+		time.AfterFunc(mostExit, func() { os.Exit(code) })
+		purego.SyscallN(exit, uintptr(code))
+	}
 	os.Exit(code)
 }
 

@@ -22,6 +22,7 @@ type library struct {
 
 	initThread, finalize, abort, commRank, commSize, setErrhandler uintptr
 	isend, irecv, testall, errorClass, errorString, getVersion     uintptr
+	exit                                                           uintptr // C's
 }
 
 // load loads the library that the launcher's processes use.
@@ -91,7 +92,7 @@ func open(path string, a *abi) (*library, error) {
 		"MPI_Init_thread": &l.initThread, "MPI_Finalize": &l.finalize, "MPI_Abort": &l.abort, "MPI_Comm_rank": &l.commRank,
 		"MPI_Comm_size": &l.commSize, "MPI_Comm_set_errhandler": &l.setErrhandler, "MPI_Isend": &l.isend, "MPI_Irecv": &l.irecv,
 		"MPI_Testall": &l.testall, "MPI_Error_class": &l.errorClass, "MPI_Error_string": &l.errorString,
-		"MPI_Get_library_version": &l.getVersion,
+		"MPI_Get_library_version": &l.getVersion, "exit": &l.exit,
 	} {
 		if *f, err = purego.Dlsym(handle, name); err != nil {
 			return nil, fmt.Errorf("%s: is no MPI library: %w", path, err)

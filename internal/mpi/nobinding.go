@@ -2,7 +2,11 @@
 
 package mpi
 
-import "github.com/facodec-go/facodec/internal/collective"
+import (
+	"os"
+
+	"github.com/facodec-go/facodec/internal/collective"
+)
 
 const built = false
 
@@ -20,3 +24,6 @@ func (*World) Close() error { return nil }
 
 // Abort does nothing.
 func (*World) Abort(int) {}
+
+// Exit ends the process.
+func Exit(code int) { os.Exit(code) }
