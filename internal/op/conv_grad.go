@@ -136,7 +136,9 @@ func (r *Run) padRows(x tensor.Tensor, left, right int) tensor.Tensor {
 	y := r.New(x.B, left+x.T+right, x.C)
 	for b := range x.B {
 		clear(y.Rows(b, 0, left))
-		copy(y.Rows(b, left, left+x.T), x.Rows(b, 0, x.T))
+		r.pool.Split(x.T, grainValues/x.Stride+1, func(from, to int) {
+			copy(y.Rows(b, left+from, left+to), x.Rows(b, from, to))
+		})
 		clear(y.Rows(b, left+x.T, y.T))
 	}
 	return y
@@ -222,7 +224,8 @@ func (r *Run) packPhases(w *kernel.Panels, rows tensor.Tensor, b, stride int) {
 			for q := range w.K {
 				out := (*[kernel.Width]float32)(dst[q*kernel.Width:])
 				if t := q*stride + phase; t < rows.T {
-					*out = [kernel.Width]float32(rows.Data[(b*rows.T+t)*rows.Stride+at:])
+					row := *(*[kernel.Width]float32)(rows.Data[(b*rows.T+t)*rows.Stride+at:])
+					*out = row // in registers: a copy in memory would be a call
 				} else {
 					*out = [kernel.Width]float32{}
 				}

@@ -162,13 +162,16 @@ func (r *Run) recordTranspose(y *tensor.Tensor, f TransposedFilter, act Activati
 // sumColumns writes the sum of all rows of x: [C].
 func (r *Run) sumColumns(sums []float32, x tensor.Tensor) {
 	total := make([]float64, x.C)
-	for b := range x.B {
-		for t := range x.T {
-			for i, v := range x.Row(b, t) {
-				total[i] += float64(v)
+	r.pool.Split(x.C, tensor.Lane, func(from, to int) {
+		total := total[from:to]
+		for b := range x.B {
+			for t := range x.T {
+				for i, v := range x.Row(b, t)[from:to] {
+					total[i] += float64(v)
+				}
 			}
 		}
-	}
+	})
 	for i, v := range total {
 		sums[i] = float32(v)
 	}

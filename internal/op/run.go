@@ -134,7 +134,11 @@ func (r *Run) New(b, t, c int) tensor.Tensor {
 // Zeros returns a tensor of zeros.
 func (r *Run) Zeros(b, t, c int) tensor.Tensor {
 	x := r.New(b, t, c)
-	clear(x.Data)
+	if len(x.Data) < 4*grainValues {
+		clear(x.Data)
+		return x
+	}
+	r.pool.Split(len(x.Data), 2*grainValues, func(from, to int) { clear(x.Data[from:to]) })
 	return x
 }
 

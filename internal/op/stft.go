@@ -260,20 +260,24 @@ func (r *Run) STFT(s *STFT, x tensor.Tensor, p Reflection, skip int) Image {
 func (r *Run) Waveforms(x tensor.Tensor) tensor.Tensor {
 	y := r.New(x.B, 1, x.T)
 	for b := range x.B {
-		dst, src := y.Row(b, 0), x.Rows(b, 0, x.T)
-		for t := range dst {
-			dst[t] = src[t*x.Stride]
-		}
+		r.pool.Split(x.T, grainValues/x.Stride+1, func(from, to int) {
+			dst, src := y.Row(b, 0)[from:to], x.Rows(b, from, to)
+			for t := range dst {
+				dst[t] = src[t*x.Stride]
+			}
+		})
 	}
 	if r.Recording() && r.needsGrad(x) {
 		r.record(&y, func(dy tensor.Tensor) {
 			dx := r.New(x.B, x.T, 1)
 			for b := range x.B {
-				dst := dx.Rows(b, 0, x.T)
-				clear(dst)
-				for t, v := range dy.Row(b, 0) {
-					dst[t*dx.Stride] = v
-				}
+				r.pool.Split(x.T, grainValues/dx.Stride+1, func(from, to int) {
+					dst := dx.Rows(b, from, to)
+					clear(dst)
+					for t, v := range dy.Row(b, 0)[from:to] {
+						dst[t*dx.Stride] = v
+					}
+				})
 			}
 			r.accumulateGrad(x, dx)
 		})
