@@ -74,27 +74,62 @@ func TestProductIsFused(t *testing.T) {
 		for m := 1; m <= 13; m++ {
 			p := testProduct(r, m, 1+m%3, 1+r.IntN(20), 1+r.IntN(100), m%2 > 0, m%3 > 0)
 			p.Run(0, m, 0, p.W.Count())
-			for row := range m {
-				for n := range p.W.N {
-					var acc float32
-					if p.Bias != nil {
-						acc = p.Bias[n]
-					}
-					if p.Init != nil {
-						acc += p.Init[row*p.LdInit+n]
-					}
-					for tap := range p.W.Taps {
-						for k := range p.W.K {
-							acc = fusedOnce(p.A[row*p.LdA+tap*p.LdTap+k], p.W.Data[p.W.Index(tap, k, n)], acc)
-						}
-					}
-					if got := p.Dst[row*p.LdDst+n]; got != acc { // 0 may be -0
-						t.Fatalf("%d rows, %dx%dx%d: row %d, column %d is %v, want %v", m, p.W.Taps, p.W.K, p.W.N, row, n, got, acc)
-					}
-				}
-			}
+			checkFused(t, p, m)
 		}
 	})
+}
+
+// FuzzProduct has products of any size and part: with every instruction set, outputs are
+// the chain that the contract states, and nothing else is written.
+func FuzzProduct(f *testing.F) {
+	f.Add(uint64(1), uint8(7), uint8(3), uint8(13), uint8(40), uint8(2), uint8(3))
+	f.Add(uint64(2), uint8(1), uint8(1), uint8(0), uint8(1), uint8(0), uint8(0))
+	f.Fuzz(func(t *testing.T, seed uint64, rows, taps, k, n, start, options uint8) {
+		m := 1 + int(rows%40)
+		for l := isaGeneric; l <= min(bestISA(), isaAVX512); l++ {
+			if !has(l) || l == isaGeneric {
+				continue
+			}
+			p := testProduct(rand.New(rand.NewPCG(seed, 1)), m, int(taps%4), int(k%70), 1+int(n%100), options&1 > 0, options&2 > 0)
+			before := append([]float32(nil), p.Dst...)
+			defer setISA(active)
+			setISA(l)
+			first, panel := int(start)%(m+1), int(options>>2)%(p.W.Count()+1)
+			p.Run(first, m, panel, p.W.Count())
+			for i, v := range before {
+				if row, c := i/p.LdDst, i%p.LdDst; (row < first || c < panel*Width || c >= p.W.Count()*Width) && p.Dst[i] != v {
+					t.Fatalf("wrote row %d, column %d", row, c)
+				}
+			}
+			p.Run(0, first, 0, p.W.Count())
+			p.Run(first, m, 0, panel)
+			checkFused(t, p, m)
+		}
+	})
+}
+
+// checkFused compares a product of m rows with the contract.
+func checkFused(t *testing.T, p *Product, m int) {
+	t.Helper()
+	for row := range m {
+		for n := range p.W.N {
+			var acc float32
+			if p.Bias != nil {
+				acc = p.Bias[n]
+			}
+			if p.Init != nil {
+				acc += p.Init[row*p.LdInit+n]
+			}
+			for tap := range p.W.Taps {
+				for k := range p.W.K {
+					acc = fusedOnce(p.A[row*p.LdA+tap*p.LdTap+k], p.W.Data[p.W.Index(tap, k, n)], acc)
+				}
+			}
+			if got := p.Dst[row*p.LdDst+n]; got != acc { // 0 may be -0
+				t.Fatalf("%v, %d rows, %dx%dx%d: row %d, column %d is %v, want %v", active, m, p.W.Taps, p.W.K, p.W.N, row, n, got, acc)
+			}
+		}
+	}
 }
 
 // fusedOnce is x·y+z, rounded once: the sum in float64 is rounded to odd, from which
