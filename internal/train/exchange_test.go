@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/facodec-go/facodec/internal/collective"
+	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/golden"
 	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/nn"
@@ -18,9 +19,12 @@ import (
 func TestGradientsReady(t *testing.T) {
 	o := upstreamCodecOptions()
 	o.Weights.Conversion, o.JointParts = 2, true
-	upstream, frames := smallConfig(), CodecTrainingConfigOf(frameExperiment(""))
-	frames.Predictors.Speakers = 5
-	for name, c := range map[string]model.CodecTrainingConfig{"convolutions and LSTM": upstream, "ConvNeXt": frames} {
+	experiment := frameExperiment("")
+	experiment.Model.SpeakerClasses = 5
+	frames := CodecTrainingConfigOf(experiment)
+	experiment.Model.DecoderType = config.DecoderHarmonic
+	harmonic := CodecTrainingConfigOf(experiment)
+	for name, c := range map[string]model.CodecTrainingConfig{"convolutions and LSTM": smallConfig(), "ConvNeXt": frames, "harmonics": harmonic} {
 		trainer := newCodecTrainer(t, c, o, 1)
 		batch := batchOf(t, c, utterances(t, "en", "fr"), 16)
 		gradientsReady(t, name, trainer.Trainer, func() error {
