@@ -55,6 +55,7 @@ func (s *TimbreStream) EndClip() {
 	s.window(frames)
 	s.mel.Reset()
 	s.rows, s.seen = s.rows[:0], 0
+	s.run.Trim() // an utterance is processed whole, a minute at most, and what follows is not
 }
 
 func (s *TimbreStream) push(samples []float32, last bool) {

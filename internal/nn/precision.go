@@ -11,7 +11,7 @@ type Precision string
 // the number of threads.
 const (
 	Exact Precision = "exact" // float32, in the order that package kernel's contract fixes
-	Fast  Precision = "fast"  // float32, with fewer multiplications: sums in another order; 16-bit recurrent weights
+	Fast  Precision = "fast"  // float32, with fewer multiplications: sums in another order; large weights in 16 bits
 	BF16  Precision = "bf16"  // bfloat16 weights and inputs, float32 sums
 	Int8  Precision = "int8"  // BF16, with the weights of large layers stored in 8 bits
 )

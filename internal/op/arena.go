@@ -25,6 +25,9 @@ const (
 	// which a frame has hundreds, come from lists, without a search.
 	arenaLeast = 1 << 14
 
+	// arenaFirst is the number of values of the first region.
+	arenaFirst = 4 * arenaLeast
+
 	// arenaGrain is what sizes are rounded up to, so that tensors begin at a cache line.
 	arenaGrain = 64
 )
@@ -43,9 +46,9 @@ func (a *arena) alloc(n int) ([]float32, place) {
 		}
 	}
 	if region < 0 {
-		// Twice as much in all: few regions, however far the tensors grow. The system
-		// gives memory for what of it is touched.
-		length := max(4*size, total)
+		// Half as much again in all: few regions, however far the tensors grow, and little
+		// beyond what is needed.
+		length := max(size, total/2, arenaFirst)
 		a.regions = append(a.regions, arenaRegion{memory: make([]float32, length), pieces: []piece{{0, length, true}}})
 		region, best, least = len(a.regions)-1, 0, length
 	}
@@ -72,6 +75,16 @@ func (a *arena) release(at place) {
 			g.pieces = slices.Delete(g.pieces, j+1, j+2)
 		}
 	}
+}
+
+// trim drops all memory where none of it is in use.
+func (a *arena) trim() {
+	for _, g := range a.regions {
+		if len(g.pieces) > 1 || !g.pieces[0].free {
+			return
+		}
+	}
+	a.regions = nil
 }
 
 // bytes returns the size of the regions.

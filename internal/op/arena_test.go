@@ -52,7 +52,7 @@ func TestArena(t *testing.T) {
 			t.Errorf("region %d is in pieces %v", i, g.pieces)
 		}
 	}
-	if a.bytes() > int64(4*8*most) {
+	if a.bytes() > int64(4*(4*most+arenaFirst)) {
 		t.Errorf("%d bytes for at most %d", a.bytes(), 4*most)
 	}
 }
@@ -68,7 +68,15 @@ func TestLargeTensorsShareMemory(t *testing.T) {
 		x := r.New(1, 1, least+i*step)
 		r.Free(x)
 	}
-	if n := r.Memory(); n > 4*8*(least+rounds*step) {
+	if n := r.Memory(); n > 4*4*(least+rounds*step) {
 		t.Errorf("%d bytes for tensors of up to %d", n, 4*(least+rounds*step))
+	}
+	x := r.New(1, 1, least)
+	if r.Trim(); r.Memory() == 0 {
+		t.Error("memory in use was given up")
+	}
+	r.Free(x)
+	if r.Trim(); r.Memory() != 0 {
+		t.Errorf("%d bytes after Trim", r.Memory())
 	}
 }

@@ -229,6 +229,10 @@ func (r *Run) Memory() int64 {
 	return n
 }
 
+// Trim gives up the memory of large tensors, if none is in use: for who will not need as much
+// again soon. State and small tensors stay.
+func (r *Run) Trim() { r.large.trim() }
+
 // classOf rounds a length up to one of four steps in each power of two, so that
 // chunks of varying length reuse each other's memory at a cost of at most a
 // quarter.
