@@ -103,7 +103,7 @@ func base() *Config {
 	c.SaveInterval, c.Validation.Interval = 500, 1000
 	m := &c.Model
 	m.LSTM = 0
-	m.EncoderType, m.DecoderType = EncoderSTFT, DecoderISTFT
+	m.EncoderType, m.DecoderType = EncoderSTFT, DecoderHarmonic
 	m.LatentDim = 192
 	m.ProsodyHidden, m.ProsodyLayers = 64, 4
 	m.TimbreHidden = 128
@@ -123,10 +123,12 @@ func base() *Config {
 	c.Train.ResidualMask, c.Train.QuantizerDropout = 0.25, 0
 	c.Train.DataInit, c.Train.NormalizeCodes, c.Train.RestartCodes, c.Train.Reversal = true, true, 100, 0.1
 	c.Loss.Commitment = 2
-	// The envelope is learned first, at half the cost; the pitch, which a mel distance
-	// does not ask for, from discriminators and from linear spectra.
+	// The envelope is learned first, at half the cost; harmonics, which a mel distance
+	// does not ask for, from their pitch, linear spectra and discriminators.
 	c.Train.DiscriminatorStart, c.Train.DiscriminatorLen = 2000, 26
-	c.Loss.Waveform, c.Loss.STFT = 50, 5
+	c.Loss.STFT, c.Loss.Pitch = 5, 120
+	// Conversion needs a decoder that takes the voice from the timbre.
+	c.Augment.Voice = 0.25
 	// Speech is recorded in rooms, over lines and with noise.
 	c.Augment.GainDB, c.Augment.Speed = [2]float64{-20, 0}, 0.12
 	c.Augment.Room, c.Augment.Noise, c.Augment.Equalizer, c.Augment.BandLimit = 0.15, 0.2, 0.4, 0.5
