@@ -93,13 +93,20 @@ func speech(t *testing.T, seconds float64, rate int) (clips [][]float32) {
 	return clips
 }
 
-const builtIn = "../../defaultmodel/facodec-base-v1.safetensors"
+// builtIn returns the path of the built-in model.
+func builtIn(t *testing.T) string {
+	paths, err := filepath.Glob("../../defaultmodel/facodec-*.safetensors")
+	if err != nil || len(paths) != 1 {
+		t.Fatalf("built-in models: %q, %v", paths, err)
+	}
+	return paths[0]
+}
 
 // TestPrecisionOnSpeech compares on recorded speech, with the trained model and, at full size, with
 // random weights of both families.
 func TestPrecisionOnSpeech(t *testing.T) {
 	origins := map[string]func(o Options) (*Codec, error){
-		"built-in": func(o Options) (*Codec, error) { return Open(OnDisk(builtIn), o) },
+		"built-in": func(o Options) (*Codec, error) { return Open(OnDisk(builtIn(t)), o) },
 	}
 	if os.Getenv("FACODEC_HEAVY") != "" {
 		origins["FAcodec, random"] = func(o Options) (*Codec, error) { return OpenRandom(1, o) }
@@ -127,7 +134,8 @@ func TestPrecisionOnSpeech(t *testing.T) {
 				if !(l.noise <= maxNoise) || l.first < minSameCode {
 					t.Errorf("wants %v dB and %v of the codes", maxNoise, minSameCode)
 				}
-				if l.noise < -100 {
+				// The decoder of the built-in model is exact at every precision.
+				if l.noise < -100 && l.timbre < -100 {
 					t.Error("it is exact")
 				}
 			})

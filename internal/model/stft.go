@@ -107,6 +107,7 @@ type HarmonicDecoder struct {
 // NewHarmonicDecoder declares a decoder under b's prefix.
 func NewHarmonicDecoder(b *nn.Builder, c FrameConfig) *HarmonicDecoder {
 	harmonics := op.NewHarmonics(c.Window, c.Hop)
+	b.Network().AlwaysExact = true // a phase is the sum of all pitches before it
 	return &HarmonicDecoder{
 		ISTFTDecoder: NewISTFTDecoder(b, c),
 		harmonics:    harmonics,

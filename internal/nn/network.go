@@ -52,6 +52,9 @@ type Network struct {
 	// Grads holds the gradients of all parameters in training, in the order of Params.
 	Grads     []float32
 	precision Precision // "" is Exact
+	// AlwaysExact makes it compute at Exact whatever SetPrecision asks for: its errors
+	// would add up over time.
+	AlwaysExact bool
 	// Codes says that codes follow from what the network computes: small errors become
 	// other codes, and precisions that round keep more of its weights and inputs.
 	Codes   bool

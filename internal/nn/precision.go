@@ -19,11 +19,13 @@ const (
 // Precisions lists them, the most exact first.
 var Precisions = []Precision{Exact, Fast, BF16, Int8}
 
-// SetPrecision chooses how networks that are loaded from now on compute; without it, they
-// compute as Exact does.
+// SetPrecision chooses how networks that are loaded from now on compute, those aside that
+// are AlwaysExact; without it, they compute as Exact does.
 func SetPrecision(p Precision, networks []*Network) {
 	for _, n := range networks {
-		n.precision = p
+		if !n.AlwaysExact {
+			n.precision = p
+		}
 	}
 }
 
