@@ -2,6 +2,7 @@ package op
 
 import (
 	"math"
+	"slices"
 
 	"github.com/facodec-go/facodec/internal/kernel"
 	"github.com/facodec-go/facodec/internal/tensor"
@@ -91,7 +92,8 @@ func (h *Harmonics) spectra(r *Run, slot Slot, envelopes, pitches tensor.Tensor)
 	cycles, sigmoids := r.cycles(pitches)
 	r.freeFloats(sigmoids)
 	m := r.state(slot)
-	phases := make([]uint32, pitches.B*pitches.T)
+	r.phases = slices.Grow(r.phases[:0], pitches.B*pitches.T)[:pitches.B*pitches.T]
+	phases := r.phases
 	for b := range pitches.B {
 		state := m.phase
 		for t := range pitches.T {

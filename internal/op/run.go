@@ -59,6 +59,7 @@ type Run struct {
 	productsBF16 productBF16Task
 	activation   activationTask
 	rounding     roundingTask
+	phases       []uint32 // of the frames of Harmonics
 	residual     residualTask
 	steps        lstmTask
 	stepsBF16    lstmBF16Task
