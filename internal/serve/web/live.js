@@ -123,7 +123,7 @@ export class LiveStream extends EventTarget {
 		if (!this.ready || this.socket.readyState !== WebSocket.OPEN) return
 		// Sample n of the output belongs to sample n of the input, so that none is left out: a
 		// connection that takes no more is given up.
-		if (this.socket.bufferedAmount > 4 * 2 * this.rate) { this.socket.close(); return }
+		if (this.socket.bufferedAmount > 4 * 2 * this.rate) return this.restart()
 		this.firstFrame ??= first
 		this.sentSamples += samples.length
 		this.keep(this.sent, samples)
@@ -154,10 +154,21 @@ export class LiveStream extends EventTarget {
 		const now = performance.now() / 1000
 		if (!this.ready || !(this.figures.delay > this.algorithm + this.options.jitter + 1000 * behindSeconds)) this.behind = null
 		else if ((this.behind ??= now) < now - behindFor && !(this.anew > now - anewEvery)) {
-			Object.assign(this, { behind: null, anew: now, attempt: 0, lateBefore: this.figures.late })
-			Object.assign(this.socket, { onmessage: null, onclose: null }).close()
-			this.connect()
+			this.anew = now
+			this.restart()
 		}
+	}
+
+	// restart leaves a stream as it is, without waiting for what is on its way, and begins another.
+	restart() {
+		Object.assign(this, { behind: null, attempt: 0, lateBefore: this.figures.late })
+		Object.assign(this.socket, { onmessage: null, onclose: null }).close()
+		this.connect()
+	}
+
+	// tell sends the server a message, if it is there to be told.
+	tell(message) {
+		if (this.ready && this.socket.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify(message))
 	}
 
 	level(side, samples) {
@@ -190,7 +201,7 @@ export class LiveStream extends EventTarget {
 		if ('gain' in change || 'volume' in change || 'mute' in change) this.levels()
 		if ('output' in change) this.route()
 		if (change.jitter) this.player?.port.postMessage({ target: this.samples(change.jitter) })
-		if (this.ready && (change.mode || change.voice)) this.socket.send(JSON.stringify({ type: 'set', ...this.request }))
+		if (change.mode || change.voice) this.tell({ type: 'set', ...this.request })
 	}
 
 	state(text) { this.dispatchEvent(new CustomEvent('state', { detail: text })) }
@@ -203,7 +214,7 @@ export class LiveStream extends EventTarget {
 	stop() {
 		if (!this.active) return
 		this.active = false
-		if (this.ready) this.socket.send(JSON.stringify({ type: 'end' }))
+		if (this.ready) this.tell({ type: 'end' })
 		else this.socket?.close()
 		const socket = this.socket
 		setTimeout(() => socket?.close(), 2000)

@@ -68,8 +68,10 @@ class Player extends AudioWorkletProcessor {
 		if (this.filling && this.waiting >= this.target) { this.filling = false; this.started = true }
 		// After a stall the queue is longer than it has to be: what it never went below within
 		// two seconds, beyond what it usually goes down to, is skipped, where it is faded.
+		// What a stall of more than 0.3 s held back is skipped at once.
 		this.least = Math.min(this.least, this.waiting)
 		this.window += out.length
+		if (!this.filling && this.waiting > this.target + 0.3 * sampleRate) this.skip = this.waiting - this.target
 		if (this.window >= 2 * sampleRate) {
 			if (!this.filling && this.least > 0) {
 				const excess = this.least - Math.max(this.usual, this.target / 3)
