@@ -75,7 +75,7 @@ export class Voices extends EventTarget {
 			const remove = element('button', { type: 'button', title: `Delete ${title}`, textContent: '✕', ariaLabel: `Delete ${title}` })
 			remove.addEventListener('click', () => this.remove(voice))
 			const seconds = element('span', { className: 'quiet', textContent: voice.seconds ? voice.seconds.toFixed(1) + ' s' : '' })
-			return element('div', { className: 'voice' }, element('label', {}, radio, element('span', { textContent: title }), seconds, element('kbd', { textContent: i < 9 ? i + 1 : '', title: 'Key' })), get, remove)
+			return element('div', { className: 'voice' }, element('label', {}, radio, element('span', { className: 'name', textContent: title, title }), seconds, element('kbd', { textContent: i < 9 ? i + 1 : '', title: 'Key' })), get, remove)
 		}))
 		if (!this.list.length) this.element.append(element('p', { className: 'quiet', textContent: 'No voice yet. Enroll one to convert to.' }))
 	}
