@@ -91,7 +91,7 @@ func (t *CodecTrainer) initFromData(piece *Batch) error {
 
 func (t *CodecTrainer) forward(s *step, piece *Batch, random op.Random) tensor.Tensor {
 	r := s.generatorRun
-	out := t.Model.Codec.Forward(r, piece.Inputs, t.dropout(s, random, piece.Size()))
+	out := t.Model.Codec.Forward(r, piece.Inputs, t.dropout(s, random, piece))
 	t.outputs = codecOutputs{Outputs: out, batch: piece, networks: t.Model, quantizer: t.Model.Codec.Quantizer}
 	if predicts(t.Weights) {
 		t.Model.Predictors.Reversal = float32(t.reversal())
@@ -130,14 +130,17 @@ func partSite(site uint64, part model.Part) uint64 {
 	return site + uint64(part%3) + uint64(part/3)<<32
 }
 
-// dropout draws what is left out of n utterances.
-func (t *CodecTrainer) dropout(s *step, random op.Random, n int) model.DropoutMasks {
+// dropout draws what is left out of the utterances of a piece. Those that are encoded in
+// another voice are decoded without their residual, as conversions are.
+func (t *CodecTrainer) dropout(s *step, random op.Random, piece *Batch) model.DropoutMasks {
+	n := piece.Size()
 	if t.Deterministic {
 		return model.DropoutMasks{Residual: t.options.Residual, JointParts: t.options.JointParts}
 	}
 	masks := model.DropoutMasks{Residual: make([]float32, n), JointParts: t.options.JointParts}
 	for i := range n {
-		if op.Uniform(random.Key(siteResidual, i), 0) >= t.options.ResidualMask {
+		perturbed := piece.Perturbed != nil && piece.Perturbed[i]
+		if !perturbed && op.Uniform(random.Key(siteResidual, i), 0) >= t.options.ResidualMask {
 			masks.Residual[i] = 1
 		}
 	}
