@@ -101,3 +101,18 @@ func TestPerturbedWaveforms(t *testing.T) {
 		}
 	}
 }
+
+// TestPerturbedResidual: what is encoded in another voice is decoded without its residual,
+// whatever is drawn.
+func TestPerturbedResidual(t *testing.T) {
+	o := upstreamCodecOptions()
+	o.ResidualMask = 0
+	c := smallConfig()
+	trainer := newCodecTrainer(t, c, o, 1)
+	piece := batchOf(t, c, utterances(t, "en", "fr", "it"), 4)
+	piece.Perturbed = []bool{false, true, false}
+	s := &step{Trainer: trainer.Trainer, plan: pieces{utterances: 3}}
+	if got := trainer.dropout(s, op.Random{Seed: 1}, piece).Residual; !slices.Equal(got, []float32{1, 0, 1}) {
+		t.Errorf("residuals kept: %v", got)
+	}
+}
