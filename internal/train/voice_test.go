@@ -7,6 +7,7 @@ import (
 
 	"github.com/facodec-go/facodec/internal/dataset"
 	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/parallel"
 	"github.com/facodec-go/facodec/internal/teacher"
 )
 
@@ -80,7 +81,9 @@ func TestVoicePerturbation(t *testing.T) {
 func TestPerturbedWaveforms(t *testing.T) {
 	c := smallConfig()
 	b := batchOf(t, c, utterances(t, "en", "fr"), 4)
-	r := op.NewRun(nil)
+	pool := parallel.New(1)
+	defer pool.Close()
+	r := op.NewRun(pool)
 	output := r.Waveforms(b.Inputs.Wave)
 	for i := range output.Data {
 		output.Data[i] += float32(1 + i*2/len(output.Data)) // 1 in the first row, 2 in the second
