@@ -61,7 +61,7 @@ func (d *flacDecoder) readPredicted(dst []int64, bits, order int, coded bool) er
 	for i := range dst[:order] {
 		dst[i] = br.signed(bits)
 	}
-	var coefs [32]int64 // the nearest sample's first
+	var coefs [maxPredictor]int64 // the nearest sample's first
 	shift := 0
 	if coded {
 		precision := int(br.bits(4)) + 1
@@ -83,15 +83,24 @@ func (d *flacDecoder) readPredicted(dst []int64, bits, order int, coded bool) er
 	return nil
 }
 
+// maxPredictor is the largest order of a predictor.
+const maxPredictor = 32
+
 // predict adds to every residual in dst, from the first that has enough samples
 // before it, what the predictor makes of those.
 func predict(dst []int64, coefs []int64, shift int) {
 	order := len(coefs)
+	var memory [maxPredictor]int64
+	oldest := memory[:order] // the coefficients in the order of the samples
+	for k, c := range coefs {
+		oldest[order-1-k] = c
+	}
 	for i := order; i < len(dst); i++ {
 		before := dst[i-order : i]
+		before = before[:len(oldest)]
 		var sum int64
-		for k, c := range coefs {
-			sum += c * before[order-1-k]
+		for k, c := range oldest {
+			sum += c * before[k]
 		}
 		dst[i] += sum >> shift
 	}
