@@ -33,8 +33,8 @@ TEXT ·expNEON(SB), NOSPLIT, $0-48
 	MOVD dst_base+0(FP), R0
 	MOVD x_base+24(FP), R1
 	MOVD dst_len+8(FP), R2
-	SUBS $4, R2
-	BLT tail
+	SUBS $8, R2
+	BLT one
 
 loop:
 	FMOVQ 0(R1), F12
@@ -64,10 +64,71 @@ loop:
 	WORD $0x6e2edd8c // fmul v12.4s, v12.4s, v14.4s
 	WORD $0x4e6d1d8c // bic v12.16b, v12.16b, v13.16b
 	FMOVQ F12, 0(R0)
+	FMOVQ 16(R1), F12
+	WORD $0x4ea0f58c // fmin v12.4s, v12.4s, v0.4s
+	WORD $0x6eace42d // fcmgt v13.4s, v1.4s, v12.4s
+	WORD $0x4ea31c6e // mov v14.16b, v3.16b
+	WORD $0x4e22cd8e // fmla v14.4s, v12.4s, v2.4s
+	WORD $0x4ea3d5cf // fsub v15.4s, v14.4s, v3.4s
+	WORD $0x4eac1d8c // mov v12.16b, v12.16b
+	WORD $0x4ea4cdec // fmls v12.4s, v15.4s, v4.4s
+	WORD $0x4ea5cdec // fmls v12.4s, v15.4s, v5.4s
+	WORD $0x4ea71cef // mov v15.16b, v7.16b
+	WORD $0x4e2ccccf // fmla v15.4s, v6.4s, v12.4s
+	WORD $0x4ea81d10 // mov v16.16b, v8.16b
+	WORD $0x4e2ccdf0 // fmla v16.4s, v15.4s, v12.4s
+	WORD $0x4ea91d2f // mov v15.16b, v9.16b
+	WORD $0x4e2cce0f // fmla v15.4s, v16.4s, v12.4s
+	WORD $0x4eaa1d50 // mov v16.16b, v10.16b
+	WORD $0x4e2ccdf0 // fmla v16.4s, v15.4s, v12.4s
+	WORD $0x6e2cde0f // fmul v15.4s, v16.4s, v12.4s
+	WORD $0x4eac1d90 // mov v16.16b, v12.16b
+	WORD $0x4e2ccdf0 // fmla v16.4s, v15.4s, v12.4s
+	WORD $0x4e2bd60c // fadd v12.4s, v16.4s, v11.4s
+	WORD $0x4f3755ce // shl v14.4s, v14.4s, #23
+	WORD $0x4e2cd58c // fadd v12.4s, v12.4s, v12.4s
+	WORD $0x4eaa85ce // add v14.4s, v14.4s, v10.4s
+	WORD $0x6e2edd8c // fmul v12.4s, v12.4s, v14.4s
+	WORD $0x4e6d1d8c // bic v12.16b, v12.16b, v13.16b
+	FMOVQ F12, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	SUBS $8, R2
+	BGE loop
+
+one:
+	ADDS $4, R2
+	BLT tail
+	FMOVQ 0(R1), F12
+	WORD $0x4ea0f58c // fmin v12.4s, v12.4s, v0.4s
+	WORD $0x6eace42d // fcmgt v13.4s, v1.4s, v12.4s
+	WORD $0x4ea31c6e // mov v14.16b, v3.16b
+	WORD $0x4e22cd8e // fmla v14.4s, v12.4s, v2.4s
+	WORD $0x4ea3d5cf // fsub v15.4s, v14.4s, v3.4s
+	WORD $0x4eac1d8c // mov v12.16b, v12.16b
+	WORD $0x4ea4cdec // fmls v12.4s, v15.4s, v4.4s
+	WORD $0x4ea5cdec // fmls v12.4s, v15.4s, v5.4s
+	WORD $0x4ea71cef // mov v15.16b, v7.16b
+	WORD $0x4e2ccccf // fmla v15.4s, v6.4s, v12.4s
+	WORD $0x4ea81d10 // mov v16.16b, v8.16b
+	WORD $0x4e2ccdf0 // fmla v16.4s, v15.4s, v12.4s
+	WORD $0x4ea91d2f // mov v15.16b, v9.16b
+	WORD $0x4e2cce0f // fmla v15.4s, v16.4s, v12.4s
+	WORD $0x4eaa1d50 // mov v16.16b, v10.16b
+	WORD $0x4e2ccdf0 // fmla v16.4s, v15.4s, v12.4s
+	WORD $0x6e2cde0f // fmul v15.4s, v16.4s, v12.4s
+	WORD $0x4eac1d90 // mov v16.16b, v12.16b
+	WORD $0x4e2ccdf0 // fmla v16.4s, v15.4s, v12.4s
+	WORD $0x4e2bd60c // fadd v12.4s, v16.4s, v11.4s
+	WORD $0x4f3755ce // shl v14.4s, v14.4s, #23
+	WORD $0x4e2cd58c // fadd v12.4s, v12.4s, v12.4s
+	WORD $0x4eaa85ce // add v14.4s, v14.4s, v10.4s
+	WORD $0x6e2edd8c // fmul v12.4s, v12.4s, v14.4s
+	WORD $0x4e6d1d8c // bic v12.16b, v12.16b, v13.16b
+	FMOVQ F12, 0(R0)
 	ADD $16, R0
 	ADD $16, R1
-	SUBS $4, R2
-	BGE loop
+	SUB $4, R2
 
 tail:
 	ADDS $4, R2
@@ -149,8 +210,8 @@ TEXT ·sigmoidNEON(SB), NOSPLIT, $0-48
 	MOVD dst_base+0(FP), R0
 	MOVD x_base+24(FP), R1
 	MOVD dst_len+8(FP), R2
-	SUBS $4, R2
-	BLT tail
+	SUBS $8, R2
+	BLT one
 
 loop:
 	FMOVQ 0(R1), F12
@@ -181,10 +242,73 @@ loop:
 	WORD $0x4e2bd58d // fadd v13.4s, v12.4s, v11.4s
 	WORD $0x6e2dfd8c // fdiv v12.4s, v12.4s, v13.4s
 	FMOVQ F12, 0(R0)
+	FMOVQ 16(R1), F12
+	WORD $0x4ea0f58c // fmin v12.4s, v12.4s, v0.4s
+	WORD $0x6eace42d // fcmgt v13.4s, v1.4s, v12.4s
+	WORD $0x4ea31c6e // mov v14.16b, v3.16b
+	WORD $0x4e22cd8e // fmla v14.4s, v12.4s, v2.4s
+	WORD $0x4ea3d5cf // fsub v15.4s, v14.4s, v3.4s
+	WORD $0x4eac1d8c // mov v12.16b, v12.16b
+	WORD $0x4ea4cdec // fmls v12.4s, v15.4s, v4.4s
+	WORD $0x4ea5cdec // fmls v12.4s, v15.4s, v5.4s
+	WORD $0x4ea71cef // mov v15.16b, v7.16b
+	WORD $0x4e2ccccf // fmla v15.4s, v6.4s, v12.4s
+	WORD $0x4ea81d10 // mov v16.16b, v8.16b
+	WORD $0x4e2ccdf0 // fmla v16.4s, v15.4s, v12.4s
+	WORD $0x4ea91d2f // mov v15.16b, v9.16b
+	WORD $0x4e2cce0f // fmla v15.4s, v16.4s, v12.4s
+	WORD $0x4eaa1d50 // mov v16.16b, v10.16b
+	WORD $0x4e2ccdf0 // fmla v16.4s, v15.4s, v12.4s
+	WORD $0x6e2cde0f // fmul v15.4s, v16.4s, v12.4s
+	WORD $0x4eac1d90 // mov v16.16b, v12.16b
+	WORD $0x4e2ccdf0 // fmla v16.4s, v15.4s, v12.4s
+	WORD $0x4e2bd60c // fadd v12.4s, v16.4s, v11.4s
+	WORD $0x4f3755ce // shl v14.4s, v14.4s, #23
+	WORD $0x4eab85ce // add v14.4s, v14.4s, v11.4s
+	WORD $0x6e2edd8c // fmul v12.4s, v12.4s, v14.4s
+	WORD $0x4e6d1d8c // bic v12.16b, v12.16b, v13.16b
+	WORD $0x4e2bd58d // fadd v13.4s, v12.4s, v11.4s
+	WORD $0x6e2dfd8c // fdiv v12.4s, v12.4s, v13.4s
+	FMOVQ F12, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	SUBS $8, R2
+	BGE loop
+
+one:
+	ADDS $4, R2
+	BLT tail
+	FMOVQ 0(R1), F12
+	WORD $0x4ea0f58c // fmin v12.4s, v12.4s, v0.4s
+	WORD $0x6eace42d // fcmgt v13.4s, v1.4s, v12.4s
+	WORD $0x4ea31c6e // mov v14.16b, v3.16b
+	WORD $0x4e22cd8e // fmla v14.4s, v12.4s, v2.4s
+	WORD $0x4ea3d5cf // fsub v15.4s, v14.4s, v3.4s
+	WORD $0x4eac1d8c // mov v12.16b, v12.16b
+	WORD $0x4ea4cdec // fmls v12.4s, v15.4s, v4.4s
+	WORD $0x4ea5cdec // fmls v12.4s, v15.4s, v5.4s
+	WORD $0x4ea71cef // mov v15.16b, v7.16b
+	WORD $0x4e2ccccf // fmla v15.4s, v6.4s, v12.4s
+	WORD $0x4ea81d10 // mov v16.16b, v8.16b
+	WORD $0x4e2ccdf0 // fmla v16.4s, v15.4s, v12.4s
+	WORD $0x4ea91d2f // mov v15.16b, v9.16b
+	WORD $0x4e2cce0f // fmla v15.4s, v16.4s, v12.4s
+	WORD $0x4eaa1d50 // mov v16.16b, v10.16b
+	WORD $0x4e2ccdf0 // fmla v16.4s, v15.4s, v12.4s
+	WORD $0x6e2cde0f // fmul v15.4s, v16.4s, v12.4s
+	WORD $0x4eac1d90 // mov v16.16b, v12.16b
+	WORD $0x4e2ccdf0 // fmla v16.4s, v15.4s, v12.4s
+	WORD $0x4e2bd60c // fadd v12.4s, v16.4s, v11.4s
+	WORD $0x4f3755ce // shl v14.4s, v14.4s, #23
+	WORD $0x4eab85ce // add v14.4s, v14.4s, v11.4s
+	WORD $0x6e2edd8c // fmul v12.4s, v12.4s, v14.4s
+	WORD $0x4e6d1d8c // bic v12.16b, v12.16b, v13.16b
+	WORD $0x4e2bd58d // fadd v13.4s, v12.4s, v11.4s
+	WORD $0x6e2dfd8c // fdiv v12.4s, v12.4s, v13.4s
+	FMOVQ F12, 0(R0)
 	ADD $16, R0
 	ADD $16, R1
-	SUBS $4, R2
-	BGE loop
+	SUB $4, R2
 
 tail:
 	ADDS $4, R2
@@ -269,8 +393,8 @@ TEXT ·tanhNEON(SB), NOSPLIT, $0-48
 	MOVD dst_base+0(FP), R0
 	MOVD x_base+24(FP), R1
 	MOVD dst_len+8(FP), R2
-	SUBS $4, R2
-	BLT tail
+	SUBS $8, R2
+	BLT one
 
 loop:
 	FMOVQ 0(R1), F13
@@ -303,10 +427,77 @@ loop:
 	WORD $0x6e2efdee // fdiv v14.4s, v15.4s, v14.4s
 	WORD $0x6eac1dae // bit v14.16b, v13.16b, v12.16b
 	FMOVQ F14, 0(R0)
+	FMOVQ 16(R1), F13
+	WORD $0x4ea0f9ae // fabs v14.4s, v13.4s
+	WORD $0x4e2ed5ce // fadd v14.4s, v14.4s, v14.4s
+	WORD $0x4ea0f5ce // fmin v14.4s, v14.4s, v0.4s
+	WORD $0x4ea21c4f // mov v15.16b, v2.16b
+	WORD $0x4e21cdcf // fmla v15.4s, v14.4s, v1.4s
+	WORD $0x4ea2d5f0 // fsub v16.4s, v15.4s, v2.4s
+	WORD $0x4eae1dce // mov v14.16b, v14.16b
+	WORD $0x4ea3ce0e // fmls v14.4s, v16.4s, v3.4s
+	WORD $0x4ea4ce0e // fmls v14.4s, v16.4s, v4.4s
+	WORD $0x4ea61cd0 // mov v16.16b, v6.16b
+	WORD $0x4e2eccb0 // fmla v16.4s, v5.4s, v14.4s
+	WORD $0x4ea71cf1 // mov v17.16b, v7.16b
+	WORD $0x4e2ece11 // fmla v17.4s, v16.4s, v14.4s
+	WORD $0x4ea81d10 // mov v16.16b, v8.16b
+	WORD $0x4e2ece30 // fmla v16.4s, v17.4s, v14.4s
+	WORD $0x4ea91d31 // mov v17.16b, v9.16b
+	WORD $0x4e2ece11 // fmla v17.4s, v16.4s, v14.4s
+	WORD $0x6e2ede30 // fmul v16.4s, v17.4s, v14.4s
+	WORD $0x4eae1dd1 // mov v17.16b, v14.16b
+	WORD $0x4e2ece11 // fmla v17.4s, v16.4s, v14.4s
+	WORD $0x4f3755ee // shl v14.4s, v15.4s, #23
+	WORD $0x4eaa85ce // add v14.4s, v14.4s, v10.4s
+	WORD $0x4eaad5cf // fsub v15.4s, v14.4s, v10.4s
+	WORD $0x4eaf1def // mov v15.16b, v15.16b
+	WORD $0x4e31cdcf // fmla v15.4s, v14.4s, v17.4s
+	WORD $0x4e2bd5ee // fadd v14.4s, v15.4s, v11.4s
+	WORD $0x6e2efdee // fdiv v14.4s, v15.4s, v14.4s
+	WORD $0x6eac1dae // bit v14.16b, v13.16b, v12.16b
+	FMOVQ F14, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	SUBS $8, R2
+	BGE loop
+
+one:
+	ADDS $4, R2
+	BLT tail
+	FMOVQ 0(R1), F13
+	WORD $0x4ea0f9ae // fabs v14.4s, v13.4s
+	WORD $0x4e2ed5ce // fadd v14.4s, v14.4s, v14.4s
+	WORD $0x4ea0f5ce // fmin v14.4s, v14.4s, v0.4s
+	WORD $0x4ea21c4f // mov v15.16b, v2.16b
+	WORD $0x4e21cdcf // fmla v15.4s, v14.4s, v1.4s
+	WORD $0x4ea2d5f0 // fsub v16.4s, v15.4s, v2.4s
+	WORD $0x4eae1dce // mov v14.16b, v14.16b
+	WORD $0x4ea3ce0e // fmls v14.4s, v16.4s, v3.4s
+	WORD $0x4ea4ce0e // fmls v14.4s, v16.4s, v4.4s
+	WORD $0x4ea61cd0 // mov v16.16b, v6.16b
+	WORD $0x4e2eccb0 // fmla v16.4s, v5.4s, v14.4s
+	WORD $0x4ea71cf1 // mov v17.16b, v7.16b
+	WORD $0x4e2ece11 // fmla v17.4s, v16.4s, v14.4s
+	WORD $0x4ea81d10 // mov v16.16b, v8.16b
+	WORD $0x4e2ece30 // fmla v16.4s, v17.4s, v14.4s
+	WORD $0x4ea91d31 // mov v17.16b, v9.16b
+	WORD $0x4e2ece11 // fmla v17.4s, v16.4s, v14.4s
+	WORD $0x6e2ede30 // fmul v16.4s, v17.4s, v14.4s
+	WORD $0x4eae1dd1 // mov v17.16b, v14.16b
+	WORD $0x4e2ece11 // fmla v17.4s, v16.4s, v14.4s
+	WORD $0x4f3755ee // shl v14.4s, v15.4s, #23
+	WORD $0x4eaa85ce // add v14.4s, v14.4s, v10.4s
+	WORD $0x4eaad5cf // fsub v15.4s, v14.4s, v10.4s
+	WORD $0x4eaf1def // mov v15.16b, v15.16b
+	WORD $0x4e31cdcf // fmla v15.4s, v14.4s, v17.4s
+	WORD $0x4e2bd5ee // fadd v14.4s, v15.4s, v11.4s
+	WORD $0x6e2efdee // fdiv v14.4s, v15.4s, v14.4s
+	WORD $0x6eac1dae // bit v14.16b, v13.16b, v12.16b
+	FMOVQ F14, 0(R0)
 	ADD $16, R0
 	ADD $16, R1
-	SUBS $4, R2
-	BGE loop
+	SUB $4, R2
 
 tail:
 	ADDS $4, R2
@@ -393,8 +584,8 @@ TEXT ·mishNEON(SB), NOSPLIT, $0-48
 	MOVD dst_base+0(FP), R0
 	MOVD x_base+24(FP), R1
 	MOVD dst_len+8(FP), R2
-	SUBS $4, R2
-	BLT tail
+	SUBS $8, R2
+	BLT one
 
 loop:
 	FMOVQ 0(R1), F13
@@ -429,10 +620,81 @@ loop:
 	WORD $0x6e2efdee // fdiv v14.4s, v15.4s, v14.4s
 	WORD $0x6e2dddcd // fmul v13.4s, v14.4s, v13.4s
 	FMOVQ F13, 0(R0)
+	FMOVQ 16(R1), F13
+	WORD $0x4ea0f5ae // fmin v14.4s, v13.4s, v0.4s
+	WORD $0x6eaee42f // fcmgt v15.4s, v1.4s, v14.4s
+	WORD $0x4ea31c70 // mov v16.16b, v3.16b
+	WORD $0x4e22cdd0 // fmla v16.4s, v14.4s, v2.4s
+	WORD $0x4ea3d611 // fsub v17.4s, v16.4s, v3.4s
+	WORD $0x4eae1dce // mov v14.16b, v14.16b
+	WORD $0x4ea4ce2e // fmls v14.4s, v17.4s, v4.4s
+	WORD $0x4ea5ce2e // fmls v14.4s, v17.4s, v5.4s
+	WORD $0x4ea71cf1 // mov v17.16b, v7.16b
+	WORD $0x4e2eccd1 // fmla v17.4s, v6.4s, v14.4s
+	WORD $0x4ea81d12 // mov v18.16b, v8.16b
+	WORD $0x4e2ece32 // fmla v18.4s, v17.4s, v14.4s
+	WORD $0x4ea91d31 // mov v17.16b, v9.16b
+	WORD $0x4e2ece51 // fmla v17.4s, v18.4s, v14.4s
+	WORD $0x4eaa1d52 // mov v18.16b, v10.16b
+	WORD $0x4e2ece32 // fmla v18.4s, v17.4s, v14.4s
+	WORD $0x6e2ede51 // fmul v17.4s, v18.4s, v14.4s
+	WORD $0x4eae1dd2 // mov v18.16b, v14.16b
+	WORD $0x4e2ece32 // fmla v18.4s, v17.4s, v14.4s
+	WORD $0x4e2bd64e // fadd v14.4s, v18.4s, v11.4s
+	WORD $0x4f375610 // shl v16.4s, v16.4s, #23
+	WORD $0x4eab8610 // add v16.4s, v16.4s, v11.4s
+	WORD $0x6e30ddce // fmul v14.4s, v14.4s, v16.4s
+	WORD $0x4e6f1dce // bic v14.16b, v14.16b, v15.16b
+	WORD $0x4e2ed5cf // fadd v15.4s, v14.4s, v14.4s
+	WORD $0x4eaf1def // mov v15.16b, v15.16b
+	WORD $0x4e2ecdcf // fmla v15.4s, v14.4s, v14.4s
+	WORD $0x4e2cd5ee // fadd v14.4s, v15.4s, v12.4s
+	WORD $0x6e2efdee // fdiv v14.4s, v15.4s, v14.4s
+	WORD $0x6e2dddcd // fmul v13.4s, v14.4s, v13.4s
+	FMOVQ F13, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	SUBS $8, R2
+	BGE loop
+
+one:
+	ADDS $4, R2
+	BLT tail
+	FMOVQ 0(R1), F13
+	WORD $0x4ea0f5ae // fmin v14.4s, v13.4s, v0.4s
+	WORD $0x6eaee42f // fcmgt v15.4s, v1.4s, v14.4s
+	WORD $0x4ea31c70 // mov v16.16b, v3.16b
+	WORD $0x4e22cdd0 // fmla v16.4s, v14.4s, v2.4s
+	WORD $0x4ea3d611 // fsub v17.4s, v16.4s, v3.4s
+	WORD $0x4eae1dce // mov v14.16b, v14.16b
+	WORD $0x4ea4ce2e // fmls v14.4s, v17.4s, v4.4s
+	WORD $0x4ea5ce2e // fmls v14.4s, v17.4s, v5.4s
+	WORD $0x4ea71cf1 // mov v17.16b, v7.16b
+	WORD $0x4e2eccd1 // fmla v17.4s, v6.4s, v14.4s
+	WORD $0x4ea81d12 // mov v18.16b, v8.16b
+	WORD $0x4e2ece32 // fmla v18.4s, v17.4s, v14.4s
+	WORD $0x4ea91d31 // mov v17.16b, v9.16b
+	WORD $0x4e2ece51 // fmla v17.4s, v18.4s, v14.4s
+	WORD $0x4eaa1d52 // mov v18.16b, v10.16b
+	WORD $0x4e2ece32 // fmla v18.4s, v17.4s, v14.4s
+	WORD $0x6e2ede51 // fmul v17.4s, v18.4s, v14.4s
+	WORD $0x4eae1dd2 // mov v18.16b, v14.16b
+	WORD $0x4e2ece32 // fmla v18.4s, v17.4s, v14.4s
+	WORD $0x4e2bd64e // fadd v14.4s, v18.4s, v11.4s
+	WORD $0x4f375610 // shl v16.4s, v16.4s, #23
+	WORD $0x4eab8610 // add v16.4s, v16.4s, v11.4s
+	WORD $0x6e30ddce // fmul v14.4s, v14.4s, v16.4s
+	WORD $0x4e6f1dce // bic v14.16b, v14.16b, v15.16b
+	WORD $0x4e2ed5cf // fadd v15.4s, v14.4s, v14.4s
+	WORD $0x4eaf1def // mov v15.16b, v15.16b
+	WORD $0x4e2ecdcf // fmla v15.4s, v14.4s, v14.4s
+	WORD $0x4e2cd5ee // fadd v14.4s, v15.4s, v12.4s
+	WORD $0x6e2efdee // fdiv v14.4s, v15.4s, v14.4s
+	WORD $0x6e2dddcd // fmul v13.4s, v14.4s, v13.4s
+	FMOVQ F13, 0(R0)
 	ADD $16, R0
 	ADD $16, R1
-	SUBS $4, R2
-	BGE loop
+	SUB $4, R2
 
 tail:
 	ADDS $4, R2
@@ -525,8 +787,8 @@ TEXT ·logNEON(SB), NOSPLIT, $0-48
 	MOVD dst_base+0(FP), R0
 	MOVD x_base+24(FP), R1
 	MOVD dst_len+8(FP), R2
-	SUBS $4, R2
-	BLT tail
+	SUBS $8, R2
+	BLT one
 
 loop:
 	FMOVQ 0(R1), F15
@@ -563,10 +825,85 @@ loop:
 	WORD $0x4eafd5ef // fsub v15.4s, v15.4s, v15.4s
 	WORD $0x4e2fd66f // fadd v15.4s, v19.4s, v15.4s
 	FMOVQ F15, 0(R0)
+	FMOVQ 16(R1), F15
+	WORD $0x4e20f5ef // fmax v15.4s, v15.4s, v0.4s
+	WORD $0x6ea185f0 // sub v16.4s, v15.4s, v1.4s
+	WORD $0x4f290610 // sshr v16.4s, v16.4s, #23
+	WORD $0x4f375611 // shl v17.4s, v16.4s, #23
+	WORD $0x6eb185f1 // sub v17.4s, v15.4s, v17.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x4ea2d631 // fsub v17.4s, v17.4s, v2.4s
+	WORD $0x6e31de32 // fmul v18.4s, v17.4s, v17.4s
+	WORD $0x4ea41c93 // mov v19.16b, v4.16b
+	WORD $0x4e31cc73 // fmla v19.4s, v3.4s, v17.4s
+	WORD $0x4ea51cb4 // mov v20.16b, v5.16b
+	WORD $0x4e31ce74 // fmla v20.4s, v19.4s, v17.4s
+	WORD $0x4ea61cd3 // mov v19.16b, v6.16b
+	WORD $0x4e31ce93 // fmla v19.4s, v20.4s, v17.4s
+	WORD $0x4ea71cf4 // mov v20.16b, v7.16b
+	WORD $0x4e31ce74 // fmla v20.4s, v19.4s, v17.4s
+	WORD $0x4ea81d13 // mov v19.16b, v8.16b
+	WORD $0x4e31ce93 // fmla v19.4s, v20.4s, v17.4s
+	WORD $0x4ea91d34 // mov v20.16b, v9.16b
+	WORD $0x4e31ce74 // fmla v20.4s, v19.4s, v17.4s
+	WORD $0x4eaa1d53 // mov v19.16b, v10.16b
+	WORD $0x4e31ce93 // fmla v19.4s, v20.4s, v17.4s
+	WORD $0x4eab1d74 // mov v20.16b, v11.16b
+	WORD $0x4e31ce74 // fmla v20.4s, v19.4s, v17.4s
+	WORD $0x6e31de93 // fmul v19.4s, v20.4s, v17.4s
+	WORD $0x6e32de73 // fmul v19.4s, v19.4s, v18.4s
+	WORD $0x4e2cce13 // fmla v19.4s, v16.4s, v12.4s
+	WORD $0x4e2dce53 // fmla v19.4s, v18.4s, v13.4s
+	WORD $0x4e31d673 // fadd v19.4s, v19.4s, v17.4s
+	WORD $0x4e2ece13 // fmla v19.4s, v16.4s, v14.4s
+	WORD $0x4eafd5ef // fsub v15.4s, v15.4s, v15.4s
+	WORD $0x4e2fd66f // fadd v15.4s, v19.4s, v15.4s
+	FMOVQ F15, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	SUBS $8, R2
+	BGE loop
+
+one:
+	ADDS $4, R2
+	BLT tail
+	FMOVQ 0(R1), F15
+	WORD $0x4e20f5ef // fmax v15.4s, v15.4s, v0.4s
+	WORD $0x6ea185f0 // sub v16.4s, v15.4s, v1.4s
+	WORD $0x4f290610 // sshr v16.4s, v16.4s, #23
+	WORD $0x4f375611 // shl v17.4s, v16.4s, #23
+	WORD $0x6eb185f1 // sub v17.4s, v15.4s, v17.4s
+	WORD $0x4e21da10 // scvtf v16.4s, v16.4s
+	WORD $0x4ea2d631 // fsub v17.4s, v17.4s, v2.4s
+	WORD $0x6e31de32 // fmul v18.4s, v17.4s, v17.4s
+	WORD $0x4ea41c93 // mov v19.16b, v4.16b
+	WORD $0x4e31cc73 // fmla v19.4s, v3.4s, v17.4s
+	WORD $0x4ea51cb4 // mov v20.16b, v5.16b
+	WORD $0x4e31ce74 // fmla v20.4s, v19.4s, v17.4s
+	WORD $0x4ea61cd3 // mov v19.16b, v6.16b
+	WORD $0x4e31ce93 // fmla v19.4s, v20.4s, v17.4s
+	WORD $0x4ea71cf4 // mov v20.16b, v7.16b
+	WORD $0x4e31ce74 // fmla v20.4s, v19.4s, v17.4s
+	WORD $0x4ea81d13 // mov v19.16b, v8.16b
+	WORD $0x4e31ce93 // fmla v19.4s, v20.4s, v17.4s
+	WORD $0x4ea91d34 // mov v20.16b, v9.16b
+	WORD $0x4e31ce74 // fmla v20.4s, v19.4s, v17.4s
+	WORD $0x4eaa1d53 // mov v19.16b, v10.16b
+	WORD $0x4e31ce93 // fmla v19.4s, v20.4s, v17.4s
+	WORD $0x4eab1d74 // mov v20.16b, v11.16b
+	WORD $0x4e31ce74 // fmla v20.4s, v19.4s, v17.4s
+	WORD $0x6e31de93 // fmul v19.4s, v20.4s, v17.4s
+	WORD $0x6e32de73 // fmul v19.4s, v19.4s, v18.4s
+	WORD $0x4e2cce13 // fmla v19.4s, v16.4s, v12.4s
+	WORD $0x4e2dce53 // fmla v19.4s, v18.4s, v13.4s
+	WORD $0x4e31d673 // fadd v19.4s, v19.4s, v17.4s
+	WORD $0x4e2ece13 // fmla v19.4s, v16.4s, v14.4s
+	WORD $0x4eafd5ef // fsub v15.4s, v15.4s, v15.4s
+	WORD $0x4e2fd66f // fadd v15.4s, v19.4s, v15.4s
+	FMOVQ F15, 0(R0)
 	ADD $16, R0
 	ADD $16, R1
-	SUBS $4, R2
-	BGE loop
+	SUB $4, R2
 
 tail:
 	ADDS $4, R2
@@ -658,10 +995,87 @@ TEXT ·tanhGradNEON(SB), NOSPLIT, $0-72
 	MOVD dy_base+24(FP), R1
 	MOVD x_base+48(FP), R2
 	MOVD dx_len+8(FP), R3
-	SUBS $4, R3
-	BLT tail
+	SUBS $8, R3
+	BLT one
 
 loop:
+	FMOVQ 0(R1), F13
+	FMOVQ 0(R2), F14
+	WORD $0x4ea0f9cf // fabs v15.4s, v14.4s
+	WORD $0x4e2fd5ef // fadd v15.4s, v15.4s, v15.4s
+	WORD $0x4ea0f5ef // fmin v15.4s, v15.4s, v0.4s
+	WORD $0x4ea21c50 // mov v16.16b, v2.16b
+	WORD $0x4e21cdf0 // fmla v16.4s, v15.4s, v1.4s
+	WORD $0x4ea2d611 // fsub v17.4s, v16.4s, v2.4s
+	WORD $0x4eaf1def // mov v15.16b, v15.16b
+	WORD $0x4ea3ce2f // fmls v15.4s, v17.4s, v3.4s
+	WORD $0x4ea4ce2f // fmls v15.4s, v17.4s, v4.4s
+	WORD $0x4ea61cd1 // mov v17.16b, v6.16b
+	WORD $0x4e2fccb1 // fmla v17.4s, v5.4s, v15.4s
+	WORD $0x4ea71cf2 // mov v18.16b, v7.16b
+	WORD $0x4e2fce32 // fmla v18.4s, v17.4s, v15.4s
+	WORD $0x4ea81d11 // mov v17.16b, v8.16b
+	WORD $0x4e2fce51 // fmla v17.4s, v18.4s, v15.4s
+	WORD $0x4ea91d32 // mov v18.16b, v9.16b
+	WORD $0x4e2fce32 // fmla v18.4s, v17.4s, v15.4s
+	WORD $0x6e2fde51 // fmul v17.4s, v18.4s, v15.4s
+	WORD $0x4eaf1df2 // mov v18.16b, v15.16b
+	WORD $0x4e2fce32 // fmla v18.4s, v17.4s, v15.4s
+	WORD $0x4f37560f // shl v15.4s, v16.4s, #23
+	WORD $0x4eaa85ef // add v15.4s, v15.4s, v10.4s
+	WORD $0x4eaad5f0 // fsub v16.4s, v15.4s, v10.4s
+	WORD $0x4eb01e10 // mov v16.16b, v16.16b
+	WORD $0x4e32cdf0 // fmla v16.4s, v15.4s, v18.4s
+	WORD $0x4e2bd60f // fadd v15.4s, v16.4s, v11.4s
+	WORD $0x6e2ffe0f // fdiv v15.4s, v16.4s, v15.4s
+	WORD $0x6eac1dcf // bit v15.16b, v14.16b, v12.16b
+	WORD $0x4eaa1d4e // mov v14.16b, v10.16b
+	WORD $0x4eafcdee // fmls v14.4s, v15.4s, v15.4s
+	WORD $0x6e2dddcd // fmul v13.4s, v14.4s, v13.4s
+	FMOVQ F13, 0(R0)
+	FMOVQ 16(R1), F13
+	FMOVQ 16(R2), F14
+	WORD $0x4ea0f9cf // fabs v15.4s, v14.4s
+	WORD $0x4e2fd5ef // fadd v15.4s, v15.4s, v15.4s
+	WORD $0x4ea0f5ef // fmin v15.4s, v15.4s, v0.4s
+	WORD $0x4ea21c50 // mov v16.16b, v2.16b
+	WORD $0x4e21cdf0 // fmla v16.4s, v15.4s, v1.4s
+	WORD $0x4ea2d611 // fsub v17.4s, v16.4s, v2.4s
+	WORD $0x4eaf1def // mov v15.16b, v15.16b
+	WORD $0x4ea3ce2f // fmls v15.4s, v17.4s, v3.4s
+	WORD $0x4ea4ce2f // fmls v15.4s, v17.4s, v4.4s
+	WORD $0x4ea61cd1 // mov v17.16b, v6.16b
+	WORD $0x4e2fccb1 // fmla v17.4s, v5.4s, v15.4s
+	WORD $0x4ea71cf2 // mov v18.16b, v7.16b
+	WORD $0x4e2fce32 // fmla v18.4s, v17.4s, v15.4s
+	WORD $0x4ea81d11 // mov v17.16b, v8.16b
+	WORD $0x4e2fce51 // fmla v17.4s, v18.4s, v15.4s
+	WORD $0x4ea91d32 // mov v18.16b, v9.16b
+	WORD $0x4e2fce32 // fmla v18.4s, v17.4s, v15.4s
+	WORD $0x6e2fde51 // fmul v17.4s, v18.4s, v15.4s
+	WORD $0x4eaf1df2 // mov v18.16b, v15.16b
+	WORD $0x4e2fce32 // fmla v18.4s, v17.4s, v15.4s
+	WORD $0x4f37560f // shl v15.4s, v16.4s, #23
+	WORD $0x4eaa85ef // add v15.4s, v15.4s, v10.4s
+	WORD $0x4eaad5f0 // fsub v16.4s, v15.4s, v10.4s
+	WORD $0x4eb01e10 // mov v16.16b, v16.16b
+	WORD $0x4e32cdf0 // fmla v16.4s, v15.4s, v18.4s
+	WORD $0x4e2bd60f // fadd v15.4s, v16.4s, v11.4s
+	WORD $0x6e2ffe0f // fdiv v15.4s, v16.4s, v15.4s
+	WORD $0x6eac1dcf // bit v15.16b, v14.16b, v12.16b
+	WORD $0x4eaa1d4e // mov v14.16b, v10.16b
+	WORD $0x4eafcdee // fmls v14.4s, v15.4s, v15.4s
+	WORD $0x6e2dddcd // fmul v13.4s, v14.4s, v13.4s
+	FMOVQ F13, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	ADD $32, R2
+	SUBS $8, R3
+	BGE loop
+
+one:
+	ADDS $4, R3
+	BLT tail
 	FMOVQ 0(R1), F13
 	FMOVQ 0(R2), F14
 	WORD $0x4ea0f9cf // fabs v15.4s, v14.4s
@@ -699,8 +1113,7 @@ loop:
 	ADD $16, R0
 	ADD $16, R1
 	ADD $16, R2
-	SUBS $4, R3
-	BGE loop
+	SUB $4, R3
 
 tail:
 	ADDS $4, R3
@@ -803,10 +1216,103 @@ TEXT ·mishGradNEON(SB), NOSPLIT, $0-72
 	MOVD dy_base+24(FP), R1
 	MOVD x_base+48(FP), R2
 	MOVD dx_len+8(FP), R3
-	SUBS $4, R3
-	BLT tail
+	SUBS $8, R3
+	BLT one
 
 loop:
+	FMOVQ 0(R1), F14
+	FMOVQ 0(R2), F15
+	WORD $0x4ea0f5f0 // fmin v16.4s, v15.4s, v0.4s
+	WORD $0x6eb0e431 // fcmgt v17.4s, v1.4s, v16.4s
+	WORD $0x4ea31c72 // mov v18.16b, v3.16b
+	WORD $0x4e22ce12 // fmla v18.4s, v16.4s, v2.4s
+	WORD $0x4ea3d653 // fsub v19.4s, v18.4s, v3.4s
+	WORD $0x4eb01e10 // mov v16.16b, v16.16b
+	WORD $0x4ea4ce70 // fmls v16.4s, v19.4s, v4.4s
+	WORD $0x4ea5ce70 // fmls v16.4s, v19.4s, v5.4s
+	WORD $0x4ea71cf3 // mov v19.16b, v7.16b
+	WORD $0x4e30ccd3 // fmla v19.4s, v6.4s, v16.4s
+	WORD $0x4ea81d14 // mov v20.16b, v8.16b
+	WORD $0x4e30ce74 // fmla v20.4s, v19.4s, v16.4s
+	WORD $0x4ea91d33 // mov v19.16b, v9.16b
+	WORD $0x4e30ce93 // fmla v19.4s, v20.4s, v16.4s
+	WORD $0x4eaa1d54 // mov v20.16b, v10.16b
+	WORD $0x4e30ce74 // fmla v20.4s, v19.4s, v16.4s
+	WORD $0x6e30de93 // fmul v19.4s, v20.4s, v16.4s
+	WORD $0x4eb01e14 // mov v20.16b, v16.16b
+	WORD $0x4e30ce74 // fmla v20.4s, v19.4s, v16.4s
+	WORD $0x4e2bd690 // fadd v16.4s, v20.4s, v11.4s
+	WORD $0x4f375652 // shl v18.4s, v18.4s, #23
+	WORD $0x4eab8652 // add v18.4s, v18.4s, v11.4s
+	WORD $0x6e32de10 // fmul v16.4s, v16.4s, v18.4s
+	WORD $0x4e711e10 // bic v16.16b, v16.16b, v17.16b
+	WORD $0x4e30d611 // fadd v17.4s, v16.4s, v16.4s
+	WORD $0x4eb11e31 // mov v17.16b, v17.16b
+	WORD $0x4e30ce11 // fmla v17.4s, v16.4s, v16.4s
+	WORD $0x4e2cd632 // fadd v18.4s, v17.4s, v12.4s
+	WORD $0x6e32fd72 // fdiv v18.4s, v11.4s, v18.4s
+	WORD $0x4e2bd613 // fadd v19.4s, v16.4s, v11.4s
+	WORD $0x6e33fe10 // fdiv v16.4s, v16.4s, v19.4s
+	WORD $0x4e2bd633 // fadd v19.4s, v17.4s, v11.4s
+	WORD $0x6e32de73 // fmul v19.4s, v19.4s, v18.4s
+	WORD $0x6e32de73 // fmul v19.4s, v19.4s, v18.4s
+	WORD $0x6e2dde73 // fmul v19.4s, v19.4s, v13.4s
+	WORD $0x6e30de70 // fmul v16.4s, v19.4s, v16.4s
+	WORD $0x6e2fde0f // fmul v15.4s, v16.4s, v15.4s
+	WORD $0x4e32ce2f // fmla v15.4s, v17.4s, v18.4s
+	WORD $0x6e2eddee // fmul v14.4s, v15.4s, v14.4s
+	FMOVQ F14, 0(R0)
+	FMOVQ 16(R1), F14
+	FMOVQ 16(R2), F15
+	WORD $0x4ea0f5f0 // fmin v16.4s, v15.4s, v0.4s
+	WORD $0x6eb0e431 // fcmgt v17.4s, v1.4s, v16.4s
+	WORD $0x4ea31c72 // mov v18.16b, v3.16b
+	WORD $0x4e22ce12 // fmla v18.4s, v16.4s, v2.4s
+	WORD $0x4ea3d653 // fsub v19.4s, v18.4s, v3.4s
+	WORD $0x4eb01e10 // mov v16.16b, v16.16b
+	WORD $0x4ea4ce70 // fmls v16.4s, v19.4s, v4.4s
+	WORD $0x4ea5ce70 // fmls v16.4s, v19.4s, v5.4s
+	WORD $0x4ea71cf3 // mov v19.16b, v7.16b
+	WORD $0x4e30ccd3 // fmla v19.4s, v6.4s, v16.4s
+	WORD $0x4ea81d14 // mov v20.16b, v8.16b
+	WORD $0x4e30ce74 // fmla v20.4s, v19.4s, v16.4s
+	WORD $0x4ea91d33 // mov v19.16b, v9.16b
+	WORD $0x4e30ce93 // fmla v19.4s, v20.4s, v16.4s
+	WORD $0x4eaa1d54 // mov v20.16b, v10.16b
+	WORD $0x4e30ce74 // fmla v20.4s, v19.4s, v16.4s
+	WORD $0x6e30de93 // fmul v19.4s, v20.4s, v16.4s
+	WORD $0x4eb01e14 // mov v20.16b, v16.16b
+	WORD $0x4e30ce74 // fmla v20.4s, v19.4s, v16.4s
+	WORD $0x4e2bd690 // fadd v16.4s, v20.4s, v11.4s
+	WORD $0x4f375652 // shl v18.4s, v18.4s, #23
+	WORD $0x4eab8652 // add v18.4s, v18.4s, v11.4s
+	WORD $0x6e32de10 // fmul v16.4s, v16.4s, v18.4s
+	WORD $0x4e711e10 // bic v16.16b, v16.16b, v17.16b
+	WORD $0x4e30d611 // fadd v17.4s, v16.4s, v16.4s
+	WORD $0x4eb11e31 // mov v17.16b, v17.16b
+	WORD $0x4e30ce11 // fmla v17.4s, v16.4s, v16.4s
+	WORD $0x4e2cd632 // fadd v18.4s, v17.4s, v12.4s
+	WORD $0x6e32fd72 // fdiv v18.4s, v11.4s, v18.4s
+	WORD $0x4e2bd613 // fadd v19.4s, v16.4s, v11.4s
+	WORD $0x6e33fe10 // fdiv v16.4s, v16.4s, v19.4s
+	WORD $0x4e2bd633 // fadd v19.4s, v17.4s, v11.4s
+	WORD $0x6e32de73 // fmul v19.4s, v19.4s, v18.4s
+	WORD $0x6e32de73 // fmul v19.4s, v19.4s, v18.4s
+	WORD $0x6e2dde73 // fmul v19.4s, v19.4s, v13.4s
+	WORD $0x6e30de70 // fmul v16.4s, v19.4s, v16.4s
+	WORD $0x6e2fde0f // fmul v15.4s, v16.4s, v15.4s
+	WORD $0x4e32ce2f // fmla v15.4s, v17.4s, v18.4s
+	WORD $0x6e2eddee // fmul v14.4s, v15.4s, v14.4s
+	FMOVQ F14, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	ADD $32, R2
+	SUBS $8, R3
+	BGE loop
+
+one:
+	ADDS $4, R3
+	BLT tail
 	FMOVQ 0(R1), F14
 	FMOVQ 0(R2), F15
 	WORD $0x4ea0f5f0 // fmin v16.4s, v15.4s, v0.4s
@@ -852,8 +1358,7 @@ loop:
 	ADD $16, R0
 	ADD $16, R1
 	ADD $16, R2
-	SUBS $4, R3
-	BGE loop
+	SUB $4, R3
 
 tail:
 	ADDS $4, R3
@@ -963,8 +1468,8 @@ TEXT ·geluNEON(SB), NOSPLIT, $0-48
 	MOVD dst_base+0(FP), R0
 	MOVD x_base+24(FP), R1
 	MOVD dst_len+8(FP), R2
-	SUBS $4, R2
-	BLT tail
+	SUBS $8, R2
+	BLT one
 
 loop:
 	FMOVQ 0(R1), F14
@@ -1001,10 +1506,85 @@ loop:
 	WORD $0x6e30fdef // fdiv v15.4s, v15.4s, v16.4s
 	WORD $0x6e2eddee // fmul v14.4s, v15.4s, v14.4s
 	FMOVQ F14, 0(R0)
+	FMOVQ 16(R1), F14
+	WORD $0x6e20ddcf // fmul v15.4s, v14.4s, v0.4s
+	WORD $0x6e2eddef // fmul v15.4s, v15.4s, v14.4s
+	WORD $0x4e21d5ef // fadd v15.4s, v15.4s, v1.4s
+	WORD $0x6e22ddd0 // fmul v16.4s, v14.4s, v2.4s
+	WORD $0x6e30ddef // fmul v15.4s, v15.4s, v16.4s
+	WORD $0x4ea3f5ef // fmin v15.4s, v15.4s, v3.4s
+	WORD $0x6eafe490 // fcmgt v16.4s, v4.4s, v15.4s
+	WORD $0x4ea61cd1 // mov v17.16b, v6.16b
+	WORD $0x4e25cdf1 // fmla v17.4s, v15.4s, v5.4s
+	WORD $0x4ea6d632 // fsub v18.4s, v17.4s, v6.4s
+	WORD $0x4eaf1def // mov v15.16b, v15.16b
+	WORD $0x4ea7ce4f // fmls v15.4s, v18.4s, v7.4s
+	WORD $0x4ea8ce4f // fmls v15.4s, v18.4s, v8.4s
+	WORD $0x4eaa1d52 // mov v18.16b, v10.16b
+	WORD $0x4e2fcd32 // fmla v18.4s, v9.4s, v15.4s
+	WORD $0x4eab1d73 // mov v19.16b, v11.16b
+	WORD $0x4e2fce53 // fmla v19.4s, v18.4s, v15.4s
+	WORD $0x4eac1d92 // mov v18.16b, v12.16b
+	WORD $0x4e2fce72 // fmla v18.4s, v19.4s, v15.4s
+	WORD $0x4ead1db3 // mov v19.16b, v13.16b
+	WORD $0x4e2fce53 // fmla v19.4s, v18.4s, v15.4s
+	WORD $0x6e2fde72 // fmul v18.4s, v19.4s, v15.4s
+	WORD $0x4eaf1df3 // mov v19.16b, v15.16b
+	WORD $0x4e2fce53 // fmla v19.4s, v18.4s, v15.4s
+	WORD $0x4e21d66f // fadd v15.4s, v19.4s, v1.4s
+	WORD $0x4f375631 // shl v17.4s, v17.4s, #23
+	WORD $0x4ea18631 // add v17.4s, v17.4s, v1.4s
+	WORD $0x6e31ddef // fmul v15.4s, v15.4s, v17.4s
+	WORD $0x4e701def // bic v15.16b, v15.16b, v16.16b
+	WORD $0x4e21d5f0 // fadd v16.4s, v15.4s, v1.4s
+	WORD $0x6e30fdef // fdiv v15.4s, v15.4s, v16.4s
+	WORD $0x6e2eddee // fmul v14.4s, v15.4s, v14.4s
+	FMOVQ F14, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	SUBS $8, R2
+	BGE loop
+
+one:
+	ADDS $4, R2
+	BLT tail
+	FMOVQ 0(R1), F14
+	WORD $0x6e20ddcf // fmul v15.4s, v14.4s, v0.4s
+	WORD $0x6e2eddef // fmul v15.4s, v15.4s, v14.4s
+	WORD $0x4e21d5ef // fadd v15.4s, v15.4s, v1.4s
+	WORD $0x6e22ddd0 // fmul v16.4s, v14.4s, v2.4s
+	WORD $0x6e30ddef // fmul v15.4s, v15.4s, v16.4s
+	WORD $0x4ea3f5ef // fmin v15.4s, v15.4s, v3.4s
+	WORD $0x6eafe490 // fcmgt v16.4s, v4.4s, v15.4s
+	WORD $0x4ea61cd1 // mov v17.16b, v6.16b
+	WORD $0x4e25cdf1 // fmla v17.4s, v15.4s, v5.4s
+	WORD $0x4ea6d632 // fsub v18.4s, v17.4s, v6.4s
+	WORD $0x4eaf1def // mov v15.16b, v15.16b
+	WORD $0x4ea7ce4f // fmls v15.4s, v18.4s, v7.4s
+	WORD $0x4ea8ce4f // fmls v15.4s, v18.4s, v8.4s
+	WORD $0x4eaa1d52 // mov v18.16b, v10.16b
+	WORD $0x4e2fcd32 // fmla v18.4s, v9.4s, v15.4s
+	WORD $0x4eab1d73 // mov v19.16b, v11.16b
+	WORD $0x4e2fce53 // fmla v19.4s, v18.4s, v15.4s
+	WORD $0x4eac1d92 // mov v18.16b, v12.16b
+	WORD $0x4e2fce72 // fmla v18.4s, v19.4s, v15.4s
+	WORD $0x4ead1db3 // mov v19.16b, v13.16b
+	WORD $0x4e2fce53 // fmla v19.4s, v18.4s, v15.4s
+	WORD $0x6e2fde72 // fmul v18.4s, v19.4s, v15.4s
+	WORD $0x4eaf1df3 // mov v19.16b, v15.16b
+	WORD $0x4e2fce53 // fmla v19.4s, v18.4s, v15.4s
+	WORD $0x4e21d66f // fadd v15.4s, v19.4s, v1.4s
+	WORD $0x4f375631 // shl v17.4s, v17.4s, #23
+	WORD $0x4ea18631 // add v17.4s, v17.4s, v1.4s
+	WORD $0x6e31ddef // fmul v15.4s, v15.4s, v17.4s
+	WORD $0x4e701def // bic v15.16b, v15.16b, v16.16b
+	WORD $0x4e21d5f0 // fadd v16.4s, v15.4s, v1.4s
+	WORD $0x6e30fdef // fdiv v15.4s, v15.4s, v16.4s
+	WORD $0x6e2eddee // fmul v14.4s, v15.4s, v14.4s
+	FMOVQ F14, 0(R0)
 	ADD $16, R0
 	ADD $16, R1
-	SUBS $4, R2
-	BGE loop
+	SUB $4, R2
 
 tail:
 	ADDS $4, R2
@@ -1100,10 +1680,107 @@ TEXT ·geluGradNEON(SB), NOSPLIT, $0-72
 	MOVD dy_base+24(FP), R1
 	MOVD x_base+48(FP), R2
 	MOVD dx_len+8(FP), R3
-	SUBS $4, R3
-	BLT tail
+	SUBS $8, R3
+	BLT one
 
 loop:
+	FMOVQ 0(R1), F15
+	FMOVQ 0(R2), F16
+	WORD $0x6e20de11 // fmul v17.4s, v16.4s, v0.4s
+	WORD $0x6e30de31 // fmul v17.4s, v17.4s, v16.4s
+	WORD $0x4e21d631 // fadd v17.4s, v17.4s, v1.4s
+	WORD $0x6e22de12 // fmul v18.4s, v16.4s, v2.4s
+	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
+	WORD $0x4ea3f631 // fmin v17.4s, v17.4s, v3.4s
+	WORD $0x6eb1e492 // fcmgt v18.4s, v4.4s, v17.4s
+	WORD $0x4ea61cd3 // mov v19.16b, v6.16b
+	WORD $0x4e25ce33 // fmla v19.4s, v17.4s, v5.4s
+	WORD $0x4ea6d674 // fsub v20.4s, v19.4s, v6.4s
+	WORD $0x4eb11e31 // mov v17.16b, v17.16b
+	WORD $0x4ea7ce91 // fmls v17.4s, v20.4s, v7.4s
+	WORD $0x4ea8ce91 // fmls v17.4s, v20.4s, v8.4s
+	WORD $0x4eaa1d54 // mov v20.16b, v10.16b
+	WORD $0x4e31cd34 // fmla v20.4s, v9.4s, v17.4s
+	WORD $0x4eab1d75 // mov v21.16b, v11.16b
+	WORD $0x4e31ce95 // fmla v21.4s, v20.4s, v17.4s
+	WORD $0x4eac1d94 // mov v20.16b, v12.16b
+	WORD $0x4e31ceb4 // fmla v20.4s, v21.4s, v17.4s
+	WORD $0x4ead1db5 // mov v21.16b, v13.16b
+	WORD $0x4e31ce95 // fmla v21.4s, v20.4s, v17.4s
+	WORD $0x6e31deb4 // fmul v20.4s, v21.4s, v17.4s
+	WORD $0x4eb11e35 // mov v21.16b, v17.16b
+	WORD $0x4e31ce95 // fmla v21.4s, v20.4s, v17.4s
+	WORD $0x4e21d6b1 // fadd v17.4s, v21.4s, v1.4s
+	WORD $0x4f375673 // shl v19.4s, v19.4s, #23
+	WORD $0x4ea18673 // add v19.4s, v19.4s, v1.4s
+	WORD $0x6e33de31 // fmul v17.4s, v17.4s, v19.4s
+	WORD $0x4e721e31 // bic v17.16b, v17.16b, v18.16b
+	WORD $0x4e21d632 // fadd v18.4s, v17.4s, v1.4s
+	WORD $0x6e32fe31 // fdiv v17.4s, v17.4s, v18.4s
+	WORD $0x6e2ede12 // fmul v18.4s, v16.4s, v14.4s
+	WORD $0x6e30de52 // fmul v18.4s, v18.4s, v16.4s
+	WORD $0x4e21d652 // fadd v18.4s, v18.4s, v1.4s
+	WORD $0x6e22de52 // fmul v18.4s, v18.4s, v2.4s
+	WORD $0x4eb1d433 // fsub v19.4s, v1.4s, v17.4s
+	WORD $0x6e31de73 // fmul v19.4s, v19.4s, v17.4s
+	WORD $0x6e30de70 // fmul v16.4s, v19.4s, v16.4s
+	WORD $0x4eb11e31 // mov v17.16b, v17.16b
+	WORD $0x4e32ce11 // fmla v17.4s, v16.4s, v18.4s
+	WORD $0x6e2fde2f // fmul v15.4s, v17.4s, v15.4s
+	FMOVQ F15, 0(R0)
+	FMOVQ 16(R1), F15
+	FMOVQ 16(R2), F16
+	WORD $0x6e20de11 // fmul v17.4s, v16.4s, v0.4s
+	WORD $0x6e30de31 // fmul v17.4s, v17.4s, v16.4s
+	WORD $0x4e21d631 // fadd v17.4s, v17.4s, v1.4s
+	WORD $0x6e22de12 // fmul v18.4s, v16.4s, v2.4s
+	WORD $0x6e32de31 // fmul v17.4s, v17.4s, v18.4s
+	WORD $0x4ea3f631 // fmin v17.4s, v17.4s, v3.4s
+	WORD $0x6eb1e492 // fcmgt v18.4s, v4.4s, v17.4s
+	WORD $0x4ea61cd3 // mov v19.16b, v6.16b
+	WORD $0x4e25ce33 // fmla v19.4s, v17.4s, v5.4s
+	WORD $0x4ea6d674 // fsub v20.4s, v19.4s, v6.4s
+	WORD $0x4eb11e31 // mov v17.16b, v17.16b
+	WORD $0x4ea7ce91 // fmls v17.4s, v20.4s, v7.4s
+	WORD $0x4ea8ce91 // fmls v17.4s, v20.4s, v8.4s
+	WORD $0x4eaa1d54 // mov v20.16b, v10.16b
+	WORD $0x4e31cd34 // fmla v20.4s, v9.4s, v17.4s
+	WORD $0x4eab1d75 // mov v21.16b, v11.16b
+	WORD $0x4e31ce95 // fmla v21.4s, v20.4s, v17.4s
+	WORD $0x4eac1d94 // mov v20.16b, v12.16b
+	WORD $0x4e31ceb4 // fmla v20.4s, v21.4s, v17.4s
+	WORD $0x4ead1db5 // mov v21.16b, v13.16b
+	WORD $0x4e31ce95 // fmla v21.4s, v20.4s, v17.4s
+	WORD $0x6e31deb4 // fmul v20.4s, v21.4s, v17.4s
+	WORD $0x4eb11e35 // mov v21.16b, v17.16b
+	WORD $0x4e31ce95 // fmla v21.4s, v20.4s, v17.4s
+	WORD $0x4e21d6b1 // fadd v17.4s, v21.4s, v1.4s
+	WORD $0x4f375673 // shl v19.4s, v19.4s, #23
+	WORD $0x4ea18673 // add v19.4s, v19.4s, v1.4s
+	WORD $0x6e33de31 // fmul v17.4s, v17.4s, v19.4s
+	WORD $0x4e721e31 // bic v17.16b, v17.16b, v18.16b
+	WORD $0x4e21d632 // fadd v18.4s, v17.4s, v1.4s
+	WORD $0x6e32fe31 // fdiv v17.4s, v17.4s, v18.4s
+	WORD $0x6e2ede12 // fmul v18.4s, v16.4s, v14.4s
+	WORD $0x6e30de52 // fmul v18.4s, v18.4s, v16.4s
+	WORD $0x4e21d652 // fadd v18.4s, v18.4s, v1.4s
+	WORD $0x6e22de52 // fmul v18.4s, v18.4s, v2.4s
+	WORD $0x4eb1d433 // fsub v19.4s, v1.4s, v17.4s
+	WORD $0x6e31de73 // fmul v19.4s, v19.4s, v17.4s
+	WORD $0x6e30de70 // fmul v16.4s, v19.4s, v16.4s
+	WORD $0x4eb11e31 // mov v17.16b, v17.16b
+	WORD $0x4e32ce11 // fmla v17.4s, v16.4s, v18.4s
+	WORD $0x6e2fde2f // fmul v15.4s, v17.4s, v15.4s
+	FMOVQ F15, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	ADD $32, R2
+	SUBS $8, R3
+	BGE loop
+
+one:
+	ADDS $4, R3
+	BLT tail
 	FMOVQ 0(R1), F15
 	FMOVQ 0(R2), F16
 	WORD $0x6e20de11 // fmul v17.4s, v16.4s, v0.4s
@@ -1151,8 +1828,7 @@ loop:
 	ADD $16, R0
 	ADD $16, R1
 	ADD $16, R2
-	SUBS $4, R3
-	BGE loop
+	SUB $4, R3
 
 tail:
 	ADDS $4, R3
@@ -1265,10 +1941,135 @@ TEXT ·gateNEON(SB), NOSPLIT, $0-72
 	MOVD a_base+24(FP), R1
 	MOVD b_base+48(FP), R2
 	MOVD dst_len+8(FP), R3
-	SUBS $4, R3
-	BLT tail
+	SUBS $8, R3
+	BLT one
 
 loop:
+	FMOVQ 0(R1), F14
+	FMOVQ 0(R2), F15
+	WORD $0x4ea0f9d0 // fabs v16.4s, v14.4s
+	WORD $0x4e30d610 // fadd v16.4s, v16.4s, v16.4s
+	WORD $0x4ea0f610 // fmin v16.4s, v16.4s, v0.4s
+	WORD $0x4ea21c51 // mov v17.16b, v2.16b
+	WORD $0x4e21ce11 // fmla v17.4s, v16.4s, v1.4s
+	WORD $0x4ea2d632 // fsub v18.4s, v17.4s, v2.4s
+	WORD $0x4eb01e10 // mov v16.16b, v16.16b
+	WORD $0x4ea3ce50 // fmls v16.4s, v18.4s, v3.4s
+	WORD $0x4ea4ce50 // fmls v16.4s, v18.4s, v4.4s
+	WORD $0x4ea61cd2 // mov v18.16b, v6.16b
+	WORD $0x4e30ccb2 // fmla v18.4s, v5.4s, v16.4s
+	WORD $0x4ea71cf3 // mov v19.16b, v7.16b
+	WORD $0x4e30ce53 // fmla v19.4s, v18.4s, v16.4s
+	WORD $0x4ea81d12 // mov v18.16b, v8.16b
+	WORD $0x4e30ce72 // fmla v18.4s, v19.4s, v16.4s
+	WORD $0x4ea91d33 // mov v19.16b, v9.16b
+	WORD $0x4e30ce53 // fmla v19.4s, v18.4s, v16.4s
+	WORD $0x6e30de72 // fmul v18.4s, v19.4s, v16.4s
+	WORD $0x4eb01e13 // mov v19.16b, v16.16b
+	WORD $0x4e30ce53 // fmla v19.4s, v18.4s, v16.4s
+	WORD $0x4f375630 // shl v16.4s, v17.4s, #23
+	WORD $0x4eaa8610 // add v16.4s, v16.4s, v10.4s
+	WORD $0x4eaad611 // fsub v17.4s, v16.4s, v10.4s
+	WORD $0x4eb11e31 // mov v17.16b, v17.16b
+	WORD $0x4e33ce11 // fmla v17.4s, v16.4s, v19.4s
+	WORD $0x4e2bd630 // fadd v16.4s, v17.4s, v11.4s
+	WORD $0x6e30fe30 // fdiv v16.4s, v17.4s, v16.4s
+	WORD $0x6eac1dd0 // bit v16.16b, v14.16b, v12.16b
+	WORD $0x4ea0f5ee // fmin v14.4s, v15.4s, v0.4s
+	WORD $0x6eaee5af // fcmgt v15.4s, v13.4s, v14.4s
+	WORD $0x4ea21c51 // mov v17.16b, v2.16b
+	WORD $0x4e21cdd1 // fmla v17.4s, v14.4s, v1.4s
+	WORD $0x4ea2d632 // fsub v18.4s, v17.4s, v2.4s
+	WORD $0x4eae1dce // mov v14.16b, v14.16b
+	WORD $0x4ea3ce4e // fmls v14.4s, v18.4s, v3.4s
+	WORD $0x4ea4ce4e // fmls v14.4s, v18.4s, v4.4s
+	WORD $0x4ea61cd2 // mov v18.16b, v6.16b
+	WORD $0x4e2eccb2 // fmla v18.4s, v5.4s, v14.4s
+	WORD $0x4ea71cf3 // mov v19.16b, v7.16b
+	WORD $0x4e2ece53 // fmla v19.4s, v18.4s, v14.4s
+	WORD $0x4ea81d12 // mov v18.16b, v8.16b
+	WORD $0x4e2ece72 // fmla v18.4s, v19.4s, v14.4s
+	WORD $0x4ea91d33 // mov v19.16b, v9.16b
+	WORD $0x4e2ece53 // fmla v19.4s, v18.4s, v14.4s
+	WORD $0x6e2ede72 // fmul v18.4s, v19.4s, v14.4s
+	WORD $0x4eae1dd3 // mov v19.16b, v14.16b
+	WORD $0x4e2ece53 // fmla v19.4s, v18.4s, v14.4s
+	WORD $0x4e2ad66e // fadd v14.4s, v19.4s, v10.4s
+	WORD $0x4f375631 // shl v17.4s, v17.4s, #23
+	WORD $0x4eaa8631 // add v17.4s, v17.4s, v10.4s
+	WORD $0x6e31ddce // fmul v14.4s, v14.4s, v17.4s
+	WORD $0x4e6f1dce // bic v14.16b, v14.16b, v15.16b
+	WORD $0x4e2ad5cf // fadd v15.4s, v14.4s, v10.4s
+	WORD $0x6e2ffdce // fdiv v14.4s, v14.4s, v15.4s
+	WORD $0x6e2ede0e // fmul v14.4s, v16.4s, v14.4s
+	FMOVQ F14, 0(R0)
+	FMOVQ 16(R1), F14
+	FMOVQ 16(R2), F15
+	WORD $0x4ea0f9d0 // fabs v16.4s, v14.4s
+	WORD $0x4e30d610 // fadd v16.4s, v16.4s, v16.4s
+	WORD $0x4ea0f610 // fmin v16.4s, v16.4s, v0.4s
+	WORD $0x4ea21c51 // mov v17.16b, v2.16b
+	WORD $0x4e21ce11 // fmla v17.4s, v16.4s, v1.4s
+	WORD $0x4ea2d632 // fsub v18.4s, v17.4s, v2.4s
+	WORD $0x4eb01e10 // mov v16.16b, v16.16b
+	WORD $0x4ea3ce50 // fmls v16.4s, v18.4s, v3.4s
+	WORD $0x4ea4ce50 // fmls v16.4s, v18.4s, v4.4s
+	WORD $0x4ea61cd2 // mov v18.16b, v6.16b
+	WORD $0x4e30ccb2 // fmla v18.4s, v5.4s, v16.4s
+	WORD $0x4ea71cf3 // mov v19.16b, v7.16b
+	WORD $0x4e30ce53 // fmla v19.4s, v18.4s, v16.4s
+	WORD $0x4ea81d12 // mov v18.16b, v8.16b
+	WORD $0x4e30ce72 // fmla v18.4s, v19.4s, v16.4s
+	WORD $0x4ea91d33 // mov v19.16b, v9.16b
+	WORD $0x4e30ce53 // fmla v19.4s, v18.4s, v16.4s
+	WORD $0x6e30de72 // fmul v18.4s, v19.4s, v16.4s
+	WORD $0x4eb01e13 // mov v19.16b, v16.16b
+	WORD $0x4e30ce53 // fmla v19.4s, v18.4s, v16.4s
+	WORD $0x4f375630 // shl v16.4s, v17.4s, #23
+	WORD $0x4eaa8610 // add v16.4s, v16.4s, v10.4s
+	WORD $0x4eaad611 // fsub v17.4s, v16.4s, v10.4s
+	WORD $0x4eb11e31 // mov v17.16b, v17.16b
+	WORD $0x4e33ce11 // fmla v17.4s, v16.4s, v19.4s
+	WORD $0x4e2bd630 // fadd v16.4s, v17.4s, v11.4s
+	WORD $0x6e30fe30 // fdiv v16.4s, v17.4s, v16.4s
+	WORD $0x6eac1dd0 // bit v16.16b, v14.16b, v12.16b
+	WORD $0x4ea0f5ee // fmin v14.4s, v15.4s, v0.4s
+	WORD $0x6eaee5af // fcmgt v15.4s, v13.4s, v14.4s
+	WORD $0x4ea21c51 // mov v17.16b, v2.16b
+	WORD $0x4e21cdd1 // fmla v17.4s, v14.4s, v1.4s
+	WORD $0x4ea2d632 // fsub v18.4s, v17.4s, v2.4s
+	WORD $0x4eae1dce // mov v14.16b, v14.16b
+	WORD $0x4ea3ce4e // fmls v14.4s, v18.4s, v3.4s
+	WORD $0x4ea4ce4e // fmls v14.4s, v18.4s, v4.4s
+	WORD $0x4ea61cd2 // mov v18.16b, v6.16b
+	WORD $0x4e2eccb2 // fmla v18.4s, v5.4s, v14.4s
+	WORD $0x4ea71cf3 // mov v19.16b, v7.16b
+	WORD $0x4e2ece53 // fmla v19.4s, v18.4s, v14.4s
+	WORD $0x4ea81d12 // mov v18.16b, v8.16b
+	WORD $0x4e2ece72 // fmla v18.4s, v19.4s, v14.4s
+	WORD $0x4ea91d33 // mov v19.16b, v9.16b
+	WORD $0x4e2ece53 // fmla v19.4s, v18.4s, v14.4s
+	WORD $0x6e2ede72 // fmul v18.4s, v19.4s, v14.4s
+	WORD $0x4eae1dd3 // mov v19.16b, v14.16b
+	WORD $0x4e2ece53 // fmla v19.4s, v18.4s, v14.4s
+	WORD $0x4e2ad66e // fadd v14.4s, v19.4s, v10.4s
+	WORD $0x4f375631 // shl v17.4s, v17.4s, #23
+	WORD $0x4eaa8631 // add v17.4s, v17.4s, v10.4s
+	WORD $0x6e31ddce // fmul v14.4s, v14.4s, v17.4s
+	WORD $0x4e6f1dce // bic v14.16b, v14.16b, v15.16b
+	WORD $0x4e2ad5cf // fadd v15.4s, v14.4s, v10.4s
+	WORD $0x6e2ffdce // fdiv v14.4s, v14.4s, v15.4s
+	WORD $0x6e2ede0e // fmul v14.4s, v16.4s, v14.4s
+	FMOVQ F14, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	ADD $32, R2
+	SUBS $8, R3
+	BGE loop
+
+one:
+	ADDS $4, R3
+	BLT tail
 	FMOVQ 0(R1), F14
 	FMOVQ 0(R2), F15
 	WORD $0x4ea0f9d0 // fabs v16.4s, v14.4s
@@ -1330,8 +2131,7 @@ loop:
 	ADD $16, R0
 	ADD $16, R1
 	ADD $16, R2
-	SUBS $4, R3
-	BGE loop
+	SUB $4, R3
 
 tail:
 	ADDS $4, R3
@@ -1454,10 +2254,79 @@ TEXT ·gluNEON(SB), NOSPLIT, $0-72
 	MOVD a_base+24(FP), R1
 	MOVD b_base+48(FP), R2
 	MOVD dst_len+8(FP), R3
-	SUBS $4, R3
-	BLT tail
+	SUBS $8, R3
+	BLT one
 
 loop:
+	FMOVQ 0(R1), F12
+	FMOVQ 0(R2), F13
+	WORD $0x4ea0f5ad // fmin v13.4s, v13.4s, v0.4s
+	WORD $0x6eade42e // fcmgt v14.4s, v1.4s, v13.4s
+	WORD $0x4ea31c6f // mov v15.16b, v3.16b
+	WORD $0x4e22cdaf // fmla v15.4s, v13.4s, v2.4s
+	WORD $0x4ea3d5f0 // fsub v16.4s, v15.4s, v3.4s
+	WORD $0x4ead1dad // mov v13.16b, v13.16b
+	WORD $0x4ea4ce0d // fmls v13.4s, v16.4s, v4.4s
+	WORD $0x4ea5ce0d // fmls v13.4s, v16.4s, v5.4s
+	WORD $0x4ea71cf0 // mov v16.16b, v7.16b
+	WORD $0x4e2dccd0 // fmla v16.4s, v6.4s, v13.4s
+	WORD $0x4ea81d11 // mov v17.16b, v8.16b
+	WORD $0x4e2dce11 // fmla v17.4s, v16.4s, v13.4s
+	WORD $0x4ea91d30 // mov v16.16b, v9.16b
+	WORD $0x4e2dce30 // fmla v16.4s, v17.4s, v13.4s
+	WORD $0x4eaa1d51 // mov v17.16b, v10.16b
+	WORD $0x4e2dce11 // fmla v17.4s, v16.4s, v13.4s
+	WORD $0x6e2dde30 // fmul v16.4s, v17.4s, v13.4s
+	WORD $0x4ead1db1 // mov v17.16b, v13.16b
+	WORD $0x4e2dce11 // fmla v17.4s, v16.4s, v13.4s
+	WORD $0x4e2bd62d // fadd v13.4s, v17.4s, v11.4s
+	WORD $0x4f3755ef // shl v15.4s, v15.4s, #23
+	WORD $0x4eab85ef // add v15.4s, v15.4s, v11.4s
+	WORD $0x6e2fddad // fmul v13.4s, v13.4s, v15.4s
+	WORD $0x4e6e1dad // bic v13.16b, v13.16b, v14.16b
+	WORD $0x4e2bd5ae // fadd v14.4s, v13.4s, v11.4s
+	WORD $0x6e2efdad // fdiv v13.4s, v13.4s, v14.4s
+	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
+	FMOVQ F12, 0(R0)
+	FMOVQ 16(R1), F12
+	FMOVQ 16(R2), F13
+	WORD $0x4ea0f5ad // fmin v13.4s, v13.4s, v0.4s
+	WORD $0x6eade42e // fcmgt v14.4s, v1.4s, v13.4s
+	WORD $0x4ea31c6f // mov v15.16b, v3.16b
+	WORD $0x4e22cdaf // fmla v15.4s, v13.4s, v2.4s
+	WORD $0x4ea3d5f0 // fsub v16.4s, v15.4s, v3.4s
+	WORD $0x4ead1dad // mov v13.16b, v13.16b
+	WORD $0x4ea4ce0d // fmls v13.4s, v16.4s, v4.4s
+	WORD $0x4ea5ce0d // fmls v13.4s, v16.4s, v5.4s
+	WORD $0x4ea71cf0 // mov v16.16b, v7.16b
+	WORD $0x4e2dccd0 // fmla v16.4s, v6.4s, v13.4s
+	WORD $0x4ea81d11 // mov v17.16b, v8.16b
+	WORD $0x4e2dce11 // fmla v17.4s, v16.4s, v13.4s
+	WORD $0x4ea91d30 // mov v16.16b, v9.16b
+	WORD $0x4e2dce30 // fmla v16.4s, v17.4s, v13.4s
+	WORD $0x4eaa1d51 // mov v17.16b, v10.16b
+	WORD $0x4e2dce11 // fmla v17.4s, v16.4s, v13.4s
+	WORD $0x6e2dde30 // fmul v16.4s, v17.4s, v13.4s
+	WORD $0x4ead1db1 // mov v17.16b, v13.16b
+	WORD $0x4e2dce11 // fmla v17.4s, v16.4s, v13.4s
+	WORD $0x4e2bd62d // fadd v13.4s, v17.4s, v11.4s
+	WORD $0x4f3755ef // shl v15.4s, v15.4s, #23
+	WORD $0x4eab85ef // add v15.4s, v15.4s, v11.4s
+	WORD $0x6e2fddad // fmul v13.4s, v13.4s, v15.4s
+	WORD $0x4e6e1dad // bic v13.16b, v13.16b, v14.16b
+	WORD $0x4e2bd5ae // fadd v14.4s, v13.4s, v11.4s
+	WORD $0x6e2efdad // fdiv v13.4s, v13.4s, v14.4s
+	WORD $0x6e2ddd8c // fmul v12.4s, v12.4s, v13.4s
+	FMOVQ F12, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	ADD $32, R2
+	SUBS $8, R3
+	BGE loop
+
+one:
+	ADDS $4, R3
+	BLT tail
 	FMOVQ 0(R1), F12
 	FMOVQ 0(R2), F13
 	WORD $0x4ea0f5ad // fmin v13.4s, v13.4s, v0.4s
@@ -1491,8 +2360,7 @@ loop:
 	ADD $16, R0
 	ADD $16, R1
 	ADD $16, R2
-	SUBS $4, R3
-	BGE loop
+	SUB $4, R3
 
 tail:
 	ADDS $4, R3
@@ -1566,8 +2434,8 @@ TEXT ·leakyReLUNEON(SB), NOSPLIT, $0-52
 	FMOVS slope+48(FP), F1
 	WORD $0x4e040421 // dup v1.4s, v1.s[0]
 	MOVD dst_len+8(FP), R2
-	SUBS $4, R2
-	BLT tail
+	SUBS $8, R2
+	BLT one
 
 loop:
 	FMOVQ 0(R1), F2
@@ -1575,10 +2443,27 @@ loop:
 	WORD $0x6ea0e444 // fcmgt v4.4s, v2.4s, v0.4s
 	WORD $0x6e631c44 // bsl v4.16b, v2.16b, v3.16b
 	FMOVQ F4, 0(R0)
+	FMOVQ 16(R1), F2
+	WORD $0x6e21dc43 // fmul v3.4s, v2.4s, v1.4s
+	WORD $0x6ea0e444 // fcmgt v4.4s, v2.4s, v0.4s
+	WORD $0x6e631c44 // bsl v4.16b, v2.16b, v3.16b
+	FMOVQ F4, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	SUBS $8, R2
+	BGE loop
+
+one:
+	ADDS $4, R2
+	BLT tail
+	FMOVQ 0(R1), F2
+	WORD $0x6e21dc43 // fmul v3.4s, v2.4s, v1.4s
+	WORD $0x6ea0e444 // fcmgt v4.4s, v2.4s, v0.4s
+	WORD $0x6e631c44 // bsl v4.16b, v2.16b, v3.16b
+	FMOVQ F4, 0(R0)
 	ADD $16, R0
 	ADD $16, R1
-	SUBS $4, R2
-	BGE loop
+	SUB $4, R2
 
 tail:
 	ADDS $4, R2
@@ -1619,10 +2504,31 @@ TEXT ·leakyReLUGradNEON(SB), NOSPLIT, $0-76
 	FMOVS slope+72(FP), F1
 	WORD $0x4e040421 // dup v1.4s, v1.s[0]
 	MOVD dx_len+8(FP), R3
-	SUBS $4, R3
-	BLT tail
+	SUBS $8, R3
+	BLT one
 
 loop:
+	FMOVQ 0(R1), F2
+	FMOVQ 0(R2), F3
+	WORD $0x6e21dc44 // fmul v4.4s, v2.4s, v1.4s
+	WORD $0x6ea0e463 // fcmgt v3.4s, v3.4s, v0.4s
+	WORD $0x6e641c43 // bsl v3.16b, v2.16b, v4.16b
+	FMOVQ F3, 0(R0)
+	FMOVQ 16(R1), F2
+	FMOVQ 16(R2), F3
+	WORD $0x6e21dc44 // fmul v4.4s, v2.4s, v1.4s
+	WORD $0x6ea0e463 // fcmgt v3.4s, v3.4s, v0.4s
+	WORD $0x6e641c43 // bsl v3.16b, v2.16b, v4.16b
+	FMOVQ F3, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	ADD $32, R2
+	SUBS $8, R3
+	BGE loop
+
+one:
+	ADDS $4, R3
+	BLT tail
 	FMOVQ 0(R1), F2
 	FMOVQ 0(R2), F3
 	WORD $0x6e21dc44 // fmul v4.4s, v2.4s, v1.4s
@@ -1632,8 +2538,7 @@ loop:
 	ADD $16, R0
 	ADD $16, R1
 	ADD $16, R2
-	SUBS $4, R3
-	BGE loop
+	SUB $4, R3
 
 tail:
 	ADDS $4, R3

@@ -27,10 +27,64 @@ TEXT ·adamWNEON(SB), NOSPLIT, $0-128
 	FMOVS stepSize+124(FP), F7
 	WORD $0x4e0404e7 // dup v7.4s, v7.s[0]
 	MOVD p_len+8(FP), R4
-	SUBS $4, R4
-	BLT tail
+	SUBS $8, R4
+	BLT one
 
 loop:
+	FMOVQ 0(R0), F8
+	FMOVQ 0(R1), F9
+	FMOVQ 0(R2), F10
+	FMOVQ 0(R3), F11
+	WORD $0x6e20dd29 // fmul v9.4s, v9.4s, v0.4s
+	WORD $0x4eaad52c // fsub v12.4s, v9.4s, v10.4s
+	WORD $0x4eaa1d4a // mov v10.16b, v10.16b
+	WORD $0x4e22cd8a // fmla v10.4s, v12.4s, v2.4s
+	FMOVQ F10, 0(R2)
+	WORD $0x6e24dd2c // fmul v12.4s, v9.4s, v4.4s
+	WORD $0x6e23dd6b // fmul v11.4s, v11.4s, v3.4s
+	WORD $0x4eab1d6b // mov v11.16b, v11.16b
+	WORD $0x4e29cd8b // fmla v11.4s, v12.4s, v9.4s
+	FMOVQ F11, 0(R3)
+	WORD $0x6ea1f969 // fsqrt v9.4s, v11.4s
+	WORD $0x4ea61ccb // mov v11.16b, v6.16b
+	WORD $0x4e25cd2b // fmla v11.4s, v9.4s, v5.4s
+	WORD $0x6e2bfd49 // fdiv v9.4s, v10.4s, v11.4s
+	WORD $0x6e21dd08 // fmul v8.4s, v8.4s, v1.4s
+	WORD $0x4ea81d08 // mov v8.16b, v8.16b
+	WORD $0x4ea7cd28 // fmls v8.4s, v9.4s, v7.4s
+	FMOVQ F8, 0(R0)
+	FMOVQ 16(R0), F8
+	FMOVQ 16(R1), F9
+	FMOVQ 16(R2), F10
+	FMOVQ 16(R3), F11
+	WORD $0x6e20dd29 // fmul v9.4s, v9.4s, v0.4s
+	WORD $0x4eaad52c // fsub v12.4s, v9.4s, v10.4s
+	WORD $0x4eaa1d4a // mov v10.16b, v10.16b
+	WORD $0x4e22cd8a // fmla v10.4s, v12.4s, v2.4s
+	FMOVQ F10, 16(R2)
+	WORD $0x6e24dd2c // fmul v12.4s, v9.4s, v4.4s
+	WORD $0x6e23dd6b // fmul v11.4s, v11.4s, v3.4s
+	WORD $0x4eab1d6b // mov v11.16b, v11.16b
+	WORD $0x4e29cd8b // fmla v11.4s, v12.4s, v9.4s
+	FMOVQ F11, 16(R3)
+	WORD $0x6ea1f969 // fsqrt v9.4s, v11.4s
+	WORD $0x4ea61ccb // mov v11.16b, v6.16b
+	WORD $0x4e25cd2b // fmla v11.4s, v9.4s, v5.4s
+	WORD $0x6e2bfd49 // fdiv v9.4s, v10.4s, v11.4s
+	WORD $0x6e21dd08 // fmul v8.4s, v8.4s, v1.4s
+	WORD $0x4ea81d08 // mov v8.16b, v8.16b
+	WORD $0x4ea7cd28 // fmls v8.4s, v9.4s, v7.4s
+	FMOVQ F8, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	ADD $32, R2
+	ADD $32, R3
+	SUBS $8, R4
+	BGE loop
+
+one:
+	ADDS $4, R4
+	BLT tail
 	FMOVQ 0(R0), F8
 	FMOVQ 0(R1), F9
 	FMOVQ 0(R2), F10
@@ -57,8 +111,7 @@ loop:
 	ADD $16, R1
 	ADD $16, R2
 	ADD $16, R3
-	SUBS $4, R4
-	BGE loop
+	SUB $4, R4
 
 tail:
 	ADDS $4, R4

@@ -10,10 +10,27 @@ TEXT ·addNEON(SB), NOSPLIT, $0-72
 	MOVD a_base+24(FP), R1
 	MOVD b_base+48(FP), R2
 	MOVD dst_len+8(FP), R3
-	SUBS $4, R3
-	BLT tail
+	SUBS $8, R3
+	BLT one
 
 loop:
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R0)
+	FMOVQ 16(R1), F0
+	FMOVQ 16(R2), F1
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	ADD $32, R2
+	SUBS $8, R3
+	BGE loop
+
+one:
+	ADDS $4, R3
+	BLT tail
 	FMOVQ 0(R1), F0
 	FMOVQ 0(R2), F1
 	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
@@ -21,8 +38,7 @@ loop:
 	ADD $16, R0
 	ADD $16, R1
 	ADD $16, R2
-	SUBS $4, R3
-	BGE loop
+	SUB $4, R3
 
 tail:
 	ADDS $4, R3
@@ -67,10 +83,27 @@ TEXT ·subNEON(SB), NOSPLIT, $0-72
 	MOVD a_base+24(FP), R1
 	MOVD b_base+48(FP), R2
 	MOVD dst_len+8(FP), R3
-	SUBS $4, R3
-	BLT tail
+	SUBS $8, R3
+	BLT one
 
 loop:
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	WORD $0x4ea1d400 // fsub v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R0)
+	FMOVQ 16(R1), F0
+	FMOVQ 16(R2), F1
+	WORD $0x4ea1d400 // fsub v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	ADD $32, R2
+	SUBS $8, R3
+	BGE loop
+
+one:
+	ADDS $4, R3
+	BLT tail
 	FMOVQ 0(R1), F0
 	FMOVQ 0(R2), F1
 	WORD $0x4ea1d400 // fsub v0.4s, v0.4s, v1.4s
@@ -78,8 +111,7 @@ loop:
 	ADD $16, R0
 	ADD $16, R1
 	ADD $16, R2
-	SUBS $4, R3
-	BGE loop
+	SUB $4, R3
 
 tail:
 	ADDS $4, R3
@@ -124,10 +156,27 @@ TEXT ·mulNEON(SB), NOSPLIT, $0-72
 	MOVD a_base+24(FP), R1
 	MOVD b_base+48(FP), R2
 	MOVD dst_len+8(FP), R3
-	SUBS $4, R3
-	BLT tail
+	SUBS $8, R3
+	BLT one
 
 loop:
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	WORD $0x6e21dc00 // fmul v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 0(R0)
+	FMOVQ 16(R1), F0
+	FMOVQ 16(R2), F1
+	WORD $0x6e21dc00 // fmul v0.4s, v0.4s, v1.4s
+	FMOVQ F0, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	ADD $32, R2
+	SUBS $8, R3
+	BGE loop
+
+one:
+	ADDS $4, R3
+	BLT tail
 	FMOVQ 0(R1), F0
 	FMOVQ 0(R2), F1
 	WORD $0x6e21dc00 // fmul v0.4s, v0.4s, v1.4s
@@ -135,8 +184,7 @@ loop:
 	ADD $16, R0
 	ADD $16, R1
 	ADD $16, R2
-	SUBS $4, R3
-	BGE loop
+	SUB $4, R3
 
 tail:
 	ADDS $4, R3
@@ -182,17 +230,30 @@ TEXT ·scaleNEON(SB), NOSPLIT, $0-52
 	FMOVS s+48(FP), F0
 	WORD $0x4e040400 // dup v0.4s, v0.s[0]
 	MOVD dst_len+8(FP), R2
-	SUBS $4, R2
-	BLT tail
+	SUBS $8, R2
+	BLT one
 
 loop:
 	FMOVQ 0(R1), F1
 	WORD $0x6e20dc21 // fmul v1.4s, v1.4s, v0.4s
 	FMOVQ F1, 0(R0)
+	FMOVQ 16(R1), F1
+	WORD $0x6e20dc21 // fmul v1.4s, v1.4s, v0.4s
+	FMOVQ F1, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	SUBS $8, R2
+	BGE loop
+
+one:
+	ADDS $4, R2
+	BLT tail
+	FMOVQ 0(R1), F1
+	WORD $0x6e20dc21 // fmul v1.4s, v1.4s, v0.4s
+	FMOVQ F1, 0(R0)
 	ADD $16, R0
 	ADD $16, R1
-	SUBS $4, R2
-	BGE loop
+	SUB $4, R2
 
 tail:
 	ADDS $4, R2
@@ -228,18 +289,33 @@ TEXT ·addScaledNEON(SB), NOSPLIT, $0-52
 	FMOVS s+48(FP), F0
 	WORD $0x4e040400 // dup v0.4s, v0.s[0]
 	MOVD dst_len+8(FP), R2
-	SUBS $4, R2
-	BLT tail
+	SUBS $8, R2
+	BLT one
 
 loop:
 	FMOVQ 0(R0), F1
 	FMOVQ 0(R1), F2
 	WORD $0x4e20cc41 // fmla v1.4s, v2.4s, v0.4s
 	FMOVQ F1, 0(R0)
+	FMOVQ 16(R0), F1
+	FMOVQ 16(R1), F2
+	WORD $0x4e20cc41 // fmla v1.4s, v2.4s, v0.4s
+	FMOVQ F1, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	SUBS $8, R2
+	BGE loop
+
+one:
+	ADDS $4, R2
+	BLT tail
+	FMOVQ 0(R0), F1
+	FMOVQ 0(R1), F2
+	WORD $0x4e20cc41 // fmla v1.4s, v2.4s, v0.4s
+	FMOVQ F1, 0(R0)
 	ADD $16, R0
 	ADD $16, R1
-	SUBS $4, R2
-	BGE loop
+	SUB $4, R2
 
 tail:
 	ADDS $4, R2
@@ -285,8 +361,8 @@ TEXT ·lerpNEON(SB), NOSPLIT, $0-52
 	FMOVS w+48(FP), F0
 	WORD $0x4e040400 // dup v0.4s, v0.s[0]
 	MOVD dst_len+8(FP), R2
-	SUBS $4, R2
-	BLT tail
+	SUBS $8, R2
+	BLT one
 
 loop:
 	FMOVQ 0(R0), F1
@@ -295,10 +371,29 @@ loop:
 	WORD $0x4ea11c21 // mov v1.16b, v1.16b
 	WORD $0x4e20cc41 // fmla v1.4s, v2.4s, v0.4s
 	FMOVQ F1, 0(R0)
+	FMOVQ 16(R0), F1
+	FMOVQ 16(R1), F2
+	WORD $0x4ea1d442 // fsub v2.4s, v2.4s, v1.4s
+	WORD $0x4ea11c21 // mov v1.16b, v1.16b
+	WORD $0x4e20cc41 // fmla v1.4s, v2.4s, v0.4s
+	FMOVQ F1, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	SUBS $8, R2
+	BGE loop
+
+one:
+	ADDS $4, R2
+	BLT tail
+	FMOVQ 0(R0), F1
+	FMOVQ 0(R1), F2
+	WORD $0x4ea1d442 // fsub v2.4s, v2.4s, v1.4s
+	WORD $0x4ea11c21 // mov v1.16b, v1.16b
+	WORD $0x4e20cc41 // fmla v1.4s, v2.4s, v0.4s
+	FMOVQ F1, 0(R0)
 	ADD $16, R0
 	ADD $16, R1
-	SUBS $4, R2
-	BGE loop
+	SUB $4, R2
 
 tail:
 	ADDS $4, R2

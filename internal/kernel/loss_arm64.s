@@ -25,10 +25,44 @@ TEXT ·l1RowsNEON(SB), NOSPLIT, $0-116
 
 row:
 	MOVD sums_len+80(FP), R6
-	SUBS $4, R6
-	BLT tail
+	SUBS $8, R6
+	BLT one
 
 loop:
+	FMOVQ 0(R3), F3
+	FMOVQ 0(R1), F4
+	FMOVQ 0(R2), F5
+	WORD $0x4ea5d484 // fsub v4.4s, v4.4s, v5.4s
+	WORD $0x4ea0f885 // fabs v5.4s, v4.4s
+	WORD $0x4e25d463 // fadd v3.4s, v3.4s, v5.4s
+	FMOVQ F3, 0(R3)
+	WORD $0x4e201c83 // and v3.16b, v4.16b, v0.16b
+	WORD $0x6e221c63 // eor v3.16b, v3.16b, v2.16b
+	WORD $0x6ea1e4a4 // fcmgt v4.4s, v5.4s, v1.4s
+	WORD $0x4e241c63 // and v3.16b, v3.16b, v4.16b
+	FMOVQ F3, 0(R0)
+	FMOVQ 16(R3), F3
+	FMOVQ 16(R1), F4
+	FMOVQ 16(R2), F5
+	WORD $0x4ea5d484 // fsub v4.4s, v4.4s, v5.4s
+	WORD $0x4ea0f885 // fabs v5.4s, v4.4s
+	WORD $0x4e25d463 // fadd v3.4s, v3.4s, v5.4s
+	FMOVQ F3, 16(R3)
+	WORD $0x4e201c83 // and v3.16b, v4.16b, v0.16b
+	WORD $0x6e221c63 // eor v3.16b, v3.16b, v2.16b
+	WORD $0x6ea1e4a4 // fcmgt v4.4s, v5.4s, v1.4s
+	WORD $0x4e241c63 // and v3.16b, v3.16b, v4.16b
+	FMOVQ F3, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	ADD $32, R2
+	ADD $32, R3
+	SUBS $8, R6
+	BGE loop
+
+one:
+	ADDS $4, R6
+	BLT tail
 	FMOVQ 0(R3), F3
 	FMOVQ 0(R1), F4
 	FMOVQ 0(R2), F5
@@ -45,8 +79,7 @@ loop:
 	ADD $16, R1
 	ADD $16, R2
 	ADD $16, R3
-	SUBS $4, R6
-	BGE loop
+	SUB $4, R6
 
 tail:
 	ADDS $4, R6

@@ -29,10 +29,70 @@ TEXT ·snakeNEON(SB), NOSPLIT, $0-96
 	MOVD alpha_base+48(FP), R2
 	MOVD inv_base+72(FP), R3
 	MOVD dst_len+8(FP), R4
-	SUBS $4, R4
-	BLT tail
+	SUBS $8, R4
+	BLT one
 
 loop:
+	FMOVQ 0(R1), F9
+	FMOVQ 0(R2), F10
+	FMOVQ 0(R3), F11
+	WORD $0x6e29dd4a // fmul v10.4s, v10.4s, v9.4s
+	WORD $0x4ea11c2c // mov v12.16b, v1.16b
+	WORD $0x4e20cd4c // fmla v12.4s, v10.4s, v0.4s
+	WORD $0x4ea1d58c // fsub v12.4s, v12.4s, v1.4s
+	WORD $0x4eaa1d4a // mov v10.16b, v10.16b
+	WORD $0x4ea2cd8a // fmls v10.4s, v12.4s, v2.4s
+	WORD $0x4ea3cd8a // fmls v10.4s, v12.4s, v3.4s
+	WORD $0x6e2add4c // fmul v12.4s, v10.4s, v10.4s
+	WORD $0x4ea51cad // mov v13.16b, v5.16b
+	WORD $0x4e2ccc8d // fmla v13.4s, v4.4s, v12.4s
+	WORD $0x4ea61cce // mov v14.16b, v6.16b
+	WORD $0x4e2ccdae // fmla v14.4s, v13.4s, v12.4s
+	WORD $0x4ea71ced // mov v13.16b, v7.16b
+	WORD $0x4e2ccdcd // fmla v13.4s, v14.4s, v12.4s
+	WORD $0x6e2cddac // fmul v12.4s, v13.4s, v12.4s
+	WORD $0x4eaa1d4d // mov v13.16b, v10.16b
+	WORD $0x4e2acd8d // fmla v13.4s, v12.4s, v10.4s
+	WORD $0x6e2dddaa // fmul v10.4s, v13.4s, v13.4s
+	WORD $0x4ea8f54a // fmin v10.4s, v10.4s, v8.4s
+	WORD $0x4ea91d29 // mov v9.16b, v9.16b
+	WORD $0x4e2bcd49 // fmla v9.4s, v10.4s, v11.4s
+	FMOVQ F9, 0(R0)
+	FMOVQ 16(R1), F9
+	FMOVQ 16(R2), F10
+	FMOVQ 16(R3), F11
+	WORD $0x6e29dd4a // fmul v10.4s, v10.4s, v9.4s
+	WORD $0x4ea11c2c // mov v12.16b, v1.16b
+	WORD $0x4e20cd4c // fmla v12.4s, v10.4s, v0.4s
+	WORD $0x4ea1d58c // fsub v12.4s, v12.4s, v1.4s
+	WORD $0x4eaa1d4a // mov v10.16b, v10.16b
+	WORD $0x4ea2cd8a // fmls v10.4s, v12.4s, v2.4s
+	WORD $0x4ea3cd8a // fmls v10.4s, v12.4s, v3.4s
+	WORD $0x6e2add4c // fmul v12.4s, v10.4s, v10.4s
+	WORD $0x4ea51cad // mov v13.16b, v5.16b
+	WORD $0x4e2ccc8d // fmla v13.4s, v4.4s, v12.4s
+	WORD $0x4ea61cce // mov v14.16b, v6.16b
+	WORD $0x4e2ccdae // fmla v14.4s, v13.4s, v12.4s
+	WORD $0x4ea71ced // mov v13.16b, v7.16b
+	WORD $0x4e2ccdcd // fmla v13.4s, v14.4s, v12.4s
+	WORD $0x6e2cddac // fmul v12.4s, v13.4s, v12.4s
+	WORD $0x4eaa1d4d // mov v13.16b, v10.16b
+	WORD $0x4e2acd8d // fmla v13.4s, v12.4s, v10.4s
+	WORD $0x6e2dddaa // fmul v10.4s, v13.4s, v13.4s
+	WORD $0x4ea8f54a // fmin v10.4s, v10.4s, v8.4s
+	WORD $0x4ea91d29 // mov v9.16b, v9.16b
+	WORD $0x4e2bcd49 // fmla v9.4s, v10.4s, v11.4s
+	FMOVQ F9, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	ADD $32, R2
+	ADD $32, R3
+	SUBS $8, R4
+	BGE loop
+
+one:
+	ADDS $4, R4
+	BLT tail
 	FMOVQ 0(R1), F9
 	FMOVQ 0(R2), F10
 	FMOVQ 0(R3), F11
@@ -62,8 +122,7 @@ loop:
 	ADD $16, R1
 	ADD $16, R2
 	ADD $16, R3
-	SUBS $4, R4
-	BGE loop
+	SUB $4, R4
 
 tail:
 	ADDS $4, R4
@@ -182,10 +241,119 @@ TEXT ·snakeGradRowsNEON(SB), NOSPLIT, $0-184
 
 row:
 	MOVD alpha_len+80(FP), R9
-	SUBS $4, R9
-	BLT tail
+	SUBS $8, R9
+	BLT one
 
 loop:
+	FMOVQ 0(R5), F16
+	FMOVQ 0(R6), F17
+	FMOVQ 0(R2), F18
+	FMOVQ 0(R1), F19
+	FMOVQ 0(R3), F20
+	FMOVQ 0(R4), F21
+	WORD $0x6e32de96 // fmul v22.4s, v20.4s, v18.4s
+	WORD $0x4ea11c37 // mov v23.16b, v1.16b
+	WORD $0x4e20ced7 // fmla v23.4s, v22.4s, v0.4s
+	WORD $0x4ea1d6f7 // fsub v23.4s, v23.4s, v1.4s
+	WORD $0x4eb61ed6 // mov v22.16b, v22.16b
+	WORD $0x4ea2cef6 // fmls v22.4s, v23.4s, v2.4s
+	WORD $0x4ea3cef6 // fmls v22.4s, v23.4s, v3.4s
+	WORD $0x4ea4f6d6 // fmin v22.4s, v22.4s, v4.4s
+	WORD $0x4e25f6d6 // fmax v22.4s, v22.4s, v5.4s
+	WORD $0x6e36ded7 // fmul v23.4s, v22.4s, v22.4s
+	WORD $0x4ea71cf8 // mov v24.16b, v7.16b
+	WORD $0x4e37ccd8 // fmla v24.4s, v6.4s, v23.4s
+	WORD $0x4ea81d19 // mov v25.16b, v8.16b
+	WORD $0x4e37cf19 // fmla v25.4s, v24.4s, v23.4s
+	WORD $0x4ea91d38 // mov v24.16b, v9.16b
+	WORD $0x4e37cf38 // fmla v24.4s, v25.4s, v23.4s
+	WORD $0x6e37df18 // fmul v24.4s, v24.4s, v23.4s
+	WORD $0x4eb61ed9 // mov v25.16b, v22.16b
+	WORD $0x4e36cf19 // fmla v25.4s, v24.4s, v22.4s
+	WORD $0x4eab1d76 // mov v22.16b, v11.16b
+	WORD $0x4e37cd56 // fmla v22.4s, v10.4s, v23.4s
+	WORD $0x4eac1d98 // mov v24.16b, v12.16b
+	WORD $0x4e37ced8 // fmla v24.4s, v22.4s, v23.4s
+	WORD $0x4ead1db6 // mov v22.16b, v13.16b
+	WORD $0x4e37cf16 // fmla v22.4s, v24.4s, v23.4s
+	WORD $0x4eae1dd8 // mov v24.16b, v14.16b
+	WORD $0x4e37ced8 // fmla v24.4s, v22.4s, v23.4s
+	WORD $0x4eaf1df6 // mov v22.16b, v15.16b
+	WORD $0x4e37cf16 // fmla v22.4s, v24.4s, v23.4s
+	WORD $0x6e39ded6 // fmul v22.4s, v22.4s, v25.4s
+	WORD $0x4e36d6d6 // fadd v22.4s, v22.4s, v22.4s
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x4eaf1df5 // mov v21.16b, v15.16b
+	WORD $0x4e36ce95 // fmla v21.4s, v20.4s, v22.4s
+	WORD $0x6e33deb4 // fmul v20.4s, v21.4s, v19.4s
+	WORD $0x6e33ded5 // fmul v21.4s, v22.4s, v19.4s
+	WORD $0x4e32ceb0 // fmla v16.4s, v21.4s, v18.4s
+	WORD $0x6e39df32 // fmul v18.4s, v25.4s, v25.4s
+	WORD $0x4e33ce51 // fmla v17.4s, v18.4s, v19.4s
+	FMOVQ F16, 0(R5)
+	FMOVQ F17, 0(R6)
+	FMOVQ F20, 0(R0)
+	FMOVQ 16(R5), F16
+	FMOVQ 16(R6), F17
+	FMOVQ 16(R2), F18
+	FMOVQ 16(R1), F19
+	FMOVQ 16(R3), F20
+	FMOVQ 16(R4), F21
+	WORD $0x6e32de96 // fmul v22.4s, v20.4s, v18.4s
+	WORD $0x4ea11c37 // mov v23.16b, v1.16b
+	WORD $0x4e20ced7 // fmla v23.4s, v22.4s, v0.4s
+	WORD $0x4ea1d6f7 // fsub v23.4s, v23.4s, v1.4s
+	WORD $0x4eb61ed6 // mov v22.16b, v22.16b
+	WORD $0x4ea2cef6 // fmls v22.4s, v23.4s, v2.4s
+	WORD $0x4ea3cef6 // fmls v22.4s, v23.4s, v3.4s
+	WORD $0x4ea4f6d6 // fmin v22.4s, v22.4s, v4.4s
+	WORD $0x4e25f6d6 // fmax v22.4s, v22.4s, v5.4s
+	WORD $0x6e36ded7 // fmul v23.4s, v22.4s, v22.4s
+	WORD $0x4ea71cf8 // mov v24.16b, v7.16b
+	WORD $0x4e37ccd8 // fmla v24.4s, v6.4s, v23.4s
+	WORD $0x4ea81d19 // mov v25.16b, v8.16b
+	WORD $0x4e37cf19 // fmla v25.4s, v24.4s, v23.4s
+	WORD $0x4ea91d38 // mov v24.16b, v9.16b
+	WORD $0x4e37cf38 // fmla v24.4s, v25.4s, v23.4s
+	WORD $0x6e37df18 // fmul v24.4s, v24.4s, v23.4s
+	WORD $0x4eb61ed9 // mov v25.16b, v22.16b
+	WORD $0x4e36cf19 // fmla v25.4s, v24.4s, v22.4s
+	WORD $0x4eab1d76 // mov v22.16b, v11.16b
+	WORD $0x4e37cd56 // fmla v22.4s, v10.4s, v23.4s
+	WORD $0x4eac1d98 // mov v24.16b, v12.16b
+	WORD $0x4e37ced8 // fmla v24.4s, v22.4s, v23.4s
+	WORD $0x4ead1db6 // mov v22.16b, v13.16b
+	WORD $0x4e37cf16 // fmla v22.4s, v24.4s, v23.4s
+	WORD $0x4eae1dd8 // mov v24.16b, v14.16b
+	WORD $0x4e37ced8 // fmla v24.4s, v22.4s, v23.4s
+	WORD $0x4eaf1df6 // mov v22.16b, v15.16b
+	WORD $0x4e37cf16 // fmla v22.4s, v24.4s, v23.4s
+	WORD $0x6e39ded6 // fmul v22.4s, v22.4s, v25.4s
+	WORD $0x4e36d6d6 // fadd v22.4s, v22.4s, v22.4s
+	WORD $0x6e35de94 // fmul v20.4s, v20.4s, v21.4s
+	WORD $0x4eaf1df5 // mov v21.16b, v15.16b
+	WORD $0x4e36ce95 // fmla v21.4s, v20.4s, v22.4s
+	WORD $0x6e33deb4 // fmul v20.4s, v21.4s, v19.4s
+	WORD $0x6e33ded5 // fmul v21.4s, v22.4s, v19.4s
+	WORD $0x4e32ceb0 // fmla v16.4s, v21.4s, v18.4s
+	WORD $0x6e39df32 // fmul v18.4s, v25.4s, v25.4s
+	WORD $0x4e33ce51 // fmla v17.4s, v18.4s, v19.4s
+	FMOVQ F16, 16(R5)
+	FMOVQ F17, 16(R6)
+	FMOVQ F20, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	ADD $32, R2
+	ADD $32, R3
+	ADD $32, R4
+	ADD $32, R5
+	ADD $32, R6
+	SUBS $8, R9
+	BGE loop
+
+one:
+	ADDS $4, R9
+	BLT tail
 	FMOVQ 0(R5), F16
 	FMOVQ 0(R6), F17
 	FMOVQ 0(R2), F18
@@ -241,8 +409,7 @@ loop:
 	ADD $16, R4
 	ADD $16, R5
 	ADD $16, R6
-	SUBS $4, R9
-	BGE loop
+	SUB $4, R9
 
 tail:
 	ADDS $4, R9

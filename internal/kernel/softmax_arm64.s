@@ -11,16 +11,28 @@ TEXT ·maximumNEON(SB), NOSPLIT, $0-28
 	MOVD x_base+0(FP), R0
 	WORD $0x4ea01c01 // mov v1.16b, v0.16b
 	MOVD x_len+8(FP), R1
-	SUBS $4, R1
-	BLT tail
+	SUBS $8, R1
+	BLT one
 
 loop:
 	FMOVQ 0(R0), F2
 	WORD $0x4e22f422 // fmax v2.4s, v1.4s, v2.4s
 	WORD $0x4ea21c41 // mov v1.16b, v2.16b
-	ADD $16, R0
-	SUBS $4, R1
+	FMOVQ 16(R0), F2
+	WORD $0x4e22f422 // fmax v2.4s, v1.4s, v2.4s
+	WORD $0x4ea21c41 // mov v1.16b, v2.16b
+	ADD $32, R0
+	SUBS $8, R1
 	BGE loop
+
+one:
+	ADDS $4, R1
+	BLT tail
+	FMOVQ 0(R0), F2
+	WORD $0x4e22f422 // fmax v2.4s, v1.4s, v2.4s
+	WORD $0x4ea21c41 // mov v1.16b, v2.16b
+	ADD $16, R0
+	SUB $4, R1
 
 tail:
 	ADDS $4, R1
@@ -77,8 +89,8 @@ TEXT ·expSumNEON(SB), NOSPLIT, $0-36
 	WORD $0x4f00040e // movi v14.4s, #0
 	WORD $0x4f00040f // movi v15.4s, #0
 	MOVD x_len+8(FP), R1
-	SUBS $4, R1
-	BLT tail
+	SUBS $8, R1
+	BLT one
 
 loop:
 	FMOVQ 0(R0), F16
@@ -113,9 +125,79 @@ loop:
 	WORD $0x4e617a10 // fcvtl2 v16.2d, v16.4s
 	WORD $0x4e71d5ce // fadd v14.2d, v14.2d, v17.2d
 	WORD $0x4e70d5ef // fadd v15.2d, v15.2d, v16.2d
-	ADD $16, R0
-	SUBS $4, R1
+	FMOVQ 16(R0), F16
+	WORD $0x4eadd610 // fsub v16.4s, v16.4s, v13.4s
+	WORD $0x4ea0f610 // fmin v16.4s, v16.4s, v0.4s
+	WORD $0x6eb0e431 // fcmgt v17.4s, v1.4s, v16.4s
+	WORD $0x4ea31c72 // mov v18.16b, v3.16b
+	WORD $0x4e22ce12 // fmla v18.4s, v16.4s, v2.4s
+	WORD $0x4ea3d653 // fsub v19.4s, v18.4s, v3.4s
+	WORD $0x4eb01e10 // mov v16.16b, v16.16b
+	WORD $0x4ea4ce70 // fmls v16.4s, v19.4s, v4.4s
+	WORD $0x4ea5ce70 // fmls v16.4s, v19.4s, v5.4s
+	WORD $0x4ea71cf3 // mov v19.16b, v7.16b
+	WORD $0x4e30ccd3 // fmla v19.4s, v6.4s, v16.4s
+	WORD $0x4ea81d14 // mov v20.16b, v8.16b
+	WORD $0x4e30ce74 // fmla v20.4s, v19.4s, v16.4s
+	WORD $0x4ea91d33 // mov v19.16b, v9.16b
+	WORD $0x4e30ce93 // fmla v19.4s, v20.4s, v16.4s
+	WORD $0x4eaa1d54 // mov v20.16b, v10.16b
+	WORD $0x4e30ce74 // fmla v20.4s, v19.4s, v16.4s
+	WORD $0x6e30de93 // fmul v19.4s, v20.4s, v16.4s
+	WORD $0x4eb01e14 // mov v20.16b, v16.16b
+	WORD $0x4e30ce74 // fmla v20.4s, v19.4s, v16.4s
+	WORD $0x4e2bd690 // fadd v16.4s, v20.4s, v11.4s
+	WORD $0x4f375652 // shl v18.4s, v18.4s, #23
+	WORD $0x4e30d610 // fadd v16.4s, v16.4s, v16.4s
+	WORD $0x4eaa8652 // add v18.4s, v18.4s, v10.4s
+	WORD $0x6e32de10 // fmul v16.4s, v16.4s, v18.4s
+	WORD $0x4e711e10 // bic v16.16b, v16.16b, v17.16b
+	FMOVQ F16, 16(R0)
+	WORD $0x0e617a11 // fcvtl v17.2d, v16.2s
+	WORD $0x4e617a10 // fcvtl2 v16.2d, v16.4s
+	WORD $0x4e71d5ce // fadd v14.2d, v14.2d, v17.2d
+	WORD $0x4e70d5ef // fadd v15.2d, v15.2d, v16.2d
+	ADD $32, R0
+	SUBS $8, R1
 	BGE loop
+
+one:
+	ADDS $4, R1
+	BLT tail
+	FMOVQ 0(R0), F16
+	WORD $0x4eadd610 // fsub v16.4s, v16.4s, v13.4s
+	WORD $0x4ea0f610 // fmin v16.4s, v16.4s, v0.4s
+	WORD $0x6eb0e431 // fcmgt v17.4s, v1.4s, v16.4s
+	WORD $0x4ea31c72 // mov v18.16b, v3.16b
+	WORD $0x4e22ce12 // fmla v18.4s, v16.4s, v2.4s
+	WORD $0x4ea3d653 // fsub v19.4s, v18.4s, v3.4s
+	WORD $0x4eb01e10 // mov v16.16b, v16.16b
+	WORD $0x4ea4ce70 // fmls v16.4s, v19.4s, v4.4s
+	WORD $0x4ea5ce70 // fmls v16.4s, v19.4s, v5.4s
+	WORD $0x4ea71cf3 // mov v19.16b, v7.16b
+	WORD $0x4e30ccd3 // fmla v19.4s, v6.4s, v16.4s
+	WORD $0x4ea81d14 // mov v20.16b, v8.16b
+	WORD $0x4e30ce74 // fmla v20.4s, v19.4s, v16.4s
+	WORD $0x4ea91d33 // mov v19.16b, v9.16b
+	WORD $0x4e30ce93 // fmla v19.4s, v20.4s, v16.4s
+	WORD $0x4eaa1d54 // mov v20.16b, v10.16b
+	WORD $0x4e30ce74 // fmla v20.4s, v19.4s, v16.4s
+	WORD $0x6e30de93 // fmul v19.4s, v20.4s, v16.4s
+	WORD $0x4eb01e14 // mov v20.16b, v16.16b
+	WORD $0x4e30ce74 // fmla v20.4s, v19.4s, v16.4s
+	WORD $0x4e2bd690 // fadd v16.4s, v20.4s, v11.4s
+	WORD $0x4f375652 // shl v18.4s, v18.4s, #23
+	WORD $0x4e30d610 // fadd v16.4s, v16.4s, v16.4s
+	WORD $0x4eaa8652 // add v18.4s, v18.4s, v10.4s
+	WORD $0x6e32de10 // fmul v16.4s, v16.4s, v18.4s
+	WORD $0x4e711e10 // bic v16.16b, v16.16b, v17.16b
+	FMOVQ F16, 0(R0)
+	WORD $0x0e617a11 // fcvtl v17.2d, v16.2s
+	WORD $0x4e617a10 // fcvtl2 v16.2d, v16.4s
+	WORD $0x4e71d5ce // fadd v14.2d, v14.2d, v17.2d
+	WORD $0x4e70d5ef // fadd v15.2d, v15.2d, v16.2d
+	ADD $16, R0
+	SUB $4, R1
 
 tail:
 	ADDS $4, R1

@@ -10,10 +10,33 @@ TEXT ·magnitudeNEON(SB), NOSPLIT, $0-72
 	MOVD re_base+24(FP), R1
 	MOVD im_base+48(FP), R2
 	MOVD dst_len+8(FP), R3
-	SUBS $4, R3
-	BLT tail
+	SUBS $8, R3
+	BLT one
 
 loop:
+	FMOVQ 0(R1), F0
+	FMOVQ 0(R2), F1
+	WORD $0x6e20dc00 // fmul v0.4s, v0.4s, v0.4s
+	WORD $0x6e21dc21 // fmul v1.4s, v1.4s, v1.4s
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	WORD $0x6ea1f800 // fsqrt v0.4s, v0.4s
+	FMOVQ F0, 0(R0)
+	FMOVQ 16(R1), F0
+	FMOVQ 16(R2), F1
+	WORD $0x6e20dc00 // fmul v0.4s, v0.4s, v0.4s
+	WORD $0x6e21dc21 // fmul v1.4s, v1.4s, v1.4s
+	WORD $0x4e21d400 // fadd v0.4s, v0.4s, v1.4s
+	WORD $0x6ea1f800 // fsqrt v0.4s, v0.4s
+	FMOVQ F0, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	ADD $32, R2
+	SUBS $8, R3
+	BGE loop
+
+one:
+	ADDS $4, R3
+	BLT tail
 	FMOVQ 0(R1), F0
 	FMOVQ 0(R2), F1
 	WORD $0x6e20dc00 // fmul v0.4s, v0.4s, v0.4s
@@ -24,8 +47,7 @@ loop:
 	ADD $16, R0
 	ADD $16, R1
 	ADD $16, R2
-	SUBS $4, R3
-	BGE loop
+	SUB $4, R3
 
 tail:
 	ADDS $4, R3
@@ -105,10 +127,87 @@ TEXT ·sinCosNEON(SB), NOSPLIT, $0-72
 	MOVD cos_base+24(FP), R1
 	MOVD x_base+48(FP), R2
 	MOVD sin_len+8(FP), R3
-	SUBS $4, R3
-	BLT tail
+	SUBS $8, R3
+	BLT one
 
 loop:
+	FMOVQ 0(R2), F16
+	WORD $0x4ea11c31 // mov v17.16b, v1.16b
+	WORD $0x4e20ce11 // fmla v17.4s, v16.4s, v0.4s
+	WORD $0x4f3f5632 // shl v18.4s, v17.4s, #31
+	WORD $0x4ea1d631 // fsub v17.4s, v17.4s, v1.4s
+	WORD $0x4eb01e10 // mov v16.16b, v16.16b
+	WORD $0x4ea2ce30 // fmls v16.4s, v17.4s, v2.4s
+	WORD $0x4ea3ce30 // fmls v16.4s, v17.4s, v3.4s
+	WORD $0x4ea4f610 // fmin v16.4s, v16.4s, v4.4s
+	WORD $0x4e25f610 // fmax v16.4s, v16.4s, v5.4s
+	WORD $0x6e30de11 // fmul v17.4s, v16.4s, v16.4s
+	WORD $0x4ea71cf3 // mov v19.16b, v7.16b
+	WORD $0x4e31ccd3 // fmla v19.4s, v6.4s, v17.4s
+	WORD $0x4ea81d14 // mov v20.16b, v8.16b
+	WORD $0x4e31ce74 // fmla v20.4s, v19.4s, v17.4s
+	WORD $0x4ea91d33 // mov v19.16b, v9.16b
+	WORD $0x4e31ce93 // fmla v19.4s, v20.4s, v17.4s
+	WORD $0x6e31de73 // fmul v19.4s, v19.4s, v17.4s
+	WORD $0x4eb01e14 // mov v20.16b, v16.16b
+	WORD $0x4e30ce74 // fmla v20.4s, v19.4s, v16.4s
+	WORD $0x6e321e90 // eor v16.16b, v20.16b, v18.16b
+	FMOVQ F16, 0(R0)
+	WORD $0x4eab1d70 // mov v16.16b, v11.16b
+	WORD $0x4e31cd50 // fmla v16.4s, v10.4s, v17.4s
+	WORD $0x4eac1d93 // mov v19.16b, v12.16b
+	WORD $0x4e31ce13 // fmla v19.4s, v16.4s, v17.4s
+	WORD $0x4ead1db0 // mov v16.16b, v13.16b
+	WORD $0x4e31ce70 // fmla v16.4s, v19.4s, v17.4s
+	WORD $0x4eae1dd3 // mov v19.16b, v14.16b
+	WORD $0x4e31ce13 // fmla v19.4s, v16.4s, v17.4s
+	WORD $0x4eaf1df0 // mov v16.16b, v15.16b
+	WORD $0x4e31ce70 // fmla v16.4s, v19.4s, v17.4s
+	WORD $0x6e321e10 // eor v16.16b, v16.16b, v18.16b
+	FMOVQ F16, 0(R1)
+	FMOVQ 16(R2), F16
+	WORD $0x4ea11c31 // mov v17.16b, v1.16b
+	WORD $0x4e20ce11 // fmla v17.4s, v16.4s, v0.4s
+	WORD $0x4f3f5632 // shl v18.4s, v17.4s, #31
+	WORD $0x4ea1d631 // fsub v17.4s, v17.4s, v1.4s
+	WORD $0x4eb01e10 // mov v16.16b, v16.16b
+	WORD $0x4ea2ce30 // fmls v16.4s, v17.4s, v2.4s
+	WORD $0x4ea3ce30 // fmls v16.4s, v17.4s, v3.4s
+	WORD $0x4ea4f610 // fmin v16.4s, v16.4s, v4.4s
+	WORD $0x4e25f610 // fmax v16.4s, v16.4s, v5.4s
+	WORD $0x6e30de11 // fmul v17.4s, v16.4s, v16.4s
+	WORD $0x4ea71cf3 // mov v19.16b, v7.16b
+	WORD $0x4e31ccd3 // fmla v19.4s, v6.4s, v17.4s
+	WORD $0x4ea81d14 // mov v20.16b, v8.16b
+	WORD $0x4e31ce74 // fmla v20.4s, v19.4s, v17.4s
+	WORD $0x4ea91d33 // mov v19.16b, v9.16b
+	WORD $0x4e31ce93 // fmla v19.4s, v20.4s, v17.4s
+	WORD $0x6e31de73 // fmul v19.4s, v19.4s, v17.4s
+	WORD $0x4eb01e14 // mov v20.16b, v16.16b
+	WORD $0x4e30ce74 // fmla v20.4s, v19.4s, v16.4s
+	WORD $0x6e321e90 // eor v16.16b, v20.16b, v18.16b
+	FMOVQ F16, 16(R0)
+	WORD $0x4eab1d70 // mov v16.16b, v11.16b
+	WORD $0x4e31cd50 // fmla v16.4s, v10.4s, v17.4s
+	WORD $0x4eac1d93 // mov v19.16b, v12.16b
+	WORD $0x4e31ce13 // fmla v19.4s, v16.4s, v17.4s
+	WORD $0x4ead1db0 // mov v16.16b, v13.16b
+	WORD $0x4e31ce70 // fmla v16.4s, v19.4s, v17.4s
+	WORD $0x4eae1dd3 // mov v19.16b, v14.16b
+	WORD $0x4e31ce13 // fmla v19.4s, v16.4s, v17.4s
+	WORD $0x4eaf1df0 // mov v16.16b, v15.16b
+	WORD $0x4e31ce70 // fmla v16.4s, v19.4s, v17.4s
+	WORD $0x6e321e10 // eor v16.16b, v16.16b, v18.16b
+	FMOVQ F16, 16(R1)
+	ADD $32, R0
+	ADD $32, R1
+	ADD $32, R2
+	SUBS $8, R3
+	BGE loop
+
+one:
+	ADDS $4, R3
+	BLT tail
 	FMOVQ 0(R2), F16
 	WORD $0x4ea11c31 // mov v17.16b, v1.16b
 	WORD $0x4e20ce11 // fmla v17.4s, v16.4s, v0.4s
@@ -146,8 +245,7 @@ loop:
 	ADD $16, R0
 	ADD $16, R1
 	ADD $16, R2
-	SUBS $4, R3
-	BGE loop
+	SUB $4, R3
 
 tail:
 	ADDS $4, R3
@@ -258,8 +356,8 @@ TEXT ·spectralDistanceNEON(SB), NOSPLIT, $0-60
 	FMOVS linear+56(FP), F18
 	WORD $0x4e040652 // dup v18.4s, v18.s[0]
 	MOVD got_len+8(FP), R2
-	SUBS $4, R2
-	BLT tail
+	SUBS $8, R2
+	BLT one
 
 loop:
 	FMOVQ 0(R0), F19
@@ -351,10 +449,195 @@ loop:
 	WORD $0x4ea0fa73 // fabs v19.4s, v19.4s
 	WORD $0x4e33d693 // fadd v19.4s, v20.4s, v19.4s
 	FMOVQ F19, 0(R1)
+	FMOVQ 16(R0), F19
+	FMOVQ 16(R1), F20
+	WORD $0x4e30f675 // fmax v21.4s, v19.4s, v16.4s
+	WORD $0x6ea086b6 // sub v22.4s, v21.4s, v0.4s
+	WORD $0x4f2906d6 // sshr v22.4s, v22.4s, #23
+	WORD $0x4f3756d7 // shl v23.4s, v22.4s, #23
+	WORD $0x6eb786b7 // sub v23.4s, v21.4s, v23.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4ea1d6f7 // fsub v23.4s, v23.4s, v1.4s
+	WORD $0x6e37def8 // fmul v24.4s, v23.4s, v23.4s
+	WORD $0x4ea31c79 // mov v25.16b, v3.16b
+	WORD $0x4e37cc59 // fmla v25.4s, v2.4s, v23.4s
+	WORD $0x4ea41c9a // mov v26.16b, v4.16b
+	WORD $0x4e37cf3a // fmla v26.4s, v25.4s, v23.4s
+	WORD $0x4ea51cb9 // mov v25.16b, v5.16b
+	WORD $0x4e37cf59 // fmla v25.4s, v26.4s, v23.4s
+	WORD $0x4ea61cda // mov v26.16b, v6.16b
+	WORD $0x4e37cf3a // fmla v26.4s, v25.4s, v23.4s
+	WORD $0x4ea71cf9 // mov v25.16b, v7.16b
+	WORD $0x4e37cf59 // fmla v25.4s, v26.4s, v23.4s
+	WORD $0x4ea81d1a // mov v26.16b, v8.16b
+	WORD $0x4e37cf3a // fmla v26.4s, v25.4s, v23.4s
+	WORD $0x4ea91d39 // mov v25.16b, v9.16b
+	WORD $0x4e37cf59 // fmla v25.4s, v26.4s, v23.4s
+	WORD $0x4eaa1d5a // mov v26.16b, v10.16b
+	WORD $0x4e37cf3a // fmla v26.4s, v25.4s, v23.4s
+	WORD $0x6e37df59 // fmul v25.4s, v26.4s, v23.4s
+	WORD $0x6e38df39 // fmul v25.4s, v25.4s, v24.4s
+	WORD $0x4e2bced9 // fmla v25.4s, v22.4s, v11.4s
+	WORD $0x4e2ccf19 // fmla v25.4s, v24.4s, v12.4s
+	WORD $0x4e37d739 // fadd v25.4s, v25.4s, v23.4s
+	WORD $0x4e2dced9 // fmla v25.4s, v22.4s, v13.4s
+	WORD $0x4eb5d6b5 // fsub v21.4s, v21.4s, v21.4s
+	WORD $0x4e35d735 // fadd v21.4s, v25.4s, v21.4s
+	WORD $0x4e30f696 // fmax v22.4s, v20.4s, v16.4s
+	WORD $0x6ea086d7 // sub v23.4s, v22.4s, v0.4s
+	WORD $0x4f2906f7 // sshr v23.4s, v23.4s, #23
+	WORD $0x4f3756f8 // shl v24.4s, v23.4s, #23
+	WORD $0x6eb886d8 // sub v24.4s, v22.4s, v24.4s
+	WORD $0x4e21daf7 // scvtf v23.4s, v23.4s
+	WORD $0x4ea1d718 // fsub v24.4s, v24.4s, v1.4s
+	WORD $0x6e38df19 // fmul v25.4s, v24.4s, v24.4s
+	WORD $0x4ea31c7a // mov v26.16b, v3.16b
+	WORD $0x4e38cc5a // fmla v26.4s, v2.4s, v24.4s
+	WORD $0x4ea41c9b // mov v27.16b, v4.16b
+	WORD $0x4e38cf5b // fmla v27.4s, v26.4s, v24.4s
+	WORD $0x4ea51cba // mov v26.16b, v5.16b
+	WORD $0x4e38cf7a // fmla v26.4s, v27.4s, v24.4s
+	WORD $0x4ea61cdb // mov v27.16b, v6.16b
+	WORD $0x4e38cf5b // fmla v27.4s, v26.4s, v24.4s
+	WORD $0x4ea71cfa // mov v26.16b, v7.16b
+	WORD $0x4e38cf7a // fmla v26.4s, v27.4s, v24.4s
+	WORD $0x4ea81d1b // mov v27.16b, v8.16b
+	WORD $0x4e38cf5b // fmla v27.4s, v26.4s, v24.4s
+	WORD $0x4ea91d3a // mov v26.16b, v9.16b
+	WORD $0x4e38cf7a // fmla v26.4s, v27.4s, v24.4s
+	WORD $0x4eaa1d5b // mov v27.16b, v10.16b
+	WORD $0x4e38cf5b // fmla v27.4s, v26.4s, v24.4s
+	WORD $0x6e38df7a // fmul v26.4s, v27.4s, v24.4s
+	WORD $0x6e39df5a // fmul v26.4s, v26.4s, v25.4s
+	WORD $0x4e2bcefa // fmla v26.4s, v23.4s, v11.4s
+	WORD $0x4e2ccf3a // fmla v26.4s, v25.4s, v12.4s
+	WORD $0x4e38d75a // fadd v26.4s, v26.4s, v24.4s
+	WORD $0x4e2dcefa // fmla v26.4s, v23.4s, v13.4s
+	WORD $0x4eb6d6d6 // fsub v22.4s, v22.4s, v22.4s
+	WORD $0x4e36d756 // fadd v22.4s, v26.4s, v22.4s
+	WORD $0x4eb6d6b5 // fsub v21.4s, v21.4s, v22.4s
+	WORD $0x6e31deb5 // fmul v21.4s, v21.4s, v17.4s
+	WORD $0x6e33fe36 // fdiv v22.4s, v17.4s, v19.4s
+	WORD $0x4eb61ed6 // mov v22.16b, v22.16b
+	WORD $0x6eae1eb6 // bit v22.16b, v21.16b, v14.16b
+	WORD $0x4ea0fab7 // fabs v23.4s, v21.4s
+	WORD $0x6eafe6f7 // fcmgt v23.4s, v23.4s, v15.4s
+	WORD $0x4e371ed6 // and v22.16b, v22.16b, v23.16b
+	WORD $0x6eb3e617 // fcmgt v23.4s, v16.4s, v19.4s
+	WORD $0x4e771ed6 // bic v22.16b, v22.16b, v23.16b
+	WORD $0x4eb4d673 // fsub v19.4s, v19.4s, v20.4s
+	WORD $0x6e32de73 // fmul v19.4s, v19.4s, v18.4s
+	WORD $0x4eb21e54 // mov v20.16b, v18.16b
+	WORD $0x6eae1e74 // bit v20.16b, v19.16b, v14.16b
+	WORD $0x4ea0fa77 // fabs v23.4s, v19.4s
+	WORD $0x6eafe6f7 // fcmgt v23.4s, v23.4s, v15.4s
+	WORD $0x4e371e94 // and v20.16b, v20.16b, v23.16b
+	WORD $0x4e36d694 // fadd v20.4s, v20.4s, v22.4s
+	FMOVQ F20, 16(R0)
+	WORD $0x4ea0fab4 // fabs v20.4s, v21.4s
+	WORD $0x4ea0fa73 // fabs v19.4s, v19.4s
+	WORD $0x4e33d693 // fadd v19.4s, v20.4s, v19.4s
+	FMOVQ F19, 16(R1)
+	ADD $32, R0
+	ADD $32, R1
+	SUBS $8, R2
+	BGE loop
+
+one:
+	ADDS $4, R2
+	BLT tail
+	FMOVQ 0(R0), F19
+	FMOVQ 0(R1), F20
+	WORD $0x4e30f675 // fmax v21.4s, v19.4s, v16.4s
+	WORD $0x6ea086b6 // sub v22.4s, v21.4s, v0.4s
+	WORD $0x4f2906d6 // sshr v22.4s, v22.4s, #23
+	WORD $0x4f3756d7 // shl v23.4s, v22.4s, #23
+	WORD $0x6eb786b7 // sub v23.4s, v21.4s, v23.4s
+	WORD $0x4e21dad6 // scvtf v22.4s, v22.4s
+	WORD $0x4ea1d6f7 // fsub v23.4s, v23.4s, v1.4s
+	WORD $0x6e37def8 // fmul v24.4s, v23.4s, v23.4s
+	WORD $0x4ea31c79 // mov v25.16b, v3.16b
+	WORD $0x4e37cc59 // fmla v25.4s, v2.4s, v23.4s
+	WORD $0x4ea41c9a // mov v26.16b, v4.16b
+	WORD $0x4e37cf3a // fmla v26.4s, v25.4s, v23.4s
+	WORD $0x4ea51cb9 // mov v25.16b, v5.16b
+	WORD $0x4e37cf59 // fmla v25.4s, v26.4s, v23.4s
+	WORD $0x4ea61cda // mov v26.16b, v6.16b
+	WORD $0x4e37cf3a // fmla v26.4s, v25.4s, v23.4s
+	WORD $0x4ea71cf9 // mov v25.16b, v7.16b
+	WORD $0x4e37cf59 // fmla v25.4s, v26.4s, v23.4s
+	WORD $0x4ea81d1a // mov v26.16b, v8.16b
+	WORD $0x4e37cf3a // fmla v26.4s, v25.4s, v23.4s
+	WORD $0x4ea91d39 // mov v25.16b, v9.16b
+	WORD $0x4e37cf59 // fmla v25.4s, v26.4s, v23.4s
+	WORD $0x4eaa1d5a // mov v26.16b, v10.16b
+	WORD $0x4e37cf3a // fmla v26.4s, v25.4s, v23.4s
+	WORD $0x6e37df59 // fmul v25.4s, v26.4s, v23.4s
+	WORD $0x6e38df39 // fmul v25.4s, v25.4s, v24.4s
+	WORD $0x4e2bced9 // fmla v25.4s, v22.4s, v11.4s
+	WORD $0x4e2ccf19 // fmla v25.4s, v24.4s, v12.4s
+	WORD $0x4e37d739 // fadd v25.4s, v25.4s, v23.4s
+	WORD $0x4e2dced9 // fmla v25.4s, v22.4s, v13.4s
+	WORD $0x4eb5d6b5 // fsub v21.4s, v21.4s, v21.4s
+	WORD $0x4e35d735 // fadd v21.4s, v25.4s, v21.4s
+	WORD $0x4e30f696 // fmax v22.4s, v20.4s, v16.4s
+	WORD $0x6ea086d7 // sub v23.4s, v22.4s, v0.4s
+	WORD $0x4f2906f7 // sshr v23.4s, v23.4s, #23
+	WORD $0x4f3756f8 // shl v24.4s, v23.4s, #23
+	WORD $0x6eb886d8 // sub v24.4s, v22.4s, v24.4s
+	WORD $0x4e21daf7 // scvtf v23.4s, v23.4s
+	WORD $0x4ea1d718 // fsub v24.4s, v24.4s, v1.4s
+	WORD $0x6e38df19 // fmul v25.4s, v24.4s, v24.4s
+	WORD $0x4ea31c7a // mov v26.16b, v3.16b
+	WORD $0x4e38cc5a // fmla v26.4s, v2.4s, v24.4s
+	WORD $0x4ea41c9b // mov v27.16b, v4.16b
+	WORD $0x4e38cf5b // fmla v27.4s, v26.4s, v24.4s
+	WORD $0x4ea51cba // mov v26.16b, v5.16b
+	WORD $0x4e38cf7a // fmla v26.4s, v27.4s, v24.4s
+	WORD $0x4ea61cdb // mov v27.16b, v6.16b
+	WORD $0x4e38cf5b // fmla v27.4s, v26.4s, v24.4s
+	WORD $0x4ea71cfa // mov v26.16b, v7.16b
+	WORD $0x4e38cf7a // fmla v26.4s, v27.4s, v24.4s
+	WORD $0x4ea81d1b // mov v27.16b, v8.16b
+	WORD $0x4e38cf5b // fmla v27.4s, v26.4s, v24.4s
+	WORD $0x4ea91d3a // mov v26.16b, v9.16b
+	WORD $0x4e38cf7a // fmla v26.4s, v27.4s, v24.4s
+	WORD $0x4eaa1d5b // mov v27.16b, v10.16b
+	WORD $0x4e38cf5b // fmla v27.4s, v26.4s, v24.4s
+	WORD $0x6e38df7a // fmul v26.4s, v27.4s, v24.4s
+	WORD $0x6e39df5a // fmul v26.4s, v26.4s, v25.4s
+	WORD $0x4e2bcefa // fmla v26.4s, v23.4s, v11.4s
+	WORD $0x4e2ccf3a // fmla v26.4s, v25.4s, v12.4s
+	WORD $0x4e38d75a // fadd v26.4s, v26.4s, v24.4s
+	WORD $0x4e2dcefa // fmla v26.4s, v23.4s, v13.4s
+	WORD $0x4eb6d6d6 // fsub v22.4s, v22.4s, v22.4s
+	WORD $0x4e36d756 // fadd v22.4s, v26.4s, v22.4s
+	WORD $0x4eb6d6b5 // fsub v21.4s, v21.4s, v22.4s
+	WORD $0x6e31deb5 // fmul v21.4s, v21.4s, v17.4s
+	WORD $0x6e33fe36 // fdiv v22.4s, v17.4s, v19.4s
+	WORD $0x4eb61ed6 // mov v22.16b, v22.16b
+	WORD $0x6eae1eb6 // bit v22.16b, v21.16b, v14.16b
+	WORD $0x4ea0fab7 // fabs v23.4s, v21.4s
+	WORD $0x6eafe6f7 // fcmgt v23.4s, v23.4s, v15.4s
+	WORD $0x4e371ed6 // and v22.16b, v22.16b, v23.16b
+	WORD $0x6eb3e617 // fcmgt v23.4s, v16.4s, v19.4s
+	WORD $0x4e771ed6 // bic v22.16b, v22.16b, v23.16b
+	WORD $0x4eb4d673 // fsub v19.4s, v19.4s, v20.4s
+	WORD $0x6e32de73 // fmul v19.4s, v19.4s, v18.4s
+	WORD $0x4eb21e54 // mov v20.16b, v18.16b
+	WORD $0x6eae1e74 // bit v20.16b, v19.16b, v14.16b
+	WORD $0x4ea0fa77 // fabs v23.4s, v19.4s
+	WORD $0x6eafe6f7 // fcmgt v23.4s, v23.4s, v15.4s
+	WORD $0x4e371e94 // and v20.16b, v20.16b, v23.16b
+	WORD $0x4e36d694 // fadd v20.4s, v20.4s, v22.4s
+	FMOVQ F20, 0(R0)
+	WORD $0x4ea0fab4 // fabs v20.4s, v21.4s
+	WORD $0x4ea0fa73 // fabs v19.4s, v19.4s
+	WORD $0x4e33d693 // fadd v19.4s, v20.4s, v19.4s
+	FMOVQ F19, 0(R1)
 	ADD $16, R0
 	ADD $16, R1
-	SUBS $4, R2
-	BGE loop
+	SUB $4, R2
 
 tail:
 	ADDS $4, R2
@@ -495,10 +778,42 @@ TEXT ·magnitudeGradNEON(SB), NOSPLIT, $0-96
 	MOVD d_base+48(FP), R2
 	MOVD magnitude_base+72(FP), R3
 	MOVD re_len+8(FP), R4
-	SUBS $4, R4
-	BLT tail
+	SUBS $8, R4
+	BLT one
 
 loop:
+	FMOVQ 0(R3), F1
+	FMOVQ 0(R2), F2
+	WORD $0x6e21fc42 // fdiv v2.4s, v2.4s, v1.4s
+	WORD $0x6ea0e421 // fcmgt v1.4s, v1.4s, v0.4s
+	WORD $0x4e211c41 // and v1.16b, v2.16b, v1.16b
+	FMOVQ 0(R0), F2
+	WORD $0x6e22dc22 // fmul v2.4s, v1.4s, v2.4s
+	FMOVQ F2, 0(R0)
+	FMOVQ 0(R1), F2
+	WORD $0x6e22dc21 // fmul v1.4s, v1.4s, v2.4s
+	FMOVQ F1, 0(R1)
+	FMOVQ 16(R3), F1
+	FMOVQ 16(R2), F2
+	WORD $0x6e21fc42 // fdiv v2.4s, v2.4s, v1.4s
+	WORD $0x6ea0e421 // fcmgt v1.4s, v1.4s, v0.4s
+	WORD $0x4e211c41 // and v1.16b, v2.16b, v1.16b
+	FMOVQ 16(R0), F2
+	WORD $0x6e22dc22 // fmul v2.4s, v1.4s, v2.4s
+	FMOVQ F2, 16(R0)
+	FMOVQ 16(R1), F2
+	WORD $0x6e22dc21 // fmul v1.4s, v1.4s, v2.4s
+	FMOVQ F1, 16(R1)
+	ADD $32, R0
+	ADD $32, R1
+	ADD $32, R2
+	ADD $32, R3
+	SUBS $8, R4
+	BGE loop
+
+one:
+	ADDS $4, R4
+	BLT tail
 	FMOVQ 0(R3), F1
 	FMOVQ 0(R2), F2
 	WORD $0x6e21fc42 // fdiv v2.4s, v2.4s, v1.4s
@@ -514,8 +829,7 @@ loop:
 	ADD $16, R1
 	ADD $16, R2
 	ADD $16, R3
-	SUBS $4, R4
-	BGE loop
+	SUB $4, R4
 
 tail:
 	ADDS $4, R4

@@ -55,10 +55,11 @@ func (f *arm) count(n neon.Reg, label string) {
 	f.Jump("BNE", label)
 }
 
-// A part says which elements of a vector to load and store: all of them, or the one, two
-// or three that the slice still has.
+// A part says which elements of a vector to load and store: all of them, from so many bytes
+// behind the pointers on, or the one, two or three that the slice still has.
 type part struct {
 	f    *arm
+	at   int
 	on   bool
 	left neon.Reg
 }
@@ -66,7 +67,7 @@ type part struct {
 // load returns a vector from memory, with zeros where there is no element.
 func (m part) load(from neon.Reg) neon.Vec {
 	if !m.on {
-		return m.f.Load(from, 0)
+		return m.f.Load(from, m.at)
 	}
 	v := m.f.Zero()
 	m.each("VLD1", from, v)
@@ -76,7 +77,7 @@ func (m part) load(from neon.Reg) neon.Vec {
 // loadElse returns a vector from memory, with the constant n where there is no element.
 func (m part) loadElse(from neon.Reg, n number) neon.Vec {
 	if !m.on {
-		return m.f.Load(from, 0)
+		return m.f.Load(from, m.at)
 	}
 	v := m.f.Copy(m.f.use(n))
 	m.each("VLD1", from, v)
@@ -85,7 +86,7 @@ func (m part) loadElse(from neon.Reg, n number) neon.Vec {
 
 func (m part) store(v neon.Vec, to neon.Reg) {
 	if !m.on {
-		m.f.Store(v, to, 0)
+		m.f.Store(v, to, m.at)
 		return
 	}
 	m.each("VST1", to, v)
@@ -122,21 +123,28 @@ func (m part) keep(v neon.Vec) neon.Vec {
 	return f.And(v, f.GreaterInt(left, index))
 }
 
-// loop runs a body on every whole vector, and once more on the elements that are left. It
-// moves the pointers on.
+// loop runs a body on every whole vector, two of them at a time, and once more on the
+// elements that are left. It moves the pointers on.
 func (f *arm) loop(length string, pointers []neon.Reg, body func(m part)) {
 	n := f.Param(length)
-	f.Emit("SUBS $%d, R%d", armLanes, n)
-	f.Jump("BLT", "tail")
+	f.Emit("SUBS $%d, R%d", 2*armLanes, n)
+	f.Jump("BLT", "one")
 	f.Label("loop")
 	body(part{f: f})
-	f.advance(4*armLanes, pointers...)
-	f.Emit("SUBS $%d, R%d", armLanes, n)
+	body(part{f: f, at: 4 * armLanes})
+	f.advance(8*armLanes, pointers...)
+	f.Emit("SUBS $%d, R%d", 2*armLanes, n)
 	f.Jump("BGE", "loop")
+	f.Label("one")
+	f.Emit("ADDS $%d, R%d", armLanes, n)
+	f.Jump("BLT", "tail")
+	body(part{f: f})
+	f.advance(4*armLanes, pointers...)
+	f.Emit("SUB $%d, R%d", armLanes, n)
 	f.Label("tail")
 	f.Emit("ADDS $%d, R%d", armLanes, n)
 	f.Jump("BEQ", "done")
-	body(part{f, true, n})
+	body(part{f: f, on: true, left: n})
 	f.Label("done")
 }
 
