@@ -7,10 +7,10 @@ import _ "embed"
 // The model that is embedded.
 const (
 	Name     = "base"
-	Version  = "v1"
+	Version  = "v2"
 	License  = "MIT" // of the weights
-	FileName = "facodec-base-v1.safetensors"
+	FileName = "facodec-base-v2.safetensors"
 )
 
-//go:embed facodec-base-v1.safetensors
+//go:embed facodec-base-v2.safetensors
 var checkpoint []byte

@@ -9,4 +9,9 @@ var Models = []Model{
 		Decoder:   "be1ab12d871443713ce8ce1fc125a436",
 		Timbre:    "81a976ad744f4dc62e47c2bbbf820eb6",
 		Tokens:    "ca2ed8faf2d506b06a8566f3f7b18aa4"},
+	{Name: "base v2",
+		Quantizer: "93516cd8418b3ab343e80adf9145d50e",
+		Decoder:   "818df527c2ec6344da265e3726e8e18d",
+		Timbre:    "2ca96be9e321f42526b5b044b4612469",
+		Tokens:    "daffcd59b5915f35a70faf479a7eaa97"},
 }
