@@ -260,6 +260,7 @@ func TestNotFinite(t *testing.T) {
 	}
 	bad := batchOf(t, c, utterances(t, "en", "fr"), 16)
 	bad.Inputs.Wave.Row(1, 500)[0] = float32(math.NaN())
+	bad.Target.Row(1, 500)[0] = float32(math.NaN())
 	if _, err := trainer.Step(bad); !errors.Is(err, ErrNotFinite) {
 		t.Errorf("error %v", err)
 	}
