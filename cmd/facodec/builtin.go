@@ -63,6 +63,9 @@ func (f *modelFlags) cureModel(err error, path string, codec *facodec.Codec) err
 		return err
 	case made == defaultmodel.Title:
 		return fmt.Errorf("%w; --checkpoint-path %s is that model", err, builtin)
+	case f.checkpoint == builtin && made != "":
+		return fmt.Errorf("%w; this is the built-in model %s: docs/model.md says where %s is kept, and --checkpoint-path names it",
+			err, defaultmodel.Title, made)
 	case f.checkpoint == builtin:
 		return fmt.Errorf("%w; this is the built-in model %s, and --checkpoint-path names another", err, defaultmodel.Title)
 	}

@@ -78,6 +78,6 @@ A source that fails is reported, the others are still processed, and the exit co
 	flags.add(cmd)
 	cmd.Flags().IntVar(&residualBooks, "residual-books", 3, "how many of the residual books to store, 0 to 3: each takes 0.8 kbit/s")
 	addStrict(cmd, &strict)
-	cmd.Flags().BoolVar(&entropyCoding, "entropy-coding", false, "smaller files with the same codes, by some 8 % for seconds of speech and 20 % for minutes")
+	cmd.Flags().BoolVar(&entropyCoding, "entropy-coding", false, "smaller files with the same codes, by some 1 % for seconds of speech and 11 % for minutes with the built-in model")
 	return cmd
 }

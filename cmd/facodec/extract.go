@@ -42,7 +42,8 @@ padded.
   codes      codes_prosody   int32 [1, T]
              codes_content   int32 [2, T]
              codes_residual  int32 [3, T]        entries 0 to 1023
-  timbre     timbre          float32 [1024]      one vector for the recording
+  timbre     timbre          float32 [1024]      one vector for the recording; 192 values
+                                                 instead of 1024 with the built-in model
   quantized  quantized_prosody, quantized_content, quantized_residual
                              float32 [1024, T]   sums of codebook entries, projected
   float16    timbre and quantized are float16 instead

@@ -90,7 +90,8 @@ On Windows and macOS there is no sound server that this program speaks to: use a
 facodec serve and a browser.
 
 --simulate FILE uses a recording in place of the microphone, at its own pace, writes what
-would have been played to -o, and reports the delays. --offline does it as fast as it goes.
+would have been played to -o, at the sample rate of FILE, and reports the delays. --offline
+does it as fast as it goes.
 
 Frames are computed one at a time if that keeps up with the microphone on this computer,
 which is measured at the start, and otherwise in blocks of 2, 4 or 8, which takes less time

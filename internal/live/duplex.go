@@ -2,6 +2,7 @@ package live
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"sync"
 	"time"
@@ -75,6 +76,10 @@ func NewDuplex(c *facodec.Codec, o DuplexOptions) (*Duplex, error) {
 		o.Margin = max(defaultMargin, 3*e.took)
 	}
 	d.least = e.algorithm + o.Piece + max(o.Margin, 0)
+	if o.Delay > 0 && o.Delay < e.algorithm {
+		return nil, fmt.Errorf("a delay of %v is less than the %v that the codec itself takes, so that nothing could be heard; %v leave time to compute",
+			o.Delay, e.algorithm.Round(time.Millisecond), d.least.Round(time.Millisecond))
+	}
 	if d.options.Delay == 0 {
 		d.options.Delay = (d.least + time.Millisecond - 1).Truncate(time.Millisecond)
 	}

@@ -3,6 +3,7 @@ package live
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -170,5 +171,14 @@ func TestInterpolator(t *testing.T) {
 		if db := snr(got[200:], want[200:]); db < 85 {
 			t.Errorf("step %v: %.1f dB", step, db)
 		}
+	}
+}
+
+// TestDelayOfTheCodec: a delay in which nothing can be computed is refused.
+func TestDelayOfTheCodec(t *testing.T) {
+	c := openCodec(t)
+	_, err := NewDuplex(c, DuplexOptions{Options: Options{Mode: Bypass}, Delay: 20 * time.Millisecond})
+	if err == nil || !strings.Contains(err.Error(), "a delay of 20ms is less than the") {
+		t.Errorf("error %v", err)
 	}
 }

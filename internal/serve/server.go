@@ -167,7 +167,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener, t *tls.Config
 	defer cut()
 	server := &http.Server{
 		Handler:           s.handler,
-		ReadHeaderTimeout: 10 * time.Second,
+		ReadHeaderTimeout: min(10*time.Second, s.config.Idle),
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		TLSConfig:         t,

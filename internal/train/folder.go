@@ -207,6 +207,9 @@ func (r *run) resume(f *weights.File, readState stateReader) error {
 		}
 	}
 	r.Report("resuming from %s, step %s", f.Path(), meta[checkpoint.StepKey])
+	if r.Init != "" {
+		r.Report("the run goes on with its own weights: those of %s are where a new run begins, in another folder", r.Init)
+	}
 	if changes := r.Config.Changes(old); changes != nil {
 		r.Report("the experiment has changed since the checkpoint (%s): the run goes on, but not as it would have", shorten(changes))
 	}
