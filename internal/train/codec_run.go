@@ -87,6 +87,9 @@ func (r *run) trainCodec(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if c.Model.DecoderType == config.DecoderHarmonic && c.Loss.Pitch == 0 {
+		r.Report("loss_weights.pitch is 0: a decoder of type harmonic does not learn its pitch")
+	}
 	networks := CodecTrainingConfigOf(c)
 	src, err := r.initial(model.NewCodecTraining(networks).Params())
 	if err != nil {
