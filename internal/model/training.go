@@ -214,8 +214,8 @@ func (t *CodecTraining) Convert(r *op.Run, out Outputs) Converted {
 	}
 	z := addAll(r, parts...)
 	c.Wave = t.Codec.Decoder.Forward(r, q.Modulate(r, z, q.Modulations(r, r.Borrow(c.Timbre))))
+	defer func(frozen bool) { t.quantizer.Frozen = frozen }(t.quantizer.Frozen)
 	t.quantizer.Frozen = true
-	defer func() { t.quantizer.Frozen = false }()
 	frames := q.timbre.Forward(r, r.LogMel(t.spectrum, r.Waveforms(c.Wave)))
 	c.WaveTimbre = replace(r, frames, r.Mean(frames))
 	return c
