@@ -139,8 +139,12 @@ func harmonicRows(t *rowsTask, from, to int) {
 }
 
 // angles writes the phases of the harmonics whose main lobe lies within the bins, in
-// radians, and returns their number.
+// radians, and returns their number: none of a pitch that is no number, as weights that
+// diverge in training give.
 func (h *Harmonics) angles(dst []float32, cycles float32, phase uint32) int {
+	if !(cycles >= lowestPitch) {
+		return 0
+	}
 	n := min(int(float32(h.Bins()-3)/cycles), len(dst))
 	for i := range n {
 		dst[i] = float32(int32(phase*uint32(i+1))) * float32(math.Pi/(1<<31))
