@@ -74,7 +74,8 @@
 // sound is missing; an Ogg stream without a last page; a last MP3 frame cut short, of
 // which what is there is decoded; fewer MP3 frames than the tag tells of, as in a
 // recording that was trimmed, or cut short; in WAV a part of a frame at the end, sizes
-// that differ in RF64 (the ds64 chunk is right), and an ID3 tag before it; bytes behind
+// that differ in RF64 (the ds64 chunk is right), an ID3 tag before it, and float samples
+// beyond 4 times full scale, as of integers that were written as floats; bytes behind
 // the end of FLAC and WebM; counts of Ogg that would cut off what is sound. Players' tags
 // behind the sound (ID3, APE, Lyrics3) are nothing odd in MP3 and FLAC.
 //

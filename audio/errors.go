@@ -56,7 +56,7 @@ func printable(name string) string {
 // checkRate returns an error for a rate that is not served.
 func checkRate(rate int) error {
 	if rate < MinRate || rate > MaxRate {
-		return faultf(ErrRate, "%d Hz; rates from %d to %d Hz are served", rate, MinRate, MaxRate)
+		return faultf(ErrRate, "%d Hz; rates from %d to %d Hz are supported", rate, MinRate, MaxRate)
 	}
 	return nil
 }

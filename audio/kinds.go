@@ -21,6 +21,11 @@ func notOneRecording(head []byte) error {
 	if bytes.HasPrefix(head, []byte("version https://git-lfs.github.com/")) {
 		return faultf(ErrUnsupported, "a pointer of Git LFS stands for the file; git lfs pull fetches it")
 	}
+	for _, own := range ownKinds {
+		if bytes.HasPrefix(head, []byte(own.magic)) {
+			return faultf(ErrUnsupported, "%s", own.what)
+		}
+	}
 	if kind := pageKind(head); kind != "" {
 		return faultf(ErrUnsupported, "%s is no recording", kind)
 	}
@@ -28,6 +33,12 @@ func notOneRecording(head []byte) error {
 		return faultf(ErrUnsupported, "%s only names other files, which are not opened for it; name the recordings themselves", kind)
 	}
 	return nil
+}
+
+// ownKinds are files of this program that are no recordings (docs/fac.md, docs/voice.md).
+var ownKinds = []struct{ magic, what string }{
+	{"\x89FAC\r\n\x1a\n", "a .fac file holds the codes of a recording; decode it first"},
+	{"facvoice", "a .voice file holds the timbre of a voice, and no recording"},
 }
 
 // archives are told by how they begin.

@@ -84,6 +84,22 @@ func TestArchivesAreNoRecordings(t *testing.T) {
 	}
 }
 
+// Files of this program are refused with what they are.
+func TestOwnFilesAreNoRecordings(t *testing.T) {
+	args := fakeFFmpeg(t, `cat "$WAV"`)
+	for head, say := range map[string]string{"\x89FAC\r\n\x1a\n": "decode it first", "facvoice": "the timbre of a voice"} {
+		_, err := NewReader(strings.NewReader(head+"\x01\x00 and more"), "x.wav")
+		if !errors.Is(err, ErrUnsupported) {
+			t.Errorf("%q: %v", head, err)
+			continue
+		}
+		checkMessage(t, err, "x.wav", say)
+	}
+	if _, err := os.Stat(args); err == nil {
+		t.Error("ffmpeg was asked")
+	}
+}
+
 // testLists are lists that name a sound file beside them.
 var testLists = map[string]struct{ content, say string }{
 	"x.m3u8":     {"#EXTM3U\n#EXTINF:1,\nfine.wav\n#EXT-X-ENDLIST\n", "M3U"},

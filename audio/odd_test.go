@@ -125,6 +125,28 @@ func TestOddFiles(t *testing.T) {
 	}
 }
 
+// Float samples in the scale of integers are told at the end, and those that are loud are not.
+func TestIntegersAsFloats(t *testing.T) {
+	for _, bits := range []int{32, 64} {
+		for peak, want := range map[float64]string{3.9: "", 32767: "its peak is 32767 of full scale 1"} {
+			f := wavFile{tag: wavFloat, channels: 1, rate: 8000, bits: bits, data: encodeFloats(binary.LittleEndian, bits, 0.5, -peak, 0)}
+			path := writeFile(t, "x.wav", f.build())
+			r, err := Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := readAll(r)
+			if notices := strings.Join(r.Notices(), "; "); err != nil || len(got) != 3 || got[1] != float32(-peak) || !strings.HasPrefix(notices, want) || want == "" && notices != "" {
+				t.Errorf("%d bits, peak %g: %v, %v, notices %q", bits, peak, got, err, notices)
+			}
+			r.Close()
+			if _, _, err := readStrict(path); want == "" && err != nil || want != "" && !errors.Is(err, ErrCorrupt) {
+				t.Errorf("%d bits, peak %g: a strict reader says %v", bits, peak, err)
+			}
+		}
+	}
+}
+
 // A count that cannot be one, zero or less than what was before, cuts off nothing.
 func TestOggWithWrongCounts(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())

@@ -23,6 +23,7 @@ type wavFormat struct {
 	blockAlign int                    // bytes of a frame
 	wrongAlign bool                   // the header says otherwise, impossibly
 	width      int                    // bytes of a sample
+	float      bool                   // samples are, and may be beyond full scale
 	sample     func(b []byte) float64 // decodes width bytes
 }
 
@@ -84,7 +85,7 @@ func parseWAVFormat(body []byte, order binary.ByteOrder) (wavFormat, error) {
 // setEncoding chooses the decoder of one sample. Integers of fewer bits than their
 // bytes hold are aligned to the left, so full scale is that of the bytes.
 func (f *wavFormat) setEncoding(tag uint16, bits int, order binary.ByteOrder) error {
-	f.width = (bits + 7) / 8
+	f.width, f.float = (bits+7)/8, tag == wavFloat
 	switch {
 	case tag == wavPCM && f.width == 1:
 		f.encoding = "pcm_u8"

@@ -12,8 +12,13 @@ type wavDecoder struct {
 	frames int64 // declared; -1: up to the end of the stream
 	known  int64 // what Info says: as frames, or from the length of the file
 	done   int64
+	peak   float32 // of float samples
 	buf    []byte
 }
+
+// loudPeak is the peak, of full scale 1, beyond which float samples are hardly meant as they
+// are: 12 dB, more than mixing and filters leave.
+const loudPeak = 4
 
 func newWAV(src *source) (*wavDecoder, error) {
 	h, err := readWAVHeader(src)
@@ -45,6 +50,21 @@ func (d *wavDecoder) info() Info {
 }
 
 func (d *wavDecoder) read(dst []float32) (int, error) {
+	n, err := d.readFrames(dst)
+	if d.format.float {
+		for _, x := range dst[:n] {
+			d.peak = max(d.peak, x, -x)
+		}
+		if err == io.EOF && d.peak > loudPeak {
+			if odd := d.src.odd(ErrCorrupt, "its peak is %.6g of full scale 1, as of integers that were written as floats; scale it to 1", d.peak); odd != nil {
+				return 0, odd
+			}
+		}
+	}
+	return n, err
+}
+
+func (d *wavDecoder) readFrames(dst []float32) (int, error) {
 	align := d.format.blockAlign
 	width := d.src.width(d.format.channels)
 	want := int64(min(len(dst)/width, len(d.buf)/align))

@@ -140,6 +140,11 @@ func (f *plotFlags) run(cmd *cobra.Command, args []string) error {
 			return fmt.Errorf("%s: is a source, and the picture would replace it", path)
 		}
 	}
+	for _, s := range sources {
+		if isCodes(s.path) {
+			return fmt.Errorf("%s: holds codes and no recording; --codes %s draws them", s.path, s.path)
+		}
+	}
 	recordings, err := f.recordings(cmd, show, sources)
 	if err != nil {
 		return err

@@ -135,6 +135,7 @@ func TestPlotErrors(t *testing.T) {
 	out := filepath.Join(dir, "x.png")
 	text := filepath.Join(dir, "text.wav")
 	write(t, text, []byte("this is no audio at all"))
+	write(t, filepath.Join(dir, "x.fac"), nil)
 	arrays := func(name string, put func(w *npz.Writer) error) string {
 		path := filepath.Join(dir, name)
 		f, err := os.Create(path)
@@ -171,6 +172,8 @@ func TestPlotErrors(t *testing.T) {
 		{"file extension", []string{en, "-o", filepath.Join(dir, "x.jpg")}},
 		{"no such file", []string{filepath.Join(dir, "nix.wav"), "-o", out}},
 		{text, []string{text, "-o", out}},
+		{"x.fac: holds codes and no recording; --codes ", []string{filepath.Join(dir, "x.fac"), "-o", out}},
+		{"none.npz: holds codes and no recording; --codes ", []string{en, none, "-o", out}},
 		{"no audio files", []string{t.TempDir(), "-o", out}},
 		{"--from -1", []string{en, "-o", out, "--from", "-1"}},
 		{"--from NaN", []string{en, "-o", out, "--from", "nan"}},

@@ -17,6 +17,11 @@ import (
 // standardFrameRate is that of codes whose file does not tell.
 const standardFrameRate = 80
 
+// isCodes says whether a file is one of codes, by its extension or by how it begins.
+func isCodes(path string) bool {
+	return strings.EqualFold(filepath.Ext(path), ".npz") || fac.IsFile(path)
+}
+
 // readCodes reads the codes of a recording from what extract or encode wrote.
 func readCodes(path string) (*scope.Codes, error) {
 	info, err := os.Stat(path)
