@@ -89,9 +89,11 @@ func (v *VoiceEncoder) Voice() (*Voice, error) {
 // clip, with normalize brought to peak 1 as FileOptions.Normalize does with sources;
 // with enrolled voices it is mixed by MixVoices. progress, if not nil, is told how
 // many seconds of all the audio are done. Clips in which nothing is heard are in the
-// voice's Warnings.
+// voice's Warnings, and so is audio of less than a second in all; if nothing is heard in
+// any of them and there is no enrolled voice, the error is ErrSilent.
 func (c *Codec) EnrollFiles(ctx context.Context, paths []string, normalize bool, progress func(seconds float64)) (*Voice, error) {
 	var voices []*Voice
+	var files []string // that are clips
 	var warnings []error
 	var peak float32 // of a clip
 	clips := c.NewVoiceEncoder()
@@ -129,6 +131,7 @@ func (c *Codec) EnrollFiles(ctx context.Context, paths []string, normalize bool,
 			return nil, err
 		}
 		clips.EndClip()
+		files = append(files, path)
 		warning, err := c.checkClip(ctx, path, peak/float32(r.Gain), result.Info.Channels)
 		if err != nil {
 			return nil, err
@@ -137,10 +140,16 @@ func (c *Codec) EnrollFiles(ctx context.Context, paths []string, normalize bool,
 			warnings = append(warnings, warning)
 		}
 	}
+	if silent := len(warnings); silent > 0 && silent == len(files) && len(voices) == 0 {
+		return nil, recording.AllSilent(warnings)
+	}
 	if clips.ended > 0 || len(voices) == 0 {
 		v, err := clips.Voice()
 		if err != nil {
 			return nil, err
+		}
+		if err := recording.CheckVoiceLength(v.Seconds); err != nil {
+			warnings = append(warnings, fileerr.In(files[0], err))
 		}
 		v.Warnings = warnings
 		voices = append(voices, v)
@@ -161,7 +170,7 @@ func (c *Codec) checkClip(ctx context.Context, path string, peak float32, channe
 		}
 	}
 	if peak < recording.SilentPeak {
-		return fmt.Errorf("%s: %w: its peak is %.2g of full scale, and what was found is no voice", path, ErrSilent, peak), nil
+		return fmt.Errorf("%s: %w: its peak is %.2g of full scale; take another clip of the voice", path, ErrSilent, peak), nil
 	}
 	return nil, nil
 }

@@ -25,7 +25,7 @@ var (
 	// ErrNotFinite: a sample, a timbre value or a weight is NaN or infinite.
 	ErrNotFinite = codec.ErrNotFinite
 	// ErrSilent: a clip of a voice in which nothing is heard, or whose channels cancel
-	// each other. It is a warning: see Voice.Warnings.
+	// each other. It is a warning (see Voice.Warnings), unless it is so of all clips.
 	ErrSilent = errors.New("nothing is heard")
 	// ErrTokens: codes or a timbre that do not belong to this codec.
 	ErrTokens = codec.ErrTokens

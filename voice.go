@@ -28,7 +28,7 @@ type Voice struct {
 	// nothing to another one.
 	Model Fingerprint
 	// Warnings are what is likely not as it was meant of the files that EnrollFiles made
-	// the voice of: ErrSilent. They are not kept in a file.
+	// the voice of: ErrSilent, or less than a second of audio. They are not kept in a file.
 	Warnings []error
 }
 

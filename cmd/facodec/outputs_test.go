@@ -215,26 +215,47 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestSilentReference: a voice of nothing is a warning, and channels that cancel are told
-// with what to do.
+// TestSilentReference: a voice of nothing is an error that leaves no output, one of which some is
+// silent or that is short a warning, and channels that cancel are told with what to do.
 func TestSilentReference(t *testing.T) {
 	dir := t.TempDir()
 	canceling := make([]float32, 0, 12000)
 	for _, x := range tone(6000, 24000) {
 		canceling = append(canceling, x, -x)
 	}
-	for path, want := range map[string]string{
-		wav(t, filepath.Join(dir, "silent.wav"), 24000, 1, make([]float32, 6000)): "silent.wav: nothing is heard: its peak is 0 of full scale",
-		wav(t, filepath.Join(dir, "cancel.wav"), 24000, 2, canceling):             "cancel.wav: nothing is heard: its 2 channels cancel each other when they are mixed; take one of them alone, channel 1",
-		stereo(t, filepath.Join(dir, "good.wav")):                                 "",
+	silent := wav(t, filepath.Join(dir, "silent.wav"), 24000, 1, make([]float32, 24000))
+	cancel := wav(t, filepath.Join(dir, "cancel.wav"), 24000, 2, canceling)
+	good, brief := clip("it.flac"), stereo(t, filepath.Join(dir, "brief.wav"))
+	const nothing, channels = "silent.wav: nothing is heard: its peak is 0 of full scale; take another clip", "cancel.wav: nothing is heard: its 2 channels cancel each other when they are mixed; take one of them alone, channel 1"
+	for _, c := range []struct {
+		files  []string
+		fails  bool
+		wanted string
+	}{
+		{[]string{silent}, true, nothing},
+		{[]string{cancel}, true, channels},
+		{[]string{silent, cancel}, true, nothing + " of the voice (nor is anything heard in the other clips, 2 in all)"},
+		{[]string{silent, good}, false, nothing},
+		{[]string{brief}, false, "brief.wav: a voice of 0."},
+		{[]string{good}, false, ""},
 	} {
 		for _, args := range [][]string{
-			small("convert", "--source", clip("en.flac"), "--reference", path, "--output-dir", t.TempDir()),
-			small("voice", "enroll", "--source", path, "-o", filepath.Join(t.TempDir(), "x.voice")),
+			small("convert", "--source", clip("en.flac"), "--output-dir", filepath.Join(t.TempDir(), "out")),
+			small("voice", "enroll", "-o", filepath.Join(t.TempDir(), "x.voice")),
 		} {
-			r := succeed(t, args...)
-			if warned := strings.Contains(r.stderr, "warning: "); want == "" && warned || want != "" && !strings.Contains(r.stderr, want) {
-				t.Errorf("%v: %s", args[:2], r.stderr)
+			flag := "--reference"
+			if args[0] == "voice" {
+				flag = "--source"
+			}
+			for _, file := range c.files {
+				args = append(args, flag, file)
+			}
+			r := run(t, args...)
+			if failed := r.code != 0; failed != c.fails || !strings.Contains(r.stderr, c.wanted) || c.wanted == "" && strings.Contains(r.stderr, "warning: ") {
+				t.Errorf("%v of %v: %d: %s", args[0], c.files, r.code, r.stderr)
+			}
+			if output := args[slices.IndexFunc(args, func(s string) bool { return s == "-o" || s == "--output-dir" })+1]; c.fails && exists(output) {
+				t.Errorf("%v of %v: %s is there", args[0], c.files, output)
 			}
 		}
 	}

@@ -18,8 +18,9 @@ type enrollment struct {
 	j         *job
 	normalize bool
 	clips     *facodec.VoiceEncoder // nil before the first clip
+	locations []string              // of the clips
 	voices    []*facodec.Voice
-	warnings  []error
+	silent    []error // of clips in which nothing is heard
 }
 
 // add takes a clip, or a voice file.
@@ -58,8 +59,9 @@ func (e *enrollment) add(p part) error {
 		return err
 	}
 	e.clips.EndClip()
+	e.locations = append(e.locations, p.location)
 	if peak < recording.SilentPeak {
-		e.warnings = append(e.warnings, fmt.Errorf("%s: %w: its peak is %.2g of full scale, and what was found is no voice", p.location, facodec.ErrSilent, peak))
+		e.silent = append(e.silent, fmt.Errorf("%s: %w: its peak is %.2g of full scale; take another clip of the voice", p.location, facodec.ErrSilent, peak))
 	}
 	return nil
 }
@@ -74,11 +76,17 @@ func peakOf(peak float32, samples []float32) float32 {
 
 // voice returns the voice of all that was added, or nil of nothing.
 func (e *enrollment) voice() (*facodec.Voice, error) {
-	voices := e.voices
+	voices, warnings := e.voices, e.silent
+	if n := len(e.silent); n > 0 && n == len(e.locations) && len(e.voices) == 0 {
+		return nil, in(e.locations[0], recording.AllSilent(e.silent))
+	}
 	if e.clips != nil {
 		v, err := e.clips.Voice()
 		if err != nil {
 			return nil, err
+		}
+		if err := recording.CheckVoiceLength(v.Seconds); err != nil {
+			warnings = append(warnings, fmt.Errorf("%s: %w", e.locations[0], err))
 		}
 		voices = append(voices, v)
 	}
@@ -86,9 +94,9 @@ func (e *enrollment) voice() (*facodec.Voice, error) {
 		return nil, nil
 	}
 	v, err := facodec.MixVoices(voices...)
-	if err == nil && len(e.warnings) > 0 {
+	if err == nil && len(warnings) > 0 {
 		warned := *v
-		warned.Warnings = e.warnings
+		warned.Warnings = warnings
 		v = &warned
 	}
 	return v, err
@@ -178,6 +186,9 @@ func (s *Server) registerVoices(api huma.API) {
 func (s *Server) enroll(raw *Raw, name string, normalize bool) (Voice, error) {
 	if err := checkName("query.name", name); err != nil {
 		return Voice{}, err
+	}
+	if name == "" && raw.request.URL.Query().Has("name") {
+		return Voice{}, faultf(http.StatusUnprocessableEntity, "query.name", "the name is empty; leave name out for a voice without one")
 	}
 	j, err := s.begin(raw)
 	if err != nil {

@@ -56,7 +56,7 @@ func (s *Server) begin(raw *Raw) (*job, error) {
 		return nil, errEnding
 	}
 	if raw.request.ContentLength > s.config.MaxBody {
-		return nil, in("body", tooLarge(&http.MaxBytesError{Limit: s.config.MaxBody}))
+		return nil, in("body", &tooLarge{&http.MaxBytesError{Limit: s.config.MaxBody}})
 	}
 	if err := s.places.take(); err != nil {
 		s.metrics.refused.WithLabelValues("request").Inc()
@@ -142,7 +142,7 @@ func (j *job) unread(err error) error {
 	case isDeadline(err):
 		return fmt.Errorf("%w: %v", errSlow, j.s.config.Idle)
 	case errors.As(err, &large):
-		return tooLarge(large)
+		return &tooLarge{large}
 	case errors.Is(err, io.ErrUnexpectedEOF) && j.request.ContentLength > 0:
 		return fmt.Errorf("%w: it ended after %d of %d bytes", errCut, j.received, j.request.ContentLength)
 	case errors.Is(err, io.ErrUnexpectedEOF):
@@ -153,9 +153,14 @@ func (j *job) unread(err error) error {
 	return fmt.Errorf("%w: %v", errBody, err)
 }
 
-func tooLarge(err *http.MaxBytesError) error {
-	return fmt.Errorf("the body has more than %d bytes: %w", err.Limit, err)
+// tooLarge is net/http's error of a body over the limit, which does not name it.
+type tooLarge struct{ *http.MaxBytesError }
+
+func (e *tooLarge) Error() string {
+	return fmt.Sprintf("the body has more than %d bytes, which is as much as this server takes in a request", e.Limit)
 }
+
+func (e *tooLarge) Unwrap() error { return e.MaxBytesError }
 
 // Write sends a piece of the answer.
 func (j *job) Write(p []byte) (int, error) {

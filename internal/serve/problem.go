@@ -59,11 +59,11 @@ var (
 // statusOf returns the status of an error.
 func statusOf(err error) int {
 	var f *fault
-	var tooLarge *http.MaxBytesError
+	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &f) && f.status != 0:
 		return f.status
-	case errors.As(err, &tooLarge):
+	case errors.As(err, &large):
 		return http.StatusRequestEntityTooLarge
 	case errors.Is(err, errBusy), errors.Is(err, errStreams), errors.Is(err, errEnding), errors.Is(err, errMemory), errors.Is(err, errTimeout):
 		return http.StatusServiceUnavailable
@@ -96,7 +96,7 @@ func titleOf(status int) string {
 func isFileFault(err error) bool {
 	for _, known := range []error{
 		audio.ErrEmpty, audio.ErrTruncated, audio.ErrCorrupt, audio.ErrNotFinite, audio.ErrRate, audio.ErrFFmpeg,
-		facodec.ErrEmpty, facodec.ErrNotFinite, facodec.ErrTokens, facodec.ErrVoice,
+		facodec.ErrEmpty, facodec.ErrNotFinite, facodec.ErrSilent, facodec.ErrTokens, facodec.ErrVoice,
 		fac.ErrTruncated, fac.ErrCorrupt,
 	} {
 		if errors.Is(err, known) {
@@ -245,7 +245,7 @@ func isShown(r rune) bool {
 	return unicode.IsPrint(r) || unicode.Is(unicode.Zs, r) || r == nonJoiner || r == joiner
 }
 
-// checkName refuses a name that would not be shown as it is.
+// checkName refuses a name that would not be shown as it is, or not at all.
 func checkName(location, name string) error {
 	if !utf8.ValidString(name) {
 		return faultf(http.StatusUnprocessableEntity, location, "the name is not UTF-8")
@@ -254,6 +254,9 @@ func checkName(location, name string) error {
 		if !isShown(r) {
 			return faultf(http.StatusUnprocessableEntity, location, "the name has the character %U, which is not shown, or changes how others are; leave it out", r)
 		}
+	}
+	if name != "" && !strings.ContainsFunc(name, unicode.IsPrint) || name != "" && strings.TrimSpace(name) == "" {
+		return faultf(http.StatusUnprocessableEntity, location, "nothing of the name is seen: it has spaces alone")
 	}
 	return nil
 }

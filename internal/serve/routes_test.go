@@ -289,12 +289,30 @@ func TestVoices(t *testing.T) {
 	w, _ := audio.NewWriter(&silence, "x", 24000, audio.S16, 30000)
 	w.Write(make([]float32, 30000))
 	w.Commit()
+	var short bytes.Buffer
+	w, _ = audio.NewWriter(&short, "x", 24000, audio.S16, 12000)
+	w.Write(slices.Repeat([]float32{0.5, -0.5}, 6000))
+	w.Commit()
 	for _, query := range []string{"", "&normalize=true"} {
+		// Silence is no voice, and beside a clip of one it is a warning.
 		r, b := x.do("POST", "/v1/voices?name=x"+query, bytes.NewReader(silence.Bytes()))
+		x.problem(r, b, http.StatusUnprocessableEntity, "body")
+		body, kind := form("source", silence.String(), "reference", silence.String())
+		r, b = x.do("POST", "/v1/voices?name=x"+query, bytes.NewReader(body), "Content-Type", kind)
+		x.problem(r, b, http.StatusUnprocessableEntity, "body.source")
+		for _, clip := range []string{string(fr), short.String()} {
+			body, kind = form("source", silence.String(), "reference", clip)
+			r, b = x.do("POST", "/v1/voices?name=x"+query, bytes.NewReader(body), "Content-Type", kind)
+			var mixed Voice
+			if json.Unmarshal(b, &mixed); r.StatusCode != 201 || len(mixed.Warnings) != 1 || !strings.HasPrefix(mixed.Warnings[0], "body.source: nothing is heard") {
+				t.Errorf("silence and a clip: %s %.300s", r.Status, b)
+			}
+			x.do("DELETE", "/v1/voices/"+mixed.ID, nil)
+		}
+		r, b = x.do("POST", "/v1/voices?name=x"+query, bytes.NewReader(short.Bytes()))
 		var v Voice
-		json.Unmarshal(b, &v)
-		if r.StatusCode != 201 || len(v.Warnings) != 1 || !strings.Contains(v.Warnings[0], "body") {
-			t.Errorf("silence: %s %.300s", r.Status, b)
+		if json.Unmarshal(b, &v); r.StatusCode != 201 || len(v.Warnings) != 1 || !strings.Contains(v.Warnings[0], "body: a voice of 0.50 s") {
+			t.Errorf("half a second: %s %.300s", r.Status, b)
 		}
 		if query == "" {
 			r, b = x.do("POST", "/v1/voices", bytes.NewReader(it))
@@ -382,9 +400,14 @@ func TestProblems(t *testing.T) {
 		{"POST", "/v1/plot?width=5000", en, "", 422, "query.width"},
 		{"POST", "/v1/voices", nil, "", 422, "body"},
 		{"POST", "/v1/voices?name=" + strings.Repeat("x", 81), en, "", 422, "query.name"},
+		{"POST", "/v1/voices?name=", en, "", 422, "query.name"},
+		{"POST", "/v1/voices?name=%20%C2%A0", en, "", 422, "query.name"},
 	} {
 		r, b := x.do(test.method, test.path, bytes.NewReader(test.body), "Content-Type", test.kind)
 		x.problem(r, b, test.status, test.location)
+		if test.status == http.StatusRequestEntityTooLarge && !bytes.Contains(b, []byte("which is as much as this server takes in a request\"")) {
+			t.Errorf("%s: %s", test.path, b)
+		}
 	}
 	if n := x.places.taken(); n != 0 {
 		t.Errorf("%d places are not given back", n)

@@ -17,7 +17,7 @@ import (
 // A Voice is what clients are told of a voice that is kept.
 type Voice struct {
 	ID       string    `json:"id" doc:"names the voice in requests" example:"4fd2a1c09be37d58"`
-	Name     string    `json:"name" doc:"as the client called it; may be empty"`
+	Name     string    `json:"name" doc:"as the client called it; empty if it did not"`
 	Seconds  float64   `json:"seconds" doc:"of audio that it was enrolled from"`
 	Created  time.Time `json:"created"`
 	Warnings []string  `json:"warnings,omitempty" doc:"what is likely not as it was meant, such as a silent clip"`

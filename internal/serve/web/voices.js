@@ -23,7 +23,7 @@ export class Voices extends EventTarget {
 	async enroll(clip) {
 		// Names have no characters that are not shown, but the joiners that scripts need, and 80 others.
 		const shown = clip.name.replace(/\.[^.]*$/, '').replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (c) => '\u200c\u200d'.includes(c) ? c : '')
-		const fromFile = clip.name === 'recording' ? '' : [...shown].slice(0, 80).join('')
+		const fromFile = clip.name === 'recording' ? '' : [...shown].slice(0, 80).join('').trim()
 		const name = this.name.value.trim() || fromFile || 'Voice ' + (this.list.length + 1)
 		this.say(`Enrolling ${name} …`)
 		try {
