@@ -22,6 +22,13 @@ func productBF16(p *ProductBF16, row0, row1, panel0, panel1 int) {
 	}
 }
 
+func productInt8(s *int8Scratch, p *ProductBF16, row0, row1, panel, panels int) {
+	switch {
+	default:
+		productInt8Generic(s, p, row0, row1, panel, panels)
+	}
+}
+
 func productInt16(sums []float32, p *Product, row, rows, panel, panels int) {
 	switch {
 	case active >= isaNEON:

@@ -12,6 +12,10 @@ func productBF16(p *ProductBF16, row0, row1, panel0, panel1 int) {
 	productBF16Generic(p, row0, row1, panel0, panel1)
 }
 
+func productInt8(s *int8Scratch, p *ProductBF16, row0, row1, panel, panels int) {
+	productInt8Generic(s, p, row0, row1, panel, panels)
+}
+
 func productInt16(sums []float32, p *Product, row, rows, panel, panels int) {
 	productInt16Generic(sums, p, row, rows, panel, panels)
 }

@@ -38,6 +38,20 @@ func (p *PanelsBF16) SetInt8(panel int, weights []float32) {
 	}
 }
 
+// SubtractInt8 leaves of the weights of a panel, [Taps][K][Width], what SetInt8 did not keep.
+func (p *PanelsBF16) SubtractInt8(panel int, weights []float32) {
+	scale := (*[Width]float32)(p.Scale[panel*Width:])
+	for tap := range p.Taps {
+		from := p.Int8[panel*p.stride()+tap*PadBF16(p.K)*Width:]
+		for k := range p.K {
+			kept, row := from[k&^1*Width:][:2*Width], (*[Width]float32)(weights[(tap*p.K+k)*Width:])
+			for i := range row {
+				row[i] -= float32(kept[2*i+k&1]) * scale[i]
+			}
+		}
+	}
+}
+
 // An int8Scratch holds two panels as bfloat16, and sums.
 type int8Scratch struct {
 	weights []BFloat16
@@ -47,31 +61,35 @@ type int8Scratch struct {
 
 var int8Scratches = sync.Pool{New: func() any { return new(int8Scratch) }}
 
-// runInt8 makes two panels bfloat16 at a time, which stay in a cache, multiplies with
-// these, and scales the sums.
+// runInt8 sums two panels at a time, and scales the sums.
 func (p *ProductBF16) runInt8(row0, row1, panel0, panel1 int) {
 	s := int8Scratches.Get().(*int8Scratch)
-	w, size, rows := p.W, p.W.size(), row1-row0
-	if need := 2 * size; need > len(s.weights) {
-		s.weights = make([]BFloat16, need)
-	}
-	if need := rows * 2 * Width; need > len(s.sums) {
+	if need := (row1 - row0) * 2 * Width; need > len(s.sums) {
 		s.sums = make([]float32, need)
 	}
 	for ; panel0 < panel1; panel0 += 2 {
 		panels := min(2, panel1-panel0)
-		for i := range panels {
-			fromInt8(s.weights[i*size:(i+1)*size], w.Int8[(panel0+i)*w.stride():][:size])
-		}
-		columns := panels * Width
-		q := ProductBF16{
-			Dst: s.sums, LdDst: columns, A: p.A[min(row0*p.LdA, len(p.A)):], LdA: p.LdA, LdTap: p.LdTap,
-			W: &PanelsBF16{Taps: w.Taps, K: w.K, N: columns, Data: s.weights},
-		}
-		productBF16(&q, 0, rows, 0, panels)
-		outputs{p.Dst, p.Bias, p.Init, p.LdDst, p.LdInit}.scale(s.sums, s.start[:columns], w.Scale, row0, row1, panel0)
+		productInt8(s, p, row0, row1, panel0, panels)
+		outputs{p.Dst, p.Bias, p.Init, p.LdDst, p.LdInit}.scale(s.sums, s.start[:panels*Width], p.W.Scale, row0, row1, panel0)
 	}
 	int8Scratches.Put(s)
+}
+
+// productInt8Generic writes the sums of rows of one or two panels, [rows][panels*Width]: it
+// makes the weights bfloat16, which stay in a cache, and multiplies with these.
+func productInt8Generic(s *int8Scratch, p *ProductBF16, row0, row1, panel, panels int) {
+	w, size, columns := p.W, p.W.size(), panels*Width
+	if need := 2 * size; need > len(s.weights) {
+		s.weights = make([]BFloat16, need)
+	}
+	for i := range panels {
+		fromInt8(s.weights[i*size:(i+1)*size], w.Int8[(panel+i)*w.stride():][:size])
+	}
+	q := ProductBF16{
+		Dst: s.sums, LdDst: columns, A: p.A[min(row0*p.LdA, len(p.A)):], LdA: p.LdA, LdTap: p.LdTap,
+		W: &PanelsBF16{Taps: w.Taps, K: w.K, N: columns, Data: s.weights},
+	}
+	productBF16(&q, 0, row1-row0, 0, panels)
 }
 
 func fromInt8Generic(dst []BFloat16, x []int8) {

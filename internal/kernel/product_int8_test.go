@@ -1,8 +1,10 @@
 package kernel
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -74,6 +76,88 @@ func TestProductInt8(t *testing.T) {
 	})
 }
 
+// TestProductInt8WhateverTheTile: not a bit of an output depends on what is computed beside
+// it, however the weights become bfloat16, in place of a whole panel or as they are multiplied.
+func TestProductInt8WhateverTheTile(t *testing.T) {
+	eachBF16ISA(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(13, 14))
+		for _, m := range []int{1, 2, 15, 16, 17, 40} {
+			for _, k := range []int{1, 40, 330} { // more steps than weights are called from memory ahead
+				for panels := 1; panels <= 5; panels++ {
+					p := testProductBF16(r, m, 2, k, panels*Width-r.IntN(Width), panels%2 > 0, m%2 > 0)
+					p.W = quantizeInt8(p.W)
+					single := *p
+					single.Dst = append([]float32(nil), p.Dst...)
+					for row := range m {
+						for panel := range panels {
+							single.Run(row, row+1, panel, panel+1)
+						}
+					}
+					p.Run(0, m, 0, panels)
+					same(t, fmt.Sprintf("%d rows, k %d, %d panels", m, k, panels), p.Dst, single.Dst)
+				}
+			}
+		}
+	})
+}
+
+// TestProductInt8AgainstGeneric: bit for bit, with every weight that there is.
+func TestProductInt8AgainstGeneric(t *testing.T) {
+	eachBF16ISA(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(17, 18))
+		for _, m := range []int{1, 5, 16, 20} {
+			for _, k := range []int{0, 3, 64, 300} {
+				for panels := 1; panels <= 2; panels++ {
+					p := testProductBF16(r, m+1, 2, k, 2*Width, false, false)
+					p.W = quantizeInt8(p.W)
+					for i := range p.W.Int8 {
+						p.W.Int8[i] = int8(i%255 - maxInt8)
+					}
+					got, want := &int8Scratch{sums: random(r, 33*m)}, &int8Scratch{sums: make([]float32, 33*m)}
+					copy(want.sums, got.sums)
+					productInt8(got, p, 1, m+1, 2-panels, panels)
+					productInt8Generic(want, p, 1, m+1, 2-panels, panels)
+					same(t, fmt.Sprintf("%d rows, k %d, %d panels", m, k, panels), got.sums, want.sums)
+				}
+			}
+		}
+	})
+}
+
+func TestProductInt8NoAllocations(t *testing.T) {
+	eachBF16ISA(t, func(t *testing.T) {
+		p := testProductBF16(rand.New(rand.NewPCG(9, 9)), 5, 2, 9, 75, true, true)
+		p.W = quantizeInt8(p.W)
+		p.Run(0, 5, 0, 5)
+		if n := testing.AllocsPerRun(10, func() { p.Run(0, 5, 0, 5) }); n > 0 {
+			t.Errorf("%v allocations", n)
+		}
+	})
+}
+
+// TestSubtractInt8: what two panels in 8 bits keep, one of what the other leaves, is within a
+// 64,000th of the largest weight.
+func TestSubtractInt8(t *testing.T) {
+	r := rand.New(rand.NewPCG(15, 16))
+	for _, s := range []struct{ taps, k, n int }{{1, 1, 16}, {2, 33, 32}, {3, 32, 20}} {
+		first, second := NewPanelsInt8(aligned, s.taps, s.k, s.n), NewPanelsInt8(aligned, s.taps, s.k, s.n)
+		for panel := range first.Count() {
+			weights := random(r, s.taps*s.k*Width)
+			rest := slices.Clone(weights)
+			first.SetInt8(panel, rest)
+			first.SubtractInt8(panel, rest)
+			second.SetInt8(panel, rest)
+			for i, v := range weights {
+				at, n := first.Index(i/Width/s.k, i/Width%s.k, panel*Width+i%Width), panel*Width+i%Width
+				kept := float32(first.Int8[at])*first.Scale[n] + float32(second.Int8[at])*second.Scale[n]
+				if most := 127 * first.Scale[n]; !(math.Abs(float64(v-kept)) <= float64(most)/64000) {
+					t.Fatalf("%+v: weight %v of at most %v became %v", s, v, most, kept)
+				}
+			}
+		}
+	}
+}
+
 // near32: fma32 rounds twice in rare cases.
 func near32(a, b float32, exact bool) bool {
 	return a == b || !exact && math.Abs(float64(a-b)) <= 1e-6*math.Abs(float64(a))
@@ -129,4 +213,23 @@ func TestScaleBias(t *testing.T) {
 			}
 		}
 	})
+}
+
+// BenchmarkProductInt8 has the layers of a frame: an LSTM's, a transposed convolution's, and
+// residual units of six rows.
+func BenchmarkProductInt8(b *testing.B) {
+	for _, s := range []struct{ rows, taps, k, n int }{{1, 1, 1536, 6144}, {1, 7, 1024, 1536}, {6, 7, 768, 768}, {64, 7, 1024, 1536}} {
+		b.Run(fmt.Sprintf("%dx%dx%dx%d", s.rows, s.taps, s.k, s.n), func(b *testing.B) {
+			r := rand.New(rand.NewPCG(1, 1))
+			w := NewPanelsInt8(aligned, s.taps, s.k, s.n)
+			for i := range w.Int8 {
+				w.Int8[i] = int8(r.IntN(255) - 127)
+			}
+			p := &ProductBF16{W: w, LdA: StrideBF16(s.k), LdTap: StrideBF16(s.k), LdDst: w.Count() * Width}
+			p.A = BFloat16s(aligned((s.rows + s.taps) * p.LdA / 2))
+			p.Dst = aligned(s.rows * p.LdDst)
+			best := fastest(b, func() { p.Run(0, s.rows, 0, w.Count()) })
+			b.ReportMetric(float64(len(w.Int8))/best/1e9, "GB/s")
+		})
+	}
 }

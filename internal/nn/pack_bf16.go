@@ -50,8 +50,23 @@ func (l *Loader) packBF16(out, in, taps int, source panelSource) *kernel.PanelsB
 	return p
 }
 
-// packSplit packs taps as two bfloat16 values: rounded, and what rounding leaves.
+// minSplitInt8 is the least number of weights whose two values have 8 bits each instead of 16.
+// Those of smaller layers stay in the caches, where reading them takes no time to save.
+const minSplitInt8 = 1 << 19
+
+// packSplit packs taps as two values: rounded, and what rounding leaves. The values are of
+// bfloat16, or of 8 bits with scales, which together are as precise, where there are so many
+// weights that their time is that of reading them.
 func packSplit(region *tensor.Region, out, in, taps int, source panelSource) (rounded, rest *kernel.PanelsBF16) {
+	if out*in*taps >= minSplitInt8 {
+		rounded, rest = kernel.NewPanelsInt8(region.Alloc, taps, in, out), kernel.NewPanelsInt8(region.Alloc, taps, in, out)
+		source.each(rounded.Count(), taps*in*kernel.Width, func(panel int, weights []float32) {
+			rounded.SetInt8(panel, weights)
+			rounded.SubtractInt8(panel, weights)
+			rest.SetInt8(panel, weights)
+		})
+		return rounded, rest
+	}
 	rounded, rest = allocBF16(region, out, in, taps), allocBF16(region, out, in, taps)
 	source.each(rounded.Count(), taps*in*kernel.Width, func(panel int, weights []float32) {
 		rounded.SetPanel(panel, weights, kernel.Width)

@@ -15,7 +15,17 @@ import (
 
 // randomConv returns a convolution with random weights, loaded at a precision.
 func randomConv(t testing.TB, precision Precision, c ConvConfig, pool *parallel.Pool) *Conv {
+	return randomConvOf(t, NewBuilder("net"), precision, c, pool)
+}
+
+// randomEncoderConv is randomConv in a network that codes follow from.
+func randomEncoderConv(t testing.TB, precision Precision, c ConvConfig, pool *parallel.Pool) *Conv {
 	b := NewBuilder("net")
+	b.Network().Codes = true
+	return randomConvOf(t, b, precision, c, pool)
+}
+
+func randomConvOf(t testing.TB, b *Builder, precision Precision, c ConvConfig, pool *parallel.Pool) *Conv {
 	l := NewConv(b, c)
 	var specs []weights.Spec
 	for _, p := range b.Network().Params {

@@ -23,8 +23,8 @@ const (
 	// residualRows is the number of rows of a unit that are computed at a time.
 	residualRows = 256
 
-	// residualWeights is the size of weights, in bfloat16 values, that pass by a piece of so
-	// many rows: those that stay in the second-level cache beside it.
+	// residualWeights is the number of weights that pass by a piece of so many rows: those that
+	// stay in the second-level cache beside it.
 	residualWeights = 320 << 10
 )
 
@@ -37,7 +37,7 @@ func (r *Run) ResidualBF16(u ResidualUnit, x tensor.Tensor) (tensor.Tensor, bool
 	weights := 0
 	for _, w := range []*kernel.PanelsBF16{u.Wide.BF16, u.Wide.Rest, u.Pointwise.BF16, u.Pointwise.Rest} {
 		if w != nil {
-			weights += len(w.Data)
+			weights += len(w.Data) + len(w.Int8)
 		}
 	}
 	_, direct := u.PointwiseAct.(activationBF16)

@@ -21,6 +21,7 @@ type kernel struct {
 var kernels = []kernel{
 	{name: "product", params: "p *Product, row0, row1, panel0, panel1 int"},
 	{name: "productBF16", params: "p *ProductBF16, row0, row1, panel0, panel1 int", isas: map[string][]string{"amd64": {"AMX", "AVX512BF16", "AVX512", "AVX2"}}},
+	{name: "productInt8", params: "s *int8Scratch, p *ProductBF16, row0, row1, panel, panels int", isas: map[string][]string{"amd64": {"AMX"}, "arm64": nil}},
 	{name: "productInt16", params: "sums []float32, p *Product, row, rows, panel, panels int"},
 	{name: "transpose", params: "dst []float32, ldDst int, src []float32, ldSrc, rows, cols int"},
 

@@ -32,6 +32,7 @@ func main() {
 		{"bf16", bf16},
 		{"integers", integers},
 		{"amx", amx},
+		{"amx_int8", amxInt8},
 		{"transpose", transposes},
 		{"arithmetic", arithmetic},
 		{"dot", dots},
