@@ -122,17 +122,17 @@ var kaiserSinc = sync.OnceValue(func() (taps [sincTaps]float64) {
 	return taps
 })
 
-var resamplings sync.Map // *[2]op.Resampling by the number of rows
+var resamplings sync.Map // *[2]*op.Resampling by the number of rows
 
 // resampling returns the resampling of n rows to 2·n, and back, padded by
 // repeating the first and last row (alias_free_torch/resample.py).
 func resampling(n int) (up, down *op.Resampling) {
 	if p, ok := resamplings.Load(n); ok {
-		pair := p.(*[2]op.Resampling)
-		return &pair[0], &pair[1]
+		pair := p.(*[2]*op.Resampling)
+		return pair[0], pair[1]
 	}
 	filter := kaiserSinc()
-	pair := &[2]op.Resampling{{In: n, Out: 2 * n}, {In: 2 * n, Out: n}}
+	var double, half [][]op.Tap
 	const crop, pad = 15, 5
 	for t := range 2 * n {
 		var row tapRow
@@ -141,17 +141,18 @@ func resampling(n int) (up, down *op.Resampling) {
 				row.add(min(max(j-pad, 0), n-1), 2*filter[i])
 			}
 		}
-		pair[0].Rows = append(pair[0].Rows, row.taps())
+		double = append(double, row.taps())
 	}
 	for t := range n {
 		var row tapRow
 		for i, w := range filter {
 			row.add(min(max(2*t+i-pad, 0), 2*n-1), w)
 		}
-		pair[1].Rows = append(pair[1].Rows, row.taps())
+		half = append(half, row.taps())
 	}
+	pair := &[2]*op.Resampling{op.NewResampling(n, double), op.NewResampling(2*n, half)}
 	resamplings.Store(n, pair)
-	return &pair[0], &pair[1]
+	return pair[0], pair[1]
 }
 
 // tapRow collects the taps of an output row; those of one input row are added up.

@@ -81,20 +81,22 @@ func (l *trainableConv) PackInputGrad(r *op.Run, stride int) []*kernel.Panels {
 	r.Pool().For((l.in+kernel.Width-1)/kernel.Width, func(panel int) {
 		i0 := panel * kernel.Width
 		n := min(kernel.Width, l.in-i0)
-		for tap := range l.k {
+		taps := make([][]float32, l.k) // where the rows of each lie
+		for tap := range taps {
 			w := phases[tap%stride]
-			dst := w.Data[w.Index(w.Taps-1-tap/stride, 0, i0):]
-			for o := range l.out {
+			taps[tap] = w.Data[w.Index(w.Taps-1-tap/stride, 0, i0):]
+		}
+		for o := range l.out {
+			s, src := l.scaleOf(o), l.v.Value[(o*l.in+i0)*l.k:][:n*l.k]
+			for tap, dst := range taps {
 				row := (*[kernel.Width]float32)(dst[o*kernel.Width:])
 				*row = [kernel.Width]float32{}
-				s := l.scaleOf(o)
-				src := l.v.Value[(o*l.in+i0)*l.k+tap:]
 				if l.k == 1 {
 					kernel.Scale(row[:n], src, s)
 					continue
 				}
 				for i := range n {
-					row[i] = src[i*l.k] * s
+					row[i] = src[i*l.k+tap] * s
 				}
 			}
 		}

@@ -119,27 +119,57 @@ func (r *Run) Activate(act Activation, x tensor.Tensor) tensor.Tensor {
 	if r.Recording() && (r.needsGrad(x) || act.GradSums() > 0) {
 		r.retain(x)
 		r.record(&y, func(dy tensor.Tensor) {
-			dx := r.New(x.B, x.T, x.C)
-			r.activationGrad(act, dx, dy, 0, x)
+			r.accumulateActivationGrad(act, dy, 0, x)
 			r.release(x)
-			r.accumulateGrad(x, dx)
 		})
 	}
 	return y
 }
 
+// accumulateActivationGrad adds the gradient of act(x), the rows of dy from row at of each
+// sequence on, to that of x, and accumulates the gradient of the activation's parameters.
+// Where x has a gradient already, each block is added to it while it is in the cache.
+func (r *Run) accumulateActivationGrad(act Activation, dy tensor.Tensor, at int, x tensor.Tensor) {
+	var sum tensor.Tensor
+	if r.needsGrad(x) {
+		sum = r.tape.grads[x.Var]
+	}
+	if sum.Data == nil {
+		dx := r.New(x.B, x.T, x.C)
+		r.activationGrad(act, dx, dy, at, x)
+		r.accumulateGrad(x, dx)
+		return
+	}
+	same(sum, x)
+	r.eachActivationBlock(act, x, func(b, from, to int, sums []float32) {
+		n := (to - from) * x.Stride
+		own := newScratch(n)
+		defer own.free()
+		dx, total := own.take(n), sum.Rows(b, from, to)
+		act.Backward(dx, dy.Rows(b, at+from, at+to), x.Rows(b, from, to), x.Stride, to-from, x.C, sums)
+		kernel.Add(total, total, dx)
+	})
+}
+
 // activationGrad writes dx for the rows of dy from row at of each sequence on, and
 // accumulates the gradient of the activation's parameters.
 func (r *Run) activationGrad(act Activation, dx, dy tensor.Tensor, at int, x tensor.Tensor) {
+	r.eachActivationBlock(act, x, func(b, from, to int, sums []float32) {
+		act.Backward(dx.Rows(b, from, to), dy.Rows(b, at+from, at+to), x.Rows(b, from, to), x.Stride, to-from, x.C, sums)
+	})
+}
+
+// eachActivationBlock calls f for blocks of rows of every sequence, with what it adds the sums
+// for the activation's parameters to, and accumulates the gradient of these.
+func (r *Run) eachActivationBlock(act Activation, x tensor.Tensor, f func(b, from, to int, sums []float32)) {
 	width := act.GradSums() * tensor.RoundUp(x.C)
 	perSample := (x.T + blockRows - 1) / blockRows
 	sums := r.New(1, 1, max(1, x.B*perSample*width))
 	r.pool.For(x.B*perSample, func(i int) {
-		b, from := i/perSample, i%perSample*blockRows
-		to := min(x.T, from+blockRows)
+		from := i % perSample * blockRows
 		sum := sums.Data[i*width : (i+1)*width]
 		clear(sum)
-		act.Backward(dx.Rows(b, from, to), dy.Rows(b, at+from, at+to), x.Rows(b, from, to), x.Stride, to-from, x.C, sum)
+		f(i/perSample, from, min(x.T, from+blockRows), sum)
 	})
 	if width > 0 {
 		for i := 1; i < x.B*perSample; i++ {

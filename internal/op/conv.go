@@ -91,6 +91,7 @@ func (r *Run) Conv(slot Slot, f Filter, s ConvShape, act Activation, x tensor.Te
 		f = r.packed(f)
 	}
 	var y tensor.Tensor
+	var kept *tensor.Tensor
 	switch {
 	case f.ToomCook != nil:
 		s.Frame = f.ToomCook.Frame
@@ -102,11 +103,11 @@ func (r *Run) Conv(slot Slot, f Filter, s ConvShape, act Activation, x tensor.Te
 	case f.BF16 != nil:
 		w := r.window(slot, s, act, x, f.format())
 		y = r.productBF16(f, s, w.rows, w.start, w.out, init)
-		r.Free(w.rows)
+		kept = r.keepWindow(f, act, w.rows, y.C)
 	default:
 		w := r.window(slot, s, act, x, rowsFloat32)
 		y = r.product(f, s, w.rows, w.start, w.out, init)
-		r.Free(w.rows)
+		kept = r.keepWindow(f, act, w.rows, y.C)
 	}
 	r.unpack(f)
 	if r.Recording() {
@@ -115,7 +116,7 @@ func (r *Run) Conv(slot Slot, f Filter, s ConvShape, act Activation, x tensor.Te
 			added = new(tensor.Tensor)
 			*added = *init
 		}
-		r.recordConv(&y, f, s, act, x, added)
+		r.recordConv(&y, f, s, act, x, added, kept)
 	}
 	return y
 }

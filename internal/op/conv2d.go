@@ -284,6 +284,12 @@ func packImage(w *kernel.Panels, x Image, b int, s Conv2DShape, pitch, group int
 				at := (imagePad+phase-s.half())*x.Stride + panel*kernel.Width
 				for t := range pitch {
 					out := dst[t*kernel.Width:][:kernel.Width]
+					if width == kernel.Width && at >= 0 && at+width <= len(src) {
+						row := *(*[kernel.Width]float32)(src[at:])
+						*(*[kernel.Width]float32)(out) = row // in registers: a copy in memory would be a call
+						at += s.Stride * x.Stride
+						continue
+					}
 					n := 0
 					if at >= 0 && at+width <= len(src) {
 						n = copy(out, src[at:at+width])
@@ -319,10 +325,23 @@ func packSteps(dst, src []float32, at, step, c, group int) {
 }
 
 func packStep(out, src []float32, at, step, c, group int) {
-	clear(out)
+	*(*[kernel.Width]float32)(out) = [kernel.Width]float32{}
 	for i := range group {
-		if from := at + i*step; from >= 0 && from+c <= len(src) {
-			copy(out[i*c:(i+1)*c], src[from:])
+		from := at + i*step
+		if from < 0 || from+c > len(src) {
+			continue
+		}
+		dst := out[i*c:]
+		switch c {
+		case 1:
+			dst[0] = src[from]
+		case 2:
+			dst[0], dst[1] = src[from], src[from+1]
+		case 8:
+			v := *(*[8]float32)(src[from:])
+			*(*[8]float32)(dst) = v
+		default:
+			copy(dst[:c], src[from:])
 		}
 	}
 }

@@ -95,6 +95,10 @@ type activationBF16 interface {
 // Run computes the i-th part. What is beyond the channels becomes zero.
 func (t *roundingTask) Run(i int) {
 	width := tensor.RoundUp(t.c)
+	if from, to := i*t.rows/t.parts, (i+1)*t.rows/t.parts; t.as == rowsBF16 && width <= narrowRow && t.ldX == width && to-from >= narrowRows {
+		t.runNarrow(from, to, width)
+		return
+	}
 	kernels, direct := t.act.(activationBF16)
 	for at := i * t.rows / t.parts; at < (i+1)*t.rows/t.parts; at++ {
 		x, dst := t.x[at*t.ldX:][:width], t.dst[at*t.ldDst:][:t.ldDst]
@@ -119,6 +123,45 @@ func (t *roundingTask) Run(i int) {
 			clear(dst[t.c:])
 		default:
 			kernel.ToBF16(high, x)
+			clear(dst[t.c:])
+		}
+	}
+}
+
+// Rows of few values take a call each longer than their values: of at least narrowRows rows of
+// at most narrowRow values, many are computed and rounded at a time, and then moved apart.
+const (
+	narrowRow  = 48
+	narrowRows = 128
+)
+
+// runNarrow computes rows from to to, which lie one behind the other in x.
+func (t *roundingTask) runNarrow(from, to, width int) {
+	const most = 1024 // rows' values that are computed at a time
+	own := newScratch(most + most/2)
+	defer own.free()
+	values, rounded := own.take(most), kernel.BFloat16s(own.take(most/2))
+	rows, many := t.act.(rowsActivation)
+	for each := most / width; from < to; from += each {
+		n := min(each, to-from)
+		x := t.x[from*width:][:n*width]
+		switch {
+		case many:
+			rows.ApplyRows(values[:n*width], x, width)
+			x = values[:n*width]
+		case t.act != nil:
+			for at := 0; at < n*width; at += width {
+				t.act.Apply(values[at:at+width], x[at:at+width])
+			}
+			x = values[:n*width]
+		}
+		kernel.ToBF16(rounded[:n*width], x)
+		for i := range n {
+			dst := t.dst[(from+i)*t.ldDst:][:t.ldDst]
+			for at := 0; at < width; at += kernel.Width {
+				v := *(*[kernel.Width]kernel.BFloat16)(rounded[i*width+at:])
+				*(*[kernel.Width]kernel.BFloat16)(dst[at:]) = v
+			}
 			clear(dst[t.c:])
 		}
 	}

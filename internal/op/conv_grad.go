@@ -5,14 +5,35 @@ import (
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
-// recordConv records y = init + Conv(act(x)).
-func (r *Run) recordConv(y *tensor.Tensor, f Filter, s ConvShape, act Activation, x tensor.Tensor, init *tensor.Tensor) {
+// keptWindows is how many values of windows a recording keeps for the backward pass, 512 MB:
+// all of a small model's, some of a large one's, whose activations cost little beside its
+// products.
+const keptWindows = 1 << 27
+
+// keepWindow keeps the window of a convolution of so many output channels, which it takes,
+// where its backward pass needs it and would compute the activation again; else it frees it
+// and returns nil. What is kept does not change what the backward pass computes.
+func (r *Run) keepWindow(f Filter, act Activation, rows tensor.Tensor, out int) *tensor.Tensor {
+	if act == nil || !r.Recording() || f.Trainable == nil || f.Trainable.Frozen() || r.tape.kept+len(rows.Data) > keptWindows ||
+		f.BF16 != nil && !r.weightGradRounds(out, rows.C) {
+		r.Free(rows)
+		return nil
+	}
+	r.tape.kept += len(rows.Data)
+	kept := new(tensor.Tensor)
+	*kept = rows
+	return kept
+}
+
+// recordConv records y = init + Conv(act(x)). kept, if not nil, is the window that keepWindow
+// returned.
+func (r *Run) recordConv(y *tensor.Tensor, f Filter, s ConvShape, act Activation, x tensor.Tensor, init, kept *tensor.Tensor) {
 	learns := f.Trainable != nil && !f.Trainable.Frozen()
 	deeper := r.needsGrad(x) || act != nil && act.GradSums() > 0
 	if !learns && !deeper && (init == nil || !r.needsGrad(*init)) {
 		return
 	}
-	r.retain(x) // act(x) and its padding are computed again
+	r.retain(x) // act(x) and its padding are computed again where they are not kept
 	r.record(y, func(dy tensor.Tensor) {
 		if init != nil { // last, for it may take dy
 			defer r.accumulateInitGrad(*init, dy)
@@ -20,8 +41,13 @@ func (r *Run) recordConv(y *tensor.Tensor, f Filter, s ConvShape, act Activation
 		pointwise := s.K == 1 && s.Stride == 1 && act == nil
 		padLeft, length := 0, x.T
 		if learns || !pointwise {
-			rows := x
-			if !pointwise {
+			rows, as := x, rowsFloat32
+			switch {
+			case kept != nil && f.BF16 != nil:
+				rows, as = *kept, rowsBF16
+			case kept != nil:
+				rows = *kept
+			case !pointwise:
 				rows = r.window(nil, s, act, x, rowsFloat32).rows
 			}
 			padLeft, _ = s.padding()
@@ -29,7 +55,7 @@ func (r *Run) recordConv(y *tensor.Tensor, f Filter, s ConvShape, act Activation
 			if learns {
 				dw := r.alloc(dy.C * s.K * tensor.RoundUp(x.C))
 				db := r.alloc(dy.C)
-				r.convWeightGrad(dw, db, dy, rows, s.K, s.Stride, s.Dilation)
+				r.convWeightGrad(dw, db, dy, rows, as, s.K, s.Stride, s.Dilation)
 				f.Trainable.AccumulateGrad(r, dw, tensor.RoundUp(x.C), db)
 				r.freeFloats(dw)
 				r.freeFloats(db)
@@ -48,13 +74,15 @@ func (r *Run) recordConv(y *tensor.Tensor, f Filter, s ConvShape, act Activation
 			for b := range x.B {
 				unpad(drows, b, padLeft, x.T, length-padLeft-x.T, s.Zero)
 			}
+			if act != nil {
+				r.accumulateActivationGrad(act, drows, padLeft, x)
+				r.Free(drows)
+				r.release(x)
+				return
+			}
 			dx := r.New(x.B, x.T, x.C)
-			if act == nil {
-				for b := range x.B {
-					copy(dx.Rows(b, 0, x.T), drows.Rows(b, padLeft, padLeft+x.T))
-				}
-			} else {
-				r.activationGrad(act, dx, drows, padLeft, x)
+			for b := range x.B {
+				copy(dx.Rows(b, 0, x.T), drows.Rows(b, padLeft, padLeft+x.T))
 			}
 			r.Free(drows)
 			r.release(x)
@@ -94,11 +122,16 @@ func (r *Run) convInputGrad(f Filter, s ConvShape, dy tensor.Tensor, length, c i
 	taps := panels[0].Taps // the first phase has the most
 	lead := (taps - 1) * s.Dilation
 	steps := (length + s.Stride - 1) / s.Stride
+	drows := r.New(dy.B, length, c)
+	if s.Stride == 1 && lead > 0 && length == dy.T+lead && dy.T >= 4*lead {
+		r.inputGradStride1(drows, dy, panels[0], lead, s.Dilation)
+		r.freePanels(panels...)
+		return drows
+	}
 	padded := dy
 	if lead > 0 || steps > dy.T {
 		padded = r.padRows(dy, lead, max(0, steps-dy.T))
 	}
-	drows := r.New(dy.B, length, c)
 	for phase, w := range panels {
 		rows := (length - phase + s.Stride - 1) / s.Stride
 		if w.Taps == 0 {
@@ -120,6 +153,32 @@ func (r *Run) convInputGrad(f Filter, s ConvShape, dy tensor.Tensor, length, c i
 	}
 	r.freePanels(panels...)
 	return drows
+}
+
+// inputGradStride1 writes convInputGrad's result for a stride of 1. Only the rows at the two
+// ends see zeros beside dy: they are computed from copies, all others from dy where it lies.
+func (r *Run) inputGradStride1(drows, dy tensor.Tensor, w *kernel.Panels, lead, dilation int) {
+	product := func(dst, a []float32) kernel.Product {
+		return kernel.Product{Dst: dst, LdDst: drows.Stride, A: a, LdA: dy.Stride, LdTap: dilation * dy.Stride, W: w}
+	}
+	ps := r.newProducts(dy.B)
+	for b := range ps {
+		ps[b] = product(drows.Rows(b, lead, dy.T), dy.Rows(b, 0, dy.T))
+	}
+	r.runProducts(ps, 1, dy.T-lead)
+	ends := r.New(2*dy.B, 2*lead, dy.C)
+	ps = r.newProducts(2 * dy.B)
+	for b := range dy.B {
+		first, last := 2*b, 2*b+1
+		clear(ends.Rows(first, 0, lead))
+		copy(ends.Rows(first, lead, 2*lead), dy.Rows(b, 0, lead))
+		copy(ends.Rows(last, 0, lead), dy.Rows(b, dy.T-lead, dy.T))
+		clear(ends.Rows(last, lead, 2*lead))
+		ps[first] = product(drows.Rows(b, 0, lead), ends.Rows(first, 0, 2*lead))
+		ps[last] = product(drows.Rows(b, dy.T, dy.T+lead), ends.Rows(last, 0, 2*lead))
+	}
+	r.runProducts(ps, 1, lead)
+	r.Free(ends)
 }
 
 // clearPhase clears every stride-th row of each sequence.
@@ -176,62 +235,93 @@ const contractBlock = 512
 //
 //	dw[m][k][n] = Σ_t a[t][m]·rows[t·stride+k·dilation][n];  db[m] = Σ_t a[t][m]
 //
-// with dw laid out [a.C][taps][rows.C rounded up]. db may be nil.
-func (r *Run) convWeightGrad(dw, db []float32, a, rows tensor.Tensor, taps, stride, dilation int) {
+// with dw laid out [a.C][taps][rows.C rounded up]. db may be nil. Rows may be of bfloat16
+// where weightGradRounds.
+func (r *Run) convWeightGrad(dw, db []float32, a, rows tensor.Tensor, as rowFormat, taps, stride, dilation int) {
 	r.Profiler.count(int64(a.B) * int64(a.T) * int64(a.C) * int64(taps) * int64(rows.C))
 	sums := make([]float64, a.C)
-	defer func() {
+	g := weightGrad{dw: dw, sums: sums, a: a, rows: rows, as: as, taps: taps, stride: stride, dilation: dilation}
+	switch {
+	case g.narrow():
+		r.weightGradBySequence(g)
+	case r.weightGradRounds(a.C, rows.C):
+		r.weightGradBF16(g)
+	default:
+		r.weightGradFloat32(g)
+	}
+	if db != nil {
 		for m, v := range sums {
-			if db != nil {
-				db[m] = float32(v)
-			}
+			db[m] = float32(v)
 		}
-	}()
-	if r.BF16 && a.C >= minBF16 && rows.C >= minBF16 {
-		r.weightGradBF16(dw, sums, a, rows, taps, stride, dilation)
-		return
 	}
-	lead := func(tap int) (phase, at int) {
-		if stride == 1 {
-			return 0, tap * dilation
-		}
-		return tap % stride, tap / stride
+}
+
+// A weightGrad is what convWeightGrad is told, and the sums of a's channels.
+type weightGrad struct {
+	dw                     []float32
+	sums                   []float64
+	a, rows                tensor.Tensor
+	as                     rowFormat // of rows
+	taps, stride, dilation int
+}
+
+// phases returns the number of phases of the stride that taps fall on.
+func (g *weightGrad) phases() int { return min(g.stride, g.taps) }
+
+// steps returns the number of rows of the first phase.
+func (g *weightGrad) steps() int { return (g.rows.T + g.stride - 1) / g.stride }
+
+// reach returns by how many steps the last tap is ahead of the first.
+func (g *weightGrad) reach() int {
+	if g.stride > 1 {
+		return (g.taps - 1) / g.stride
 	}
+	return (g.taps - 1) * g.dilation
+}
+
+// lead returns the phase and the step at which the rows of a tap begin.
+func (g *weightGrad) lead(tap int) (phase, at int) {
+	if g.stride == 1 {
+		return 0, tap * g.dilation
+	}
+	return tap % g.stride, tap / g.stride
+}
+
+func (r *Run) weightGradFloat32(g weightGrad) {
+	a, rows := g.a, g.rows
 	at := r.alloc(a.C * a.T)
-	steps := (rows.T + stride - 1) / stride
-	phases := r.Panels(min(stride, taps), steps, rows.C) // [panel][phase][step]
+	phases := r.Panels(g.phases(), g.steps(), rows.C) // [panel][phase][step]
 	for b := range a.B {
-		r.pool.Split(a.C, 16, func(from, to int) {
+		r.pool.Split(a.C, kernel.Width, func(from, to int) {
 			kernel.Transpose(at[from*a.T:], a.T, a.Rows(b, 0, a.T)[from:], a.Stride, a.T, to-from)
-			for m := from; m < to && db != nil; m++ {
-				sums[m] += kernel.Sum(at[m*a.T : (m+1)*a.T])
+			for m := from; m < to; m++ {
+				g.sums[m] += kernel.Sum(at[m*a.T : (m+1)*a.T])
 			}
 		})
-		r.packPhases(phases, rows, b, stride)
-		r.contract(dw, at, a.C, a.T, phases, taps, lead, b > 0)
+		r.pool.For(phases.Count(), func(panel int) {
+			for phase := range phases.Taps {
+				packOverTime(phases.Data[phases.Index(phase, 0, panel*kernel.Width):], rows, b, phase, g.stride, phases.K, panel)
+			}
+		})
+		r.contract(g.dw, at, a.C, a.T, phases, g.taps, g.lead, b > 0)
 	}
 	r.freeFloats(at)
 	r.freePanels(phases)
 }
 
-// packPhases packs the rows of sequence b as weights of a product over time: the
-// rows of each phase of the stride together.
-func (r *Run) packPhases(w *kernel.Panels, rows tensor.Tensor, b, stride int) {
-	r.pool.For(w.Count(), func(panel int) {
-		at := panel * kernel.Width
-		for phase := range w.Taps {
-			dst := w.Data[w.Index(phase, 0, at):][:w.K*kernel.Width]
-			for q := range w.K {
-				out := (*[kernel.Width]float32)(dst[q*kernel.Width:])
-				if t := q*stride + phase; t < rows.T {
-					row := *(*[kernel.Width]float32)(rows.Data[(b*rows.T+t)*rows.Stride+at:])
-					*out = row // in registers: a copy in memory would be a call
-				} else {
-					*out = [kernel.Width]float32{}
-				}
-			}
-		}
-	})
+// packOverTime packs the columns of one panel of n rows of sequence b, every stride-th from the
+// first on, as weights of a product over time; what is beyond the sequence is zero.
+func packOverTime(dst []float32, rows tensor.Tensor, b, first, stride, n, panel int) {
+	dst = dst[:n*kernel.Width]
+	src := rows.Rows(b, 0, rows.T)[panel*kernel.Width:]
+	in := max(0, min(n, (rows.T-first+stride-1)/stride))
+	at, step := first*rows.Stride, stride*rows.Stride
+	for q := range in {
+		row := *(*[kernel.Width]float32)(src[at:])
+		*(*[kernel.Width]float32)(dst[q*kernel.Width:]) = row // in registers: a copy in memory would be a call
+		at += step
+	}
+	clear(dst[in*kernel.Width:])
 }
 
 // contract multiplies at, [m][n], with the packed rows of one sequence, those of

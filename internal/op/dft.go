@@ -16,6 +16,7 @@ import (
 type FrameSpectrum struct {
 	Window, Hop int
 	hann        []float32
+	squares     []float32 // of hann
 	// [n][k] cos(2πnk/Window) and sin(2πnk/Window), both symmetric, so that they serve
 	// the transform, its inverse and the gradients of both.
 	cos, sin *kernel.Panels
@@ -35,12 +36,13 @@ func NewFrameSpectrum(window, hop int) *FrameSpectrum {
 }
 
 func newFrameSpectrum(window, hop int) *FrameSpectrum {
-	s := &FrameSpectrum{Window: window, Hop: hop, hann: make([]float32, window)}
+	s := &FrameSpectrum{Window: window, Hop: hop, hann: make([]float32, window), squares: make([]float32, window)}
 	cosines, sines := make([]float32, window), make([]float32, window)
 	for i := range window {
 		sin, cos := math.Sincos(2 * math.Pi * float64(i) / float64(window))
 		cosines[i], sines[i] = float32(cos), float32(sin)
 		s.hann[i] = float32(0.5 - 0.5*cos)
+		s.squares[i] = float32(s.hann[i] * s.hann[i])
 	}
 	bins := s.Bins()
 	s.cos, s.sin = kernel.NewPanels(nil, 1, bins, bins), kernel.NewPanels(nil, 1, bins, bins)

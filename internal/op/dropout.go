@@ -18,19 +18,19 @@ func mix(z uint64) uint64 {
 	return z ^ z>>31
 }
 
-const golden = 0x9E3779B97F4A7C15 // SplitMix64's increment
+const splitMix = 0x9E3779B97F4A7C15 // SplitMix64's increment
 
 // Key returns the key of the sequence of random numbers of one sample and one site
 // of a step (see Uniform).
 func (n Random) Key(site uint64, sample int) uint64 {
-	z := mix(n.Seed + golden)
-	z = mix(z ^ n.Step*golden)
+	z := mix(n.Seed + splitMix)
+	z = mix(z ^ n.Step*splitMix)
 	z = mix(z ^ site*0xD1342543DE82EF95)
-	return mix(z ^ uint64(n.Sample+sample)*golden)
+	return mix(z ^ uint64(n.Sample+sample)*splitMix)
 }
 
 // Uniform returns random number i of the sequence of a key, in [0, 1).
-func Uniform(key, i uint64) float64 { return float64(mix(key+i*golden)>>11) / (1 << 53) }
+func Uniform(key, i uint64) float64 { return float64(mix(key+i*splitMix)>>11) / (1 << 53) }
 
 // EachSample calls f for each of n sequences of different lengths, which networks
 // process one by one: each gets the random numbers that it would get in a batch.
@@ -64,9 +64,9 @@ func (r *Run) Dropout(x tensor.Tensor, p float64) tensor.Tensor {
 			r.pool.Split(src.T, max(1, grainValues/(8*src.Stride)), func(from, to int) {
 				for t := from; t < to; t++ {
 					d := dst.Row(b, t)
-					at := key + uint64(t*src.C)*golden
+					at := key + uint64(t*src.C)*splitMix
 					for i, v := range src.Row(b, t) {
-						at += golden
+						at += splitMix
 						if mix(at)>>32 < threshold {
 							v = 0
 						}

@@ -180,14 +180,15 @@ func rowCases() []gradientCase {
 	mix := func(name string, b, in, out, c int) gradientCase {
 		return gradientCase{"Resample", name, func(p *problem) {
 			p.input(b, in, c)
-			m := &Resampling{In: in, Out: out}
+			var rows [][]Tap
 			for t := range out {
 				var terms []Tap
 				for range t % 4 { // none for some
 					terms = append(terms, Tap{Row: p.IntN(in), Weight: p.value(-1, 1)})
 				}
-				m.Rows = append(m.Rows, terms)
+				rows = append(rows, terms)
 			}
+			m := NewResampling(in, rows)
 			p.loss = func(r *Run, x []tensor.Tensor) float64 { return p.probe(r, r.Resample(m, x[0])) }
 		}}
 	}

@@ -42,10 +42,8 @@ func (r *Run) HarmonicInverseSTFT(slot Slot, h *Harmonics, x, envelopes, pitches
 	re, im := r.polarSpectra(s, x)
 	lineRe, lineIm := h.spectra(r, slot, envelopes, pitches)
 	sumRe, sumIm := r.New(x.B, x.T, re.C), r.New(x.B, x.T, re.C)
-	for i := range x.B * x.T {
-		kernel.Add(row(sumRe, i), row(re, i), row(lineRe, i))
-		kernel.Add(row(sumIm, i), row(im, i), row(lineIm, i))
-	}
+	r.eachRows(x.B*x.T, 16, rowsTask{f: addRows, y: sumRe, a: re, b: lineRe})
+	r.eachRows(x.B*x.T, 16, rowsTask{f: addRows, y: sumIm, a: im, b: lineIm})
 	wave := r.overlapAdd(slot, s, sumRe, sumIm)
 	r.Free(sumRe, sumIm)
 	if !r.Recording() || !r.needsGrad(x) && !r.needsGrad(envelopes) {
@@ -101,16 +99,23 @@ func (r *Run) polarGradient(x, re, im, da, db tensor.Tensor) tensor.Tensor {
 	bins := re.C
 	dx := r.New(x.B, x.T, x.C)
 	r.pool.Split(x.B*x.T, 4, func(from, to int) {
+		own := newScratch(bins)
+		defer own.free()
+		other := own.take(bins)
 		for i := from; i < to; i++ {
 			d, x, re, im, da, db := row(dx, i), row(x, i), row(re, i), row(im, i), row(da, i), row(db, i)
-			for k := range bins {
-				a, b := da[k], db[k]
-				d[k] = a*re[k] + b*im[k]
+			magnitude, phase := d[:bins], d[bins:]
+			kernel.Mul(magnitude, da, re)
+			kernel.Mul(other, db, im)
+			kernel.Add(magnitude, magnitude, other)
+			for k := range magnitude {
 				if x[k] >= maxLogMagnitude {
-					d[k] = 0
+					magnitude[k] = 0
 				}
-				d[bins+k] = b*re[k] - a*im[k]
 			}
+			kernel.Mul(phase, db, re)
+			kernel.Mul(other, da, im)
+			kernel.Sub(phase, phase, other)
 		}
 	})
 	return dx
@@ -208,27 +213,31 @@ func overlapRows(t *rowsTask, from, to int) {
 
 // addWeights adds the squared window.
 func (s *FrameSpectrum) addWeights(weight []float32) {
-	for i, w := range s.hann {
-		weight[i] += float32(w * w)
-	}
+	weight = weight[:len(s.squares)]
+	kernel.Add(weight, weight, s.squares)
 }
 
 // spectrumParts returns the even and the odd parts of the inverse transforms of
 // spectra, over half a frame each. It scales copies: what is given stays.
 func (r *Run) spectrumParts(s *FrameSpectrum, re, im tensor.Tensor) (even, odd tensor.Tensor) {
 	a, b := r.New(re.B, re.T, re.C), r.New(im.B, im.T, im.C)
-	inverse, twice := float32(1/float64(s.Window)), float32(2/float64(s.Window))
-	last := re.C - 1
-	for i := range re.B * re.T {
-		x, y := a.Data[i*a.Stride:][:a.C], b.Data[i*b.Stride:][:b.C]
-		for k, v := range re.Data[i*re.Stride:][:re.C] {
-			x[k], y[k] = twice*v, -twice*im.Data[i*im.Stride+k]
-		}
-		x[0], x[last] = inverse*re.Data[i*re.Stride], inverse*re.Data[i*re.Stride+last]
-	}
+	r.eachRows(re.B*re.T, 16, rowsTask{f: partRows, y: a, z: b, a: re, b: im, spectrum: s})
 	even, odd = r.times(s.cos, a), r.times(s.sin, b)
 	r.Free(a, b)
 	return even, odd
+}
+
+// partRows scales spectra for spectrumParts: every bin but the first and the last stands for
+// two of the whole transform.
+func partRows(t *rowsTask, from, to int) {
+	inverse, twice := float32(1/float64(t.spectrum.Window)), float32(2/float64(t.spectrum.Window))
+	last := t.a.C - 1
+	for i := from; i < to; i++ {
+		re, x := row(t.a, i), row(t.y, i)
+		kernel.Scale(x, re, twice)
+		x[0], x[last] = inverse*re[0], inverse*re[last]
+		kernel.Scale(row(t.z, i), row(t.b, i), -twice)
+	}
 }
 
 // frameGradients returns the gradients with respect to the even and odd parts of

@@ -1,6 +1,9 @@
 package op
 
-import "github.com/facodec-go/facodec/internal/tensor"
+import (
+	"github.com/facodec-go/facodec/internal/kernel"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
 
 // A rowsTask is a loop over rows, in parts: f does rows from to to of what the other
 // fields hold. It is a field of the run and f a plain function, so that running it
@@ -29,6 +32,13 @@ func (r *Run) eachRows(n, grain int, t rowsTask) {
 	r.rows.n, r.rows.parts = n, r.pool.Parts(n, grain)
 	r.pool.Run(r.rows.parts, &r.rows)
 	r.rows = rowsTask{}
+}
+
+// addRows writes y = a + b.
+func addRows(t *rowsTask, from, to int) {
+	for i := from; i < to; i++ {
+		kernel.Add(row(t.y, i), row(t.a, i), row(t.b, i))
+	}
 }
 
 // row returns the values of row i of a batch, counted over its sequences.

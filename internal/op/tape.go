@@ -19,6 +19,7 @@ type tape struct {
 	grads  []tensor.Tensor // by Var
 	random Random
 	sites  uint64 // calls of Dropout so far
+	kept   int    // values of windows that are kept for the backward pass
 	taken  bool   // the gradient that a backward function got is another's now
 
 	parameters [][]float32       // their gradients, in the order of first use

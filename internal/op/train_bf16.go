@@ -103,6 +103,10 @@ func (r *Run) packTransposed(w, scale []float32, out, in int) roundedPanels {
 	p := r.newRounded(1, out, in)
 	size := kernel.PadBF16(out) * kernel.Width
 	r.pool.For(p.Count(), func(i int) {
+		if scale == nil && in%kernel.Width == 0 {
+			p.panel(i).PackPanel(0, w[i*kernel.Width:], in)
+			return
+		}
 		dst := p.Data[i*size:][:size]
 		n := min(kernel.Width, in-i*kernel.Width)
 		var rows [2][kernel.Width]float32
@@ -158,64 +162,75 @@ func (r *Run) inputGradBF16(drows tensor.Tensor, f TrainableWeights, s ConvShape
 // contractBF16 is the number of rows that weightGradBF16 takes at a time.
 const contractBF16 = 2048
 
+// weightGradRounds reports whether the products of convWeightGrad, of so many channels on
+// either side, take rounded operands.
+func (r *Run) weightGradRounds(out, in int) bool {
+	return r.BF16 && out >= minBF16 && in >= minBF16
+}
+
 // weightGradBF16 is convWeightGrad. The products' inner dimension is time: a, transposed,
 // stands between zeros, and a tap moves it against the rows, which are packed once. Pairs
 // of values cannot be split, so that there are two copies of a for odd and even moves.
-func (r *Run) weightGradBF16(dw []float32, sums []float64, a, rows tensor.Tensor, taps, stride, dilation int) {
-	furthest := (taps - 1) * dilation
-	if stride > 1 {
-		furthest = (taps - 1) / stride
-	}
-	sequences, length := a.B, (rows.T+stride-1)/stride
-	if stride == 1 { // all sequences are one behind the other
+func (r *Run) weightGradBF16(g weightGrad) {
+	a, rows := g.a, g.rows
+	sequences, length := a.B, g.steps()
+	if g.stride == 1 { // all sequences are one behind the other
 		sequences, length = 1, a.B*rows.T
 	}
 	joined := a.B / sequences
-	lead := (furthest + 1) / 2 * 2
+	lead := (g.reach() + 1) / 2 * 2
 	ld := lead + kernel.PadBF16(length) + kernel.StepBF16
 	memory := r.alloc(a.C * ld) // two copies in half of the size each
 	shifted := [2][]kernel.BFloat16{kernel.BFloat16s(memory[:a.C*ld/2]), kernel.BFloat16s(memory[a.C*ld/2:])}
-	at := r.alloc(a.C * a.T)
-	phases := make([]roundedPanels, min(stride, taps))
+	phases := make([]roundedPanels, g.phases())
 	for i := range phases {
 		k := length
-		if stride > 1 {
-			k = (rows.T - i + stride - 1) / stride
+		if g.stride > 1 {
+			k = (rows.T - i + g.stride - 1) / g.stride
 		}
 		phases[i] = r.newRounded(1, k, rows.C)
 	}
 	for sequence := range sequences {
-		clear(memory)
-		for j := range joined {
-			b := sequence*joined + j
-			r.pool.Split(a.C, 16, func(from, to int) {
-				kernel.Transpose(at[from*a.T:], a.T, a.Rows(b, 0, a.T)[from:], a.Stride, a.T, to-from)
-				for m := from; m < to; m++ {
-					row := at[m*a.T:][:a.T]
-					sums[m] += kernel.Sum(row)
-					first := m*ld + lead + j*rows.T
-					roundRow(shifted[0][first:][:a.T], row)
-					if furthest > 0 {
-						copy(shifted[1][first+1:][:a.T], shifted[0][first:])
+		r.pool.For((a.C+kernel.Width-1)/kernel.Width, func(i int) {
+			from := i * kernel.Width
+			m := min(kernel.Width, a.C-from)
+			own := newScratch(m * a.T)
+			defer own.free()
+			at := own.take(m * a.T)
+			even, odd := shifted[0][from*ld:][:m*ld], shifted[1][from*ld:][:m*ld]
+			for j := range joined {
+				first, behind := lead+j*rows.T, ld // where a begins, and the next one or the end
+				if j < joined-1 {
+					behind = first + rows.T
+				}
+				kernel.Transpose(at, a.T, a.Rows(sequence*joined+j, 0, a.T)[from:], a.Stride, a.T, m)
+				for m := range m {
+					row, even, odd := at[m*a.T:][:a.T], even[m*ld:][:ld], odd[m*ld:][:ld]
+					g.sums[from+m] += kernel.Sum(row)
+					if j == 0 {
+						clear(even[:first])
+						clear(odd[:first+1])
+					}
+					roundRow(even[first:][:a.T], row)
+					clear(even[first+a.T : behind])
+					if g.reach() > 0 {
+						copy(odd[first+1:], even[first:behind])
 					}
 				}
-			})
-		}
+			}
+		})
 		for i, w := range phases {
-			src := rows.Data[(sequence*joined*rows.T+i)*rows.Stride:]
-			r.pool.For(w.Count(), func(panel int) {
-				w.panel(panel).PackPanel(0, src[panel*kernel.Width:], stride*rows.Stride)
-			})
+			r.packRowsBF16(w, rows, g.as, sequence*joined*rows.T+i, g.stride)
 		}
 		const height = 96
 		blocks := (a.C + height - 1) / height
 		panels := phases[0].Count()
-		wide := max(1, min(panels/2, 8*r.pool.Threads()/(taps*blocks))) // groups of panels
-		r.pool.For(taps*blocks*wide, func(i int) {
-			tap, block, group := i%taps, i/taps%blocks, i/taps/blocks
-			move, w := tap*dilation, phases[0]
-			if stride > 1 {
-				move, w = tap/stride, phases[tap%stride]
+		wide := max(1, min(panels/2, 8*r.pool.Threads()/(g.taps*blocks))) // groups of panels
+		r.pool.For(g.taps*blocks*wide, func(i int) {
+			tap, block, group := i%g.taps, i/g.taps%blocks, i/g.taps/blocks
+			move, w := tap*g.dilation, phases[0]
+			if g.stride > 1 {
+				move, w = tap/g.stride, phases[tap%g.stride]
 			}
 			first := lead - move
 			copyOf := shifted[first%2]
@@ -223,7 +238,7 @@ func (r *Run) weightGradBF16(dw []float32, sums []float64, a, rows tensor.Tensor
 			size := kernel.PadBF16(w.K) * kernel.Width
 			for t := 0; t < w.K; t += contractBF16 {
 				p := kernel.ProductBF16{
-					Dst: dw[tap*panels*kernel.Width:], LdDst: taps * panels * kernel.Width, A: copyOf[first+t:], LdA: ld,
+					Dst: g.dw[tap*panels*kernel.Width:], LdDst: g.taps * panels * kernel.Width, A: copyOf[first+t:], LdA: ld,
 					W: &kernel.PanelsBF16{Taps: 1, K: min(contractBF16, w.K-t), N: w.N, Data: w.Data[t*kernel.Width:], Stride: size},
 				}
 				if sequence > 0 || t > 0 {
@@ -234,9 +249,49 @@ func (r *Run) weightGradBF16(dw []float32, sums []float64, a, rows tensor.Tensor
 		})
 	}
 	r.freeFloats(memory)
-	r.freeFloats(at)
 	for _, w := range phases {
 		r.freeFloats(w.memory)
+	}
+}
+
+// packRowsBF16 packs w.K rows of x, which are of a format, as the weights of a product over
+// time: every stride-th from the first on, counted over all sequences.
+func (r *Run) packRowsBF16(w roundedPanels, x tensor.Tensor, as rowFormat, first, stride int) {
+	const block = 64
+	r.pool.For((w.K+block-1)/block, func(i int) {
+		k := i * block
+		packBlockBF16(w.PanelsBF16, k, min(block, w.K-k), x, as, first+k*stride, stride)
+	})
+}
+
+// packBlockBF16 packs n rows of x as rows k to k+n of w, and zeros behind them where they are
+// odd in number or the last of w. k is even.
+func packBlockBF16(w *kernel.PanelsBF16, k, n int, x tensor.Tensor, as rowFormat, first, stride int) {
+	size := kernel.PadBF16(w.K) * kernel.Width
+	src, ld := x.Data[first*x.Stride:], stride*x.Stride
+	if as == rowsBF16 {
+		width := 2 * x.Stride
+		own := newScratch(n * width)
+		defer own.free()
+		rounded := kernel.BFloat16s(src)
+		src, ld = own.take(n*width), width
+		for q := range n {
+			kernel.FromBF16(src[q*width:][:width], rounded[q*stride*width:][:width])
+		}
+	}
+	var zero [kernel.Width]float32
+	for panel := range w.Count() {
+		dst, from := w.Data[panel*size+k*kernel.Width:], panel*kernel.Width
+		for q := 0; q < n; q += 2 {
+			row, next := src[q*ld+from:][:kernel.Width], zero[:]
+			if q+1 < n {
+				next = src[(q+1)*ld+from:][:kernel.Width]
+			}
+			kernel.PairBF16(dst[q*kernel.Width:][:2*kernel.Width], row, next)
+		}
+		if k+n == w.K {
+			clear(dst[(n+1)/2*2*kernel.Width : size-k*kernel.Width])
+		}
 	}
 }
 

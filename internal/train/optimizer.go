@@ -2,6 +2,7 @@ package train
 
 import (
 	"math"
+	"slices"
 
 	"github.com/facodec-go/facodec/internal/kernel"
 	"github.com/facodec-go/facodec/internal/nn"
@@ -45,6 +46,8 @@ type Optimizer struct {
 type Moments struct {
 	Param *nn.Param
 	M, V  []float32
+	mean  []float32 // of the EMA that the optimizer updates with the parameter; nil for none
+	moved bool      // since EMA.Update
 }
 
 // NewOptimizer prepares the optimizer of a network in training; its memory is
@@ -98,9 +101,14 @@ func (o *Optimizer) Norm(pool *parallel.Pool) float64 {
 	return math.Sqrt(square)
 }
 
+// stepBlock is how many values of a parameter a step takes at a time: they, their gradient,
+// moments and mean stay in the cache meanwhile.
+const stepBlock = 1 << 12
+
 // Step updates the parameters by the gradient, whose norm it is told and which it scales
-// down to Clip where that is larger, and derives from them what layers need.
-func (o *Optimizer) Step(norm float64, pool *parallel.Pool) error {
+// down to Clip where that is larger, moves the means of an EMA by such a weight towards them,
+// and derives from them what layers need.
+func (o *Optimizer) Step(norm float64, weight float32, pool *parallel.Pool) error {
 	scale := 1.0
 	if o.Clip > 0 {
 		scale = min(1, o.Clip/(norm+1e-6)) // torch.nn.utils.clip_grad_norm_
@@ -108,18 +116,28 @@ func (o *Optimizer) Step(norm float64, pool *parallel.Pool) error {
 	rate := o.At(o.Steps)
 	o.Steps++
 	step := kernel.NewAdamWStep(rate, o.Beta1, o.Beta2, o.Epsilon, o.WeightDecay, o.Steps, scale)
-	o.pieces(pool, func(_ int, m *Moments, from, to int) {
-		kernel.AdamW(m.Param.Value[from:to], m.Param.Grad[from:to], m.M[from:to], m.V[from:to], step)
+	o.pieces(pool, func(_ int, m *Moments, from, end int) {
+		for ; from < end; from += stepBlock {
+			to := min(end, from+stepBlock)
+			kernel.AdamW(m.Param.Value[from:to], m.Param.Grad[from:to], m.M[from:to], m.V[from:to], step)
+			if m.mean != nil {
+				kernel.Lerp(m.mean[from:to], m.Param.Value[from:to], weight)
+			}
+		}
 	})
+	for _, m := range o.Moments {
+		m.moved = m.mean != nil
+	}
 	return o.network.Refresh(pool)
 }
 
 // An EMA is the exponential moving average of parameters, with which a model sounds
 // better than with those of any step.
 type EMA struct {
-	Decay  float64
-	Params []*nn.Param
-	Means  [][]float32
+	Decay   float64
+	Params  []*nn.Param
+	Means   [][]float32
+	moments []*Moments // by parameter; nil where no optimizer updates the mean
 }
 
 // NewEMA starts with the values that the networks' parameters have; its memory is
@@ -133,12 +151,34 @@ func NewEMA(decay float64, region *tensor.Region, networks ...*nn.Network) *EMA 
 			e.Params, e.Means = append(e.Params, p), append(e.Means, mean)
 		}
 	}
+	e.moments = make([]*Moments, len(e.Params))
 	return e
 }
 
-// Update moves the means towards the parameters, in the first steps faster, so that the
-// start is soon forgotten: at step n, counted from 0, the decay is at most (1+n)/(10+n).
+// UpdateWith has o update the means of its parameters as it steps these, while both are in
+// the cache.
+func (e *EMA) UpdateWith(o *Optimizer) {
+	for _, m := range o.Moments {
+		if i := slices.Index(e.Params, m.Param); i >= 0 {
+			m.mean, e.moments[i] = e.Means[i], m
+		}
+	}
+}
+
+// Weight is by how much means move towards the parameters: in the first steps by more, so that
+// the start is soon forgotten. At step n, counted from 0, the decay is at most (1+n)/(10+n).
+func (e *EMA) Weight(n int) float32 {
+	return float32(1 - min(e.Decay, float64(1+n)/float64(10+n)))
+}
+
+// Update moves the means that no optimizer has moved since the last call.
 func (e *EMA) Update(n int, pool *parallel.Pool) {
-	decay := min(e.Decay, float64(1+n)/float64(10+n))
-	pool.For(len(e.Params), func(i int) { kernel.Lerp(e.Means[i], e.Params[i].Value, float32(1-decay)) })
+	weight := e.Weight(n)
+	pool.For(len(e.Params), func(i int) {
+		if m := e.moments[i]; m != nil && m.moved {
+			m.moved = false
+			return
+		}
+		kernel.Lerp(e.Means[i], e.Params[i].Value, weight)
+	})
 }

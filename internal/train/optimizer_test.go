@@ -1,9 +1,12 @@
 package train
 
 import (
+	"fmt"
 	"math"
+	"slices"
 	"testing"
 
+	"github.com/facodec-go/facodec/internal/golden"
 	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/nn"
 	"github.com/facodec-go/facodec/internal/parallel"
@@ -46,7 +49,7 @@ func TestOptimizer(t *testing.T) {
 		if want := math.Hypot(grad[0], grad[1]); math.Abs(norm-want) > 1e-6*want {
 			t.Errorf("norm %v, want %v", norm, want)
 		}
-		if err := o.Step(norm, pool); err != nil {
+		if err := o.Step(norm, 0, pool); err != nil {
 			t.Fatal(err)
 		}
 		rate := 0.01 * math.Pow(0.5, float64(step))
@@ -81,6 +84,42 @@ func TestEMA(t *testing.T) {
 	e.Update(1e6, pool)
 	if got := e.Means[0][0]; math.Abs(float64(got)-1.001) > 1e-6 {
 		t.Errorf("after many %v, want 1.001", got)
+	}
+}
+
+// TestEMAOfAnOptimizer: an optimizer that moves the means as it steps leaves them as Update
+// alone does, of parameters that it steps and of those that it does not.
+func TestEMAOfAnOptimizer(t *testing.T) {
+	const n = 3*stepBlock + 5
+	run := func(together bool) (means [2][]float32) {
+		values, grads := make([]float32, n), make([]float32, n)
+		for i := range n {
+			values[i], grads[i] = float32(i%7), float32(i%5)-2
+		}
+		trained, pool := oneParam(t, values, grads)
+		frozen, _ := oneParam(t, []float32{1, 2}, []float32{3, 4})
+		o := NewOptimizer(trained, AdamW{0.9, 0.98, 1e-9, 0.1}, Schedule{LearningRate: 0.01, Decay: 1}, 0, &tensor.Region{})
+		still := NewOptimizer(frozen, AdamW{0.9, 0.98, 1e-9, 0.1}, Schedule{LearningRate: 0.01, Decay: 1}, 0, &tensor.Region{})
+		e := NewEMA(0.999, &tensor.Region{}, trained, frozen)
+		if together {
+			e.UpdateWith(o)
+			e.UpdateWith(still)
+		}
+		for step := range 3 {
+			frozen.Params[0].Value[0]++
+			if err := o.Step(o.Norm(pool), e.Weight(step), pool); err != nil {
+				t.Fatal(err)
+			}
+			e.Update(step, pool)
+		}
+		return [2][]float32{e.Means[0], e.Means[1]}
+	}
+	want, got := run(false), run(true)
+	for i := range want {
+		golden.Equal(t, fmt.Sprintf("mean %d", i), got[i], want[i])
+	}
+	if slices.Equal(want[0], make([]float32, n)) || want[1][0] == 1 {
+		t.Error("no mean moved")
 	}
 }
 

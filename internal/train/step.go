@@ -219,8 +219,12 @@ func (s *step) update(names ...string) error {
 	if !ok {
 		return ErrNotFinite
 	}
+	var weight float32
+	if s.EMA != nil {
+		weight = s.EMA.Weight(s.Steps)
+	}
 	for _, name := range names {
-		if err := s.Optimizers[name].Step(s.losses["grad_norm."+name], s.pool); err != nil {
+		if err := s.Optimizers[name].Step(s.losses["grad_norm."+name], weight, s.pool); err != nil {
 			return err
 		}
 	}

@@ -91,6 +91,9 @@ func newTrainer(networks *model.AdversarialNetworks, rate int, src weights.Sourc
 	}
 	if o.EMADecay > 0 {
 		t.EMA = NewEMA(o.EMADecay, t.region, t.Inference...)
+		for _, n := range t.Inference {
+			t.EMA.UpdateWith(t.Optimizers[n.Prefix])
+		}
 	}
 	return t, nil
 }
