@@ -89,18 +89,28 @@ const maxPredictor = 32
 // predict adds to every residual in dst, from the first that has enough samples
 // before it, what the predictor makes of those.
 func predict(dst []int64, coefs []int64, shift int) {
+	// Four at a time: coefficients of 0 go with older samples, but for the first ones, that
+	// have no older.
 	order := len(coefs)
+	wide := (order + 3) / 4 * 4
 	var memory [maxPredictor]int64
-	oldest := memory[:order] // the coefficients in the order of the samples
+	oldest := memory[:wide] // the coefficients in the order of the samples
 	for k, c := range coefs {
-		oldest[order-1-k] = c
+		oldest[wide-1-k] = c
 	}
-	for i := order; i < len(dst); i++ {
-		before := dst[i-order : i]
-		before = before[:len(oldest)]
+	for i := order; i < min(wide, len(dst)); i++ {
 		var sum int64
-		for k, c := range oldest {
-			sum += c * before[k]
+		for k, c := range coefs {
+			sum += c * dst[i-1-k]
+		}
+		dst[i] += sum >> shift
+	}
+	for i := wide; i < len(dst); i++ {
+		before := dst[i-wide : i]
+		var sum int64
+		for k := 0; k+4 <= len(oldest) && k+4 <= len(before); k += 4 {
+			c, x := (*[4]int64)(oldest[k:]), (*[4]int64)(before[k:])
+			sum += c[0]*x[0] + c[1]*x[1] + c[2]*x[2] + c[3]*x[3]
 		}
 		dst[i] += sum >> shift
 	}

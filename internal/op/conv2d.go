@@ -160,27 +160,25 @@ func (r *Run) conv2DInputGrad(f Filter, s Conv2DShape, dy, x Image) Image {
 	highest := (s.Stride - 1 + s.half()) / s.Stride
 	n := highest - lowest + 1
 	w := r.Panels(s.Frames*n, dy.C, s.Stride*x.Stride)
-	clear(w.Data)
-	for frame := range s.Frames {
-		for q := range n {
-			for u := range s.Stride {
-				tap := u + s.half() - (lowest+q)*s.Stride
-				if tap < 0 || tap >= s.Bins {
-					continue
-				}
-				src := taps[(s.Frames-1-frame)*s.Bins+tap]
-				for c0 := 0; c0 < x.C; c0 += kernel.Width {
-					width := min(kernel.Width, x.C-c0)
-					from := src.Data[src.Index(0, 0, c0):]
-					for k := range dy.C {
-						for c := range width {
-							w.Data[w.Index(frame*n+q, k, u*x.Stride+c0+c)] = from[k*kernel.Width+c]
-						}
-					}
+	r.pool.For(w.Taps, func(i int) {
+		frame, q := i/n, i%n
+		for panel := range w.Count() {
+			clear(w.Data[w.Index(i, 0, panel*kernel.Width):][:w.K*kernel.Width])
+		}
+		for u := range s.Stride {
+			tap := u + s.half() - (lowest+q)*s.Stride
+			if tap < 0 || tap >= s.Bins {
+				continue
+			}
+			src := taps[(s.Frames-1-frame)*s.Bins+tap]
+			for c := range x.C {
+				from, to := src.Data[src.Index(0, 0, c):], w.Data[w.Index(i, 0, u*x.Stride+c):]
+				for k := range dy.C {
+					to[k*kernel.Width] = from[k*kernel.Width]
 				}
 			}
 		}
-	}
+	})
 	r.freePanels(taps...)
 	rows := (x.Bins + s.Stride - 1) / s.Stride
 	p := r.newImageProduct(dy, w, s.Frames)

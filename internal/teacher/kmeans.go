@@ -46,7 +46,8 @@ func (b *codebook) score(scores, rows []float32) {
 	p.Run(0, len(rows)/b.dims, 0, b.panels.Count())
 }
 
-// nearest writes the nearest center of every row and the squared distance to it.
+// nearest writes the nearest center of every row and the squared distance to it. The labels
+// before, if they are those of another round, make it quicker.
 func (b *codebook) nearest(labels []int32, distances, rows []float32, pool *parallel.Pool) {
 	pool.For((len(labels)+blockRows-1)/blockRows, func(block int) {
 		from := block * blockRows
@@ -59,7 +60,7 @@ func (b *codebook) nearest(labels []int32, distances, rows []float32, pool *para
 		b.score(scores, part)
 		for i := from; i < to; i++ {
 			row := scores[(i-from)*b.stride():][:b.len()]
-			best := nearestOf(row)
+			best := nearestOf(row, int(labels[i]))
 			labels[i] = int32(best)
 			distances[i] = max(0, squareOf(part[(i-from)*b.dims:][:b.dims])-2*row[best])
 		}
@@ -67,9 +68,29 @@ func (b *codebook) nearest(labels []int32, distances, rows []float32, pool *para
 }
 
 // nearestOf returns the first of the highest scores. It looks at eight at a time, since
-// few are higher than all before them.
-func nearestOf(scores []float32) (best int) {
-	high, at := scores[0], 0
+// few are higher than all before them: none, where the guess is right.
+func nearestOf(scores []float32, guess int) (best int) {
+	if guess < 0 || guess >= len(scores) {
+		guess = 0
+	}
+	// Up to the guess a score that is as high comes first, behind it one that is higher.
+	high, at, best := scores[guess], 0, guess
+	for ; at+8 <= guess; at += 8 {
+		s := (*[8]float32)(scores[at:])
+		if s[0] >= high || s[1] >= high || s[2] >= high || s[3] >= high || s[4] >= high || s[5] >= high || s[6] >= high || s[7] >= high {
+			// best is behind all of these, or among those before them.
+			for i, v := range s {
+				if v > high || v == high && at+i < best {
+					high, best = v, at+i
+				}
+			}
+		}
+	}
+	for ; at <= guess; at++ {
+		if v := scores[at]; v > high || v == high && at < best {
+			high, best = v, at
+		}
+	}
 	for ; at+8 <= len(scores); at += 8 {
 		s := (*[8]float32)(scores[at:])
 		if s[0] > high || s[1] > high || s[2] > high || s[3] > high || s[4] > high || s[5] > high || s[6] > high || s[7] > high {
