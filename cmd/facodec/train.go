@@ -47,12 +47,13 @@ in every other command.
 Ctrl-C ends a run after the current step, with a checkpoint. The same command resumes
 from it, bit for bit, unless --resume none is given. --init starts a new run from another
 codec's weights, for fine-tuning; --init default from those of the built-in model, whose
-preset is base.`,
+preset is base. A preset then has a lower learning rate, and what else trained weights
+need (--print-config shows it).`,
 		Example: `  facodec train --preset tiny --dataset testdata/speech --steps 20
   facodec train --preset tiny --print-config
   facodec train --config my.json --dataset recordings --time 8h
   facodec train --config my.json --dataset recordings --init pytorch_model.bin
-  facodec train --preset base --dataset recordings --init default --time 20m`,
+  facodec train --preset base --dataset recordings --init default --steps 800`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd) },
 	}
@@ -90,7 +91,11 @@ func (f *trainFlags) experiment(cmd *cobra.Command) (*config.Config, error) {
 		}
 		return c, err
 	case f.preset != "":
-		return config.Preset(f.preset)
+		c, err := config.Preset(f.preset)
+		if err == nil && f.init != "" {
+			c.FineTune()
+		}
+		return c, err
 	}
 	return nil, &usageError{cmd.CommandPath(), fmt.Errorf("no --preset: want %s, or --config with an experiment file", strings.Join(config.Presets(), ", "))}
 }

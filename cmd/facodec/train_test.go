@@ -75,3 +75,24 @@ func mustAbs(t *testing.T, path string) string {
 	}
 	return abs
 }
+
+// TestTrainInitPreset: a preset with --init is one for trained weights; a --config is taken as it is.
+func TestTrainInitPreset(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "base.json")
+	for _, test := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--preset", "base"}, `"lr": 0.001,`},
+		{[]string{"--preset", "base", "--init", "default"}, `"lr": 0.0001,`},
+		{[]string{"--config", config, "--init", "default"}, `"lr": 0.001,`},
+	} {
+		r := run(t, append([]string{"train", "--print-config"}, test.args...)...)
+		if r.code != 0 || !strings.Contains(r.stdout, test.want) {
+			t.Errorf("%q: exit %d, no %s: %s%s", test.args, r.code, test.want, r.stdout, r.stderr)
+		}
+		if len(test.args) == 2 {
+			write(t, config, []byte(r.stdout))
+		}
+	}
+}

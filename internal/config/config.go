@@ -292,7 +292,7 @@ func Default() *Config {
 		},
 		EMA:        EMA{Decay: 0.999},
 		Augment:    Augment{GainDB: [2]float64{-24, 0}},
-		Validation: Validation{Interval: 1000, Share: 0.02, Files: 8, Seconds: 600, Samples: 4},
+		Validation: Validation{Interval: 1000, Share: 0.02, Seconds: 600, Samples: 4},
 		Teachers:   Teachers{ContentUnits: 256},
 	}
 }

@@ -134,3 +134,18 @@ func base() *Config {
 	c.Augment.Room, c.Augment.Noise, c.Augment.Equalizer, c.Augment.BandLimit = 0.15, 0.2, 0.4, 0.5
 	return c
 }
+
+// FineTune changes a preset's experiment into one that goes on from the weights of a
+// trained model, with recordings of a few minutes to hours. At a rate for random weights
+// the model would first forget what it knows. The predictors, which a model's file does
+// not have, would disturb it for as long as they learn; the discriminators learn fast
+// and keep the voice from getting dull. Recordings are taken as they are, but for level,
+// rooms, noise and equalizers: other speeds and band limits are other voices and lines.
+func (c *Config) FineTune() {
+	c.Optimizer.LearningRate = min(c.Optimizer.LearningRate, 1e-4)
+	c.Optimizer.LRDecay = min(c.Optimizer.LRDecay, 0.9995)
+	c.Train.DiscriminatorStart = 0
+	c.Loss.F0, c.Loss.UV, c.Loss.Content, c.Loss.Speaker = 0, 0, 0, 0
+	c.Augment.Speed, c.Augment.BandLimit, c.Augment.Voice = 0, 0, 0
+	c.SaveInterval, c.Validation.Interval = 250, 250 // of hundreds of steps
+}

@@ -51,6 +51,32 @@ func TestPresets(t *testing.T) {
 	}
 }
 
+// A preset that starts from trained weights differs in these keys alone, and none of its
+// values is taken for one that random weights need.
+func TestFineTune(t *testing.T) {
+	for _, name := range Presets() {
+		c, random := preset(t, name), preset(t, name)
+		c.FineTune()
+		if err := c.CheckTraining(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if c.Optimizer.LearningRate > 1e-4 || c.Train.DiscriminatorStart != 0 || c.Validation.Interval > random.Validation.Interval {
+			t.Errorf("%s: %+v, %+v, %+v", name, c.Optimizer, c.Train, c.Validation)
+		}
+		want := []string{"save_interval", "train.discriminator_start", "loss_weights.f0", "loss_weights.uv", "loss_weights.content",
+			"loss_weights.speaker", "optimizer.lr", "optimizer.lr_decay", "augment.speed", "augment.band_limit", "augment.voice", "validation.interval"}
+		for _, key := range c.Changes(random) {
+			if key, _, _ = strings.Cut(key, " "); !slices.Contains(want, strings.TrimSuffix(key, ":")) {
+				t.Errorf("%s: %s changes", name, key)
+			}
+		}
+		c.Optimizer.LearningRate = 1e-5
+		if c.FineTune(); c.Optimizer.LearningRate != 1e-5 {
+			t.Errorf("%s: a rate of 1e-5 becomes %g", name, c.Optimizer.LearningRate)
+		}
+	}
+}
+
 // What is printed has a line for each key, and lists on one line.
 func TestIndented(t *testing.T) {
 	text, err := Default().Indented()

@@ -76,7 +76,7 @@ func (a Augment) Speeds() []float64 {
 type Validation struct {
 	Interval int     `key:"interval" range:"1,1000000000"` // steps
 	Share    float64 `key:"share" frange:"0,0.9"`          // of the files
-	Files    int     `key:"files" range:"1,1000000"`       // at least so many
+	Files    int     `key:"files" range:"0,1000000"`       // at least so many; 0: dataset.HeldOut.Files
 	Seconds  float64 `key:"seconds" frange:"1,86400"`      // of speech at most, a fixed choice of all voices; it is held in memory
 	Samples  int     `key:"samples" range:"0,1000"`        // of which sound and spectrograms are logged
 }

@@ -64,8 +64,7 @@ type Options struct {
 	// Duration is the shortest and the longest clip, in seconds; the zero value is
 	// DefaultDuration.
 	Duration [2]float64
-	// HeldOut says what is held out for validation; the zero value is
-	// DefaultHeldOut.
+	// HeldOut says what is held out for validation.
 	HeldOut HeldOut
 	// CacheDir is the folder of the index; it is made where it is missing. Without
 	// one every Scan decodes all files.
@@ -282,11 +281,7 @@ func Scan(ctx context.Context, o Options) (*Set, error) {
 	if len(passed) > 0 {
 		set.Stats.PassedOver = passed
 	}
-	held := o.HeldOut
-	if held == (HeldOut{}) {
-		held = DefaultHeldOut
-	}
-	if err := set.gather(entries, lim, held); err != nil {
+	if err := set.gather(entries, lim, o.HeldOut); err != nil {
 		return nil, fmt.Errorf("dataset %s: %w", o.Root, err)
 	}
 	return set, nil

@@ -9,20 +9,22 @@ import (
 	"strings"
 )
 
-// DefaultHeldOut is what is held out for validation where nothing else is asked for.
-var DefaultHeldOut = HeldOut{Share: 0.02, Files: 8}
-
 // HeldOut says how many files are held out for validation: a share of all, at
 // least so many, and at most half.
 type HeldOut struct {
 	Share float64
+	// Files is the least; 0: eight, or a fifth of fewer than forty files, but one of two.
 	Files int
 }
 
 // of returns how many of n files are held out: none of fewer than two.
 func (h HeldOut) of(n int) int {
+	least := h.Files
+	if least == 0 {
+		least = min(8, max(1, n/5))
+	}
 	share := int(math.Ceil(float64(n)*h.Share - 1e-9)) // 0.02·50 is 1
-	return min(max(share, h.Files), n/2)
+	return min(max(share, least), n/2)
 }
 
 // holdOut chooses n files for validation of paths, which are sorted: those whose

@@ -12,10 +12,24 @@ import (
 	"pgregory.net/rapid"
 )
 
+// atLeastEight is what runs were begun with before Files could be 0; they go on with it.
+var atLeastEight = HeldOut{Share: 0.02, Files: 8}
+
 func TestHeldCount(t *testing.T) {
-	for n, want := range map[int]int{0: 0, 1: 0, 2: 1, 3: 1, 9: 4, 15: 7, 16: 8, 120: 8, 400: 8, 401: 9, 10000: 200} {
-		if got := DefaultHeldOut.of(n); got != want {
-			t.Errorf("%d of %d files, want %d", got, n, want)
+	for _, test := range []struct {
+		name string
+		held HeldOut
+		want map[int]int
+	}{
+		{"eight", atLeastEight, map[int]int{0: 0, 1: 0, 2: 1, 3: 1, 9: 4, 15: 7, 16: 8, 120: 8, 400: 8, 401: 9, 10000: 200}},
+		{"a fifth", HeldOut{Share: 0.02}, map[int]int{0: 0, 1: 0, 2: 1, 3: 1, 9: 1, 10: 2, 15: 3, 39: 7, 40: 8, 400: 8, 401: 9, 10000: 200}},
+		{"no share", HeldOut{}, map[int]int{1: 0, 5: 1, 10000: 8}},
+		{"a large share", HeldOut{Share: 0.9}, map[int]int{5: 2, 10: 5}},
+	} {
+		for n, want := range test.want {
+			if got := test.held.of(n); got != want {
+				t.Errorf("%s: %d of %d files, want %d", test.name, got, n, want)
+			}
 		}
 	}
 }
@@ -28,7 +42,7 @@ func TestHeldOutStaysAsItIs(t *testing.T) {
 		paths = append(paths, fmt.Sprintf("a/%d.wav", i))
 	}
 	want := []string{"a/2.wav", "a/3.wav", "a/4.wav", "a/8.wav", "a/9.wav"}
-	if got := slices.Sorted(maps.Keys(holdOut(paths, DefaultHeldOut.of(len(paths))))); !slices.Equal(got, want) {
+	if got := slices.Sorted(maps.Keys(holdOut(paths, atLeastEight.of(len(paths))))); !slices.Equal(got, want) {
 		t.Errorf("held out are %q, want %q", got, want)
 	}
 }
@@ -77,8 +91,8 @@ func folders(paths, of []string) map[string]bool {
 func TestHeldOutRules(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		paths := somePaths(t)
-		held := slices.Sorted(maps.Keys(holdOut(paths, DefaultHeldOut.of(len(paths)))))
-		if len(held) != DefaultHeldOut.of(len(paths)) {
+		held := slices.Sorted(maps.Keys(holdOut(paths, atLeastEight.of(len(paths)))))
+		if len(held) != atLeastEight.of(len(paths)) {
 			t.Fatalf("%d of %d files are held out", len(held), len(paths))
 		}
 		for _, p := range held {
@@ -90,7 +104,7 @@ func TestHeldOutRules(t *testing.T) {
 			t.Fatalf("of %v, only %v are held out: %v", there, folders(paths, held), held)
 		}
 		shuffled := rapid.Permutation(paths).Draw(t, "order")
-		if again := slices.Sorted(maps.Keys(holdOut(shuffled, DefaultHeldOut.of(len(shuffled))))); !slices.Equal(again, held) {
+		if again := slices.Sorted(maps.Keys(holdOut(shuffled, atLeastEight.of(len(shuffled))))); !slices.Equal(again, held) {
 			t.Fatalf("in another order %v, want %v", again, held)
 		}
 	})
@@ -103,9 +117,9 @@ func TestHeldOutStaysWhenFilesAreAdded(t *testing.T) {
 		for i := range n {
 			paths = append(paths, fmt.Sprintf("%c/%d.wav", 'a'+i%2, i*7919))
 		}
-		before := holdOut(paths, DefaultHeldOut.of(len(paths)))
+		before := holdOut(paths, atLeastEight.of(len(paths)))
 		added := fmt.Sprintf("a/new%d.wav", rapid.IntRange(0, 1<<30).Draw(t, "new"))
-		after := holdOut(append(paths, added), DefaultHeldOut.of(len(paths)+1))
+		after := holdOut(append(paths, added), atLeastEight.of(len(paths)+1))
 		gone := 0
 		for p := range before {
 			if !after[p] {
@@ -131,7 +145,7 @@ func TestHeldOutLeavesSpeechInEachFolder(t *testing.T) {
 	}
 	hash := func(p string) string { h := sha256.Sum256([]byte(p)); return string(h[:]) }
 	highest := ""
-	for p := range holdOut(paths, DefaultHeldOut.of(len(paths))) {
+	for p := range holdOut(paths, atLeastEight.of(len(paths))) {
 		highest = max(highest, hash(p))
 	}
 	// Three files of other folders, none of them chosen by its hash, and the first of
@@ -147,11 +161,11 @@ func TestHeldOutLeavesSpeechInEachFolder(t *testing.T) {
 			pair = append(pair, p)
 		}
 	}
-	held := holdOut(slices.Concat(paths, pair, lone), DefaultHeldOut.of(len(paths)+len(pair)+len(lone)))
+	held := holdOut(slices.Concat(paths, pair, lone), atLeastEight.of(len(paths)+len(pair)+len(lone)))
 	if held[lone[0]] || held[pair[0]] == held[pair[1]] {
 		t.Errorf("of %v and %v are held out %v", lone, pair, held)
 	}
-	if held := holdOut(slices.Concat(paths, lone), DefaultHeldOut.of(len(paths)+len(lone))); !held[lone[0]] {
+	if held := holdOut(slices.Concat(paths, lone), atLeastEight.of(len(paths)+len(lone))); !held[lone[0]] {
 		t.Errorf("only a is heard in validation: %v", held)
 	}
 }

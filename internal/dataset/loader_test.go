@@ -114,7 +114,7 @@ func TestSkip(t *testing.T) {
 }
 
 func TestFewClipsRepeat(t *testing.T) {
-	s := scan(t, Options{Root: tones(t, 6)}) // three to train on
+	s := scan(t, Options{Root: tones(t, 6), HeldOut: HeldOut{Files: 3}}) // three to train on
 	l := loader(t, s, LoaderOptions{BatchSize: 8, GainDB: DefaultGainDB})
 	if l.BatchesPerEpoch() != 1 {
 		t.Fatalf("%d batches an epoch", l.BatchesPerEpoch())
@@ -229,7 +229,7 @@ func TestFilesThatBreakAreReplaced(t *testing.T) {
 
 func TestNothingLeft(t *testing.T) {
 	root := tones(t, 9)
-	s := scan(t, Options{Root: root})
+	s := scan(t, Options{Root: root, HeldOut: HeldOut{Files: 4}})
 	o := LoaderOptions{BatchSize: 2}
 	l := loader(t, s, o)
 	take(t, l, 1)

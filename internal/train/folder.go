@@ -193,6 +193,9 @@ func (r *run) resume(f *weights.File, readState stateReader) error {
 	if err != nil {
 		return fmt.Errorf("%s: is no training checkpoint that can be resumed; a new run can start from its weights: %w", f.Path(), err)
 	}
+	if r.Config.Validation.Files == 0 { // the same files are held out as before
+		r.Config.Validation.Files = old.Validation.Files
+	}
 	if err := readState(f, old); errors.Is(err, errOtherModel) {
 		return fmt.Errorf("%s: %w", f.Path(), err)
 	} else if err != nil {
@@ -247,12 +250,38 @@ func (r *run) initial(params []*nn.Param) (weights.Source, error) {
 		return nil, fmt.Errorf("%s: has no tensor that fits this experiment", path)
 	}
 	r.Report("starting from %s: %d of %d tensors", path, len(params)-len(missing)-len(misshapen), len(params))
+	networks, missing := wholeNetworks(params, missing)
+	if len(networks) > 0 { // a model's file has no networks that only training needs
+		r.Report("not in it, initialized at random: %s", strings.Join(networks, ", "))
+	}
 	for i, names := range [][]string{missing, misshapen, extra} {
 		if len(names) > 0 {
 			r.Report("%d tensors %s: %s", len(names), []string{"not in it", "of another shape", "without use"}[i], shorten(names))
 		}
 	}
 	return src, nil
+}
+
+// wholeNetworks takes from the names of missing parameters those of networks of which no
+// parameter is there, and returns the networks and what is left.
+func wholeNetworks(params []*nn.Param, missing []string) (networks, rest []string) {
+	network := func(name string) string { n, _, _ := strings.Cut(name, "."); return n }
+	size, absent := map[string]int{}, map[string]int{}
+	for _, p := range params {
+		size[network(p.Name)]++
+	}
+	for _, name := range missing {
+		absent[network(name)]++
+	}
+	for _, name := range missing {
+		n := network(name)
+		if absent[n] < size[n] {
+			rest = append(rest, name)
+		} else if !slices.Contains(networks, n) {
+			networks = append(networks, n)
+		}
+	}
+	return networks, rest
 }
 
 // shorten lists the first few names.

@@ -25,6 +25,7 @@ func frameExperiment(dir string) *config.Config {
 // one that was found, and that of the checkpoint in a run that goes on.
 func TestResumeFrameNetworks(t *testing.T) {
 	whole, parts := frameExperiment(t.TempDir()), frameExperiment(t.TempDir())
+	whole.Validation.Interval, parts.Validation.Interval = 2, 2 // the end of a run validates
 	if _, err := runSmall(t, whole, 4, nil); err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/facodec-go/facodec/internal/config"
@@ -65,4 +66,19 @@ func hashOfWeights(t *testing.T, params []*nn.Param, seed uint64) string {
 		h.Write(b)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:12])
+}
+
+// TestWholeNetworks: a network of which nothing is there is named once, in place of its parameters.
+func TestWholeNetworks(t *testing.T) {
+	var params []*nn.Param
+	for _, name := range []string{"encoder.a", "encoder.b", "fa_predictors.a", "fa_predictors.b", "discriminator.a"} {
+		params = append(params, &nn.Param{Name: name})
+	}
+	networks, rest := wholeNetworks(params, []string{"encoder.b", "fa_predictors.a", "fa_predictors.b", "discriminator.a"})
+	if !slices.Equal(networks, []string{"fa_predictors", "discriminator"}) || !slices.Equal(rest, []string{"encoder.b"}) {
+		t.Errorf("networks %q, parameters %q", networks, rest)
+	}
+	if networks, rest = wholeNetworks(params, nil); networks != nil || rest != nil {
+		t.Errorf("of none: %q, %q", networks, rest)
+	}
 }

@@ -22,6 +22,11 @@ func (r *run) loop(ctx context.Context) error {
 	r.Report("training: %s an epoch, %s", count(r.perEpoch(), "step"), r.end(total))
 	timer := newStepTimer()
 	defer r.sayWhereItStops(ctx)()
+	if r.pretrained && t.Steps == 0 { // what the run has to improve
+		if err := r.validate(ctx); err != nil {
+			return err
+		}
+	}
 	before := t.Steps
 	interrupted := false
 	for total == 0 || t.Steps < total {
@@ -50,10 +55,7 @@ func (r *run) loop(ctx context.Context) error {
 		}
 		r.progress(timer, total)
 		if t.Steps%c.Validation.Interval == 0 {
-			if err := r.checkReplicas(); err != nil {
-				return err
-			}
-			if err := r.validate(ctx); err != nil {
+			if err := r.validateAll(ctx); err != nil {
 				return err
 			}
 		}
@@ -65,7 +67,15 @@ func (r *run) loop(ctx context.Context) error {
 		timer.resume()
 	}
 	r.reportTraffic(t.Steps - before)
-	if r.lastCheckpoint == "" || r.lastCheckpointStep != t.Steps {
+	// A run that ends validates, however few steps it had, so that it has a best checkpoint.
+	// The checkpoint of its last step knows of that.
+	validates := !interrupted && t.Steps > before && t.Steps%c.Validation.Interval != 0
+	if validates {
+		if err := r.validateAll(ctx); err != nil {
+			return err
+		}
+	}
+	if validates || r.lastCheckpoint == "" || r.lastCheckpointStep != t.Steps {
 		if err := r.save(); err != nil {
 			return err
 		}
@@ -172,6 +182,14 @@ func (r *run) progress(p *stepTimer, total int) {
 		}
 	}
 	r.Progress(progress)
+}
+
+// validateAll validates once it is known that all ranks have the same state.
+func (r *run) validateAll(ctx context.Context) error {
+	if err := r.checkReplicas(); err != nil {
+		return err
+	}
+	return r.validate(ctx)
 }
 
 // validate evaluates the run on what was held out, and keeps the best checkpoint.

@@ -76,6 +76,7 @@ type startState struct {
 	Position       dataset.Position
 	Pretrained     bool
 	SpeakerClasses int
+	HeldOutFiles   int
 	ResumedFrom    string // "" for a fresh run
 }
 
@@ -84,7 +85,7 @@ func (r *run) shareStart() error {
 	if r.Ranks.Size() == 1 {
 		return nil
 	}
-	s := startState{r.startPosition, r.pretrained, r.Config.Model.SpeakerClasses, ""}
+	s := startState{r.startPosition, r.pretrained, r.Config.Model.SpeakerClasses, r.Config.Validation.Files, ""}
 	if r.resumedFrom != nil {
 		s.ResumedFrom = r.resumedFrom.Path()
 	}
@@ -99,6 +100,7 @@ func (r *run) shareStart() error {
 		return fmt.Errorf("from rank 0: %w", err)
 	}
 	r.startPosition, r.pretrained, r.Config.Model.SpeakerClasses = s.Position, s.Pretrained, s.SpeakerClasses
+	r.Config.Validation.Files = s.HeldOutFiles
 	if s.ResumedFrom != "" {
 		r.goodCheckpoint.Store(&s.ResumedFrom)
 	}

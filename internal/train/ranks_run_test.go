@@ -86,6 +86,7 @@ func TestRedecoderOnRanks(t *testing.T) {
 	experiment := func(dir string) *config.Config {
 		c := smallRedecoder(dir)
 		c.Train.GradientAccumulationStep, c.Train.KeepCheckpoints = 3, 10
+		c.Validation.Interval = 1 // the end of a run validates
 		return c
 	}
 	whole := experiment(t.TempDir())

@@ -50,8 +50,8 @@ func runRedecoder(t *testing.T, c *config.Config, steps int, change func(*RunOpt
 func TestRedecoderResume(t *testing.T) {
 	whole, parts := smallRedecoder(t.TempDir()), smallRedecoder(t.TempDir())
 	for _, c := range []*config.Config{whole, parts} {
-		c.Train.GradientAccumulationStep = 2
-		c.Train.RestartCodes, c.Train.NormalizeCodes = 1, true // of a codec's experiment; without effect
+		c.Train.GradientAccumulationStep, c.Validation.Interval = 2, 2 // the end of a run validates
+		c.Train.RestartCodes, c.Train.NormalizeCodes = 1, true         // of a codec's experiment; without effect
 	}
 	if _, err := runRedecoder(t, whole, 5, nil); err != nil {
 		t.Fatal(err)

@@ -29,7 +29,7 @@ func smallExperiment(dir string) *config.Config {
 	c.LogDir, c.ExpName, c.Dataset = dir, "small", filepath.Join("..", "..", "testdata", "speech")
 	c.BatchSize, c.MaxLen, c.LogInterval, c.SaveInterval, c.Train.RestartCodes = 2, 8, 1, 3, 2
 	c.Train.DataInit, c.Train.NormalizeCodes, c.Augment.Speed = true, true, 0.1
-	c.Validation.Interval, c.Validation.Files, c.Validation.Samples = 4, 1, 1
+	c.Validation.Interval, c.Validation.Files, c.Validation.Samples = 3, 1, 1
 	m := &c.Model
 	m.LSTM = 1
 	m.LatentDim, m.CodebookSize, m.CodebookDim = 24, 16, 4
@@ -76,7 +76,7 @@ func runSmall(t *testing.T, c *config.Config, steps int, change func(*RunOptions
 
 // TestResume: seven steps are three steps and, in another run of the same folder,
 // four, in every tensor of the checkpoint and every value of the log; on other
-// numbers of threads, too.
+// numbers of threads, too. The end of a run validates: at step 3 both runs do.
 func TestResume(t *testing.T) {
 	whole, parts := smallExperiment(t.TempDir()), smallExperiment(t.TempDir())
 	if _, err := runSmall(t, whole, 7, nil); err != nil {
@@ -292,6 +292,8 @@ func TestInit(t *testing.T) {
 	}
 	l.has(t, "starting from "+from)
 	l.has(t, "of another shape: fa_predictors.phone_predictor.heads.0.weight")
+	l.has(t, "step 0: held out: mel distance") // what the run has to improve
+	l.has(t, "step 1: held out: mel distance") // fewer steps than validation.interval
 
 	// What has learned is not fitted anew.
 	unfitted := smallExperiment(t.TempDir())
@@ -336,6 +338,31 @@ func TestPretrained(t *testing.T) {
 			want = "starting from " + from
 		}
 		l.has(t, want)
+	}
+}
+
+// TestHeldOutOnResume: a run goes on with the files held out that it was begun with, where
+// the experiment leaves their number open.
+func TestHeldOutOnResume(t *testing.T) {
+	for _, begun := range []int{0, 2} { // of five: one, two
+		c := smallExperiment(t.TempDir())
+		c.Validation.Files = begun
+		l, err := runSmall(t, c, 1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := fmt.Sprintf("%d held out", max(1, begun))
+		l.has(t, want)
+		c.Validation.Files = 0
+		if l, err = runSmall(t, c, 2, nil); err != nil {
+			t.Fatal(err)
+		}
+		l.has(t, want)
+		for _, line := range l.all {
+			if strings.Contains(line, "has changed") {
+				t.Error(line)
+			}
+		}
 	}
 }
 
