@@ -6,10 +6,10 @@ import (
 	"sync/atomic"
 )
 
-// ahead is how many results for each worker may wait for an earlier one. Enough
-// that a long recording among short ones holds nobody up for long, and few, since
-// a run that is killed then does them again.
-const ahead = 8
+// ahead is how many results for each worker may wait for an earlier one. With few, all
+// workers would stand still beside one with a long recording; it is bounded since a run that
+// is killed meanwhile does them again.
+const ahead = 256
 
 // ordered calls do for 0 to n-1, up to workers calls at a time, and yields the
 // results in order. One worker is the caller, who does one after the other. When

@@ -43,7 +43,7 @@ func TestOrdered(t *testing.T) {
 // TestOrderedLeft: who leaves the loop finds nothing running, and little done.
 func TestOrderedLeft(t *testing.T) {
 	var calls, running atomic.Int32
-	for i := range ordered(4, 1000, func(int) int {
+	for i := range ordered(4, 5000, func(int) int {
 		running.Add(1)
 		calls.Add(1)
 		time.Sleep(100 * time.Microsecond)
@@ -55,5 +55,26 @@ func TestOrderedLeft(t *testing.T) {
 	}
 	if running.Load() != 0 || calls.Load() > 11+4*ahead+4 {
 		t.Errorf("%d running, %d done", running.Load(), calls.Load())
+	}
+}
+
+// TestOrderedBehindALongOne: workers go on while one is busy with the first call for as long
+// as many others take.
+func TestOrderedBehindALongOne(t *testing.T) {
+	const n = 300
+	var done atomic.Int32
+	all := make(chan struct{})
+	for range ordered(2, n, func(i int) int {
+		if i == 0 {
+			select {
+			case <-all:
+			case <-time.After(10 * time.Second):
+				t.Errorf("%d of %d done beside the first", done.Load(), n-1)
+			}
+		} else if done.Add(1) == n-1 {
+			close(all)
+		}
+		return i
+	}) {
 	}
 }
