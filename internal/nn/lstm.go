@@ -76,9 +76,11 @@ func packGates(load *Loader, f *op.Filter, p *Param, dim int, recurrent bool) er
 	}
 	in, out := p.Shape[1], 4*tensor.RoundUp(dim)
 	source := rowPanels(v, nil, in, 1, func(panel int) (first, n int) { return gateRows(panel, dim) })
-	switch {
+	switch _, split := load.bf16(in); {
 	case load.halves(in): // an encoder's LSTM changes few codes
 		f.BF16 = load.packBF16(out, in, 1, source)
+	case split && load.is(Fast) && !recurrent:
+		f.BF16, f.Rest = packSplit(load.region, out, in, 1, source)
 	case recurrent && load.is(Fast) || load.int16(out*in):
 		f.Panels = packInt16(load.region, out, in, 1, source)
 	default:

@@ -155,9 +155,9 @@ func packInt16(region *tensor.Region, out, in, taps int, source panelSource) *ke
 }
 
 // toomCookFor returns the filter, without weights, of a convolution that the Toom-Cook
-// algorithm will compute, or nil.
+// algorithm will compute, or nil. Tiles are faster.
 func toomCookFor(load *Loader, c ConvConfig) *op.ToomCookFilter {
-	if !load.is(Fast) || c.Frame == 0 || c.K != kernel.ToomCookTaps || c.Stride > 1 {
+	if !load.is(Fast) || kernel.HasTiles() || c.Frame == 0 || c.K != kernel.ToomCookTaps || c.Stride > 1 {
 		return nil
 	}
 	return op.ChooseToomCook(c.Frame, max(c.Dilation, 1))

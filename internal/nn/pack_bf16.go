@@ -11,10 +11,14 @@ import (
 const minBF16 = 16
 
 // bf16 says whether weights of so many input channels are packed for products of
-// bfloat16, and whether those of two bfloat16 values each. Codes differ where an encoder
+// bfloat16, and whether those of two bfloat16 values each, as all are at precision Fast: as
+// precise as products of float32 for it, and faster. Codes differ where an encoder
 // rounds to one: 3 to 5 in a hundred, against 1 in a thousand. Where there are no tiles,
 // three products of bfloat16 are no faster than one of float32.
 func (l *Loader) bf16(in int) (packed, split bool) {
+	if l.is(Fast) && in >= minBF16 && kernel.HasTiles() {
+		return true, true
+	}
 	if !l.halves(in) {
 		return false, false
 	}
@@ -58,26 +62,39 @@ const minSplitInt8 = 1 << 19
 // bfloat16, or of 8 bits with scales, which together are as precise, where there are so many
 // weights that their time is that of reading them.
 func packSplit(region *tensor.Region, out, in, taps int, source panelSource) (rounded, rest *kernel.PanelsBF16) {
-	if out*in*taps >= minSplitInt8 {
-		rounded, rest = kernel.NewPanelsInt8(region.Alloc, taps, in, out), kernel.NewPanelsInt8(region.Alloc, taps, in, out)
-		source.each(rounded.Count(), taps*in*kernel.Width, func(panel int, weights []float32) {
-			rounded.SetInt8(panel, weights)
-			rounded.SubtractInt8(panel, weights)
-			rest.SetInt8(panel, weights)
-		})
-		return rounded, rest
-	}
-	rounded, rest = allocBF16(region, out, in, taps), allocBF16(region, out, in, taps)
+	rounded, rest = allocSplit(region, out, in, taps, out*in*taps >= minSplitInt8)
 	source.each(rounded.Count(), taps*in*kernel.Width, func(panel int, weights []float32) {
-		rounded.SetPanel(panel, weights, kernel.Width)
-		subtractRounded(weights)
-		rest.SetPanel(panel, weights, kernel.Width)
+		setSplit(rounded, rest, panel, weights)
 	})
 	return rounded, rest
 }
 
+func allocSplit(region *tensor.Region, out, in, taps int, narrow bool) (rounded, rest *kernel.PanelsBF16) {
+	if narrow {
+		return kernel.NewPanelsInt8(region.Alloc, taps, in, out), kernel.NewPanelsInt8(region.Alloc, taps, in, out)
+	}
+	return allocBF16(region, out, in, taps), allocBF16(region, out, in, taps)
+}
+
+// setSplit sets the weights of a panel, and overwrites them.
+func setSplit(rounded, rest *kernel.PanelsBF16, panel int, weights []float32) {
+	if rounded.Int8 != nil {
+		rounded.SetInt8(panel, weights)
+		rounded.SubtractInt8(panel, weights)
+		rest.SetInt8(panel, weights)
+		return
+	}
+	rounded.SetPanel(panel, weights, kernel.Width)
+	subtractRounded(weights)
+	rest.SetPanel(panel, weights, kernel.Width)
+}
+
 // fillPhases packs the phases of a transposed convolution, whose source phasePanels is.
 func (l *Loader) fillPhases(f *op.TransposedFilter, out, in, stride int, source panelSource) {
+	if _, split := l.bf16(in); split && l.is(Fast) {
+		l.fillSplitPhases(f, out, in, stride, source)
+		return
+	}
 	size := 2 * in * kernel.Width // of a phase's panel
 	narrow, integers := l.int8(stride*2*in*out), l.int16(stride*2*in*out)
 	for range stride {
@@ -105,6 +122,20 @@ func (l *Loader) fillPhases(f *op.TransposedFilter, out, in, stride int, source 
 			default:
 				copy(f.Phases[phase].Data[panel*size:], part)
 			}
+		}
+	})
+}
+
+// fillSplitPhases is fillPhases for weights of two values each.
+func (l *Loader) fillSplitPhases(f *op.TransposedFilter, out, in, stride int, source panelSource) {
+	for range stride {
+		rounded, rest := allocSplit(l.region, out, in, 2, stride*2*in*out >= minSplitInt8)
+		f.PhasesBF16, f.PhasesRest = append(f.PhasesBF16, rounded), append(f.PhasesRest, rest)
+	}
+	size := 2 * in * kernel.Width // of a phase's panel
+	source.each(panelCount(out), stride*size, func(panel int, weights []float32) {
+		for phase := range stride {
+			setSplit(f.PhasesBF16[phase], f.PhasesRest[phase], panel, weights[phase*size:][:size])
 		}
 	})
 }

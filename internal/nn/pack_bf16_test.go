@@ -69,3 +69,55 @@ func TestSplitConv(t *testing.T) {
 		})
 	}
 }
+
+// TestFastConvTranspose: a transposed convolution at the fast precision, whose weights have two
+// values each where there are tiles, is near the exact one; neither chunks nor threads change a bit.
+func TestFastConvTranspose(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	pools := map[int]*parallel.Pool{1: parallel.New(1), 3: parallel.New(3)}
+	for _, p := range pools {
+		defer p.Close()
+	}
+	for _, c := range []struct {
+		in, out, stride int
+		causal          bool
+	}{{40, 30, 3, true}, {300, 160, 6, true}, {70, 33, 5, false}} {
+		t.Run(fmt.Sprintf("%+v", c), func(t *testing.T) {
+			open := func(precision Precision) *ConvTranspose {
+				b := NewBuilder("net")
+				l := NewConvTranspose(b, c.in, c.out, c.stride, c.causal)
+				loadAt(t, b, precision, pools[3])
+				return l
+			}
+			exact, fast := open(Exact), open(Fast)
+			eight := 2*c.stride*c.in*c.out >= minSplitInt8
+			if f := fast.filter; kernel.HasTiles() && (len(f.PhasesRest) != c.stride || (f.PhasesBF16[0].Int8 != nil) != eight) {
+				t.Fatalf("weights in other formats: %+v", f)
+			}
+			for _, rows := range []int{1, 9, 70} {
+				x := randomTensor(rng, 1, rows, c.in)
+				whole := func(l *ConvTranspose, threads int) tensor.Tensor {
+					r := op.NewRun(pools[threads])
+					r.Last = true
+					return l.Forward(r, nil, r.Borrow(x))
+				}
+				got := whole(fast, 1)
+				difference(t, whole(exact, 1), got)
+				if !slices.Equal(whole(fast, 3).ToBCT(), got.ToBCT()) {
+					t.Errorf("%d rows: three threads give another result", rows)
+				}
+				r := op.NewRun(pools[3])
+				var all []float32
+				for from := 0; from < rows; from += 2 {
+					to := min(rows, from+2)
+					r.Last = to == rows
+					all = append(all, fast.Forward(r, nil, r.Borrow(x.Slice(from, to))).Sample(0).Data...)
+				}
+				y := tensor.Tensor{B: 1, T: got.T, C: got.C, Stride: got.Stride, Data: all}
+				if !slices.Equal(y.ToBCT(), got.ToBCT()) {
+					t.Errorf("%d rows in chunks: another result", rows)
+				}
+			}
+		})
+	}
+}

@@ -11,9 +11,11 @@ type Precision string
 // the number of threads.
 const (
 	Exact Precision = "exact" // float32, in the order that package kernel's contract fixes
-	Fast  Precision = "fast"  // float32, with fewer multiplications: sums in another order; large weights in 16 bits
-	BF16  Precision = "bf16"  // bfloat16 weights and inputs, float32 sums
-	Int8  Precision = "int8"  // BF16, with the weights of large layers stored in 8 bits
+	// Fast is float32 with fewer multiplications, or with AMX tiles of two bfloat16 values for
+	// each float32: sums in another order. Large weights have 16 bits.
+	Fast Precision = "fast"
+	BF16 Precision = "bf16" // bfloat16 weights and inputs, float32 sums
+	Int8 Precision = "int8" // BF16, with the weights of large layers stored in 8 bits
 )
 
 // Precisions lists them, the most exact first.

@@ -2,6 +2,7 @@ package op
 
 import (
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"github.com/facodec-go/facodec/internal/parallel"
@@ -79,4 +80,42 @@ func TestLargeTensorsShareMemory(t *testing.T) {
 	if r.Trim(); r.Memory() != 0 {
 		t.Errorf("%d bytes after Trim", r.Memory())
 	}
+}
+
+// TestTrimCollects: much memory that a run gives up is there for what follows, without a
+// collection that comes when the heap has doubled.
+func TestTrimCollects(t *testing.T) {
+	pool := parallel.New(1)
+	defer pool.Close()
+	r := NewRun(pool)
+	r.Free(r.New(1, 1, 2*collectable/4))
+	before := heapBytes()
+	if r.Trim(); before-heapBytes() < collectable {
+		t.Errorf("%d bytes of the heap before, %d after", before, heapBytes())
+	}
+}
+
+// TestAttentionLeavesNoGarbage: after a first time, attention over an utterance of the same
+// length takes its memory from the run.
+func TestAttentionLeavesNoGarbage(t *testing.T) {
+	pool := parallel.New(2)
+	defer pool.Close()
+	r := NewRun(pool)
+	const length, channels = 1000, 32
+	x := r.Zeros(1, length, channels)
+	attend := func() { r.Free(r.Attention(x, x, x, 2)) }
+	attend()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	attend()
+	runtime.ReadMemStats(&after)
+	if n := after.TotalAlloc - before.TotalAlloc; n > 4*length*channels {
+		t.Errorf("%d bytes allocated for tensors of %d", n, 4*length*channels)
+	}
+}
+
+func heapBytes() int64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }

@@ -2,6 +2,7 @@ package op
 
 import (
 	"math"
+	"sync/atomic"
 
 	"github.com/facodec-go/facodec/internal/kernel"
 	"github.com/facodec-go/facodec/internal/tensor"
@@ -113,53 +114,79 @@ func transposed(x tensor.Tensor) tensor.Tensor {
 // that contracts over its rows.
 func packRows(x tensor.Tensor, at, d int) *kernel.Panels {
 	w := kernel.NewPanels(nil, 1, x.T, d)
+	setRows(w, x, at, d)
+	return w
+}
+
+func setRows(w *kernel.Panels, x tensor.Tensor, at, d int) {
 	for t := range x.T {
 		for j, v := range x.Row(0, t)[at : at+d] {
 			w.Data[w.Index(0, t, j)] = v
 		}
 	}
-	return w
 }
 
 // packColumns packs them as that of a product that contracts over the channels.
 func packColumns(x tensor.Tensor, at, d int) *kernel.Panels {
 	w := kernel.NewPanels(nil, 1, d, x.T)
+	setColumns(w, x, at, d)
+	return w
+}
+
+func setColumns(w *kernel.Panels, x tensor.Tensor, at, d int) {
 	for t := range x.T {
 		for j, v := range x.Row(0, t)[at : at+d] {
 			w.Data[w.Index(0, j, t)] = v
 		}
 	}
-	return w
 }
 
 // attend computes one head, channels at to at+d, one block of queries at a time, so
-// that memory grows linearly with the length.
+// that memory grows linearly with the length. All of it is the run's: as garbage, a minute of
+// speech would double the heap before it is collected.
 func (r *Run) attend(y, q, k, v tensor.Tensor, at, d int, scale float32) {
 	r.Profiler.count(2 * int64(q.T) * int64(k.T) * int64(d))
-	keys, values := packColumns(k, at, d), packRows(v, at, d)
+	keys, values := r.zeroPanels(d, k.T), r.zeroPanels(k.T, d)
+	setColumns(keys, k, at, d)
+	setRows(values, v, at, d)
 	const block = 48
 	blocks := (q.T + block - 1) / block
-	r.pool.For(blocks, func(i int) {
-		from, to := i*block, min(q.T, (i+1)*block)
-		n := to - from
-		// Not from the run's memory, which belongs to one goroutine.
-		query := tensor.New(1, n, d)
-		scores := tensor.New(1, n, k.T)
-		out := tensor.New(1, n, d)
-		for t := range n {
-			for j, x := range q.Row(0, from+t)[at : at+d] {
-				query.Row(0, t)[j] = x * scale
+	parts := min(r.pool.Threads(), blocks)
+	queries, scores, outs := r.New(parts, block, d), r.New(parts, block, k.T), r.New(parts, block, d)
+	var next atomic.Int64
+	r.pool.For(parts, func(part int) {
+		query, scores, out := queries.Sample(part), scores.Sample(part), outs.Sample(part)
+		for {
+			i := int(next.Add(1)) - 1
+			if i >= blocks {
+				return
+			}
+			from, to := i*block, min(q.T, (i+1)*block)
+			n := to - from
+			for t := range n {
+				for j, x := range q.Row(0, from+t)[at : at+d] {
+					query.Row(0, t)[j] = x * scale
+				}
+			}
+			p := kernel.Product{Dst: scores.Data, LdDst: scores.Stride, A: query.Data, LdA: query.Stride, W: keys}
+			p.Run(0, n, 0, keys.Count())
+			for t := range n {
+				kernel.Softmax(scores.Row(0, t))
+			}
+			p = kernel.Product{Dst: out.Data, LdDst: out.Stride, A: scores.Data, LdA: scores.Stride, W: values}
+			p.Run(0, n, 0, values.Count())
+			for t := range n {
+				copy(y.Row(0, from+t)[at:at+d], out.Row(0, t))
 			}
 		}
-		p := kernel.Product{Dst: scores.Data, LdDst: scores.Stride, A: query.Data, LdA: query.Stride, W: keys}
-		p.Run(0, n, 0, keys.Count())
-		for t := range n {
-			kernel.Softmax(scores.Row(0, t))
-		}
-		p = kernel.Product{Dst: out.Data, LdDst: out.Stride, A: scores.Data, LdA: scores.Stride, W: values}
-		p.Run(0, n, 0, values.Count())
-		for t := range n {
-			copy(y.Row(0, from+t)[at:at+d], out.Row(0, t))
-		}
 	})
+	r.Free(queries, scores, outs)
+	r.freePanels(keys, values)
+}
+
+// zeroPanels returns panels of one tap over the run's memory.
+func (r *Run) zeroPanels(k, n int) *kernel.Panels {
+	data := r.alloc(max(1, kernel.PanelsLen(1, k, n)))
+	clear(data)
+	return kernel.NewPanels(data, 1, k, n)
 }

@@ -196,7 +196,12 @@ func (r *Run) productBF16(f Filter, s ConvShape, x tensor.Tensor, start, out int
 			ps[b].Init, ps[b].LdInit = initRows(*init, b, out)
 		}
 	}
-	r.runProductsBF16(ps, f.Rest, 1, out)
+	if f.Rest == nil {
+		r.runProductsBF16(ps, nil, 1, out)
+	} else {
+		r.productsBF16.single[0] = f.Rest
+		r.runProductsBF16(ps, r.productsBF16.single[:], 1, out)
+	}
 	return y
 }
 
@@ -250,13 +255,14 @@ func (r *Run) runPhasesBF16(f TransposedFilter, full, rows tensor.Tensor, steps 
 			W: f.PhasesBF16[phase], Bias: f.Bias,
 		}
 	}
-	r.runProductsBF16(ps, nil, s, steps)
+	r.runProductsBF16(ps, f.PhasesRest, s, steps)
 }
 
 // A productBF16Task is a productTask of bfloat16.
 type productBF16Task struct {
 	products         []kernel.ProductBF16
-	rest             *kernel.PanelsBF16
+	rests            []*kernel.PanelsBF16  // of each kind, or nil
+	single           [1]*kernel.PanelsBF16 // the memory of one
 	kinds            int
 	rows             int
 	byRows, byPanels int
@@ -277,13 +283,13 @@ func (r *Run) newProductsBF16(n int) []kernel.ProductBF16 {
 	return r.productsBF16.products[:n]
 }
 
-// runProductsBF16 is runProducts, rest being the filter's.
-func (r *Run) runProductsBF16(ps []kernel.ProductBF16, rest *kernel.PanelsBF16, kinds, rows int) {
+// runProductsBF16 is runProducts, rests being those of the kinds of weights, or nil.
+func (r *Run) runProductsBF16(ps []kernel.ProductBF16, rests []*kernel.PanelsBF16, kinds, rows int) {
 	w := ps[0].W
 	macs := int64(len(ps)) * int64(rows) * int64(w.Taps) * int64(w.K) * int64(w.N)
 	r.Profiler.count(macs)
 	t := &r.productsBF16
-	t.products, t.rest, t.kinds, t.rows = ps, rest, kinds, rows
+	t.products, t.rests, t.kinds, t.rows = ps, rests, kinds, rows
 	t.byRows, t.byPanels = 1, 1
 	t.blocks, t.pairs = (rows+tileRowsBF16-1)/tileRowsBF16, (w.Count()+1)/2
 	threads, sequences := r.pool.Threads(), len(ps)/kinds
@@ -313,9 +319,13 @@ func (t *productBF16Task) Run(i int) {
 	row, panel := i%t.byRows, i/t.byRows
 	row0, row1 := row*t.blocks/t.byRows*tileRowsBF16, min(t.rows, (row+1)*t.blocks/t.byRows*tileRowsBF16)
 	sequences := len(t.products) / t.kinds
+	var rest *kernel.PanelsBF16
+	if t.rests != nil {
+		rest = t.rests[kind]
+	}
 	for s := range sequences {
 		p := &t.products[kind*sequences+s]
 		panel0, panel1 := panel*t.pairs/t.byPanels*2, min(p.W.Count(), (panel+1)*t.pairs/t.byPanels*2)
-		runBF16(*p, t.rest, row0, row1, panel0, panel1)
+		runBF16(*p, rest, row0, row1, panel0, panel1)
 	}
 }

@@ -10,6 +10,7 @@ import (
 type TransposedFilter struct {
 	Phases     []*kernel.Panels     // Phases[r]: tap 0 is kernel row stride+r, tap 1 row r
 	PhasesBF16 []*kernel.PanelsBF16 // in place of Phases where products are of bfloat16
+	PhasesRest []*kernel.PanelsBF16 // of weights that PhasesBF16 rounds, as Filter.Rest
 	Bias       []float32
 	Causal     bool
 	// Trainable, instead of phases, in training: the weights [2·stride][out][in] of
@@ -42,7 +43,10 @@ func (r *Run) ConvTranspose(slot Slot, f TransposedFilter, act Activation, x ten
 		}
 	}
 	s, n, as := f.Stride, f.Channels, rowsFloat32
-	if f.PhasesBF16 != nil {
+	switch {
+	case f.PhasesRest != nil:
+		as = rowsSplit
+	case f.PhasesBF16 != nil:
 		as = rowsBF16
 	}
 	steps, cut := x.T, 0

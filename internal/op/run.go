@@ -15,6 +15,7 @@ package op
 import (
 	"fmt"
 	"math/bits"
+	"runtime"
 	"unsafe"
 
 	"github.com/facodec-go/facodec/internal/parallel"
@@ -230,9 +231,18 @@ func (r *Run) Memory() int64 {
 	return n
 }
 
+// collectable is how many bytes are worth a collection of their own.
+const collectable = 16 << 20
+
 // Trim gives up the memory of large tensors, if none is in use: for who will not need as much
-// again soon. State and small tensors stay.
-func (r *Run) Trim() { r.large.trim() }
+// again soon. State and small tensors stay. Much memory is collected at once: what runs next
+// would otherwise take as much again before the heap has doubled.
+func (r *Run) Trim() {
+	before := r.large.bytes()
+	if r.large.trim(); before-r.large.bytes() >= collectable {
+		runtime.GC()
+	}
+}
 
 // classOf rounds a length up to one of four steps in each power of two, so that
 // chunks of varying length reuse each other's memory at a cost of at most a
