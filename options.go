@@ -70,7 +70,7 @@ func WithFamily(f Family) Option {
 // The precisions of WithPrecision, the most exact first.
 const (
 	Exact = string(nn.Exact) // float32; all sums in one order: the same bits for every release
-	Fast  = string(nn.Fast)  // float32, with a third of the multiplications where they are most; other large weights in 16 bits
+	Fast  = string(nn.Fast)  // float32 with fewer multiplications, or AMX tiles of two bfloat16 values for each number; large weights in 16 bits
 	BF16  = string(nn.BF16)  // bfloat16 products with float32 sums
 	Int8  = string(nn.Int8)  // BF16, with the weights of large layers in 8 bits
 )
