@@ -73,7 +73,7 @@ func TestParseEveryKey(t *testing.T) {
 		"loss_weights": LOSS_WEIGHTS,
 		"optimizer": {"lr": 3e-4, "betas": [0.8, 0.99], "eps": 1e-8, "weight_decay": 0, "lr_decay": 1,
 			"warmup_steps": 200, "clip_grad": 5, "clip_grad_discriminator": 6},
-		"ema": {"decay": 0.99}, "augment": {"gain_db": [-6, 6], "speed": 0.1, "room": 0.2, "noise": 0.3, "equalizer": 0.4, "band_limit": 0.5, "voice": 0.25},
+		"ema": {"decay": 0.99}, "augment": {"gain_db": [-6, 6], "speed": 0.1, "room": 0.2, "noise": 0.3, "equalizer": 0.4, "band_limit": 0.5, "voice": 0.25, "parallel": "others"},
 		"validation": {"interval": 8, "share": 0.1, "files": 9, "seconds": 42, "samples": 2},
 		"teachers": {"content_units": 39, "speakers": 5, "speaker_field": "who"},
 		"model_params": {"causal": false, "lstm": 1, "norm_f0": false, "use_gr_content_f0": true,

@@ -119,6 +119,7 @@ func TestErrors(t *testing.T) {
 		{"beta 1", "model_params: {}\noptimizer:\n  betas: [1.0, 0.5]", "f:3: optimizer.betas[0]: 1 is not supported: the mean would never move; want less than 1"},
 		{"EMA 1", `{"model_params": {}, "ema": {"decay": 1}}`, "f:1: ema.decay: 1 is not supported: the average would never move; want less than 1, or 0 for none"},
 		{"negative weight", `{"model_params": {}, "loss_weights": {"mel": -1}}`, "f:1: loss_weights.mel: -1 is not supported; want a number from 0 to 1e+06"},
+		{"parallel without voice", `{"model_params": {}, "augment": {"parallel": "others"}}`, "f:1: augment.parallel: \"others\" has no effect while augment.voice is 0; want the share of clips that are encoded in another voice, 0.5 say"},
 		{"gain", `{"model_params": {}, "augment": {"gain_db": [0, -24]}}`, "f:1: augment.gain_db: [0, -24] is not supported; want the smallest and the largest gain in dB"},
 		{"mask", `{"model_params": {}, "train": {"residual_mask": 75}}`, "f:1: train.residual_mask: 75 is not supported; want a number from 0 to 1"},
 		{"no section", `{"model_params": {}, "ema": 0.99}`, "f:1: ema: 0.99 is not supported; want a section of keys"},

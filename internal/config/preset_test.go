@@ -87,7 +87,7 @@ func TestIndented(t *testing.T) {
 		"{\n  \"model_type\": \"FAcodec\",\n",
 		"\n    \"DAC\": {\n      \"encoder_dim\": 64,\n      \"encoder_rates\": [2, 5, 5, 6],\n",
 		"\n  \"optimizer\": {\n    \"lr\": 0.0001,\n    \"betas\": [0.9, 0.98],\n    \"eps\": 1e-9,\n",
-		"\n  \"augment\": {\n    \"gain_db\": [-24, 0],\n    \"speed\": 0,\n    \"room\": 0,\n    \"noise\": 0,\n    \"equalizer\": 0,\n    \"band_limit\": 0,\n    \"voice\": 0\n  },\n",
+		"\n  \"augment\": {\n    \"gain_db\": [-24, 0],\n    \"speed\": 0,\n    \"room\": 0,\n    \"noise\": 0,\n    \"equalizer\": 0,\n    \"band_limit\": 0,\n    \"voice\": 0,\n    \"parallel\": \"\"\n  },\n",
 		"\n    \"speakers\": 0,\n    \"speaker_field\": \"\"\n  }\n}\n",
 	} {
 		if !strings.Contains(string(text), want) {

@@ -62,6 +62,8 @@ type Augment struct {
 	BandLimit float64 `key:"band_limit" frange:"0,1"`
 	// Voice is the share of a batch whose encoder input is in another voice; targets stay.
 	Voice float64 `key:"voice" frange:"0,1"`
+	// Parallel is a folder of folders with the dataset's files in other voices; "" for none.
+	Parallel string `key:"parallel"`
 }
 
 // Speeds are how fast clips are played, each as often as the others.

@@ -214,6 +214,9 @@ func (c *Config) checkOptimizer() error {
 	if gain := c.Augment.GainDB; gain[0] > gain[1] {
 		return &keyError{"augment.gain_db", showPair(gain), "is not supported; want the smallest and the largest gain in dB"}
 	}
+	if a := &c.Augment; a.Parallel != "" && a.Voice == 0 {
+		return &keyError{"augment.parallel", strconv.Quote(a.Parallel), "has no effect while augment.voice is 0; want the share of clips that are encoded in another voice, 0.5 say"}
+	}
 	return nil
 }
 

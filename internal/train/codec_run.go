@@ -105,7 +105,7 @@ func (r *run) trainCodec(ctx context.Context) error {
 	r.trainer = t.Trainer
 	usage, monitor := newBookUsage(networks.Codec.Quantizer), &divergenceMonitor{}
 	h := hooks{
-		step: t.Step, label: l.label, batch: l.batch, speed: l.speed,
+		step: t.Step, label: l.label, batch: l.batch, speed: l.speed, voice: l.voice,
 		metadata: map[string]string{checkpoint.TeachersKey: base64.StdEncoding.EncodeToString(l.units.Bytes())},
 		stepped: func(losses Losses) {
 			usage.add(t.Codes)
@@ -214,6 +214,12 @@ func (r *run) newLabeler(ctx context.Context, units *teacher.Units, speakers *sp
 			sampleRate: c.Preprocess.SampleRate, hop: c.Preprocess.Spect.HopLength,
 		},
 	}
+	if dir := c.Augment.Parallel; dir != "" {
+		if l.voice.parallel, err = r.set.Parallel(dir); err != nil {
+			return nil, fmt.Errorf("augment.parallel: %w", err)
+		}
+		r.Report("%s: %d of %d clips are there in other voices", dir, l.voice.parallel.Clips, len(r.set.Train))
+	}
 	if speakers != nil {
 		l.teachers.Speaker = nil
 		l.speaker = func(c dataset.Clip) int { return speakers.classes[r.set.Speaker(c)] }
@@ -269,7 +275,11 @@ func (l *labeler) batch(items []dataset.Item, c crops) (*Batch, error) {
 			return nil, errors.New("a clip without labels")
 		}
 		u := Utterance{Wave: item.Samples, F0: labels.F0, Phones: labels.Phones, Speaker: int32(labels.Speaker)}
-		if from, to := c.starts[i], c.starts[i]+c.frames; l.voice.perturbs(c.first+i) && to <= len(labels.F0) {
+		from, to := c.starts[i], c.starts[i]+c.frames
+		switch {
+		case c.others != nil && c.others[i] != nil:
+			u.Perturbed = c.others[i][from*hop : to*hop]
+		case l.voice.perturbs(c.first+i) && to <= len(labels.F0):
 			u.Perturbed = l.voice.apply(item.Samples[from*hop:to*hop], labels.F0[from:to], c.random, c.first+i)
 		}
 		us = append(us, u)

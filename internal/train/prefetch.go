@@ -25,6 +25,7 @@ type loadedStep struct {
 	stepData
 	step   int
 	items  [][]dataset.Item // by piece
+	others [][][]float32    // their parallel recordings, nil for none
 	frames int              // of the longest crop that all items have
 }
 
@@ -170,13 +171,30 @@ func (r *run) load(ctx context.Context, loader *dataset.Loader, step int) (l loa
 		if len(b.Items) == 0 { // another rank's
 			continue
 		}
-		l.items = append(l.items, b.Items)
+		others := make([][]float32, len(b.Items))
+		l.items, l.others = append(l.items, b.Items), append(l.others, others)
 		for i := range b.Items {
 			number := piece*r.Config.BatchSize + i
-			if b.Items[i], l.err = r.hooks.speed.apply(b.Items[i], random, number); l.err != nil {
+			perturb := func(item dataset.Item) (dataset.Item, error) {
+				item, err := r.hooks.speed.apply(item, random, number)
+				if err == nil {
+					item.Samples = augment.apply(item.Samples, random, number)
+				}
+				return item, err
+			}
+			if others[i], l.err = r.hooks.voice.load(ctx, b.Items[i], random, number); l.err != nil {
 				return l
 			}
-			b.Items[i].Samples = augment.apply(b.Items[i].Samples, random, number)
+			if others[i] != nil { // recorded as the other is
+				other, err := perturb(dataset.Item{Samples: others[i]})
+				if l.err = err; err != nil {
+					return l
+				}
+				others[i] = other.Samples
+			}
+			if b.Items[i], l.err = perturb(b.Items[i]); l.err != nil {
+				return l
+			}
 			l.frames = min(l.frames, len(b.Items[i].Samples)/hop)
 		}
 	}
@@ -199,8 +217,8 @@ func (r *run) prepare(l loadedStep) stepData {
 	}
 	first, _ := r.ownPieces()
 	drawn := first * r.Config.BatchSize
-	for _, batch := range l.items {
-		c := crops{frames: l.frames, first: drawn, random: random}
+	for piece, batch := range l.items {
+		c := crops{frames: l.frames, first: drawn, random: random, others: l.others[piece]}
 		for _, item := range batch {
 			room := len(item.Samples)/hop - l.frames + 1
 			c.starts = append(c.starts, int(op.Uniform(random.Key(siteCrop, drawn), 0)*float64(room)))

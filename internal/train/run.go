@@ -130,6 +130,7 @@ type hooks struct {
 	// batch makes a batch of crops. It is called by one goroutine at a time.
 	batch func(items []dataset.Item, c crops) (*Batch, error)
 	speed speedPerturbation
+	voice voicePerturbation
 	// validate is Validator.Run; nil where nothing is held out.
 	validate func(ctx context.Context, src weights.Source, log *eventlog.Log, step int64) (map[string]float64, error)
 	// metadata goes into every checkpoint.
@@ -146,6 +147,7 @@ type crops struct {
 	frames int   // of all
 	first  int   // the number of the first utterance in the step
 	random op.Random
+	others [][]float32 // the whole of each in another voice, where it is to be encoded and was recorded; nil for none
 }
 
 func (r *run) close() {

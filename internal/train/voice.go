@@ -1,6 +1,9 @@
 package train
 
 import (
+	"context"
+
+	"github.com/facodec-go/facodec/internal/dataset"
 	"github.com/facodec-go/facodec/internal/dsp"
 	"github.com/facodec-go/facodec/internal/op"
 )
@@ -18,6 +21,19 @@ type voicePerturbation struct {
 	utterances int     // of a batch
 	sampleRate int
 	hop        int
+	parallel   *dataset.Parallel // nil for none
+}
+
+// siteParallel is where parallel recordings are drawn (see op.Random.Key).
+const siteParallel = siteVoice + 1
+
+// load returns a parallel recording of utterance i of a step, for Items of crops: nil
+// where the utterance is encoded as it is, or there is none and apply makes it.
+func (v voicePerturbation) load(ctx context.Context, item dataset.Item, random op.Random, i int) ([]float32, error) {
+	if v.parallel == nil || !v.perturbs(i) {
+		return nil, nil
+	}
+	return v.parallel.Load(ctx, item, op.Uniform(random.Key(siteParallel, i), 0))
 }
 
 // Random factors on pitch and formants are even over the logarithm of these ranges,

@@ -1,10 +1,15 @@
 package train
 
 import (
+	"errors"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/internal/dataset"
 	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/parallel"
@@ -118,4 +123,81 @@ func TestPerturbedResidual(t *testing.T) {
 	if got := trainer.dropout(s, op.Random{Seed: 1}, piece).Residual; !slices.Equal(got, []float32{1, 0, 1}) {
 		t.Errorf("residuals kept: %v", got)
 	}
+}
+
+// TestParallelRecordings: where a clip was recorded in another voice, too, that is
+// encoded, from the same place on and at the same speed, and what is decoded is the clip.
+func TestParallelRecordings(t *testing.T) {
+	c := smallExperiment(t.TempDir())
+	c.Augment.Voice, c.Augment.Parallel = 1, t.TempDir()
+	if _, err := runSmall(t, c, 1, nil); err == nil || !strings.Contains(err.Error(), "augment.parallel: ") {
+		t.Errorf("an empty folder: error %v", err)
+	}
+	// Half as loud is, at peak 1, the recording itself.
+	for _, name := range []string{"en", "es", "fr", "it", "ru"} {
+		samples := speech(t, name)
+		for i := range samples {
+			samples[i] /= 2
+		}
+		file := filepath.Join(c.Augment.Parallel, "half", name+".flac")
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		w, err := audio.Create(file, 24000, audio.S24)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.Discard()
+		if err := errors.Join(w.Write(samples), w.Commit()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	batches := func(parallel string) (all []*Batch) {
+		c.Augment.Parallel = parallel
+		r := &run{RunOptions: RunOptions{Config: c, Report: t.Logf, Progress: func(Progress) {}}, dir: RunDir(c), pool: parallelPool(t)}
+		if err := r.prepareRanks(); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.scan(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		l, err := r.newLabeler(t.Context(), nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.hooks = hooks{label: l.label, batch: l.batch, speed: l.speed, voice: l.voice}
+		loader, err := r.set.NewLoader(dataset.LoaderOptions{BatchSize: c.BatchSize, Label: l.label})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer loader.Close()
+		for step := range 3 {
+			data := r.prepare(r.load(t.Context(), loader, step))
+			if data.err != nil {
+				t.Fatal(data.err)
+			}
+			all = append(all, data.pieces...)
+		}
+		return all
+	}
+	recorded, made := batches(c.Augment.Parallel), batches("")
+	for i, b := range recorded {
+		if slices.Contains(b.Perturbed, false) || slices.Contains(made[i].Perturbed, false) {
+			t.Errorf("batch %d: not all are in another voice", i)
+		}
+		if !slices.Equal(b.Target.Data, made[i].Target.Data) || slices.Equal(made[i].Inputs.Wave.Data, made[i].Target.Data) {
+			t.Errorf("batch %d: other targets, or no other voices", i)
+		}
+		for n, x := range b.Target.Data {
+			if math.Abs(float64(b.Inputs.Wave.Data[n]-x)) > 1e-4 { // of 16 bits at half the level
+				t.Fatalf("batch %d: sample %d is %g, %g in the other voice", i, n, x, b.Inputs.Wave.Data[n])
+			}
+		}
+	}
+}
+
+func parallelPool(t *testing.T) *parallel.Pool {
+	pool := parallel.New(2)
+	t.Cleanup(pool.Close)
+	return pool
 }
