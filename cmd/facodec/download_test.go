@@ -104,19 +104,20 @@ func TestHubNamesInEveryCommand(t *testing.T) {
 	asked := fakeHub(t, publishedFiles(t))
 	dir := t.TempDir()
 	source := short(t, filepath.Join(dir, "a.wav"))
+	voice := filepath.Join("..", "..", "testdata", "speech", "en.flac") // long enough for no warning
 	const codec, redecoder = "hf://Plachta/FAcodec", "hf://Plachta/FAcodec-redecoder"
 	out := func(name string) []string {
 		return []string{"--output-dir", filepath.Join(dir, name), "--checkpoint-path", codec, "--quiet"}
 	}
 	commands := [][]string{
 		append([]string{"reconstruct", "--source", source}, out("r")...),
-		append([]string{"convert", "--source", source, "--reference", source, "--redecoder-checkpoint", redecoder}, out("c")...),
+		append([]string{"convert", "--source", source, "--reference", voice, "--redecoder-checkpoint", redecoder}, out("c")...),
 		append([]string{"extract", "--source", source}, out("e")...),
 		{"weights", "convert", "--quiet", codec + "/pytorch_model.bin", filepath.Join(dir, "w.safetensors")},
 		{"info", codec},
 		{"info", redecoder + "@main/config.yml"},
 		{"bench", "--seconds", "0.5", "--runs", "1", "--checkpoint-path", codec},
-		{"voice", "enroll", "--source", source, "-o", filepath.Join(dir, "v.voice"), "--checkpoint-path", codec, "--quiet"},
+		{"voice", "enroll", "--source", voice, "-o", filepath.Join(dir, "v.voice"), "--checkpoint-path", codec, "--quiet"},
 	}
 	for _, args := range commands {
 		if r := succeed(t, args...); strings.Contains(strings.Join(args, " "), "--quiet") && r.stderr != "" {

@@ -63,7 +63,7 @@ func TestProblemMessages(t *testing.T) {
 		{"POST", "/v1/plot?title=" + q(long), nil, "", 422, "query.title"},
 		{"POST", "/v1/reconstruct", stranger, strangerKind, 422, `there is no field "yyyyyy`},
 		{"POST", "/v1/voices?name=" + q(long), nil, "", 422, "query.name"},
-		{"POST", "/v1/voices?name=", nil, "", 422, "query.name"},
+		{"POST", "/v1/voices?name=", nil, "", 422, "the name is empty"},
 		{"POST", "/v1/voices?name=" + q("Ali\u202ece"), nil, "", 422, "the name has the character U+202E"},
 		{"POST", "/v1/voices?name=" + q("a\x1b[31mb"), nil, "", 422, "the name has the character U+001B"},
 		{"POST", "/v1/voices?name=a%FFb", nil, "", 422, "the name is not UTF-8"},
