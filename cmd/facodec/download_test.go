@@ -129,7 +129,7 @@ func TestHubNamesInEveryCommand(t *testing.T) {
 		t.Errorf("asked %d times", n)
 	}
 	checkFiles(t, filepath.Join(dir, "r"), "reconstructed_a.wav")
-	checkFiles(t, filepath.Join(dir, "c"), "converted_a_to_a.wav")
+	checkFiles(t, filepath.Join(dir, "c"), "converted_a_to_en.wav")
 	t.Setenv("HF_HUB_OFFLINE", "1")
 	if r := succeed(t, "info", codec); !strings.Contains(r.stdout, "configuration beside the checkpoint") {
 		t.Errorf("info prints %s", r.stdout)
