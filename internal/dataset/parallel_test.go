@@ -31,14 +31,19 @@ func TestParallel(t *testing.T) {
 	writeWAV(t, filepath.Join(others, "x", "b", "three.wav"), ramp(0.4))
 	writeWAV(t, filepath.Join(others, "y", "b", "four.wav"), tone(0.5, 0))
 	writeWAV(t, filepath.Join(others, "five.wav"), one) // in no folder of others
+	writeWAV(t, filepath.Join(root, "c", "six.wav"), tone(0.5, 0.5))
+	writeWAV(t, filepath.Join(others, "x", "c", "six.wav"), tone(0.6, 0.5))
+	writeWAV(t, filepath.Join(root, "c", "seven.wav"), tone(0.5, 0.5))
+	writeWAV(t, filepath.Join(others, "x", "c", "seven.wav"), tone(0.499, 0.5))
+	must(t, os.Symlink(root, filepath.Join(others, "z"))) // the recordings themselves
 
 	var told reports
 	s := scan(t, Options{Root: root, HeldOut: HeldOut{Share: 0.2, Files: 1}, Report: told.add})
 	s.Train = append(s.Train, s.Valid...)
 	p, err := s.Parallel(others)
 	must(t, err)
-	if p.Clips != 3 {
-		t.Errorf("%d clips have parallel recordings, want 3", p.Clips)
+	if p.Clips != 5 {
+		t.Errorf("%d clips have parallel recordings, want 5", p.Clips)
 	}
 	load := func(path string, choose float64) []float32 {
 		i := slices.IndexFunc(s.Train, func(c Clip) bool { return c.Path == path })
@@ -59,12 +64,16 @@ func TestParallel(t *testing.T) {
 			}
 		}
 	}
-	for _, path := range []string{"a/two.wav", "b/three.wav", "b/four.wav"} {
+	if got := load("c/seven.wav", 0); len(got) != 12000 || got[len(got)-1] != 0 || slices.Max(got) < 0.4 {
+		t.Errorf("a millisecond shorter: %d samples", len(got))
+	}
+	for _, path := range []string{"a/two.wav", "b/three.wav", "b/four.wav", "c/six.wav"} {
 		if got := load(path, 0); got != nil {
 			t.Errorf("%s: %d samples, want none", path, len(got))
 		}
 	}
-	told.want(t, "three.wav: is shorter than the recording", "four.wav: is silent where")
+	told.want(t, "b/three.wav: its parallel recording "+filepath.Join(others, "x", "b", "three.wav")+" is not used: it lasts 0.400 s and the recording 0.500 s",
+		"four.wav is not used: it is silent where", "six.wav is not used: it lasts 0.600 s")
 }
 
 func TestParallelErrors(t *testing.T) {

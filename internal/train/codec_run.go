@@ -168,6 +168,14 @@ type labeler struct {
 // are given, and opens the pitch teacher.
 func (r *run) newLabeler(ctx context.Context, units *teacher.Units, speakers *speakerLabels) (*labeler, error) {
 	c := r.Config
+	var parallel *dataset.Parallel
+	if dir := c.Augment.Parallel; dir != "" { // before what takes long
+		var err error
+		if parallel, err = r.set.Parallel(dir); err != nil {
+			return nil, fmt.Errorf("augment.parallel: %w", err)
+		}
+		r.Report("%s: %d of %d clips are there in other voices", dir, parallel.Clips, len(r.set.Train))
+	}
 	pitch, err := teacher.OpenPitch(c.F0Path, func(line string) { r.Report("%s", line) })
 	if err != nil {
 		return nil, err
@@ -211,14 +219,11 @@ func (r *run) newLabeler(ctx context.Context, units *teacher.Units, speakers *sp
 		collator: NewCollator(model.CodecConfigOf(c), c.Model.NormF0), speed: speed, report: r.faults,
 		voice: voicePerturbation{
 			share: c.Augment.Voice, utterances: c.BatchSize * c.Train.GradientAccumulationStep,
-			sampleRate: c.Preprocess.SampleRate, hop: c.Preprocess.Spect.HopLength,
+			sampleRate: c.Preprocess.SampleRate, hop: c.Preprocess.Spect.HopLength, parallel: parallel,
 		},
 	}
-	if dir := c.Augment.Parallel; dir != "" {
-		if l.voice.parallel, err = r.set.Parallel(dir); err != nil {
-			return nil, fmt.Errorf("augment.parallel: %w", err)
-		}
-		r.Report("%s: %d of %d clips are there in other voices", dir, l.voice.parallel.Clips, len(r.set.Train))
+	if v := l.voice; v.share > 0 && !v.perturbs(v.utterances-1) {
+		r.Report("augment.voice: %g of the %d clips of a step is none; raise it, or batch_size", v.share, v.utterances)
 	}
 	if speakers != nil {
 		l.teachers.Speaker = nil

@@ -231,6 +231,7 @@ func (r *run) scan(ctx context.Context) error {
 	if r.resumedFrom != nil {
 		if old := r.resumedFrom.Metadata()[checkpoint.DatasetKey]; old != set.Fingerprint() {
 			r.Report("the dataset has changed since the checkpoint: the run goes on, but not as it would have")
+			r.best = -1 // on what was held out of another
 		}
 	}
 	return nil
