@@ -7,10 +7,10 @@ import _ "embed"
 // The model that is embedded.
 const (
 	Name     = "base"
-	Version  = "v2"
+	Version  = "v3"
 	License  = "MIT" // of the weights
-	FileName = "facodec-base-v2.safetensors"
+	FileName = "facodec-base-v3.safetensors"
 )
 
-//go:embed facodec-base-v2.safetensors
+//go:embed facodec-base-v3.safetensors
 var checkpoint []byte

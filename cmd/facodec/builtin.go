@@ -23,7 +23,7 @@ import (
 const builtin = "default"
 
 // builtinConverts is what convert says of the built-in model; docs/model.md has the figures.
-const builtinConverts = "the built-in model " + defaultmodel.Title + " keeps most of the source's voice; see docs/model.md"
+const builtinConverts = "the built-in model " + defaultmodel.Title + " keeps some of the source's voice; see docs/model.md"
 
 // builtinNotice says which model works where none was named.
 const builtinNotice = "the built-in model " + defaultmodel.Title + "; --checkpoint-path names another"

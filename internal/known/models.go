@@ -14,4 +14,9 @@ var Models = []Model{
 		Decoder:   "818df527c2ec6344da265e3726e8e18d",
 		Timbre:    "2ca96be9e321f42526b5b044b4612469",
 		Tokens:    "daffcd59b5915f35a70faf479a7eaa97"},
+	{Name: "base v3",
+		Quantizer: "c0b14de41dfb79c9844ba0949b72e53e",
+		Decoder:   "687fb9f5cf02b0fe0c8b047c0f4744d9",
+		Timbre:    "48e69d44147e0d34f49cff19440fd80b",
+		Tokens:    "50c796fb25a594d67fde727f9d9afbdf"},
 }
