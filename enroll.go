@@ -88,21 +88,17 @@ func (v *VoiceEncoder) Voice() (*Voice, error) {
 // both, in flat memory. The audio is one voice as VoiceEncoder makes it, each file a
 // clip, with normalize brought to peak 1 as FileOptions.Normalize does with sources;
 // with enrolled voices it is mixed by MixVoices. progress, if not nil, is told how
-// many seconds of all the audio are done. Clips in which nothing is heard are in the
-// voice's Warnings, and so is audio of less than a second in all; if nothing is heard in
-// any of them and there is no enrolled voice, the error is ErrSilent.
+// many seconds of all the audio are done. Clips in which nothing is heard are left out,
+// which is in the voice's Warnings, and so is audio of less than a second in all; if
+// nothing is heard in any of them and there is no enrolled voice, the error is ErrSilent.
 func (c *Codec) EnrollFiles(ctx context.Context, paths []string, normalize bool, progress func(seconds float64)) (*Voice, error) {
 	var voices []*Voice
-	var files []string // that are clips
-	var warnings []error
-	var peak float32 // of a clip
+	var heard []string           // the clips of the voice
+	var silent, warnings []error // why the others are none, and what is told if there are some
 	clips := c.NewVoiceEncoder()
 	push := func(samples []float32) error {
 		if err := clips.Push(samples); err != nil {
 			return err
-		}
-		for _, x := range samples {
-			peak = max(peak, x, -x)
 		}
 		if progress != nil {
 			progress(float64(clips.ended+clips.clip) / float64(c.SampleRate()))
@@ -125,54 +121,74 @@ func (c *Codec) EnrollFiles(ctx context.Context, paths []string, normalize bool,
 		if err != nil {
 			return nil, err
 		}
-		peak = 0
-		result, err := r.Read(ctx, push)
+		why, warning, err := c.checkClip(ctx, r)
 		if err != nil {
+			return nil, err
+		}
+		if why != nil {
+			silent, warnings = append(silent, why), append(warnings, warning)
+			continue
+		}
+		if _, err := r.Read(ctx, push); err != nil {
 			return nil, err
 		}
 		clips.EndClip()
-		files = append(files, path)
-		warning, err := c.checkClip(ctx, path, peak/float32(r.Gain), result.Info.Channels)
-		if err != nil {
-			return nil, err
-		}
-		if warning != nil {
-			warnings = append(warnings, warning)
-		}
+		heard = append(heard, path)
 	}
-	if silent := len(warnings); silent > 0 && silent == len(files) && len(voices) == 0 {
-		return nil, recording.AllSilent(warnings)
+	if len(silent) > 0 && len(heard) == 0 && len(voices) == 0 {
+		return nil, recording.AllSilent(silent)
 	}
-	if clips.ended > 0 || len(voices) == 0 {
+	if len(heard) > 0 || len(voices) == 0 {
 		v, err := clips.Voice()
 		if err != nil {
 			return nil, err
 		}
 		if err := recording.CheckVoiceLength(v.Seconds); err != nil {
-			warnings = append(warnings, fileerr.In(files[0], err))
+			warnings = append(warnings, fileerr.In(heard[0], err))
 		}
-		v.Warnings = warnings
 		voices = append(voices, v)
 	}
-	return MixVoices(voices...)
+	v, err := MixVoices(voices...)
+	if err != nil {
+		return nil, err
+	}
+	v.Warnings = warnings
+	return v, nil
 }
 
-// checkClip returns a warning about a clip with a peak in which there is no voice.
-func (c *Codec) checkClip(ctx context.Context, path string, peak float32, channels int) (warning, err error) {
-	if channels > 1 {
+// checkClip returns why a clip has no voice, or nil, and the warning that it is left out. It
+// reads as far as the first sample that is heard, and a clip of several channels to its end.
+func (c *Codec) checkClip(ctx context.Context, r recording.Recording) (why, warning, err error) {
+	var peak float32
+	result, err := r.Read(ctx, func(samples []float32) error {
+		for _, x := range samples {
+			peak = max(peak, x/float32(r.Gain), -x/float32(r.Gain))
+		}
+		if peak < recording.SilentPeak {
+			return nil
+		}
+		return recording.ErrStop
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	path := r.Path
+	if channels := result.Info.Channels; channels > 1 {
 		loudest, cancels, err := recording.Cancels(ctx, path, c.SampleRate())
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if cancels {
-			return fmt.Errorf("%s: %w: its %d channels cancel each other when they are mixed; take one of them alone, channel %d say",
-				path, ErrSilent, channels, loudest), nil
+			why = fmt.Errorf("%s: %w: its %d channels cancel each other when they are mixed; take one of them alone, channel %d say",
+				path, ErrSilent, channels, loudest)
+			return why, fmt.Errorf("%w; left out", why), nil
 		}
 	}
 	if peak < recording.SilentPeak {
-		return fmt.Errorf("%s: %w: its peak is %.2g of full scale; take another clip of the voice", path, ErrSilent, peak), nil
+		why = fmt.Errorf("%s: %w: its peak is %.2g of full scale; take another clip of the voice", path, ErrSilent, peak)
+		return why, fmt.Errorf("%s: %w; left out", path, ErrSilent), nil
 	}
-	return nil, nil
+	return nil, nil, nil
 }
 
 // CheckVoice returns an error that wraps ErrVoice if v was not made by this

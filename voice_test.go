@@ -91,6 +91,50 @@ func TestVoicesMix(t *testing.T) {
 	}
 }
 
+// TestSilentClipsLeftOut: silence beside clips of a voice changes neither its timbre nor its
+// seconds, nor an enrolled voice's, and is told.
+func TestSilentClipsLeftOut(t *testing.T) {
+	c := smallCodec(t)
+	clip := codectest.Vowel(30000, 24000)
+	late := clipFile(t, "late.wav", append(make([]float32, 40000), clip...)) // is heard after more than a piece
+	a, silent := clipFile(t, "a.wav", clip), clipFile(t, "silent.wav", make([]float32, 60000))
+	voice := filepath.Join(t.TempDir(), "a.voice")
+	if err := enroll(t, c, a).Save(voice); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct{ with, without []string }{
+		{[]string{a, silent}, []string{a}},
+		{[]string{silent, a}, []string{a}},
+		{[]string{late, silent, a, silent}, []string{late, a}},
+		{[]string{voice, silent}, []string{voice}},
+	} {
+		for _, normalize := range []bool{false, true} {
+			want, err := c.EnrollFiles(t.Context(), test.without, normalize, nil)
+			if err != nil || want.Warnings != nil {
+				t.Fatal(err, want.Warnings)
+			}
+			v, err := c.EnrollFiles(t.Context(), test.with, normalize, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !sameVoice(v, want) {
+				t.Errorf("%v, normalize %v: silence counts, %v seconds and not %v", test.with, normalize, v.Seconds, want.Seconds)
+			}
+			if len(v.Warnings) != len(test.with)-len(test.without) {
+				t.Errorf("%v: %v", test.with, v.Warnings)
+			}
+			for _, w := range v.Warnings {
+				if !errors.Is(w, ErrSilent) || w.Error() != silent+": nothing is heard; left out" {
+					t.Errorf("%v: %v", test.with, w)
+				}
+			}
+		}
+	}
+	if v, err := c.Timbre(append(make([]float32, 40000), clip...)); err != nil || !slices.Equal(v, enroll(t, c, late).Timbre) {
+		t.Errorf("the silence that a clip begins with is left out: %v", err)
+	}
+}
+
 func TestVoiceOfAnotherModel(t *testing.T) {
 	c := smallCodec(t)
 	other, err := OpenRandom(6, WithConfig(codectest.WriteFile(t, "c.json", codectest.Config)))

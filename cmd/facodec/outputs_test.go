@@ -235,8 +235,10 @@ func TestSilentReference(t *testing.T) {
 		{[]string{silent}, true, nothing},
 		{[]string{cancel}, true, channels},
 		{[]string{silent, cancel}, true, nothing + " of the voice (nor is anything heard in the other clips, 2 in all)"},
-		{[]string{silent, good}, false, nothing},
-		{[]string{brief}, false, "brief.wav: a voice of 0."},
+		{[]string{silent, good}, false, "silent.wav: nothing is heard; left out"},
+		{[]string{good, cancel}, false, channels + " say; left out"},
+		{[]string{brief}, false, " s is too little for a voice: it may resemble another speaker more; take 1 s at least"},
+		{[]string{brief, silent}, false, "brief.wav: 0."},
 		{[]string{good}, false, ""},
 	} {
 		for _, args := range [][]string{
@@ -258,6 +260,33 @@ func TestSilentReference(t *testing.T) {
 				t.Errorf("%v of %v: %s is there", args[0], c.files, output)
 			}
 		}
+	}
+}
+
+// TestSilentReferenceLeftOut: a silent file in a folder of references changes no sample.
+func TestSilentReferenceLeftOut(t *testing.T) {
+	dir := t.TempDir()
+	source := short(t, filepath.Join(dir, "a.wav"))
+	convert := func(name string, silence int) []byte {
+		folder := filepath.Join(dir, name, "alice")
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, "it.flac"), read(t, clip("it.flac")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if silence > 0 {
+			wav(t, filepath.Join(folder, "silent.wav"), 24000, 1, make([]float32, silence))
+		}
+		out := filepath.Join(dir, name, "out")
+		r := succeed(t, small("convert", "--source", source, "--reference", folder, "--output-dir", out)...)
+		if told := strings.Contains(r.stderr, "silent.wav: nothing is heard; left out"); told != (silence > 0) {
+			t.Errorf("%s: %s", name, r.stderr)
+		}
+		return read(t, filepath.Join(out, files(t, out)[0]))
+	}
+	if !slices.Equal(convert("alone", 0), convert("beside", 96000)) {
+		t.Error("silence is part of the voice")
 	}
 }
 

@@ -21,7 +21,7 @@ func CheckVoiceLength(seconds float64) error {
 	if seconds >= minVoiceSeconds {
 		return nil
 	}
-	return fmt.Errorf("a voice of %.2f s of audio is often less like the speaker's than another speaker's is; take %d s at least", seconds, minVoiceSeconds)
+	return fmt.Errorf("%.2f s is too little for a voice: it may resemble another speaker more; take %d s at least", seconds, minVoiceSeconds)
 }
 
 // AllSilent is the error of clips of which each has one: nothing is heard in any.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -17,10 +18,29 @@ import (
 type enrollment struct {
 	j         *job
 	normalize bool
-	clips     *facodec.VoiceEncoder // nil before the first clip
-	locations []string              // of the clips
+	clips     *facodec.VoiceEncoder // nil before the first clip that is heard
+	heard     string                // where that is
 	voices    []*facodec.Voice
-	silent    []error // of clips in which nothing is heard
+	silent    []silentClip
+}
+
+// A silentClip is one in which nothing is heard. It is left out.
+type silentClip struct {
+	location string
+	peak     float32
+}
+
+func (c silentClip) warning() error {
+	return fmt.Errorf("%s: %w; left out", c.location, facodec.ErrSilent)
+}
+
+// allSilent is the error of nothing but silence.
+func allSilent(clips []silentClip) error {
+	all := make([]error, len(clips))
+	for i, c := range clips {
+		all[i] = fmt.Errorf("%s: %w: its peak is %.2g of full scale; take another clip of the voice", c.location, facodec.ErrSilent, c.peak)
+	}
+	return in(clips[0].location, recording.AllSilent(all))
 }
 
 // add takes a clip, or a voice file.
@@ -36,10 +56,10 @@ func (e *enrollment) add(p part) error {
 		return nil
 	}
 	codec := e.j.s.config.Codec
-	if e.clips == nil {
-		e.clips = codec.NewVoiceEncoder()
-	}
 	push := func(samples []float32) error {
+		if e.clips == nil {
+			e.clips, e.heard = codec.NewVoiceEncoder(), p.location
+		}
 		return e.j.turn(func() error { return e.clips.Push(samples) })
 	}
 	var peak float32
@@ -49,20 +69,43 @@ func (e *enrollment) add(p part) error {
 			return err
 		}
 		peak = peakOf(0, u.samples)
-		if err := u.each(push); err != nil {
-			return in(p.location, err)
+		if !(peak < recording.SilentPeak) {
+			if err := u.each(push); err != nil {
+				return in(p.location, err)
+			}
 		}
-	} else if _, err := e.j.read(p, codec.SampleRate(), false, nil, func(samples []float32) error {
-		peak = peakOf(peak, samples)
-		return push(samples)
-	}); err != nil {
-		return err
+	} else {
+		var quiet [][]float32 // what the clip begins with, until something is heard
+		bytes := func(samples []float32) int64 { return 4 * int64(len(samples)) }
+		_, err := e.j.read(p, codec.SampleRate(), false, nil, func(samples []float32) error {
+			if peak = peakOf(peak, samples); peak < recording.SilentPeak {
+				if err := e.j.keep(bytes(samples)); err != nil {
+					return err
+				}
+				quiet = append(quiet, slices.Clone(samples))
+				return nil
+			}
+			for _, before := range quiet {
+				if err := push(before); err != nil {
+					return err
+				}
+				e.j.free(bytes(before))
+			}
+			quiet = nil
+			return push(samples)
+		})
+		for _, silence := range quiet {
+			e.j.free(bytes(silence))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if peak < recording.SilentPeak {
+		e.silent = append(e.silent, silentClip{p.location, peak})
+		return nil
 	}
 	e.clips.EndClip()
-	e.locations = append(e.locations, p.location)
-	if peak < recording.SilentPeak {
-		e.silent = append(e.silent, fmt.Errorf("%s: %w: its peak is %.2g of full scale; take another clip of the voice", p.location, facodec.ErrSilent, peak))
-	}
 	return nil
 }
 
@@ -76,9 +119,13 @@ func peakOf(peak float32, samples []float32) float32 {
 
 // voice returns the voice of all that was added, or nil of nothing.
 func (e *enrollment) voice() (*facodec.Voice, error) {
-	voices, warnings := e.voices, e.silent
-	if n := len(e.silent); n > 0 && n == len(e.locations) && len(e.voices) == 0 {
-		return nil, in(e.locations[0], recording.AllSilent(e.silent))
+	voices := e.voices
+	if len(e.silent) > 0 && e.clips == nil && len(voices) == 0 {
+		return nil, allSilent(e.silent)
+	}
+	var warnings []error
+	for _, c := range e.silent {
+		warnings = append(warnings, c.warning())
 	}
 	if e.clips != nil {
 		v, err := e.clips.Voice()
@@ -86,7 +133,7 @@ func (e *enrollment) voice() (*facodec.Voice, error) {
 			return nil, err
 		}
 		if err := recording.CheckVoiceLength(v.Seconds); err != nil {
-			warnings = append(warnings, fmt.Errorf("%s: %w", e.locations[0], err))
+			warnings = append(warnings, fmt.Errorf("%s: %w", e.heard, err))
 		}
 		voices = append(voices, v)
 	}
@@ -195,6 +242,7 @@ func (s *Server) enroll(raw *Raw, name string, normalize bool) (Voice, error) {
 		return Voice{}, err
 	}
 	defer j.close()
+	j.second = "a second source; send one in each request, and give the others as reference"
 	e := enrollment{j: j, normalize: normalize}
 	err = j.each(func(p part) error {
 		if p.name != "source" && p.name != "reference" {

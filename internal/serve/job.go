@@ -48,6 +48,7 @@ type job struct {
 	kept     int64             // of the budget
 	received int64             // bytes of the body
 	failed   error             // why the body could not be read to its end
+	second   string            // what is told of a second source
 }
 
 // begin takes a place for a request. The job must be closed.
@@ -62,7 +63,7 @@ func (s *Server) begin(raw *Raw) (*job, error) {
 		s.metrics.refused.WithLabelValues("request").Inc()
 		return nil, err
 	}
-	j := &job{s: s, request: raw.request, writer: raw.writer, control: http.NewResponseController(raw.writer), deadline: time.Now().Add(s.config.Timeout)}
+	j := &job{s: s, second: "a second source; send one in each request", request: raw.request, writer: raw.writer, control: http.NewResponseController(raw.writer), deadline: time.Now().Add(s.config.Timeout)}
 	j.ctx, j.cancel = context.WithDeadlineCause(raw.request.Context(), j.deadline, errTimeout)
 	j.body = &upload{j, http.MaxBytesReader(nil, raw.request.Body, s.config.MaxBody)}
 	kind, params, _ := mime.ParseMediaType(raw.request.Header.Get("Content-Type"))
@@ -103,6 +104,12 @@ func (j *job) keep(bytes int64) error {
 	}
 	j.kept += bytes
 	return nil
+}
+
+// free gives bytes that keep drew back.
+func (j *job) free(bytes int64) {
+	j.s.memory.free(bytes)
+	j.kept -= bytes
 }
 
 // turn calls compute when it is the job's turn.
@@ -204,7 +211,7 @@ func (j *job) each(take func(part) error) error {
 		}
 		count[name]++
 		if name == "source" && count[name] > 1 {
-			return faultf(http.StatusUnprocessableEntity, location, "a second source; send one in each request")
+			return faultf(http.StatusUnprocessableEntity, location, "%s", j.second)
 		}
 		if err := take(part{field{p, j}, name, location}); err != nil {
 			return err

@@ -293,6 +293,25 @@ func TestVoices(t *testing.T) {
 	w, _ = audio.NewWriter(&short, "x", 24000, audio.S16, 12000)
 	w.Write(slices.Repeat([]float32{0.5, -0.5}, 6000))
 	w.Commit()
+	var late bytes.Buffer // is heard after more than a piece
+	w, _ = audio.NewWriter(&late, "x", 24000, audio.S16, 70000)
+	w.Write(make([]float32, 40000))
+	w.Write(slices.Repeat([]float32{0.5, -0.5, 0.25}, 10000))
+	w.Commit()
+	body, kind = form("source", late.String(), "source", late.String())
+	r, b = x.do("POST", "/v1/voices", bytes.NewReader(body), "Content-Type", kind)
+	if x.problem(r, b, http.StatusUnprocessableEntity, "body.source[1]"); !bytes.Contains(b, []byte("give the others as reference")) {
+		t.Errorf("a second source: %s", b)
+	}
+	// The silence that a clip begins with is in the budget until something is heard.
+	little := newSite(t, Config{Memory: 200_000})
+	body, kind = form("source", late.String(), "reference", late.String())
+	if r, b := little.do("POST", "/v1/voices", bytes.NewReader(body), "Content-Type", kind); r.StatusCode != 201 || little.memory.left != 200_000 {
+		t.Errorf("two clips that begin with silence: %s %.300s, %d bytes are left", r.Status, b, little.memory.left)
+	}
+	little = newSite(t, Config{Memory: 100_000})
+	r, b = little.do("POST", "/v1/voices", bytes.NewReader(late.Bytes()))
+	little.problem(r, b, http.StatusServiceUnavailable, "body")
 	for _, query := range []string{"", "&normalize=true"} {
 		// Silence is no voice, and beside a clip of one it is a warning.
 		r, b := x.do("POST", "/v1/voices?name=x"+query, bytes.NewReader(silence.Bytes()))
@@ -300,18 +319,50 @@ func TestVoices(t *testing.T) {
 		body, kind := form("source", silence.String(), "reference", silence.String())
 		r, b = x.do("POST", "/v1/voices?name=x"+query, bytes.NewReader(body), "Content-Type", kind)
 		x.problem(r, b, http.StatusUnprocessableEntity, "body.source")
-		for _, clip := range []string{string(fr), short.String()} {
-			body, kind = form("source", silence.String(), "reference", clip)
-			r, b = x.do("POST", "/v1/voices?name=x"+query, bytes.NewReader(body), "Content-Type", kind)
-			var mixed Voice
-			if json.Unmarshal(b, &mixed); r.StatusCode != 201 || len(mixed.Warnings) != 1 || !strings.HasPrefix(mixed.Warnings[0], "body.source: nothing is heard") {
-				t.Errorf("silence and a clip: %s %.300s", r.Status, b)
+		for _, clip := range []struct{ name, data, warning string }{
+			{"speech", string(fr), ""},
+			{"half a second", short.String(), "body.reference: 0.50 s is too little for a voice"},
+			{"speech after silence", late.String(), ""},
+		} {
+			// enrolled returns a voice and its file.
+			enrolled := func(parts ...string) (v Voice, file []byte) {
+				body, kind := form(parts...)
+				r, b := x.do("POST", "/v1/voices?name=x"+query, bytes.NewReader(body), "Content-Type", kind)
+				if err := json.Unmarshal(b, &v); err != nil || r.StatusCode != 201 {
+					t.Fatalf("%s: %s %.300s", clip.name, r.Status, b)
+				}
+				_, file = x.do("GET", "/v1/voices/"+v.ID+"/file", nil)
+				x.do("DELETE", "/v1/voices/"+v.ID, nil)
+				return v, file
 			}
-			x.do("DELETE", "/v1/voices/"+mixed.ID, nil)
+			alone, want := enrolled("reference", clip.data)
+			mixed, file := enrolled("source", silence.String(), "reference", clip.data)
+			if !bytes.Equal(file, want) || mixed.Seconds != alone.Seconds {
+				t.Errorf("%s: silence beside it counts, %v seconds and not %v", clip.name, mixed.Seconds, alone.Seconds)
+			}
+			warnings := []string{"body.source: nothing is heard; left out"}
+			if clip.warning != "" {
+				warnings = append(warnings, clip.warning)
+			}
+			if !slices.EqualFunc(mixed.Warnings, warnings, strings.HasPrefix) {
+				t.Errorf("silence and %s: %q", clip.name, mixed.Warnings)
+			}
+			if clip.name != "speech after silence" {
+				continue
+			}
+			path := filepath.Join(t.TempDir(), "late.wav")
+			if err := os.WriteFile(path, late.Bytes(), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if v, err := c.EnrollFiles(t.Context(), []string{path}, query != "", nil); err != nil {
+				t.Error(err)
+			} else if b, _ := v.MarshalBinary(); !bytes.Equal(b, want) {
+				t.Error("speech after silence: not what enroll writes")
+			}
 		}
 		r, b = x.do("POST", "/v1/voices?name=x"+query, bytes.NewReader(short.Bytes()))
 		var v Voice
-		if json.Unmarshal(b, &v); r.StatusCode != 201 || len(v.Warnings) != 1 || !strings.Contains(v.Warnings[0], "body: a voice of 0.50 s") {
+		if json.Unmarshal(b, &v); r.StatusCode != 201 || len(v.Warnings) != 1 || !strings.Contains(v.Warnings[0], "body: 0.50 s is too little for a voice") {
 			t.Errorf("half a second: %s %.300s", r.Status, b)
 		}
 		if query == "" {
