@@ -71,11 +71,6 @@ func (r *run) loop(ctx context.Context) error {
 	// The checkpoint of its last step knows of that.
 	validates := !interrupted && t.Steps > before && t.Steps%c.Validation.Interval != 0
 	if validates {
-		if r.lastCheckpoint == "" || r.lastCheckpointStep != t.Steps { // a validation may be killed
-			if err := r.save(); err != nil {
-				return err
-			}
-		}
 		if err := r.validateAll(ctx); err != nil {
 			return err
 		}
