@@ -17,7 +17,7 @@ go build -tags mpi -o "$work/facodec-mpi" ./cmd/facodec
 
 cat >"$work/codec.json" <<'JSON'
 {"exp_name": "codec", "batch_size": 1, "max_len": 8, "log_interval": 1, "save_interval": 3,
- "validation": {"interval": 4, "files": 1, "samples": 1},
+ "validation": {"interval": 3, "files": 1, "samples": 1},
  "train": {"gradient_accumulation_step": 4, "data_init": true, "restart_codes": 2, "keep_checkpoints": 100},
  "model_params": {"lstm": 0, "latent_dim": 24, "codebook_size": 16, "codebook_dim": 4, "prosody_hidden_dim": 8,
   "prosody_layers": 2, "timbre_hidden_dim": 8, "DAC": {"encoder_dim": 2, "decoder_dim": 32},
