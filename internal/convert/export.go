@@ -57,7 +57,7 @@ func Export(ctx context.Context, input, output string, o Options) (Report, error
 // forgetPaths resets what an experiment knows of the machine that it was run on.
 func forgetPaths(c *config.Config) {
 	c.LogDir = config.Default().LogDir
-	c.Dataset, c.PretrainedModel, c.PretrainedEncoder, c.F0Path = "", "", "", ""
+	c.Dataset, c.PretrainedModel, c.PretrainedEncoder, c.F0Path, c.Augment.Parallel = "", "", "", "", ""
 }
 
 // narrow has the arrays that take the space written as d.
