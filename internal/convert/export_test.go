@@ -251,7 +251,7 @@ func TestExportDType(t *testing.T) {
 // TestExportPaths: what an experiment knows of the machine that it was run on is not
 // given away.
 func TestExportPaths(t *testing.T) {
-	small := codectest.Checkpoint(t, "small.safetensors", `{"exp_name": "mine", "log_dir": "/home/me/runs", "dataset": "/home/me/speech", "pretrained_model": "/home/me/a.pth",`+codectest.Config[1:])
+	small := codectest.Checkpoint(t, "small.safetensors", `{"exp_name": "mine", "log_dir": "/home/me/runs", "dataset": "/home/me/speech", "augment": {"voice": 0.5, "parallel": "/home/me/voices"}, "pretrained_model": "/home/me/a.pth",`+codectest.Config[1:])
 	output := filepath.Join(t.TempDir(), "out.safetensors")
 	if _, err := convert.Export(t.Context(), small, output, convert.Options{}); err != nil {
 		t.Fatal(err)
