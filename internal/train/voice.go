@@ -27,7 +27,7 @@ type voicePerturbation struct {
 // siteParallel is where parallel recordings are drawn (see op.Random.Key).
 const siteParallel = siteVoice + 1
 
-// load returns a parallel recording of utterance i of a step, for Items of crops: nil
+// load returns a parallel recording of utterance i of a step, for crops.others: nil
 // where the utterance is encoded as it is, or there is none and apply makes it.
 func (v voicePerturbation) load(ctx context.Context, item dataset.Item, random op.Random, i int) ([]float32, error) {
 	if v.parallel == nil || !v.perturbs(i) {
