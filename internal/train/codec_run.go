@@ -284,7 +284,7 @@ func (l *labeler) batch(items []dataset.Item, c crops) (*Batch, error) {
 		switch {
 		case c.others != nil && c.others[i] != nil:
 			u.Perturbed = c.others[i][from*hop : to*hop]
-		case l.voice.perturbs(c.first+i) && to <= len(labels.F0):
+		case l.voice.parallel == nil && l.voice.perturbs(c.first+i) && to <= len(labels.F0):
 			u.Perturbed = l.voice.apply(item.Samples[from*hop:to*hop], labels.F0[from:to], c.random, c.first+i)
 		}
 		us = append(us, u)

@@ -21,14 +21,17 @@ type voicePerturbation struct {
 	utterances int     // of a batch
 	sampleRate int
 	hop        int
-	parallel   *dataset.Parallel // nil for none
+	// parallel is nil for none. With it apply is not used, also for clips that are not in it:
+	// of recordings and of what PSOLA makes the codec learns to tell which it hears, and takes
+	// the voice from the timbre for the latter alone.
+	parallel *dataset.Parallel
 }
 
 // siteParallel is where parallel recordings are drawn (see op.Random.Key).
 const siteParallel = siteVoice + 1
 
 // load returns a parallel recording of utterance i of a step, for crops.others: nil
-// where the utterance is encoded as it is, or there is none and apply makes it.
+// where the utterance is encoded as it is, or apply makes it.
 func (v voicePerturbation) load(ctx context.Context, item dataset.Item, random op.Random, i int) ([]float32, error) {
 	if v.parallel == nil || !v.perturbs(i) {
 		return nil, nil

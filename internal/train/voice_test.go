@@ -180,7 +180,8 @@ func TestParallelRecordings(t *testing.T) {
 		}
 		return all
 	}
-	recorded, made := batches(c.Augment.Parallel), batches("")
+	all := c.Augment.Parallel
+	recorded, made := batches(all), batches("")
 	for i, b := range recorded {
 		if slices.Contains(b.Perturbed, false) || slices.Contains(made[i].Perturbed, false) {
 			t.Errorf("batch %d: not all are in another voice", i)
@@ -193,6 +194,24 @@ func TestParallelRecordings(t *testing.T) {
 				t.Fatalf("batch %d: sample %d is %g, %g in the other voice", i, n, x, b.Inputs.Wave.Data[n])
 			}
 		}
+	}
+	// What has none is encoded as it is.
+	if err := errors.Join(os.Remove(filepath.Join(all, "half", "en.flac")), os.Remove(filepath.Join(all, "half", "fr.flac"))); err != nil {
+		t.Fatal(err)
+	}
+	count := map[bool]int{}
+	for i, b := range batches(all) {
+		for u, perturbed := range b.Perturbed {
+			count[perturbed]++
+			for n := range b.Target.T {
+				if x, y := b.Target.Row(u, n)[0], b.Inputs.Wave.Row(u, n)[0]; !perturbed && x != y {
+					t.Fatalf("batch %d, utterance %d: sample %d is %g, %g is encoded", i, u, n, x, y)
+				}
+			}
+		}
+	}
+	if count[true] == 0 || count[false] == 0 {
+		t.Errorf("with recordings of some in another voice, %d of %d are encoded in it", count[true], count[true]+count[false])
 	}
 }
 
