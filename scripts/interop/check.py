@@ -15,6 +15,8 @@ import sys
 import threading
 from importlib.metadata import version
 
+import needs  # noqa: F401, before what it is for
+
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file

@@ -20,6 +20,8 @@ import os
 import pathlib
 import sys
 
+import needs  # noqa: F401, before what it is for
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq

@@ -10,6 +10,8 @@ import json
 import pathlib
 import sys
 
+import needs  # noqa: F401, before what it is for
+
 import torch
 from safetensors.torch import save_file
 from torch.nn.parameter import Parameter

@@ -12,6 +12,8 @@ import subprocess
 import sys
 import tempfile
 
+import needs  # noqa: F401, before what it is for
+
 import datasets
 import numpy as np
 import pandas

@@ -11,6 +11,8 @@ import json
 import pathlib
 import sys
 
+import needs  # noqa: F401, before what it is for
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 

@@ -12,6 +12,8 @@ import sys
 import time
 import urllib.request
 
+import needs  # noqa: F401, before what it is for
+
 # This file has the package's name: its folder is not to be searched for imports.
 sys.path.pop(0)
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

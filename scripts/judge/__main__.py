@@ -7,7 +7,29 @@ import importlib.metadata
 import json
 import multiprocessing
 import os
+import re
 import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+def missing():
+    """The packages of requirements.txt that this Python does not have."""
+    names = []
+    with open(os.path.join(HERE, "requirements.txt")) as f:
+        for name in re.findall(r"^([\w.-]+)==", f.read(), re.MULTILINE):
+            try:
+                importlib.metadata.version(name)
+            except importlib.metadata.PackageNotFoundError:
+                names.append(name)
+    return names
+
+
+if lacking := missing():
+    sys.exit("judge: %s lacks %s%s: python3 -m venv judge-venv; judge-venv/bin/pip install --no-deps -r %s; then run "
+             "judge-venv/bin/python %s" % (sys.executable or "this Python", ", ".join(lacking[:3]),
+             " and %d more" % (len(lacking) - 3) if len(lacking) > 3 else "",
+             os.path.join(os.path.relpath(HERE), "requirements.txt"), os.path.relpath(HERE)))
 
 # One process takes one recording at a time: threads within it would only wait for each other.
 os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", NUMBA_NUM_THREADS="1")
