@@ -47,7 +47,7 @@ type benchReport struct {
 
 // measureTraining measures training steps of a configuration, after the codec has been closed.
 func (r *benchReport) measureTraining(c *config.Config, batch int) error {
-	pool := parallel.New(r.Threads)
+	pool := parallel.NewPatient(r.Threads)
 	defer pool.Close()
 	step, err := bench.Step(c, batch, r.Runs, pool)
 	r.TrainStep, r.TrainBatch = step.Seconds, step.Batch

@@ -10,6 +10,8 @@ func BenchmarkProduct(b *testing.B) {
 	for _, s := range []struct{ rows, taps, k, n, dilation, stride int }{
 		{2000, 7, 96, 96, 1, 1},
 		{2000, 7, 96, 96, 9, 1},
+		{2000, 7, 16, 16, 1, 1},
+		{2000, 7, 32, 32, 1, 1},
 		{1920, 1, 96, 96, 1, 1},
 		{480, 7, 192, 192, 3, 1},
 		{480, 1, 192, 192, 3, 1},
@@ -25,13 +27,18 @@ func BenchmarkProduct(b *testing.B) {
 		{80, 12, 768, 1536, 1, 6},
 		{320, 12, 768, 1536, 1, 6},
 	} {
-		b.Run(fmt.Sprintf("%dx%dx%dx%d_d%d_s%d", s.rows, s.taps, s.k, s.n, s.dilation, s.stride), func(b *testing.B) {
-			p := benchProduct(s.rows, s.taps, s.k, s.n, s.dilation, s.stride)
+		name := fmt.Sprintf("%dx%dx%dx%d_d%d_s%d", s.rows, s.taps, s.k, s.n, s.dilation, s.stride)
+		run := func(b *testing.B, p *Product) {
 			best := fastest(b, func() { p.Run(0, s.rows, 0, p.W.Count()) })
 			b.ReportMetric(2*float64(s.rows*s.taps*s.k*s.n)/best/1e9, "GFLOP/s")
+		}
+		b.Run(name, func(b *testing.B) {
+			run(b, benchProduct(s.rows, s.taps, s.k, s.n, s.dilation, s.stride))
+		})
+		b.Run("Int16/"+name, func(b *testing.B) {
+			p := benchProduct(s.rows, s.taps, s.k, s.n, s.dilation, s.stride)
 			p.W = quantizeInt16(p.W)
-			best = fastest(b, func() { p.Run(0, s.rows, 0, p.W.Count()) })
-			b.ReportMetric(2*float64(s.rows*s.taps*s.k*s.n)/best/1e9, "GFLOP/s-int16")
+			run(b, p)
 		})
 	}
 }

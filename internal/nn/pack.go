@@ -186,21 +186,7 @@ func normScale(g, v []float32, n int) []float32 {
 	return scale
 }
 
-// norm sums in four chains, which a single one's latency would make four times
-// slower; every weight of the model passes here when it is opened.
-func norm(v []float32) float64 {
-	var a, b, c, d float64
-	for ; len(v) >= 4; v = v[4:] {
-		a += float64(v[0]) * float64(v[0])
-		b += float64(v[1]) * float64(v[1])
-		c += float64(v[2]) * float64(v[2])
-		d += float64(v[3]) * float64(v[3])
-	}
-	for _, x := range v {
-		a += float64(x) * float64(x)
-	}
-	return math.Sqrt(a + b + c + d)
-}
+func norm(v []float32) float64 { return math.Sqrt(kernel.SumSquares(v)) }
 
 // padded returns a copy of v, zero-filled to a multiple of a panel's width.
 func padded(v []float32) []float32 {

@@ -18,59 +18,33 @@ type trainableConv struct {
 
 func (l *trainableConv) Frozen() bool { return l.net.Frozen }
 
-// Linear is op.LinearWeights's.
-func (l *trainableConv) Linear() (w, scale []float32, out, in int) {
-	if l.k != 1 {
-		return nil, nil, 0, 0
-	}
-	return l.v.Value, l.scale, l.out, l.in
+// Matrix is op.ConvWeights's.
+func (l *trainableConv) Matrix() (w, scale []float32, out, in, taps int) {
+	return l.v.Value, l.scale, l.out, l.in, l.k
 }
 
-func (l *trainableConv) scaleOf(o int) float32 {
+// scaled writes n weights of output channel o, in their order, scaled, from the first on.
+func (l *trainableConv) scaled(dst []float32, o, first, n int) {
+	src := l.v.Value[o*l.in*l.k+first:][:n]
 	if l.scale == nil {
-		return 1
+		copy(dst, src)
+		return
 	}
-	return l.scale[o]
+	kernel.Scale(dst[:n], src, l.scale[o])
 }
 
-// Pack transposes sixteen output channels at a time and then puts the taps in
-// front of the input channels.
+// Pack is op.TrainableWeights's.
 func (l *trainableConv) Pack(r *op.Run) *kernel.Panels {
-	const block = 32 // input channels at a time: the scratch stays in the cache
 	w := r.Panels(l.k, l.in, l.out)
-	row := l.in * l.k
-	r.Pool().For(w.Count(), func(i int) {
-		o0 := i * kernel.Width
-		n := min(kernel.Width, l.out-o0)
-		panel := w.Data[w.Index(0, 0, o0):]
-		if l.k == 1 && l.scale == nil {
-			if n < kernel.Width {
-				clear(panel[:l.in*kernel.Width])
-			}
-			kernel.Transpose(panel, kernel.Width, l.v.Value[o0*row:], row, n, l.in)
-			return
-		}
-		scratch := make([]float32, block*l.k*kernel.Width)
-		var scale [kernel.Width]float32
-		for j := range n {
-			scale[j] = l.scaleOf(o0 + j)
-		}
-		for i0 := 0; i0 < l.in; i0 += block {
-			m := min(block, l.in-i0)
-			kernel.Transpose(scratch, kernel.Width, l.v.Value[o0*row+i0*l.k:], row, n, m*l.k)
-			for i := range m {
-				for tap := range l.k {
-					src := (*[kernel.Width]float32)(scratch[(i*l.k+tap)*kernel.Width:])
-					dst := (*[kernel.Width]float32)(panel[(tap*l.in+i0+i)*kernel.Width:])
-					for j, s := range scale { // 0 beyond the last channel
-						dst[j] = src[j] * s
-					}
-				}
-			}
-		}
-	})
+	source := convPanels(l.v.Value, l.scale, l.out, l.in, l.k)
+	size := l.in * l.k * kernel.Width
+	r.Pool().For(w.Count(), func(i int) { source(i, w.Data[i*size:][:size]) })
 	return w
 }
+
+// gradBlock is the number of output channels that are transposed at a time, from the order of
+// the weights to that of a gradient or back.
+const gradBlock = 16
 
 // PackInputGrad is op.TrainableWeights's.
 func (l *trainableConv) PackInputGrad(r *op.Run, stride int) []*kernel.Panels {
@@ -78,26 +52,33 @@ func (l *trainableConv) PackInputGrad(r *op.Run, stride int) []*kernel.Panels {
 	for p := range phases {
 		phases[p] = r.Panels((l.k-p+stride-1)/stride, l.out, l.in)
 	}
-	r.Pool().For((l.in+kernel.Width-1)/kernel.Width, func(panel int) {
-		i0 := panel * kernel.Width
-		n := min(kernel.Width, l.in-i0)
-		taps := make([][]float32, l.k) // where the rows of each lie
-		for tap := range taps {
-			w := phases[tap%stride]
-			taps[tap] = w.Data[w.Index(w.Taps-1-tap/stride, 0, i0):]
-		}
-		for o := range l.out {
-			s, src := l.scaleOf(o), l.v.Value[(o*l.in+i0)*l.k:][:n*l.k]
-			for tap, dst := range taps {
-				row := (*[kernel.Width]float32)(dst[o*kernel.Width:])
-				*row = [kernel.Width]float32{}
+	panels := (l.in + kernel.Width - 1) / kernel.Width
+	r.Pool().For((l.out+gradBlock-1)/gradBlock, func(i int) {
+		first := i * gradBlock
+		n, ld := min(gradBlock, l.out-first), kernel.Width*l.k
+		b := packBuffers.Get().(*packBuffer)
+		defer packBuffers.Put(b)
+		scaled, columns := grown(&b.scaled, gradBlock*ld), grown(&b.columns, gradBlock*ld)
+		for panel := range panels {
+			in := panel * kernel.Width
+			count := min(kernel.Width, l.in-in)
+			if count < kernel.Width {
+				clear(scaled)
+			}
+			for j := range n {
+				l.scaled(scaled[j*ld:], first+j, in*l.k, count*l.k)
+			}
+			if l.k > 1 {
+				kernel.Transpose(columns, gradBlock, scaled, ld, n, ld) // [in][tap][out]
+			}
+			for tap := range l.k {
+				w := phases[tap%stride]
+				dst := w.Data[w.Index(w.Taps-1-tap/stride, first, in):][:n*kernel.Width]
 				if l.k == 1 {
-					kernel.Scale(row[:n], src, s)
+					copy(dst, scaled)
 					continue
 				}
-				for i := range n {
-					row[i] = src[i*l.k+tap] * s
-				}
+				kernel.Transpose(dst, kernel.Width, columns[tap*gradBlock:], l.k*gradBlock, kernel.Width, n)
 			}
 		}
 	})
@@ -107,26 +88,39 @@ func (l *trainableConv) PackInputGrad(r *op.Run, stride int) []*kernel.Panels {
 // AccumulateGrad is op.TrainableWeights's. With weight norm, w = g·v/‖v‖ for each
 // output channel, so dg = dw·v/‖v‖ and dv = g/‖v‖·(dw - v·(dw·v)/‖v‖²).
 func (l *trainableConv) AccumulateGrad(r *op.Run, dw []float32, ld int, db []float32) {
-	size := l.in * l.k
-	r.Pool().Split(l.out, 1+(1<<14)/size, func(from, to int) {
-		var row []float32
-		if l.k > 1 {
-			row = make([]float32, size)
-		}
-		for o := from; o < to; o++ {
-			if l.k == 1 {
-				l.addRow(o, dw[o*ld:][:l.in])
-				continue
-			}
-			for tap := range l.k {
-				for i, d := range dw[(o*l.k+tap)*ld:][:l.in] {
-					row[i*l.k+tap] = d
-				}
-			}
-			l.addRow(o, row)
+	blocks := (l.out + gradBlock - 1) / gradBlock
+	r.Pool().Split(blocks, 1+(1<<14)/(gradBlock*l.in*l.k), func(from, to int) {
+		b := packBuffers.Get().(*packBuffer)
+		defer packBuffers.Put(b)
+		for first := from * gradBlock; first < min(l.out, to*gradBlock); first += gradBlock {
+			l.addRows(b, first, min(gradBlock, l.out-first), dw[first*l.k*ld:], ld)
 		}
 	})
 	kernel.Add(l.bias.Grad, l.bias.Grad, db)
+}
+
+// addRows adds the gradients of n output channels, [n][taps][ld].
+func (l *trainableConv) addRows(b *packBuffer, first, n int, dw []float32, ld int) {
+	if l.k == 1 {
+		for j := range n {
+			l.addRow(first+j, dw[j*ld:][:l.in])
+		}
+		return
+	}
+	// To the order of the weights: through columns of output channels, whose rows are moved.
+	size := l.in * l.k
+	columns, rows := grown(&b.columns, size*gradBlock), grown(&b.scaled, max(size, kernel.Width)*gradBlock)
+	for tap := range l.k {
+		kernel.Transpose(rows, gradBlock, dw[tap*ld:], l.k*ld, n, l.in)
+		for i := range l.in {
+			v := *(*[gradBlock]float32)(rows[i*gradBlock:])
+			*(*[gradBlock]float32)(columns[(i*l.k+tap)*gradBlock:]) = v
+		}
+	}
+	kernel.Transpose(rows, size, columns, gradBlock, size, n)
+	for j := range n {
+		l.addRow(first+j, rows[j*size:][:size])
+	}
 }
 
 // addRow adds the gradient of the weights of one output channel, in v's order.

@@ -29,7 +29,11 @@ func newActivation(b *nn.Builder, c int) activation {
 	return activation{nn.NewAntiAliasedSnake(b, c)}
 }
 
-func (l activation) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor { return l.Stream(r, x) }
+func (l activation) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
+	y := l.AntiAliasedSnake.Forward(r, x)
+	r.Free(x)
+	return y
+}
 
 // conv is PyTorch's Conv1d with weight norm: zero padding on both sides, not causal;
 // keys weight_g, weight_v, bias.

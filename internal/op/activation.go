@@ -113,9 +113,7 @@ var (
 // Activate returns act(x).
 func (r *Run) Activate(act Activation, x tensor.Tensor) tensor.Tensor {
 	y := r.New(x.B, x.T, x.C)
-	for b := range x.B {
-		r.activate(act, y, b, 0, x, b)
-	}
+	r.activate(act, y, 0, x)
 	if r.Recording() && (r.needsGrad(x) || act.GradSums() > 0) {
 		r.retain(x)
 		r.record(&y, func(dy tensor.Tensor) {
@@ -180,39 +178,45 @@ func (r *Run) eachActivationBlock(act Activation, x tensor.Tensor, f func(b, fro
 	r.Free(sums)
 }
 
-// activate writes act of the rows of x's sequence xb into y's sequence b from
-// row at on.
-func (r *Run) activate(act Activation, y tensor.Tensor, b, at int, x tensor.Tensor, xb int) {
+// activate writes act of the rows of x into those of y, in each sequence from row at on.
+func (r *Run) activate(act Activation, y tensor.Tensor, at int, x tensor.Tensor) {
 	if x.T == 0 {
 		return
 	}
-	parts := r.pool.Parts(x.T, grainValues/x.Stride)
-	r.activation = activationTask{act: act, dst: y.Rows(b, at, at+x.T), x: x.Rows(xb, 0, x.T), stride: x.Stride, c: x.C, rows: x.T, parts: parts}
-	r.pool.Run(parts, &r.activation)
+	r.activation = activationTask{act: act, y: y, x: x, at: at, parts: r.sequenceParts(x)}
+	r.pool.Run(x.B*r.activation.parts, &r.activation)
 }
 
-// An activationTask applies act, nil for none, to rows of x, in parts.
+// sequenceParts returns into how many parts each sequence of x is cut, so that there are
+// enough of all sequences together.
+func (r *Run) sequenceParts(x tensor.Tensor) int {
+	return max(1, (r.pool.Parts(x.B*x.T, grainValues/x.Stride)+x.B-1)/x.B)
+}
+
+// An activationTask applies act, nil for none, to the rows of x, each sequence in parts.
 type activationTask struct {
-	act             Activation
-	dst, x          []float32
-	stride, c, rows int
-	parts           int
+	act   Activation
+	y, x  tensor.Tensor
+	at    int // the first row of y's sequences
+	parts int
 }
 
 // Run computes the i-th part.
 func (t *activationTask) Run(i int) {
-	from, to := i*t.rows/t.parts*t.stride, (i+1)*t.rows/t.parts*t.stride
+	b, part := i/t.parts, i%t.parts
+	from, to := part*t.x.T/t.parts, (part+1)*t.x.T/t.parts
+	dst, x := t.y.Rows(b, t.at+from, t.at+to), t.x.Rows(b, from, to)
 	if t.act == nil {
-		copy(t.dst[from:to], t.x[from:to])
+		copy(dst, x)
 		return
 	}
-	width := tensor.RoundUp(t.c)
-	if act, ok := t.act.(rowsActivation); ok && t.stride == width {
-		act.ApplyRows(t.dst[from:to], t.x[from:to], width)
+	stride, width := t.x.Stride, tensor.RoundUp(t.x.C)
+	if act, ok := t.act.(rowsActivation); ok && stride == width {
+		act.ApplyRows(dst, x, width)
 		return
 	}
-	for ; from < to; from += t.stride {
-		t.act.Apply(t.dst[from:from+width], t.x[from:from+width])
+	for at := 0; at < len(x); at += stride {
+		t.act.Apply(dst[at:at+width], x[at:at+width])
 	}
 }
 

@@ -37,27 +37,29 @@ var antiAliasScratch = sync.Pool{New: func() any {
 
 // AntiAlias returns the activation of x. Before each of the two filters, both ends
 // are padded by repeating the first and last row. A stream emits with a delay of
-// five rows. It has no gradient.
+// five rows.
 func (r *Run) AntiAlias(slot Slot, f *AntiAlias, x tensor.Tensor) tensor.Tensor {
-	if x.B != 1 || r.Recording() {
-		panic("op: an anti-aliased activation of more than one sequence, or in training")
-	}
 	m := r.state(slot)
+	if x.B != 1 && (!r.Last || m.n > 0) {
+		panic("op: a stream of more than one sequence")
+	}
 	n, emitted := m.n+x.T, m.skip
 	out := n - emitted
 	if !r.Last {
 		out = max(0, out-antiAliasReach)
 	}
-	rows := r.New(1, filterReach+n+filterReach, x.C)
+	rows := r.New(x.B, filterReach+n+filterReach, x.C)
 	copy(rows.Rows(0, filterReach, filterReach+m.n), m.rows[:m.n*rows.Stride])
-	copy(rows.Rows(0, filterReach+m.n, filterReach+n), x.Rows(0, 0, x.T))
-	if n > 0 {
-		for i := range filterReach {
-			copy(rows.Rows(0, i, i+1), rows.Rows(0, filterReach, filterReach+1))
-			copy(rows.Rows(0, filterReach+n+i, filterReach+n+i+1), rows.Rows(0, filterReach+n-1, filterReach+n))
+	for b := range x.B {
+		copy(rows.Rows(b, filterReach+m.n, filterReach+n), x.Rows(b, 0, x.T))
+		if n > 0 {
+			for i := range filterReach {
+				copy(rows.Rows(b, i, i+1), rows.Rows(b, filterReach, filterReach+1))
+				copy(rows.Rows(b, filterReach+n+i, filterReach+n+i+1), rows.Rows(b, filterReach+n-1, filterReach+n))
+			}
 		}
 	}
-	y := r.New(1, out, x.C)
+	y := r.New(x.B, out, x.C)
 	if out > 0 {
 		f.run(r, y, rows, emitted, n)
 	}
@@ -67,6 +69,9 @@ func (r *Run) AntiAlias(slot Slot, f *AntiAlias, x tensor.Tensor) tensor.Tensor 
 		m.skip = emitted + out - first
 	}
 	r.Free(rows)
+	if r.Recording() && out > 0 && (r.needsGrad(x) || f.GradSums() > 0) {
+		r.recordAntiAlias(&y, f, x)
+	}
 	return y
 }
 
@@ -76,13 +81,14 @@ func (f *AntiAlias) run(r *Run, y, x tensor.Tensor, first, n int) {
 	width := tensor.RoundUp(x.C)
 	columns := (width + antiAliasChannels - 1) / antiAliasChannels
 	blocks := (y.T + antiAliasRows - 1) / antiAliasRows
-	r.pool.For(blocks*columns, func(i int) {
+	r.pool.For(y.B*blocks*columns, func(i int) {
+		b, i := i/(blocks*columns), i%(blocks*columns)
 		from, c := i/columns*antiAliasRows, i%columns*antiAliasChannels
-		b := antiAliasBlock{
+		block := antiAliasBlock{
 			first: first + from, rows: min(antiAliasRows, y.T-from),
 			cols: min(antiAliasChannels, width-c), n: n,
 		}
-		b.run(f, y.Data[from*y.Stride+c:], y.Stride, x.Data[c:], x.Stride, c)
+		block.run(f, y.Rows(b, from, y.T)[c:], y.Stride, x.Rows(b, 0, x.T)[c:], x.Stride, c)
 	})
 }
 

@@ -9,7 +9,7 @@ import (
 func (r *Run) Add(a, b tensor.Tensor) tensor.Tensor {
 	same(a, b)
 	y := r.New(a.B, a.T, a.C)
-	kernel.Add(y.Data, a.Data, b.Data)
+	r.eachRows(a.B*a.T, max(1, grainValues/a.Stride), rowsTask{f: addRows, y: y, a: a, b: b})
 	if r.Recording() && (r.needsGrad(a) || r.needsGrad(b)) {
 		r.record(&y, func(dy tensor.Tensor) {
 			r.accumulateGradCopy(a, dy)
@@ -23,7 +23,7 @@ func (r *Run) Add(a, b tensor.Tensor) tensor.Tensor {
 func (r *Run) Sub(a, b tensor.Tensor) tensor.Tensor {
 	same(a, b)
 	y := r.New(a.B, a.T, a.C)
-	kernel.Sub(y.Data, a.Data, b.Data)
+	r.eachRows(a.B*a.T, max(1, grainValues/a.Stride), rowsTask{f: subRows, y: y, a: a, b: b})
 	if r.Recording() && (r.needsGrad(a) || r.needsGrad(b)) {
 		r.record(&y, func(dy tensor.Tensor) {
 			r.accumulateGradCopy(a, dy)
@@ -38,10 +38,7 @@ func (r *Run) Scale(x tensor.Tensor, factors []float32) tensor.Tensor {
 	scale := func(x tensor.Tensor) tensor.Tensor {
 		y := r.New(x.B, x.T, x.C)
 		for b, f := range factors {
-			dst := y.Rows(b, 0, x.T)
-			for i, v := range x.Rows(b, 0, x.T) {
-				dst[i] = f * v
-			}
+			kernel.Scale(y.Rows(b, 0, x.T), x.Rows(b, 0, x.T), f)
 		}
 		return y
 	}
@@ -89,8 +86,6 @@ func (r *Run) accumulateScaledGrad(x, dy tensor.Tensor, s float32) {
 		return
 	}
 	dx := r.New(dy.B, dy.T, dy.C)
-	for i, v := range dy.Data {
-		dx.Data[i] = s * v
-	}
+	kernel.Scale(dx.Data, dy.Data, s)
 	r.accumulateGrad(x, dx)
 }

@@ -119,9 +119,12 @@ func packRows(x tensor.Tensor, at, d int) *kernel.Panels {
 }
 
 func setRows(w *kernel.Panels, x tensor.Tensor, at, d int) {
-	for t := range x.T {
-		for j, v := range x.Row(0, t)[at : at+d] {
-			w.Data[w.Index(0, t, j)] = v
+	for panel := range w.Count() {
+		from := panel * kernel.Width
+		n := min(kernel.Width, d-from)
+		dst := w.Data[w.Index(0, 0, from):]
+		for t := range x.T {
+			copy(dst[t*kernel.Width:][:n], x.Row(0, t)[at+from:])
 		}
 	}
 }
@@ -134,10 +137,10 @@ func packColumns(x tensor.Tensor, at, d int) *kernel.Panels {
 }
 
 func setColumns(w *kernel.Panels, x tensor.Tensor, at, d int) {
-	for t := range x.T {
-		for j, v := range x.Row(0, t)[at : at+d] {
-			w.Data[w.Index(0, j, t)] = v
-		}
+	for panel := range w.Count() {
+		from := panel * kernel.Width
+		n := min(kernel.Width, x.T-from)
+		kernel.Transpose(w.Data[w.Index(0, 0, from):], kernel.Width, x.Rows(0, from, from+n)[at:], x.Stride, n, d)
 	}
 }
 

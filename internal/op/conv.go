@@ -157,11 +157,11 @@ func (r *Run) window(slot Slot, s ConvShape, act Activation, x tensor.Tensor, as
 		padRight = right + extra
 	}
 	rows := r.newRows(as, x.B, padLeft+n+padRight, x.C)
+	r.activateTo(as, act, rows, padLeft+m.n, x)
 	for b := range x.B {
 		if m.n > 0 {
 			copy(rows.Rows(b, padLeft, padLeft+m.n), m.rows[m.at*rows.Stride:][:m.n*rows.Stride])
 		}
-		r.activateTo(as, act, rows, b, padLeft+m.n, x, b)
 		pad(rows, b, padLeft, n, padRight, s.Zero)
 	}
 	w := window{rows: rows, start: m.skip}
@@ -193,7 +193,7 @@ func (r *Run) slide(m *streamState, s ConvShape, act Activation, x tensor.Tensor
 	}
 	m.rows = m.rows[:cap(m.rows)]
 	rows := tensor.Tensor{B: 1, T: n, C: x.C, Stride: stride, Data: m.rows[m.at*stride:][:n*stride], Borrowed: true}
-	r.activateTo(as, act, rows, 0, m.n, x, 0)
+	r.activateTo(as, act, rows, m.n, x)
 	w := window{rows: rows, start: m.skip, out: s.whole(s.outputs(n - m.skip))}
 	keep := m.advance(s, w)
 	m.at, m.n = m.at+keep, n-keep
@@ -284,7 +284,7 @@ func (r *Run) appendRows(m *streamState, act Activation, x tensor.Tensor, as row
 	stride := as.stride(x.C)
 	m.grow((m.n + x.T) * stride)
 	rows := tensor.Tensor{B: 1, T: m.n + x.T, C: x.C, Stride: stride, Data: m.rows[:(m.n+x.T)*stride]}
-	r.activateTo(as, act, rows, 0, m.n, x, 0)
+	r.activateTo(as, act, rows, m.n, x)
 	m.n += x.T
 }
 
@@ -319,11 +319,13 @@ func (r *Run) product(f Filter, s ConvShape, x tensor.Tensor, start, out int, in
 	if out == 0 {
 		return y
 	}
+	x, all, init := joined(s, x, y, start, init)
+	out = all.T
 	ps := r.newProducts(x.B)
 	for b := range ps {
 		p := &ps[b]
 		*p = kernel.Product{
-			Dst: y.Rows(b, 0, out), LdDst: y.Stride,
+			Dst: all.Rows(b, 0, out), LdDst: y.Stride,
 			A: x.Rows(b, start, x.T), LdA: s.Stride * x.Stride, LdTap: s.Dilation * x.Stride,
 			W: f.Panels, Bias: f.Bias,
 		}
@@ -333,6 +335,19 @@ func (r *Run) product(f Filter, s ConvShape, x tensor.Tensor, start, out int, in
 	}
 	r.runProducts(ps, 1, out)
 	return y
+}
+
+// joined returns x, y and init with all sequences as one where the rows of a product lie one
+// behind the other: tiles are then full but for the last.
+func joined(s ConvShape, x, y tensor.Tensor, start int, init *tensor.Tensor) (_, _ tensor.Tensor, _ *tensor.Tensor) {
+	if x.B == 1 || s.K != 1 || s.Stride != 1 || start != 0 || x.T != y.T || init != nil && init.T != y.T {
+		return x, y, init
+	}
+	if init != nil {
+		one := init.Joined()
+		init = &one
+	}
+	return x.Joined(), y.Joined(), init
 }
 
 // initRows returns the rows that a product of out rows starts from.

@@ -47,9 +47,9 @@ func (r *Run) newRows(as rowFormat, b, t, c int) tensor.Tensor {
 }
 
 // activateTo is activate for rows of any format.
-func (r *Run) activateTo(as rowFormat, act Activation, y tensor.Tensor, b, at int, x tensor.Tensor, xb int) {
+func (r *Run) activateTo(as rowFormat, act Activation, y tensor.Tensor, at int, x tensor.Tensor) {
 	if as == rowsFloat32 {
-		r.activate(act, y, b, at, x, xb)
+		r.activate(act, y, at, x)
 		return
 	}
 	if x.T == 0 {
@@ -58,32 +58,26 @@ func (r *Run) activateTo(as rowFormat, act Activation, y tensor.Tensor, b, at in
 	t := &r.rounding
 	scratch := t.scratch
 	_, direct := act.(activationBF16)
-	*t = roundingTask{
-		as: as, act: act, dst: kernel.BFloat16s(y.Rows(b, at, at+x.T)), x: x.Rows(xb, 0, x.T),
-		ldDst: 2 * y.Stride, ldX: x.Stride, c: x.C, rows: x.T, parts: r.pool.Parts(x.T, grainValues/x.Stride),
-	}
+	*t = roundingTask{as: as, act: act, y: y, x: x, at: at, parts: r.sequenceParts(x)}
 	if width := tensor.RoundUp(x.C); act != nil && !direct {
-		if len(scratch) < t.parts*width {
-			scratch = make([]float32, t.parts*width)
+		if n := x.B * t.parts * width; len(scratch) < n {
+			scratch = make([]float32, n)
 		}
 		t.apply = true
 	}
 	t.scratch = scratch
-	r.pool.Run(t.parts, t)
+	r.pool.Run(x.B*t.parts, t)
 }
 
-// A roundingTask writes rows of an activation in bfloat16, in parts.
+// A roundingTask writes the rows of an activation in bfloat16, each sequence in parts.
 type roundingTask struct {
-	as         rowFormat
-	act        Activation
-	dst        []kernel.BFloat16
-	x          []float32
-	ldDst, ldX int
-	c          int
-	rows       int
-	parts      int
-	apply      bool      // the activation has no kernel of its own
-	scratch    []float32 // a row of it for each part
+	as      rowFormat
+	act     Activation
+	y, x    tensor.Tensor
+	at      int // the first row of y's sequences
+	parts   int
+	apply   bool      // the activation has no kernel of its own
+	scratch []float32 // a row of it for each part
 }
 
 // activationBF16 is an activation with kernels for bfloat16.
@@ -94,18 +88,44 @@ type activationBF16 interface {
 
 // Run computes the i-th part. What is beyond the channels becomes zero.
 func (t *roundingTask) Run(i int) {
+	b, part := i/t.parts, i%t.parts
+	from, to := part*t.x.T/t.parts, (part+1)*t.x.T/t.parts
+	width := tensor.RoundUp(t.x.C)
+	var scratch []float32
+	if t.apply {
+		scratch = t.scratch[i*width:][:width]
+	}
+	rows := roundingRows{
+		as: t.as, act: t.act, c: t.x.C, rows: to - from, scratch: scratch,
+		dst: kernel.BFloat16s(t.y.Rows(b, t.at+from, t.at+to)), ldDst: 2 * t.y.Stride,
+		x: t.x.Rows(b, from, to), ldX: t.x.Stride,
+	}
+	rows.run()
+}
+
+// roundingRows are rows whose activation is written in bfloat16.
+type roundingRows struct {
+	as         rowFormat
+	act        Activation
+	dst        []kernel.BFloat16
+	x          []float32
+	ldDst, ldX int
+	c, rows    int
+	scratch    []float32 // a row, where the activation has no kernel of its own
+}
+
+func (t *roundingRows) run() {
 	width := tensor.RoundUp(t.c)
-	if from, to := i*t.rows/t.parts, (i+1)*t.rows/t.parts; t.as == rowsBF16 && width <= narrowRow && t.ldX == width && to-from >= narrowRows {
-		t.runNarrow(from, to, width)
+	if t.as == rowsBF16 && width <= narrowRow && t.ldX == width && t.rows >= narrowRows {
+		t.runNarrow(width)
 		return
 	}
 	kernels, direct := t.act.(activationBF16)
-	for at := i * t.rows / t.parts; at < (i+1)*t.rows/t.parts; at++ {
+	for at := range t.rows {
 		x, dst := t.x[at*t.ldX:][:width], t.dst[at*t.ldDst:][:t.ldDst]
-		if t.apply {
-			row := t.scratch[i*width:][:width]
-			t.act.Apply(row, x)
-			x = row
+		if t.scratch != nil {
+			t.act.Apply(t.scratch, x)
+			x = t.scratch
 		}
 		switch high := dst[:width]; {
 		case t.as == rowsSplit:
@@ -135,15 +155,16 @@ const (
 	narrowRows = 128
 )
 
-// runNarrow computes rows from to to, which lie one behind the other in x.
-func (t *roundingTask) runNarrow(from, to, width int) {
+// runNarrow is run for rows that lie one behind the other in x.
+func (t *roundingRows) runNarrow(width int) {
 	const most = 1024 // rows' values that are computed at a time
 	own := newScratch(most + most/2)
 	defer own.free()
 	values, rounded := own.take(most), kernel.BFloat16s(own.take(most/2))
 	rows, many := t.act.(rowsActivation)
-	for each := most / width; from < to; from += each {
-		n := min(each, to-from)
+	each := most / width
+	for from := 0; from < t.rows; from += each {
+		n := min(each, t.rows-from)
 		x := t.x[from*width:][:n*width]
 		switch {
 		case many:
@@ -170,9 +191,7 @@ func (t *roundingTask) runNarrow(from, to, width int) {
 // toBF16 returns the rows of x in a format of bfloat16.
 func (r *Run) toBF16(as rowFormat, x tensor.Tensor) tensor.Tensor {
 	y := r.newRows(as, x.B, x.T, x.C)
-	for b := range x.B {
-		r.activateTo(as, nil, y, b, 0, x, b)
-	}
+	r.activateTo(as, nil, y, 0, x)
 	return y
 }
 
@@ -185,10 +204,12 @@ func (r *Run) productBF16(f Filter, s ConvShape, x tensor.Tensor, start, out int
 	if out == 0 {
 		return y
 	}
+	x, all, init := joined(s, x, y, start, init)
+	out = all.T
 	ps := r.newProductsBF16(x.B)
 	for b := range ps {
 		ps[b] = kernel.ProductBF16{
-			Dst: y.Rows(b, 0, out), LdDst: y.Stride,
+			Dst: all.Rows(b, 0, out), LdDst: y.Stride,
 			A: kernel.BFloat16s(x.Rows(b, start, x.T)), LdA: s.Stride * 2 * x.Stride, LdTap: s.Dilation * 2 * x.Stride,
 			W: f.BF16, Bias: f.Bias,
 		}
@@ -293,7 +314,7 @@ func (r *Run) runProductsBF16(ps []kernel.ProductBF16, rests []*kernel.PanelsBF1
 	t.byRows, t.byPanels = 1, 1
 	t.blocks, t.pairs = (rows+tileRowsBF16-1)/tileRowsBF16, (w.Count()+1)/2
 	threads, sequences := r.pool.Threads(), len(ps)/kinds
-	tasks := (4*threads + kinds - 1) / kinds
+	tasks := (8*threads + kinds - 1) / kinds
 	alone := threads == 1 || macs < aloneBF16 && kinds*w.Taps*w.K*w.N < aloneWeights
 	switch {
 	case alone:

@@ -289,24 +289,32 @@ func (g *weightGrad) lead(tap int) (phase, at int) {
 
 func (r *Run) weightGradFloat32(g weightGrad) {
 	a, rows := g.a, g.rows
-	at := r.alloc(a.C * a.T)
-	phases := r.Panels(g.phases(), g.steps(), rows.C) // [panel][phase][step]
-	for b := range a.B {
-		r.pool.Split(a.C, kernel.Width, func(from, to int) {
-			kernel.Transpose(at[from*a.T:], a.T, a.Rows(b, 0, a.T)[from:], a.Stride, a.T, to-from)
-			for m := from; m < to; m++ {
-				g.sums[m] += kernel.Sum(at[m*a.T : (m+1)*a.T])
+	at := r.alloc(a.B * a.C * a.T)
+	phases := kernel.Panels{Taps: g.phases(), K: g.steps(), N: rows.C} // [panel][phase][step]
+	packed := r.alloc(a.B * phases.Len())
+	columns := (a.C + kernel.Width - 1) / kernel.Width
+	panels := phases.Count()
+	r.pool.For(columns+a.B*panels, func(i int) {
+		if i < columns { // whose sums are over all sequences
+			from := i * kernel.Width
+			n := min(kernel.Width, a.C-from)
+			for b := range a.B {
+				dst := at[(b*a.C+from)*a.T:]
+				kernel.Transpose(dst, a.T, a.Rows(b, 0, a.T)[from:], a.Stride, a.T, n)
+				for m := range n {
+					g.sums[from+m] += kernel.Sum(dst[m*a.T:][:a.T])
+				}
 			}
-		})
-		r.pool.For(phases.Count(), func(panel int) {
-			for phase := range phases.Taps {
-				packOverTime(phases.Data[phases.Index(phase, 0, panel*kernel.Width):], rows, b, phase, g.stride, phases.K, panel)
-			}
-		})
-		r.contract(g.dw, at, a.C, a.T, phases, g.taps, g.lead, b > 0)
-	}
+			return
+		}
+		b, panel := (i-columns)/panels, (i-columns)%panels
+		for phase := range phases.Taps {
+			packOverTime(packed[b*phases.Len()+phases.Index(phase, 0, panel*kernel.Width):], rows, b, phase, g.stride, phases.K, panel)
+		}
+	})
+	r.contract(g, at, phases, packed)
 	r.freeFloats(at)
-	r.freePanels(phases)
+	r.freeFloats(packed)
 }
 
 // packOverTime packs the columns of one panel of n rows of sequence b, every stride-th from the
@@ -324,11 +332,11 @@ func packOverTime(dst []float32, rows tensor.Tensor, b, first, stride, n, panel 
 	clear(dst[in*kernel.Width:])
 }
 
-// contract multiplies at, [m][n], with the packed rows of one sequence, those of
-// each tap beginning at the phase and step that lead returns; add says that dw,
-// [m][taps][panels' columns], holds the sum over earlier sequences.
-func (r *Run) contract(dw, at []float32, m, n int, phases *kernel.Panels, taps int, lead func(tap int) (phase, at int), add bool) {
+// contract multiplies a transposed, at, with the packed rows, both of one sequence after the
+// other, those of each tap beginning at the phase and step that lead returns.
+func (r *Run) contract(g weightGrad, at []float32, phases kernel.Panels, packed []float32) {
 	const height = 96
+	m, n, taps := g.a.C, g.a.T, g.taps
 	ld := phases.Count() * kernel.Width
 	blocks := (m + height - 1) / height
 	wide := max(1, min(phases.Count()/2, 8*r.pool.Threads()/(taps*blocks))) // groups of panels
@@ -336,17 +344,20 @@ func (r *Run) contract(dw, at []float32, m, n int, phases *kernel.Panels, taps i
 		tap, block, group := i%taps, i/taps%blocks, i/taps/blocks
 		row0, row1 := block*height, min(m, (block+1)*height)
 		panel0, panel1 := group*phases.Count()/wide, (group+1)*phases.Count()/wide
-		phase, first := lead(tap)
-		for t := 0; t < n; t += contractBlock {
-			p := kernel.Product{
-				Dst: dw[tap*ld:], LdDst: taps * ld, A: at[t:], LdA: n,
-				W: &kernel.Panels{Taps: 1, K: min(contractBlock, n-t), N: phases.N,
-					Data: phases.Data[phases.Index(phase, t+first, 0):], Stride: phases.Taps * phases.K * kernel.Width},
+		phase, first := g.lead(tap)
+		for b := range g.a.B {
+			at, packed := at[b*m*n:], packed[b*phases.Len():]
+			for t := 0; t < n; t += contractBlock {
+				p := kernel.Product{
+					Dst: g.dw[tap*ld:], LdDst: taps * ld, A: at[t:], LdA: n,
+					W: &kernel.Panels{Taps: 1, K: min(contractBlock, n-t), N: phases.N,
+						Data: packed[phases.Index(phase, t+first, 0):], Stride: phases.Taps * phases.K * kernel.Width},
+				}
+				if b > 0 || t > 0 {
+					p.Init, p.LdInit = p.Dst, p.LdDst
+				}
+				p.Run(row0, row1, panel0, panel1)
 			}
-			if add || t > 0 {
-				p.Init, p.LdInit = p.Dst, p.LdDst
-			}
-			p.Run(row0, row1, panel0, panel1)
 		}
 	})
 }

@@ -98,18 +98,19 @@ func TestRoundNarrowRows(t *testing.T) {
 		width := tensor.RoundUp(c)
 		snake := &Snake{Alpha: noise(random, 1, 1, c).Data, Inv: noise(random, 1, 1, c).Data}
 		for name, act := range map[string]Activation{"copy": nil, "snake": snake, "tanh": Tanh} {
-			x := noise(random, 1, 5*narrowRows+3, c)
-			y := r.newRows(rowsBF16, 1, x.T+1, c)
-			r.activateTo(rowsBF16, act, y, 0, 1, x, 0)
-			for i := range x.T {
-				row := append([]float32(nil), x.Rows(0, i, i+1)[:width]...)
+			x := noise(random, 2, 5*narrowRows+3, c)
+			y := r.newRows(rowsBF16, 2, x.T+1, c)
+			r.activateTo(rowsBF16, act, y, 1, x)
+			for i := range x.B * x.T {
+				b, at := i/x.T, i%x.T
+				row := append([]float32(nil), x.Rows(b, at, at+1)[:width]...)
 				if act != nil {
-					act.Apply(row, x.Rows(0, i, i+1)[:width])
+					act.Apply(row, x.Rows(b, at, at+1)[:width])
 				}
 				want := make([]kernel.BFloat16, 2*y.Stride)
 				kernel.ToBF16(want[:width], row)
 				clear(want[c:])
-				if !golden.Equal(t, fmt.Sprintf("%s of row %d of %d channels", name, i, c), kernel.BFloat16s(y.Rows(0, i+1, i+2)), want) {
+				if !golden.Equal(t, fmt.Sprintf("%s of row %d of %d channels", name, i, c), kernel.BFloat16s(y.Rows(b, at+1, at+2)), want) {
 					return
 				}
 			}

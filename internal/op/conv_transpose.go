@@ -64,11 +64,11 @@ func (r *Run) ConvTranspose(slot Slot, f TransposedFilter, act Activation, x ten
 		} else {
 			clear(rows.Rows(b, 0, 1))
 		}
-		r.activateTo(as, act, rows, b, 1, x, b)
 		if steps > x.T {
 			clear(rows.Rows(b, x.T+1, x.T+2))
 		}
 	}
+	r.activateTo(as, act, rows, 1, x)
 	switch {
 	case steps == 0:
 	case f.PhasesBF16 != nil:
@@ -130,9 +130,7 @@ func (r *Run) recordTranspose(y *tensor.Tensor, f TransposedFilter, act Activati
 			input := x
 			if act != nil {
 				input = r.New(x.B, x.T, x.C)
-				for b := range x.B {
-					r.activate(act, input, b, 0, x, b)
-				}
+				r.activate(act, input, 0, x)
 			}
 			ld := tensor.RoundUp(f.Channels)
 			dw, db := r.alloc(x.C*2*s*ld), r.alloc(f.Channels)

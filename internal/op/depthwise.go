@@ -18,11 +18,9 @@ type DepthwiseFilter struct {
 func (r *Run) Depthwise(slot Slot, f DepthwiseFilter, s ConvShape, x tensor.Tensor) tensor.Tensor {
 	w := r.window(slot, s, nil, x, rowsFloat32)
 	y := r.New(x.B, w.out, x.C)
-	for b := range x.B {
-		r.eachRows(w.out, max(1, grainValues/(s.K*tensor.RoundUp(x.C))), rowsTask{
-			f: depthwiseRows, y: y.Sample(b), a: w.rows.Sample(b), filter: f, shape: s, start: w.start,
-		})
-	}
+	r.eachRows(x.B*w.out, max(1, grainValues/(s.K*tensor.RoundUp(x.C))), rowsTask{
+		f: depthwiseRows, y: y, a: w.rows, filter: f, shape: s, start: w.start,
+	})
 	r.Free(w.rows)
 	if r.Recording() && (r.needsGrad(x) || f.OnGrad != nil) {
 		r.retain(x)
@@ -38,13 +36,14 @@ func depthwiseRows(t *rowsTask, from, to int) {
 	var products [piece]float32
 	width := tensor.RoundUp(t.a.C)
 	for i := from; i < to; i++ {
+		b, first := i/t.y.T, t.start+i%t.y.T
 		for c := 0; c < width; c += piece {
 			end := min(width, c+piece)
-			dst, tap := t.y.Rows(0, i, i+1)[c:end], products[:end-c]
+			dst, tap := t.y.Data[i*t.y.Stride:][c:end], products[:end-c]
 			copy(dst, t.filter.Bias[c:])
 			for k := range t.shape.K {
-				at := t.start + i + k*t.shape.Dilation
-				kernel.Mul(tap, t.a.Rows(0, at, at+1)[c:end], t.filter.Weights[k*width+c:])
+				at := first + k*t.shape.Dilation
+				kernel.Mul(tap, t.a.Rows(b, at, at+1)[c:end], t.filter.Weights[k*width+c:])
 				kernel.Add(dst, dst, tap)
 			}
 		}
@@ -60,7 +59,8 @@ func (r *Run) depthwiseGradient(f DepthwiseFilter, s ConvShape, x, dy tensor.Ten
 	width := tensor.RoundUp(x.C)
 	sums := r.alloc((s.K + 1) * width)
 	clear(sums)
-	const part = 2 * tensor.Lane
+	// Some parts for each thread, not too narrow for a call.
+	part := tensor.RoundUp(max(2*tensor.Lane, width/(4*r.pool.Threads())))
 	r.pool.For((width+part-1)/part, func(i int) {
 		from, to := i*part, min(width, (i+1)*part)
 		tap := make([]float32, to-from)

@@ -1,6 +1,10 @@
 package op
 
-import "github.com/facodec-go/facodec/internal/tensor"
+import (
+	"math"
+
+	"github.com/facodec-go/facodec/internal/tensor"
+)
 
 // Random is the source of the random numbers of a recording. They are a function of
 // these numbers and of the place in the network only, not of the threads or of how a
@@ -59,22 +63,23 @@ func (r *Run) Dropout(x tensor.Tensor, p float64) tensor.Tensor {
 	drop := func(dst, src tensor.Tensor) {
 		threshold := uint64(p * (1 << 32))
 		scale := float32(1 / (1 - p))
-		for b := range src.B {
-			key := random.Key(site, b)
-			r.pool.Split(src.T, max(1, grainValues/(8*src.Stride)), func(from, to int) {
-				for t := from; t < to; t++ {
-					d := dst.Row(b, t)
-					at := key + uint64(t*src.C)*splitMix
-					for i, v := range src.Row(b, t) {
+		r.pool.Split(src.B*src.T, max(1, grainValues/(8*src.Stride)), func(from, to int) {
+			for row := from; row < to; row++ {
+				b, t := row/src.T, row%src.T
+				d := dst.Row(b, t)
+				at := random.Key(site, b) + uint64(t*src.C)*splitMix
+				var drawn uint64 // what is left of a random number, which serves two values
+				for i, v := range src.Row(b, t) {
+					if drawn >>= 32; i%2 == 0 {
 						at += splitMix
-						if mix(at)>>32 < threshold {
-							v = 0
-						}
-						d[i] = v * scale
+						drawn = mix(at)
 					}
+					// All ones where the value is dropped: a branch would be mispredicted.
+					dropped := uint32(int64(drawn&(1<<32-1)-threshold) >> 63)
+					d[i] = math.Float32frombits(math.Float32bits(v*scale) &^ dropped)
 				}
-			})
-		}
+			}
+		})
 	}
 	y := r.New(x.B, x.T, x.C)
 	drop(y, x)

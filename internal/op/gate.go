@@ -32,15 +32,18 @@ func (r *Run) GLU(x tensor.Tensor) tensor.Tensor {
 	})
 }
 
+func halvesRows(t *rowsTask, from, to int) {
+	h := t.y.C
+	for i := from; i < to; i++ {
+		x := row(t.a, i)
+		t.halves(row(t.y, i), x[:h], x[h:])
+	}
+}
+
 func (r *Run) halves(x tensor.Tensor, f func(dst, a, b []float32), gradient func(da, db, dy, a, b []float32)) tensor.Tensor {
 	h := x.C / 2
 	y := r.New(x.B, x.T, h)
-	for b := range x.B {
-		for t := range x.T {
-			row := x.Row(b, t)
-			f(y.Row(b, t), row[:h], row[h:])
-		}
-	}
+	r.eachRows(x.B*x.T, max(1, grainValues/(4*x.Stride)), rowsTask{f: halvesRows, halves: f, y: y, a: x})
 	if r.Recording() && r.needsGrad(x) {
 		r.retain(x)
 		r.record(&y, func(dy tensor.Tensor) {

@@ -177,19 +177,14 @@ func rowCases() []gradientCase {
 			p.loss = func(r *Run, x []tensor.Tensor) float64 { return p.probe(r, f(r, x)) }
 		}}
 	}
-	mix := func(name string, b, in, out, c int) gradientCase {
-		return gradientCase{"Resample", name, func(p *problem) {
-			p.input(b, in, c)
-			var rows [][]Tap
-			for t := range out {
-				var terms []Tap
-				for range t % 4 { // none for some
-					terms = append(terms, Tap{Row: p.IntN(in), Weight: p.value(-1, 1)})
-				}
-				rows = append(rows, terms)
+	antiAlias := func(name string, b, t, c int) gradientCase {
+		return gradientCase{"AntiAlias", name, func(p *problem) {
+			p.input(b, t, c)
+			f := &AntiAlias{Snake: *p.snake(c)}
+			for i := range f.Up {
+				f.Up[i], f.Down[i] = p.value(-0.5, 0.5), p.value(-0.5, 0.5)
 			}
-			m := NewResampling(in, rows)
-			p.loss = func(r *Run, x []tensor.Tensor) float64 { return p.probe(r, r.Resample(m, x[0])) }
+			p.loss = func(r *Run, x []tensor.Tensor) float64 { return p.probe(r, r.AntiAlias(NewSlot(), f, x[0])) }
 		}}
 	}
 	return []gradientCase{
@@ -221,8 +216,10 @@ func rowCases() []gradientCase {
 		fold("by one", 13, 7),
 		level("loudest above and below", 4, -4),
 		level("loudest below", -4),
-		mix("short", 2, 5, 9, 5),
-		mix("long", 2, 600, 500, 49),
+		antiAlias("one row", 2, 1, 5),
+		antiAlias("fewer rows than the filter", 1, 4, 16),
+		antiAlias("short", 3, 9, 5),
+		antiAlias("long", 2, 300, 70),
 	}
 }
 

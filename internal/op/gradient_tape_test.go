@@ -26,7 +26,6 @@ var withoutCase = map[string]string{
 	"Align":        "its argument, in a recording",
 	"Image":        "the inputs of the cases of Conv2D",
 	"Crop":         "the results of the cases of Conv2D",
-	"AntiAlias":    "inference alone; Resample and Activate have its gradient",
 	"ResidualBF16": "inference alone; Conv has its gradient",
 	"Entries":      "constants; StraightThrough has their gradient",
 }

@@ -46,10 +46,33 @@ func layerNormRows(t *rowsTask, from, to int) {
 // normalizeRow writes layer_norm of one row, times gamma plus beta.
 func normalizeRow(dst, x, gamma, beta []float32) {
 	mean, inv := moments(x)
-	for j, v := range x {
-		dst[j] = float32(float32((v-mean)*inv)*gamma[j]) + beta[j]
+	normalizeBy(dst, x, mean, inv)
+	kernel.Mul(dst, dst, gamma)
+	kernel.Add(dst, dst, beta)
+}
+
+// normalizeBy writes (x - mean)·inv.
+func normalizeBy(dst, x []float32, mean, inv float32) {
+	copy(dst, x)
+	addConstant(dst, -mean)
+	kernel.Scale(dst, dst, inv)
+}
+
+// addConstant adds c to every value.
+func addConstant(x []float32, c float32) {
+	for len(x) > 0 {
+		n := min(len(x), len(ones))
+		kernel.AddScaled(x[:n], ones[:], c)
+		x = x[n:]
 	}
 }
+
+var ones = func() (v [1024]float32) {
+	for i := range v {
+		v[i] = 1
+	}
+	return v
+}()
 
 // AddScaledChannels returns x plus h times a factor for each channel: the layer
 // scale at the end of a residual block (Touvron et al., arXiv 2103.17239). The Beta of

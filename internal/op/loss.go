@@ -187,9 +187,7 @@ func (r *Run) crossEntropy(logits tensor.Tensor, labels [][]int32, factor func(c
 	if recording {
 		scale := float32(factor(ce) / float64(n))
 		r.recordLoss(func() {
-			for i := range dx.Data {
-				dx.Data[i] *= scale
-			}
+			kernel.Scale(dx.Data, dx.Data, scale)
 			r.accumulateGrad(logits, dx)
 		})
 	}

@@ -15,27 +15,34 @@ const NormEpsilon = 1e-5
 // 2·C] for all sequences.
 func (r *Run) AdaptiveLayerNorm(x, modulation tensor.Tensor) tensor.Tensor {
 	y := r.New(x.B, x.T, x.C)
-	for b := range x.B {
-		gamma, beta := modulationHalves(modulation, b)
-		r.eachRows(x.T, grainValues/x.Stride, rowsTask{f: layerNormRows, y: y.Sample(b), a: x.Sample(b), gamma: gamma, beta: beta})
-	}
+	r.eachRows(x.B*x.T, max(1, grainValues/(4*x.Stride)), rowsTask{f: adaptiveLayerNormRows, y: y, a: x, b: modulation})
 	if r.Recording() && (r.needsGrad(x) || r.needsGrad(modulation)) {
 		r.retain(x, modulation)
 		r.record(&y, func(dy tensor.Tensor) {
 			dx, dmodulation := r.New(x.B, x.T, x.C), r.Zeros(modulation.B, 1, modulation.C)
-			for b := range x.B {
-				gamma, _ := modulationHalves(modulation, b)
-				dgamma, dbeta := modulationHalves(dmodulation, b)
-				for t := range x.T {
-					adaptiveLayerNormGrad(dx.Row(b, t), dgamma, dbeta, dy.Row(b, t), x.Row(b, t), gamma)
+			// A thread sums the gradients of one modulation.
+			r.pool.For(modulation.B, func(i int) {
+				for b := i; b < x.B; b += modulation.B {
+					gamma, _ := modulationHalves(modulation, b)
+					dgamma, dbeta := modulationHalves(dmodulation, b)
+					for t := range x.T {
+						adaptiveLayerNormGrad(dx.Row(b, t), dgamma, dbeta, dy.Row(b, t), x.Row(b, t), gamma)
+					}
 				}
-			}
+			})
 			r.release(x, modulation)
 			r.accumulateGrad(x, dx)
 			r.accumulateGrad(modulation, dmodulation)
 		})
 	}
 	return y
+}
+
+func adaptiveLayerNormRows(t *rowsTask, from, to int) {
+	for i := from; i < to; i++ {
+		gamma, beta := modulationHalves(t.b, i/t.a.T)
+		normalizeRow(row(t.y, i), row(t.a, i), gamma, beta)
+	}
 }
 
 func modulationHalves(modulation tensor.Tensor, b int) (gamma, beta []float32) {
@@ -47,32 +54,28 @@ func modulationHalves(modulation tensor.Tensor, b int) (gamma, beta []float32) {
 // n = (x-mean)·inv and d = dy·gamma, dx = inv·(d - mean(d) - n·mean(d·n)).
 func adaptiveLayerNormGrad(dx, dgamma, dbeta, dy, x, gamma []float32) {
 	mean, inv := moments(x)
-	var sum, sumN float64
-	for i, v := range x {
-		n, d := (v-mean)*inv, dy[i]*gamma[i]
-		dgamma[i] += dy[i] * n
-		dbeta[i] += dy[i]
-		sum += float64(d)
-		sumN += float64(d) * float64(n)
-	}
-	m, mn := float32(sum/float64(len(x))), float32(sumN/float64(len(x)))
-	for i, v := range x {
-		dx[i] = inv * (dy[i]*gamma[i] - m - (v-mean)*inv*mn)
-	}
+	c := len(x)
+	own := newScratch(2 * c)
+	defer own.free()
+	n, product := own.take(c), own.take(c)
+	normalizeBy(n, x, mean, inv)
+	kernel.Mul(product, dy, n)
+	kernel.Add(dgamma, dgamma, product[:len(dgamma)])
+	kernel.Add(dbeta, dbeta, dy)
+	kernel.Mul(dx, dy, gamma)
+	m, mn := kernel.Sum(dx)/float64(c), kernel.Dot(dx, n)/float64(c)
+	kernel.AddScaled(dx, n, float32(-mn))
+	addConstant(dx, float32(-m))
+	kernel.Scale(dx, dx, inv)
 }
 
-// moments returns the mean of row and the inverse of its standard deviation.
+// moments returns the mean of row and the inverse of its standard deviation. Sums of float64
+// hold the squares of float32 exactly, so that the variance may be a difference.
 func moments(row []float32) (mean, inv float32) {
-	var sum, square float64
-	for _, v := range row {
-		sum += float64(v)
-	}
-	m := sum / float64(len(row))
-	for _, v := range row {
-		d := float64(v) - m
-		square += d * d
-	}
-	return float32(m), float32(1 / math.Sqrt(square/float64(len(row))+NormEpsilon))
+	n := float64(len(row))
+	m := kernel.Sum(row) / n
+	variance := max(0, kernel.SumSquares(row)/n-m*m)
+	return float32(m), float32(1 / math.Sqrt(variance+NormEpsilon))
 }
 
 // PeakNormalize subtracts the mean of each waveform of x [B, 1, N] and scales it to

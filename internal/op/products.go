@@ -45,7 +45,7 @@ func (r *Run) runProducts(ps []kernel.Product, kinds, rows int) {
 	t.byRows, t.byPanels = 1, 1
 	t.blocks, t.pairs = (rows+tileRows-1)/tileRows, (w.Count()+1)/2 // kernels take panels two at a time
 	threads, sequences := r.pool.Threads(), len(ps)/kinds
-	tasks := (4*threads + kinds - 1) / kinds // more than threads, to balance a noisy machine
+	tasks := (8*threads + kinds - 1) / kinds // more than threads: one that is late has fewer
 	switch weights := w.Len(); {
 	case threads == 1 && (sequences == 1 || weights < cacheValues):
 	case macs < aloneMACs && kinds*weights < aloneWeights:

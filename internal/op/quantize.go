@@ -53,29 +53,34 @@ func normalize(dst, x []float32) {
 // decode_latents): [B][T]. Of several at the same distance it is the first.
 func (r *Run) Quantize(c Codebook, e tensor.Tensor) [][]int32 {
 	unit := r.New(e.B, e.T, e.C)
-	for b := range e.B {
-		for t := range e.T {
-			normalize(unit.Row(b, t), e.Row(b, t))
-		}
-	}
+	r.eachRows(e.B*e.T, max(1, grainValues/(8*e.Stride)), rowsTask{f: normalizeRows, y: unit, a: e})
 	// |a-b|² = |a|² - 2(a·b - |b|²/2): the nearest has the largest a·b - |b|²/2.
 	scores := r.product(Filter{Panels: c.Normalized, Bias: c.HalfNorms},
 		ConvShape{K: 1, Stride: 1, Dilation: 1}, unit, 0, unit.T, nil)
 	codes := r.NewCodes(e.B, e.T)
-	for b := range codes {
-		for t := range e.T {
-			row := scores.Row(b, t)
-			best := 0
-			for i, v := range row {
-				if v > row[best] {
-					best = i
-				}
-			}
-			codes[b][t] = int32(best)
-		}
-	}
+	r.eachRows(e.B*e.T, max(1, grainValues/(4*scores.Stride)), rowsTask{f: largestRows, a: scores, codes: codes})
 	r.Free(unit, scores)
 	return codes
+}
+
+func normalizeRows(t *rowsTask, from, to int) {
+	for i := from; i < to; i++ {
+		normalize(row(t.y, i), row(t.a, i))
+	}
+}
+
+// largestRows finds the first of the largest values of each row.
+func largestRows(t *rowsTask, from, to int) {
+	for i := from; i < to; i++ {
+		scores := row(t.a, i)
+		best, most := 0, scores[0]
+		for j, v := range scores {
+			if v > most {
+				best, most = j, v
+			}
+		}
+		t.codes[i/t.a.T][i%t.a.T] = int32(best)
+	}
 }
 
 // Entries returns the entries that codes [B][T] name: [B, T, dim].

@@ -93,11 +93,11 @@ func (t *residualTask) Run(i int) {
 		W: u.Wide.BF16, Bias: u.Wide.Bias,
 	}
 	runBF16(first, u.Wide.Rest, 0, rows, 0, first.W.Count())
-	rounded := roundingTask{
+	rounded := roundingRows{
 		as: as, act: u.PointwiseAct, dst: kernel.BFloat16s(s.rounded), x: s.hidden,
-		ldDst: 2 * ldRounded, ldX: ld, c: c, rows: rows, parts: 1,
+		ldDst: 2 * ldRounded, ldX: ld, c: c, rows: rows,
 	}
-	rounded.Run(0)
+	rounded.run()
 	y := t.y.Rows(0, from, from+rows)
 	second := kernel.ProductBF16{
 		Dst: y, LdDst: t.y.Stride, Init: y, LdInit: t.y.Stride,

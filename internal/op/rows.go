@@ -19,6 +19,8 @@ type rowsTask struct {
 	features    *SpectralFeatures
 	harmonics   *Harmonics
 	phases      []uint32
+	halves      func(dst, a, b []float32)
+	codes       [][]int32
 
 	n, parts int
 }
@@ -38,6 +40,13 @@ func (r *Run) eachRows(n, grain int, t rowsTask) {
 func addRows(t *rowsTask, from, to int) {
 	for i := from; i < to; i++ {
 		kernel.Add(row(t.y, i), row(t.a, i), row(t.b, i))
+	}
+}
+
+// subRows writes y = a - b.
+func subRows(t *rowsTask, from, to int) {
+	for i := from; i < to; i++ {
+		kernel.Sub(row(t.y, i), row(t.a, i), row(t.b, i))
 	}
 }
 

@@ -48,85 +48,6 @@ func (r *Run) round(w *kernel.Panels) roundedPanels {
 	return p
 }
 
-// packRounded is TrainableWeights.Pack in bfloat16.
-func (r *Run) packRounded(f TrainableWeights) roundedPanels {
-	l, ok := f.(LinearWeights)
-	if !ok {
-		return r.round(f.Pack(r))
-	}
-	w, scale, out, in := l.Linear()
-	if w == nil {
-		return r.round(f.Pack(r))
-	}
-	p := r.newRounded(1, in, out)
-	ld := kernel.PadBF16(in) / 2 // pairs of a row
-	r.pool.For(p.Count(), func(i int) {
-		own := newScratch(kernel.Width*ld + in)
-		defer own.free()
-		rows, scaled := own.take(kernel.Width*ld), own.take(in)
-		clear(rows)
-		rounded := kernel.BFloat16s(rows)
-		for j := range min(kernel.Width, out-i*kernel.Width) {
-			o := i*kernel.Width + j
-			row := w[o*in:][:in]
-			if scale != nil {
-				kernel.Scale(scaled, row, scale[o])
-				row = scaled
-			}
-			roundRow(rounded[2*j*ld:][:in], row)
-		}
-		kernel.Transpose(p.memory[i*kernel.Width*ld:], kernel.Width, rows, ld, kernel.Width, ld)
-	})
-	return p
-}
-
-// packInputGradRounded is TrainableWeights.PackInputGrad in bfloat16.
-func (r *Run) packInputGradRounded(f TrainableWeights, stride int) []roundedPanels {
-	if l, ok := f.(LinearWeights); ok && stride == 1 {
-		if w, scale, out, in := l.Linear(); w != nil {
-			return []roundedPanels{r.packTransposed(w, scale, out, in)}
-		}
-	}
-	var phases []roundedPanels
-	for _, w := range f.PackInputGrad(r, stride) {
-		if w.Taps == 0 {
-			phases = append(phases, roundedPanels{&kernel.PanelsBF16{}, w.Data})
-			continue
-		}
-		phases = append(phases, r.round(w))
-	}
-	return phases
-}
-
-// packTransposed packs weights [out][in] as those of a product over the outputs.
-func (r *Run) packTransposed(w, scale []float32, out, in int) roundedPanels {
-	p := r.newRounded(1, out, in)
-	size := kernel.PadBF16(out) * kernel.Width
-	r.pool.For(p.Count(), func(i int) {
-		if scale == nil && in%kernel.Width == 0 {
-			p.panel(i).PackPanel(0, w[i*kernel.Width:], in)
-			return
-		}
-		dst := p.Data[i*size:][:size]
-		n := min(kernel.Width, in-i*kernel.Width)
-		var rows [2][kernel.Width]float32
-		for o := 0; o < out; o += 2 {
-			for j := range rows {
-				rows[j] = [kernel.Width]float32{}
-				if o+j < out {
-					copy(rows[j][:n], w[(o+j)*in+i*kernel.Width:])
-					if scale != nil {
-						kernel.Scale(rows[j][:n], rows[j][:n], scale[o+j])
-					}
-				}
-			}
-			kernel.PairBF16(dst[o*kernel.Width:][:2*kernel.Width], rows[0][:], rows[1][:])
-		}
-		clear(dst[(out+1)/2*2*kernel.Width:])
-	})
-	return p
-}
-
 // inputGradBF16 writes convInputGrad's result.
 func (r *Run) inputGradBF16(drows tensor.Tensor, f TrainableWeights, s ConvShape, dy tensor.Tensor) {
 	panels := r.packInputGradRounded(f, s.Stride)
@@ -135,9 +56,9 @@ func (r *Run) inputGradBF16(drows tensor.Tensor, f TrainableWeights, s ConvShape
 	padded := r.newRows(rowsBF16, dy.B, lead+max(steps, dy.T), dy.C)
 	for b := range dy.B {
 		clear(padded.Rows(b, 0, lead))
-		r.activateTo(rowsBF16, nil, padded, b, lead, dy, b)
 		clear(padded.Rows(b, lead+dy.T, padded.T))
 	}
+	r.activateTo(rowsBF16, nil, padded, lead, dy)
 	for phase, w := range panels {
 		rows := (drows.T - phase + s.Stride - 1) / s.Stride
 		if w.Taps == 0 {
@@ -191,7 +112,16 @@ func (r *Run) weightGradBF16(g weightGrad) {
 		phases[i] = r.newRounded(1, k, rows.C)
 	}
 	for sequence := range sequences {
-		r.pool.For((a.C+kernel.Width-1)/kernel.Width, func(i int) {
+		columns := (a.C + kernel.Width - 1) / kernel.Width
+		packs := (phases[0].K + packBlock - 1) / packBlock // of a phase, the first being the longest
+		r.pool.For(columns+packs*len(phases), func(i int) {
+			if i >= columns { // packs rows
+				phase, k := (i-columns)/packs, (i-columns)%packs*packBlock
+				if w := phases[phase]; k < w.K {
+					packBlockBF16(w.PanelsBF16, k, min(packBlock, w.K-k), rows, g.as, sequence*joined*rows.T+phase+k*g.stride, g.stride)
+				}
+				return
+			}
 			from := i * kernel.Width
 			m := min(kernel.Width, a.C-from)
 			own := newScratch(m * a.T)
@@ -219,9 +149,6 @@ func (r *Run) weightGradBF16(g weightGrad) {
 				}
 			}
 		})
-		for i, w := range phases {
-			r.packRowsBF16(w, rows, g.as, sequence*joined*rows.T+i, g.stride)
-		}
 		const height = 96
 		blocks := (a.C + height - 1) / height
 		panels := phases[0].Count()
@@ -254,18 +181,12 @@ func (r *Run) weightGradBF16(g weightGrad) {
 	}
 }
 
-// packRowsBF16 packs w.K rows of x, which are of a format, as the weights of a product over
-// time: every stride-th from the first on, counted over all sequences.
-func (r *Run) packRowsBF16(w roundedPanels, x tensor.Tensor, as rowFormat, first, stride int) {
-	const block = 64
-	r.pool.For((w.K+block-1)/block, func(i int) {
-		k := i * block
-		packBlockBF16(w.PanelsBF16, k, min(block, w.K-k), x, as, first+k*stride, stride)
-	})
-}
+// packBlock is the number of rows that are packed at a time.
+const packBlock = 64
 
-// packBlockBF16 packs n rows of x as rows k to k+n of w, and zeros behind them where they are
-// odd in number or the last of w. k is even.
+// packBlockBF16 packs n rows of x, which are of a format, as rows k to k+n of w, the weights of
+// a product over time: every stride-th from the first on, counted over all sequences. Zeros are
+// behind them where they are odd in number or the last of w. k is even.
 func packBlockBF16(w *kernel.PanelsBF16, k, n int, x tensor.Tensor, as rowFormat, first, stride int) {
 	size := kernel.PadBF16(w.K) * kernel.Width
 	src, ld := x.Data[first*x.Stride:], stride*x.Stride

@@ -53,55 +53,68 @@ func TestGradientsBF16(t *testing.T) {
 	}
 }
 
-// linear is weights of one tap, packed by the loops that their documentation says.
-type linear struct {
-	w, scale []float32
-	out, in  int
+// taps are weights, packed by the loops that their documentation says.
+type taps struct {
+	w, scale     []float32
+	out, in, num int
 }
 
-func (l *linear) Frozen() bool                                             { return false }
-func (l *linear) AccumulateGrad(r *Run, dw []float32, ld int, b []float32) {}
-func (l *linear) Linear() (w, scale []float32, out, in int)                { return l.w, l.scale, l.out, l.in }
+func (l *taps) Frozen() bool                                             { return false }
+func (l *taps) AccumulateGrad(r *Run, dw []float32, ld int, b []float32) {}
+func (l *taps) Matrix() (w, scale []float32, out, in, n int) {
+	return l.w, l.scale, l.out, l.in, l.num
+}
 
-func (l *linear) value(o, i int) float32 {
+func (l *taps) value(o, i, tap int) float32 {
+	v := l.w[(o*l.in+i)*l.num+tap]
 	if l.scale == nil {
-		return l.w[o*l.in+i]
+		return v
 	}
-	return l.w[o*l.in+i] * l.scale[o]
+	return v * l.scale[o]
 }
 
-func (l *linear) Pack(r *Run) *kernel.Panels {
-	p := r.Panels(1, l.in, l.out)
+func (l *taps) Pack(r *Run) *kernel.Panels {
+	p := r.Panels(l.num, l.in, l.out)
 	clear(p.Data)
 	for o := range l.out {
 		for i := range l.in {
-			p.Data[p.Index(0, i, o)] = l.value(o, i)
+			for tap := range l.num {
+				p.Data[p.Index(tap, i, o)] = l.value(o, i, tap)
+			}
 		}
 	}
 	return p
 }
 
-func (l *linear) PackInputGrad(r *Run, stride int) []*kernel.Panels {
-	p := r.Panels(1, l.out, l.in)
-	clear(p.Data)
-	for o := range l.out {
-		for i := range l.in {
-			p.Data[p.Index(0, o, i)] = l.value(o, i)
+func (l *taps) PackInputGrad(r *Run, stride int) (phases []*kernel.Panels) {
+	for phase := range stride {
+		p := r.Panels((l.num-phase+stride-1)/stride, l.out, l.in)
+		clear(p.Data)
+		for o := range l.out {
+			for i := range l.in {
+				for tap := phase; tap < l.num; tap += stride {
+					p.Data[p.Index(p.Taps-1-tap/stride, o, i)] = l.value(o, i, tap)
+				}
+			}
 		}
+		phases = append(phases, p)
 	}
-	return []*kernel.Panels{p}
+	return phases
 }
 
-// TestLinearWeightsAreRoundedInPlace: what is packed from the weights themselves is what
-// their float32 panels round to.
-func TestLinearWeightsAreRoundedInPlace(t *testing.T) {
+// TestWeightsAreRoundedInPlace: what is packed from the weights themselves is what their
+// float32 panels round to.
+func TestWeightsAreRoundedInPlace(t *testing.T) {
 	pool := parallel.New(2)
 	defer pool.Close()
-	for _, size := range [][2]int{{16, 16}, {17, 33}, {1, 40}, {40, 1}, {64, 96}, {31, 31}} {
+	for _, size := range [][4]int{ // out, in, taps, stride
+		{16, 16, 1, 1}, {17, 33, 1, 1}, {1, 40, 1, 1}, {40, 1, 1, 1}, {64, 96, 1, 1}, {31, 31, 1, 1}, {20, 20, 1, 3},
+		{64, 32, 5, 1}, {33, 47, 7, 1}, {3, 70, 2, 1}, {70, 3, 6, 2}, {40, 40, 8, 4}, {48, 16, 10, 5}, {16, 16, 3, 5},
+	} {
 		for _, scaled := range []bool{false, true} {
 			random := rand.New(rand.NewPCG(1, 2))
-			l := &linear{out: size[0], in: size[1]}
-			for range l.out * l.in {
+			l := &taps{out: size[0], in: size[1], num: size[2]}
+			for range l.out * l.in * l.num {
 				l.w = append(l.w, float32(random.NormFloat64()))
 			}
 			if scaled {
@@ -110,11 +123,15 @@ func TestLinearWeightsAreRoundedInPlace(t *testing.T) {
 				}
 			}
 			r := NewRun(pool)
-			if got, want := r.packRounded(l), r.round(l.Pack(r)); !slices.Equal(got.Data, want.Data) || got.K != want.K || got.N != want.N {
-				t.Errorf("%v, scaled %v: other weights", size, scaled)
+			same := func(what string, got, want roundedPanels) {
+				if !slices.Equal(got.Data, want.Data) || got.K != want.K || got.N != want.N || got.Taps != want.Taps {
+					t.Errorf("%v, scaled %v: other %s", size, scaled, what)
+				}
 			}
-			if got, want := r.packInputGradRounded(l, 1)[0], r.round(l.PackInputGrad(r, 1)[0]); !slices.Equal(got.Data, want.Data) || got.K != want.K || got.N != want.N {
-				t.Errorf("%v, scaled %v: other weights of the input's gradient", size, scaled)
+			same("weights", r.packRounded(l), r.round(l.Pack(r)))
+			want := l.PackInputGrad(r, size[3])
+			for i, got := range r.packInputGradRounded(l, size[3]) {
+				same("weights of the input's gradient", got, r.round(want[i]))
 			}
 		}
 	}

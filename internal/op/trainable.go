@@ -23,12 +23,10 @@ type TrainableWeights interface {
 	AccumulateGrad(r *Run, dw []float32, ld int, db []float32)
 }
 
-// LinearWeights are trainable weights that may have one tap, and are then rounded and
-// packed from where they are.
-type LinearWeights interface {
-	// Linear returns the weights, [out][in], and a factor for each output, nil for 1. It
-	// returns nil for those of several taps.
-	Linear() (w, scale []float32, out, in int)
+// ConvWeights are trainable weights that are rounded and packed from where they are.
+type ConvWeights interface {
+	// Matrix returns the weights, [out][in][taps], and a factor for each output, nil for 1.
+	Matrix() (w, scale []float32, out, in, taps int)
 }
 
 // Panels returns uninitialized panels from the run's memory, for weights that are

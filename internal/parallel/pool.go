@@ -44,11 +44,18 @@ type Pool struct {
 
 // New returns a pool of the given number of threads, or of one for each CPU
 // where threads is 0.
-func New(threads int) *Pool {
+func New(threads int) *Pool { return newPool(threads, 1) }
+
+// NewPatient returns a pool whose threads look for the next loop for two milliseconds, not
+// for a tenth of one, before they sleep: for a program that computes one loop after the
+// other for hours, in which waking a thread would take as long as many a loop.
+func NewPatient(threads int) *Pool { return newPool(threads, 20) }
+
+func newPool(threads, patience int) *Pool {
 	if threads <= 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	p := &Pool{threads: threads, rounds: rounds(threads), workers: make([]waiter, threads-1), caller: newWaiter()}
+	p := &Pool{threads: threads, rounds: patience * rounds(threads), workers: make([]waiter, threads-1), caller: newWaiter()}
 	for i := range p.workers {
 		p.workers[i] = newWaiter()
 		go p.work(&p.workers[i])
@@ -108,12 +115,19 @@ func (p *Pool) Split(n, grain int, f func(from, to int)) {
 	p.For(parts, func(i int) { f(i*n/parts, (i+1)*n/parts) })
 }
 
+// partsEach is how many parts there are for each thread where they are large enough, so that
+// a thread that is late has fewer of them.
+const partsEach = 4
+
 // Parts returns into how many runs of at least grain Split divides [0, n).
 func (p *Pool) Parts(n, grain int) int {
-	if n == 0 {
+	switch {
+	case n == 0:
 		return 0
+	case p.threads == 1:
+		return 1
 	}
-	return max(1, min(p.threads, n/max(grain, 1)))
+	return max(1, min(partsEach*p.threads, n/max(grain, 1)))
 }
 
 // help makes calls of the current loop until none is left to claim.
@@ -177,8 +191,8 @@ func (w *waiter) wake() {
 	}
 }
 
-// await returns once ready does: it looks for that, so many rounds, which take a tenth of
-// a millisecond together, and then sleeps. Every few rounds other goroutines may have the
+// await returns once ready does: it looks for that, so many rounds, 500 of which take a tenth
+// of a millisecond, and then sleeps. Every few rounds other goroutines may have the
 // CPU.
 func (w *waiter) await(rounds int, ready func() bool) {
 	for round := range rounds {

@@ -122,7 +122,7 @@ func TestRunAllocatesNothing(t *testing.T) {
 func TestParts(t *testing.T) {
 	p := New(3)
 	defer p.Close()
-	for _, c := range []struct{ n, grain, want int }{{0, 1, 0}, {1, 1, 1}, {2, 1, 2}, {100, 1, 3}, {100, 60, 1}, {100, 50, 2}, {5, 0, 3}} {
+	for _, c := range []struct{ n, grain, want int }{{0, 1, 0}, {1, 1, 1}, {2, 1, 2}, {100, 1, 12}, {100, 60, 1}, {100, 50, 2}, {5, 0, 5}} {
 		if got := p.Parts(c.n, c.grain); got != c.want {
 			t.Errorf("%d in runs of %d: %d parts, want %d", c.n, c.grain, got, c.want)
 		}

@@ -68,6 +68,12 @@ func (x Tensor) Sample(b int) Tensor {
 	return Tensor{B: 1, T: x.T, C: x.C, Stride: x.Stride, Data: x.Rows(b, 0, x.T)}
 }
 
+// Joined returns all sequences as one, sharing their storage.
+func (x Tensor) Joined() Tensor {
+	x.B, x.T = 1, x.B*x.T
+	return x
+}
+
 // Slice returns rows t0 to t1 of a single sequence, sharing its storage. It
 // panics where the tensor holds several sequences, whose rows would not be
 // contiguous.

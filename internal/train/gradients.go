@@ -52,16 +52,20 @@ type subtree struct {
 	sums [][]float32
 }
 
-// newGradientSum clears the gradients of networks and prepares to add those of pieces up.
+// newGradientSum prepares to add up the gradients of pieces, with those of networks at zero.
 func (t *Trainer) newGradientSum(plan *pieces, networks []*nn.Network) *gradientSum {
 	g := &gradientSum{t: t, plan: plan, networks: networks}
 	g.zero()
 	return g
 }
 
-// zero clears the gradients.
+// zero clears the gradients that the last step of their optimizer has not.
 func (g *gradientSum) zero() {
 	for _, n := range g.networks {
+		if o := g.t.Optimizers[n.Prefix]; o != nil && o.cleared {
+			o.cleared = false
+			continue
+		}
 		g.t.pool.Split(len(n.Grads), kernelGrain, func(from, to int) { clear(n.Grads[from:to]) })
 	}
 }

@@ -39,6 +39,7 @@ type Optimizer struct {
 	Steps   int        // taken
 	Moments []*Moments // one for each parameter that is trained
 	network *nn.Network
+	cleared bool // the gradient, by the last step
 }
 
 // Moments are the state of AdamW for a parameter: running means of its gradient and
@@ -81,11 +82,6 @@ func (o *Optimizer) pieces(pool *parallel.Pool, f func(i int, m *Moments, from, 
 	return len(all)
 }
 
-// ZeroGrad clears the gradients.
-func (o *Optimizer) ZeroGrad(pool *parallel.Pool) {
-	o.pieces(pool, func(_ int, m *Moments, from, to int) { clear(m.Param.Grad[from:to]) })
-}
-
 // Norm returns the norm of the whole gradient.
 func (o *Optimizer) Norm(pool *parallel.Pool) float64 {
 	total := 0
@@ -107,7 +103,7 @@ const stepBlock = 1 << 12
 
 // Step updates the parameters by the gradient, whose norm it is told and which it scales
 // down to Clip where that is larger, moves the means of an EMA by such a weight towards them,
-// and derives from them what layers need.
+// and derives from them what layers need. It clears the gradient, which is in the cache.
 func (o *Optimizer) Step(norm float64, weight float32, pool *parallel.Pool) error {
 	scale := 1.0
 	if o.Clip > 0 {
@@ -120,6 +116,7 @@ func (o *Optimizer) Step(norm float64, weight float32, pool *parallel.Pool) erro
 		for ; from < end; from += stepBlock {
 			to := min(end, from+stepBlock)
 			kernel.AdamW(m.Param.Value[from:to], m.Param.Grad[from:to], m.M[from:to], m.V[from:to], step)
+			clear(m.Param.Grad[from:to])
 			if m.mean != nil {
 				kernel.Lerp(m.mean[from:to], m.Param.Value[from:to], weight)
 			}
@@ -128,6 +125,7 @@ func (o *Optimizer) Step(norm float64, weight float32, pool *parallel.Pool) erro
 	for _, m := range o.Moments {
 		m.moved = m.mean != nil
 	}
+	o.cleared = true
 	return o.network.Refresh(pool)
 }
 

@@ -65,7 +65,6 @@ func TestOptimizer(t *testing.T) {
 			}
 		}
 	}
-	o.ZeroGrad(pool)
 	if g := n.Params[0].Grad; g[0] != 0 || g[1] != 0 {
 		t.Errorf("gradient %v", g)
 	}

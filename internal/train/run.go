@@ -69,7 +69,7 @@ func Run(ctx context.Context, o RunOptions) error {
 	if err := o.Config.CheckRun(); err != nil {
 		return err
 	}
-	r := &run{RunOptions: o, dir: RunDir(o.Config), best: -1, startTime: time.Now(), pool: parallel.New(o.Threads), firstStep: true}
+	r := &run{RunOptions: o, dir: RunDir(o.Config), best: -1, startTime: time.Now(), pool: parallel.NewPatient(o.Threads), firstStep: true}
 	defer r.close()
 	if err := r.prepareRanks(); err != nil {
 		return err

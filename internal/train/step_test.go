@@ -74,7 +74,7 @@ func batchOf(t testing.TB, c model.CodecTrainingConfig, us []Utterance, frames i
 
 func newCodecTrainer(t testing.TB, c model.CodecTrainingConfig, o CodecOptions, threads int) *CodecTrainer {
 	t.Helper()
-	pool := parallel.New(threads)
+	pool := parallel.NewPatient(threads)
 	t.Cleanup(pool.Close)
 	trainer, err := NewCodecTrainer(c, nn.InitialWeights(model.NewCodecTraining(c).Params(), 7), o, pool)
 	if err != nil {
