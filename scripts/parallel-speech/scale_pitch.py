@@ -1,0 +1,23 @@
+#!/usr/bin/env python3
+"""scale_pitch.py IN.onnx OUT.onnx: Kokoro with a further input, f0_scale, that multiplies the pitch
+that it has predicted, and that pitch, in Hz, as a further output."""
+import sys
+
+import onnx
+from onnx import TensorProto, helper
+
+PITCH = "/encoder/F0_proj/Conv_output_0"
+
+model = onnx.load(sys.argv[1])
+graph = model.graph
+made = [i for i, node in enumerate(graph.node) if PITCH in node.output]
+if not made:
+    sys.exit(f"{sys.argv[1]}: no {PITCH}; this is another export of Kokoro than setup.sh brings")
+for node in graph.node:
+    for i, name in enumerate(node.input):
+        if name == PITCH:
+            node.input[i] = "f0"
+graph.node.insert(made[0] + 1, helper.make_node("Mul", [PITCH, "f0_scale"], ["f0"], name="scale_f0"))
+graph.input.append(helper.make_tensor_value_info("f0_scale", TensorProto.FLOAT, [1]))
+graph.output.append(helper.make_tensor_value_info("f0", TensorProto.FLOAT, None))
+onnx.save(model, sys.argv[2])
