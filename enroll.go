@@ -7,6 +7,7 @@ import (
 	"github.com/facodec-go/facodec/internal/codec"
 	"github.com/facodec-go/facodec/internal/fileerr"
 	"github.com/facodec-go/facodec/internal/known"
+	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/recording"
 )
 
@@ -179,8 +180,8 @@ func (c *Codec) checkClip(ctx context.Context, r recording.Recording) (why, warn
 			return nil, nil, err
 		}
 		if cancels {
-			why = fmt.Errorf("%s: %w: its %d channels cancel each other when they are mixed; take one of them alone, channel %d say",
-				path, ErrSilent, channels, loudest)
+			why = fmt.Errorf("%s: %w: its %s cancel each other when they are mixed; take one of them alone, channel %d say",
+				path, ErrSilent, plural.Of(channels, "channel"), loudest)
 			return why, fmt.Errorf("%w; left out", why), nil
 		}
 	}

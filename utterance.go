@@ -5,6 +5,7 @@ import (
 
 	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // Timbre returns the timbre of a voice from one or more clips of it, TimbreLen
@@ -58,7 +59,7 @@ func (c *Codec) Decode(t *Tokens) ([]float32, error) {
 		return nil, err
 	}
 	if n, hop := t.Samples, c.HopLength(); n <= (t.Frames()-1)*hop || n > t.Frames()*hop {
-		return nil, fmt.Errorf("%d samples in %d frames of %d: %w", n, t.Frames(), hop, ErrTokens)
+		return nil, fmt.Errorf("%s in %s of %d: %w", plural.Of(n, "sample"), plural.Of(t.Frames(), "frame"), hop, ErrTokens)
 	}
 	d, err := c.NewDecoder(t.Timbre)
 	if err != nil {

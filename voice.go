@@ -13,6 +13,7 @@ import (
 	"github.com/facodec-go/facodec/internal/codec"
 	"github.com/facodec-go/facodec/internal/fileerr"
 	"github.com/facodec-go/facodec/internal/known"
+	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/recording"
 )
 
@@ -101,7 +102,7 @@ func oneModel(v, w *Voice) error {
 // check refuses a voice that no codec made.
 func (v *Voice) check() error {
 	if len(v.Timbre) == 0 || len(v.Timbre) > maxTimbre {
-		return fmt.Errorf("%w: a timbre of %d values, want 1 to %d", ErrVoice, len(v.Timbre), maxTimbre)
+		return fmt.Errorf("%w: a timbre of %s, want 1 to %d", ErrVoice, plural.Of(len(v.Timbre), "value"), maxTimbre)
 	}
 	if !(v.Seconds > 0) || math.IsInf(v.Seconds, 1) {
 		return fmt.Errorf("%w: made from %v seconds of audio", ErrVoice, v.Seconds)
@@ -147,14 +148,14 @@ func (v *Voice) UnmarshalBinary(b []byte) error {
 		return fmt.Errorf("%w: does not begin with %q", ErrVoice, voiceMagic)
 	}
 	if len(b) < voiceHeader {
-		return fmt.Errorf("%w: cut short, %d bytes", ErrVoice, len(b))
+		return fmt.Errorf("%w: cut short, %s", ErrVoice, plural.Of(len(b), "byte"))
 	}
 	if version := le.Uint32(b[8:]); version != voiceVersion {
 		return fmt.Errorf("%w: version %d, and this program reads version %d", ErrVoice, version, voiceVersion)
 	}
 	n := int64(le.Uint32(b[12:]))
 	if want := voiceHeader + 4*n + 4; n > maxTimbre || int64(len(b)) != want {
-		return fmt.Errorf("%w: %d bytes for a timbre of %d values, want %d", ErrVoice, len(b), n, want)
+		return fmt.Errorf("%w: %s for a timbre of %s, want %d", ErrVoice, plural.Of(len(b), "byte"), plural.Of(n, "value"), want)
 	}
 	body, sum := b[:len(b)-4], le.Uint32(b[len(b)-4:])
 	if crc32.Checksum(body, voiceTable) != sum {

@@ -7,6 +7,8 @@ import (
 	"math"
 	"os"
 	"slices"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // The sample rates that are read, resampled and written, in Hz.
@@ -136,7 +138,7 @@ func newReader(src *source, o Options) (*Reader, error) {
 // checkInfo refuses what no decoder should let pass on.
 func checkInfo(info Info) error {
 	if info.Channels < 1 {
-		return faultf(ErrCorrupt, "%d channels", info.Channels)
+		return faultf(ErrCorrupt, "%s", plural.Of(info.Channels, "channel"))
 	}
 	if info.Frames == 0 {
 		return faultf(ErrEmpty, "the file has a header but no samples")

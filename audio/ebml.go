@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"math/bits"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // The elements of WebM (RFC 8794, RFC 9559) that are looked at.
@@ -47,7 +49,7 @@ type ebmlReader struct {
 func (r *ebmlReader) next() (id uint32, size int64, err error) {
 	for {
 		if _, err := r.br.Peek(1); err == io.EOF && r.offset < r.end {
-			return 0, 0, faultf(ErrTruncated, "%d of %d bytes missing", r.end-r.offset, r.end)
+			return 0, 0, faultf(ErrTruncated, "%d of %s missing", r.end-r.offset, plural.Of(r.end, "byte"))
 		} else if err != nil {
 			return 0, 0, err
 		}
@@ -125,7 +127,7 @@ func ebmlNumber(b []byte) (x uint64, n int) {
 // body reads the whole of an element.
 func (r *ebmlReader) body(dst []byte, size int64) ([]byte, error) {
 	if size > maxElement {
-		return nil, faultf(ErrCorrupt, "a WebM element of %d bytes at byte %d", size, r.offset)
+		return nil, faultf(ErrCorrupt, "a WebM element of %s at byte %d", plural.Of(size, "byte"), r.offset)
 	}
 	if int64(cap(dst)) < size {
 		dst = make([]byte, size)

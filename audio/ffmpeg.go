@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 	"unicode"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // ffmpegDecoder has the ffmpeg program decode a file to a WAV of floats on a pipe,
@@ -163,7 +165,7 @@ func (d *ffmpegDecoder) decode(dst []float32) (int, error) {
 		return 0, changed
 	}
 	if err == io.EOF && d.left > 0 {
-		if err := d.src.odd(ErrTruncated, "the tables of the file tell of %d samples more than there are", d.left); err != nil {
+		if err := d.src.odd(ErrTruncated, "the tables of the file tell of %s more than there are", plural.Of(d.left, "sample")); err != nil {
 			return 0, err
 		}
 		d.left = 0

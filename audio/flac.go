@@ -8,6 +8,8 @@ import (
 	"hash"
 	"io"
 	"slices"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // flacInfo is the STREAMINFO block (RFC 9639, section 8.2).
@@ -67,7 +69,7 @@ func (d *flacDecoder) readMetadata() error {
 		switch {
 		case d.br.err != nil:
 		case first && (kind != 0 || size != 34):
-			return faultf(ErrCorrupt, "FLAC begins with a block of type %d and %d bytes instead of STREAMINFO", kind, size)
+			return faultf(ErrCorrupt, "FLAC begins with a block of type %d and %s instead of STREAMINFO", kind, plural.Of(size, "byte"))
 		case first:
 			if err := d.readStreamInfo(); err != nil {
 				return err
@@ -101,9 +103,9 @@ func (d *flacDecoder) readStreamInfo() error {
 	case d.br.err != nil:
 		return nil // reported by the caller
 	case h.maxBlock < 16 || minBlock > h.maxBlock:
-		return faultf(ErrCorrupt, "FLAC blocks of %d to %d samples", minBlock, h.maxBlock)
+		return faultf(ErrCorrupt, "FLAC blocks of %d to %s", minBlock, plural.Of(h.maxBlock, "sample"))
 	case h.bits < 4:
-		return faultf(ErrCorrupt, "FLAC samples of %d bits", h.bits)
+		return faultf(ErrCorrupt, "FLAC samples of %s", plural.Of(h.bits, "bit"))
 	}
 	return nil
 }
@@ -170,7 +172,7 @@ func (d *flacDecoder) decodeBlock() error {
 	}
 	if d.head.frames > 0 && d.done > d.head.frames {
 		d.next.size = 0
-		return faultf(ErrCorrupt, "more than the %d samples declared", d.head.frames)
+		return faultf(ErrCorrupt, "more than the %s declared", plural.Of(d.head.frames, "sample"))
 	}
 	if d.sum != nil {
 		d.hashBlock()

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -47,7 +49,7 @@ func (d *flacDecoder) readFrame() error {
 	if d.br.err != nil {
 		declared := d.head.frames
 		if declared == 0 {
-			return d.streamError(fmt.Errorf("the file ends in a FLAC frame after %d samples", d.done))
+			return d.streamError(fmt.Errorf("the file ends in a FLAC frame after %s", plural.Of(d.done, "sample")))
 		}
 		return d.streamError(fmt.Errorf("%d of %d samples are missing", max(0, declared-d.done), declared))
 	}
@@ -96,10 +98,10 @@ func (d *flacDecoder) readFrameHeader() error {
 	case size < 1 || rate < 1 || channelCode > 10 || bits < 0:
 		return errors.New("reserved value in the header")
 	case size > d.head.maxBlock:
-		return fmt.Errorf("%d samples in a block where %d are the most", size, d.head.maxBlock)
+		return fmt.Errorf("%s in a block where %d are the most", plural.Of(size, "sample"), d.head.maxBlock)
 	case rate != d.head.rate || channels != d.head.channels || bits != d.head.bits:
-		return faultf(ErrUnsupported, "a FLAC that changes from %d Hz, %d channels, %d bits to %d Hz, %d channels, %d bits",
-			d.head.rate, d.head.channels, d.head.bits, rate, channels, bits)
+		return faultf(ErrUnsupported, "a FLAC that changes from %d Hz, %s, %s to %d Hz, %s, %s",
+			d.head.rate, plural.Of(d.head.channels, "channel"), plural.Of(d.head.bits, "bit"), rate, plural.Of(channels, "channel"), plural.Of(bits, "bit"))
 	}
 	if d.done == 0 {
 		d.variable, d.first = variable, size
@@ -197,7 +199,7 @@ func (d *flacDecoder) checkRange() error {
 	for _, samples := range d.channels {
 		for _, x := range samples {
 			if x < -limit || x >= limit {
-				return fmt.Errorf("a sample of more than %d bits", d.head.bits)
+				return fmt.Errorf("a sample of more than %s", plural.Of(d.head.bits, "bit"))
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/mewkiz/flac/meta"
 
 	"github.com/facodec-go/facodec/internal/atomicfile"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // flacBlock is how many samples a frame has, but for the last.
@@ -125,7 +126,7 @@ func (e *flacEncoder) finish() error {
 	}
 	if e.file == nil {
 		if e.promised >= 0 && e.written != e.promised {
-			return faultf(ErrTruncated, "%d samples, and the header says %d", e.written, e.promised)
+			return faultf(ErrTruncated, "%s, and the header says %d", plural.Of(e.written, "sample"), e.promised)
 		}
 		return nil
 	}

@@ -5,6 +5,8 @@ import (
 	"io"
 
 	"github.com/hajimehoshi/go-mp3"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // mp3Decay is how many samples MPEG audio decoders are late, beside the delay that
@@ -111,7 +113,7 @@ func (d *mp3Decoder) checkEnd() error {
 	case f.gap > 0 && abs(missing) > 1:
 		return faultf(ErrCorrupt, "there are %d MP3 frames, the tag tells of %d, and there are other bytes from byte %d on", f.count, f.tag.frames, f.gap)
 	case missing > 1:
-		if err := d.src.odd(ErrTruncated, "the MP3 tag tells of %d frames, and there are %d", f.tag.frames, f.count); err != nil {
+		if err := d.src.odd(ErrTruncated, "the MP3 tag tells of %s, and there are %d", plural.Of(f.tag.frames, "frame"), f.count); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // mp3Frames cuts a stream into frames, without what is around and between them. That
@@ -109,18 +111,18 @@ func (f *mp3Frames) next() ([]byte, error) {
 		f.buf = append(f.buf[:0], frame...)
 		f.discard(len(frame))
 		if len(frame) < h.size {
-			if err := f.odd.odd(ErrTruncated, "the last MP3 frame has %d of %d bytes", len(frame), h.size); err != nil {
+			if err := f.odd.odd(ErrTruncated, "the last MP3 frame has %d of %s", len(frame), plural.Of(h.size, "byte")); err != nil {
 				return nil, err
 			}
 			if len(frame) < side {
 				return nil, io.EOF
 			}
 			if f.count == 0 {
-				return nil, faultf(ErrTruncated, "the only MP3 frame has %d of %d bytes", len(frame), h.size)
+				return nil, faultf(ErrTruncated, "the only MP3 frame has %d of %s", len(frame), plural.Of(h.size, "byte"))
 			}
 			f.buf = append(f.buf, make([]byte, h.size-len(frame))...)
 		} else if h.size < side {
-			return nil, faultf(ErrCorrupt, "an MP3 frame of %d bytes at byte %d", len(frame), f.offset)
+			return nil, faultf(ErrCorrupt, "an MP3 frame of %s at byte %d", plural.Of(len(frame), "byte"), f.offset)
 		}
 		if begins {
 			if tag, ok := parseMP3Tag(h, f.buf); ok {
@@ -176,7 +178,7 @@ func (f *mp3Frames) find() (mp3Header, error) {
 			if len(b) < 4 && b[0] == 0xFF {
 				err = f.odd.odd(ErrTruncated, "the file ends in the header of an MP3 frame")
 			} else {
-				err = f.odd.odd(ErrCorrupt, "no MP3 frame in the last %d bytes, from byte %d on", f.offset-start, start)
+				err = f.odd.odd(ErrCorrupt, "no MP3 frame in the last %s, from byte %d on", plural.Of(f.offset-start, "byte"), start)
 			}
 			if err == nil {
 				err = io.EOF
@@ -201,13 +203,13 @@ func (f *mp3Frames) oddBytes(start int64) error {
 	f.foreign = true
 	if n >= int64(f.smallest()) {
 		if f.tag.frames == 0 {
-			return faultf(ErrCorrupt, "no MP3 frame in %d bytes from byte %d on", n, start)
+			return faultf(ErrCorrupt, "no MP3 frame in %s from byte %d on", plural.Of(n, "byte"), start)
 		}
 		if f.gap == 0 {
 			f.gap = start
 		}
 	}
-	return f.odd.odd(ErrCorrupt, "no MP3 frame in %d bytes from byte %d on", n, start)
+	return f.odd.odd(ErrCorrupt, "no MP3 frame in %s from byte %d on", plural.Of(n, "byte"), start)
 }
 
 // smallest is the size of the smallest frame that there is in such a stream.

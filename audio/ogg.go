@@ -3,6 +3,8 @@ package audio
 import (
 	"bytes"
 	"io"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // packetDecoder is a codec that comes in packets.
@@ -92,7 +94,7 @@ func (d *oggDecoder) nextPage() error {
 	if err == io.EOF {
 		where = "behind the last Ogg page"
 	}
-	if oddErr := d.src.odd(ErrCorrupt, "%d bytes %s that are none of them", p.skipped, where); oddErr != nil {
+	if oddErr := d.src.odd(ErrCorrupt, "%s %s that are none of them", plural.Of(p.skipped, "byte"), where); oddErr != nil {
 		return oddErr
 	}
 	return err
@@ -237,7 +239,7 @@ func (d *oggDecoder) checkCount() error {
 		return nil
 	}
 	d.page.granule = -1
-	return d.src.odd(ErrCorrupt, "an Ogg page counts %d samples, and there are more before its end", granule)
+	return d.src.odd(ErrCorrupt, "an Ogg page counts %s, and there are more before its end", plural.Of(granule, "sample"))
 }
 
 // checkNumber looks at the number of the page and at how it goes on with the packet of
@@ -276,7 +278,7 @@ func (d *oggDecoder) checkHole() error {
 	if d.base >= 0 {
 		to := d.base + d.done + int64(len(d.buf)/d.width)
 		if missing := d.page.granule - to; missing > 0 {
-			return faultf(ErrCorrupt, "%d samples are missing before Ogg page %d", missing, d.page.sequence)
+			return faultf(ErrCorrupt, "%s missing before Ogg page %d", plural.Of(missing, "sample"), d.page.sequence)
 		} else if missing < 0 && !d.ended {
 			d.base += missing // another count begins
 		}

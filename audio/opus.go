@@ -6,6 +6,8 @@ import (
 	"math"
 
 	"github.com/thesyncim/gopus"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // Opus is decoded at 48 kHz, whatever was recorded; a packet has at most 120 ms.
@@ -46,7 +48,7 @@ func (d *opusDecoder) header(packet []byte) (bool, error) {
 // readHead reads OpusHead (RFC 7845, section 5.1).
 func (d *opusDecoder) readHead(b []byte) error {
 	if len(b) < 19 || string(b[:8]) != "OpusHead" {
-		return faultf(ErrCorrupt, "an Opus header of %d bytes", len(b))
+		return faultf(ErrCorrupt, "an Opus header of %s", plural.Of(len(b), "byte"))
 	}
 	if b[8]>>4 != 0 {
 		return faultf(ErrUnsupported, "version %d of Opus files", b[8])
@@ -66,7 +68,7 @@ func (d *opusDecoder) readHead(b []byte) error {
 			return err
 		}
 	case d.channels > 2:
-		return faultf(ErrCorrupt, "an Opus header with %d channels in one stream", d.channels)
+		return faultf(ErrCorrupt, "an Opus header with %s in one stream", plural.Of(d.channels, "channel"))
 	}
 	var err error
 	if d.dec, err = newGopus(d.channels); err == nil && d.channels == 2 {

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/facodec-go/facodec/internal/fifo"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // source is an input before it is known what it is.
@@ -72,7 +73,7 @@ func (s *source) checkUnchanged() error {
 		return faultf(ErrChanged, "another file has taken its place")
 	}
 	if now.Size() != s.size || !now.ModTime().Equal(s.stat.ModTime()) {
-		return faultf(ErrChanged, "it had %d bytes and has %d", s.size, now.Size())
+		return faultf(ErrChanged, "it had %s and has %d", plural.Of(s.size, "byte"), now.Size())
 	}
 	return nil
 }
@@ -237,7 +238,7 @@ func (s *source) skipJunk() (decoder, error) {
 		}
 		return nil, nil
 	}
-	if err := s.odd(ErrCorrupt, "%d bytes before the sound", zeros+at); err != nil {
+	if err := s.odd(ErrCorrupt, "%s before the sound", plural.Of(zeros+at, "byte")); err != nil {
 		return nil, err
 	}
 	s.junk = len(bytes.Trim(head[:at], "\x00\r\n\t ")) > 0

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 
 	"github.com/jfreymuth/vorbis"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // maxVorbisChannels is what the decoder gets right: it cannot read the headers of
@@ -24,7 +26,7 @@ type vorbisDecoder struct {
 func (d *vorbisDecoder) header(packet []byte) (bool, error) {
 	d.headers++
 	if len(packet) < 7 && d.headers != 2 {
-		return false, faultf(ErrCorrupt, "a Vorbis header of %d bytes", len(packet))
+		return false, faultf(ErrCorrupt, "a Vorbis header of %s", plural.Of(len(packet), "byte"))
 	}
 	switch d.headers {
 	case 1:
@@ -52,7 +54,7 @@ func (d *vorbisDecoder) header(packet []byte) (bool, error) {
 // checkIdentification checks the first header (Vorbis I, section 4.2.2).
 func (d *vorbisDecoder) checkIdentification(b []byte) error {
 	if len(b) < 30 || b[0] != 1 {
-		return faultf(ErrCorrupt, "a Vorbis header of %d bytes", len(b))
+		return faultf(ErrCorrupt, "a Vorbis header of %s", plural.Of(len(b), "byte"))
 	}
 	if version := binary.LittleEndian.Uint32(b[7:]); version != 0 {
 		return faultf(ErrUnsupported, "version %d of Vorbis", version)
@@ -66,7 +68,7 @@ func (d *vorbisDecoder) checkIdentification(b []byte) error {
 	case d.channels > maxVorbisChannels:
 		return forFFmpeg{"Vorbis of " + itoa(d.channels) + " channels"}
 	case short < 6 || long > 13 || short > long:
-		return faultf(ErrCorrupt, "Vorbis blocks of %d and %d samples", 1<<short, 1<<long)
+		return faultf(ErrCorrupt, "Vorbis blocks of %d and %s", 1<<short, plural.Of(1<<long, "sample"))
 	}
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"math"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // wavHeader is what the chunks before the samples say.
@@ -78,7 +80,7 @@ func readWAVHeader(src *source) (*wavHeader, error) {
 				return nil, faultf(ErrCorrupt, "a second fmt chunk")
 			}
 			if size > 1<<16 {
-				return nil, faultf(ErrCorrupt, "a fmt chunk of %d bytes", size)
+				return nil, faultf(ErrCorrupt, "a fmt chunk of %s", plural.Of(size, "byte"))
 			}
 			body := make([]byte, size)
 			if err := s.read(body, "the fmt chunk"); err != nil {
@@ -88,14 +90,14 @@ func readWAVHeader(src *source) (*wavHeader, error) {
 				return nil, err
 			}
 			if h.format.wrongAlign {
-				if err := src.odd(ErrCorrupt, "the WAV header says frames of %d bytes for %d", s.order.Uint16(body[12:]), h.format.blockAlign); err != nil {
+				if err := src.odd(ErrCorrupt, "the WAV header says frames of %s for %d", plural.Of(s.order.Uint16(body[12:]), "byte"), h.format.blockAlign); err != nil {
 					return nil, err
 				}
 			}
 			haveFormat = true
 		case "ds64":
 			if size < 16 {
-				return nil, faultf(ErrCorrupt, "a ds64 chunk of %d bytes", size)
+				return nil, faultf(ErrCorrupt, "a ds64 chunk of %s", plural.Of(size, "byte"))
 			}
 			var sizes [16]byte // of the file, of the data
 			if err := s.read(sizes[:], "the ds64 chunk"); err != nil {
@@ -144,7 +146,7 @@ func (h *wavHeader) setDataSize(s wavSizes, src *source) error {
 	case s.long > 0 && (s.data == math.MaxUint32 || s.is64):
 		h.dataSize = s.long
 		if s.data != math.MaxUint32 && int64(s.data) != s.long {
-			if err := src.odd(ErrCorrupt, "the data chunk says %d bytes, the ds64 chunk %d", s.data, s.long); err != nil {
+			if err := src.odd(ErrCorrupt, "the data chunk says %s, the ds64 chunk %d", plural.Of(s.data, "byte"), s.long); err != nil {
 				return err
 			}
 		}
@@ -162,7 +164,7 @@ func (h *wavHeader) setDataSize(s wavSizes, src *source) error {
 		h.dataSize = int64(s.data)
 	}
 	if part := h.dataSize % align; part != 0 {
-		if err := src.odd(ErrCorrupt, "%d bytes of samples are not whole frames of %d bytes", h.dataSize, align); err != nil {
+		if err := src.odd(ErrCorrupt, "%s of samples, not whole frames of %s", plural.Of(h.dataSize, "byte"), plural.Of(align, "byte")); err != nil {
 			return err
 		}
 		h.dataSize -= part
@@ -181,7 +183,7 @@ func (h *wavHeader) setDataSize(s wavSizes, src *source) error {
 
 // oddTail takes a part of a frame behind the last whole one.
 func (s *source) oddTail(have, want int64) error {
-	return s.odd(ErrTruncated, "the last frame has %d of %d bytes", have, want)
+	return s.odd(ErrTruncated, "the last frame has %d of %s", have, plural.Of(want, "byte"))
 }
 
 func missingSamples(declared, have int64) error {

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // The format tags of WAV that this package reads.
@@ -33,7 +35,7 @@ var mediaSubtype = "\x00\x00\x00\x00\x10\x00\x80\x00\x00\xAA\x00\x38\x9B\x71"
 func parseWAVFormat(body []byte, order binary.ByteOrder) (wavFormat, error) {
 	var f wavFormat
 	if len(body) < 16 {
-		return f, faultf(ErrCorrupt, "a fmt chunk of %d bytes", len(body))
+		return f, faultf(ErrCorrupt, "a fmt chunk of %s", plural.Of(len(body), "byte"))
 	}
 	tag := order.Uint16(body)
 	f.channels = int(order.Uint16(body[2:]))
@@ -43,7 +45,7 @@ func parseWAVFormat(body []byte, order binary.ByteOrder) (wavFormat, error) {
 	valid := bits
 	if tag == wavExtensible {
 		if len(body) < 40 {
-			return f, faultf(ErrCorrupt, "an extensible fmt chunk of %d bytes", len(body))
+			return f, faultf(ErrCorrupt, "an extensible fmt chunk of %s", plural.Of(len(body), "byte"))
 		}
 		if v := int(order.Uint16(body[18:])); v != 0 {
 			valid = v
@@ -53,7 +55,7 @@ func parseWAVFormat(body []byte, order binary.ByteOrder) (wavFormat, error) {
 			return f, forFFmpeg{fmt.Sprintf("WAV subformat %x", body[24:40])}
 		}
 		if bits%8 != 0 {
-			return f, faultf(ErrCorrupt, "samples in containers of %d bits", bits)
+			return f, faultf(ErrCorrupt, "samples in containers of %s", plural.Of(bits, "bit"))
 		}
 	}
 	switch {
@@ -68,13 +70,13 @@ func parseWAVFormat(body []byte, order binary.ByteOrder) (wavFormat, error) {
 	}
 	switch {
 	case valid > 8*f.width:
-		return f, faultf(ErrCorrupt, "%d valid bits in samples of %d bits", valid, 8*f.width)
+		return f, faultf(ErrCorrupt, "%d valid bits in samples of %s", valid, plural.Of(8*f.width, "bit"))
 	case f.blockAlign > f.channels*f.width && f.blockAlign%f.channels == 0:
 		// Programs differ in where in the bytes the bits are, and whether they are a
 		// float: no reader can know.
-		return f, faultf(ErrUnsupported, "%d-bit samples in %d bytes each", bits, f.blockAlign/f.channels)
+		return f, faultf(ErrUnsupported, "%d-bit samples in %s each", bits, plural.Of(f.blockAlign/f.channels, "byte"))
 	case f.blockAlign != f.channels*f.width && f.blockAlign > 0 && f.blockAlign != f.width:
-		return f, faultf(ErrCorrupt, "frames of %d bytes for %d channels of %d bits", f.blockAlign, f.channels, bits)
+		return f, faultf(ErrCorrupt, "frames of %s for %s of %s", plural.Of(f.blockAlign, "byte"), plural.Of(f.channels, "channel"), plural.Of(bits, "bit"))
 	case f.blockAlign != f.channels*f.width:
 		// Left out, or that of one channel: what it must be is known.
 		f.wrongAlign, f.blockAlign = true, f.channels*f.width

@@ -3,6 +3,8 @@ package audio
 import (
 	"io"
 	"math"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // NewReaderAt is NewReader with the samples converted to rate, as OpenAt does.
@@ -110,7 +112,7 @@ func checkFormat(rate int, format SampleFormat) error {
 // finishStream sends what is left and keeps the header's promise.
 func (e *wavEncoder) finishStream() error {
 	if e.promised >= 0 && e.frames != e.promised {
-		return faultf(ErrTruncated, "%d samples, and the header says %d", e.frames, e.promised)
+		return faultf(ErrTruncated, "%s, and the header says %d", plural.Of(e.frames, "sample"), e.promised)
 	}
 	e.buf.Write(e.comment)
 	return e.buf.Flush()

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"io"
 	"strings"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // webmDecoder decodes the first sound track of a WebM or Matroska file if it is Opus.
@@ -213,7 +215,7 @@ func (d *webmDecoder) readGroup(size int64) (err error) {
 func (d *webmDecoder) decodeBlock(b []byte, discard int64) error {
 	track, n := ebmlNumber(b)
 	if n == 0 || len(b) < n+3 {
-		return faultf(ErrCorrupt, "a WebM block of %d bytes", len(b))
+		return faultf(ErrCorrupt, "a WebM block of %s", plural.Of(len(b), "byte"))
 	}
 	if track != d.track {
 		return nil

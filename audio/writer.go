@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/facodec-go/facodec/internal/atomicfile"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // SampleFormat is how a Writer stores samples.
@@ -210,7 +211,7 @@ func (o *WriteOptions) check(kind string) error {
 	}
 	switch {
 	case o.Channels < 1 || o.Channels > channels:
-		return faultf(ErrUnsupported, "%d channels; %s is written with 1 to %d", o.Channels, kind, channels)
+		return faultf(ErrUnsupported, "%s; %s is written with 1 to %d", plural.Of(o.Channels, "channel"), kind, channels)
 	case kind == "flac" && o.Format == F32:
 		return faultf(ErrUnsupported, "FLAC holds integers: s16 or s24 instead of f32")
 	case rates != nil && !slices.Contains(rates, o.FileRate):
@@ -232,7 +233,7 @@ func (w *Writer) Write(samples []float32) error {
 		return w.err
 	}
 	if len(samples)%w.channels != 0 {
-		return w.fail(fmt.Errorf("%d samples are not whole frames of %d channels", len(samples), w.channels))
+		return w.fail(fmt.Errorf("%s, not whole frames of %s", plural.Of(len(samples), "sample"), plural.Of(w.channels, "channel")))
 	}
 	if i := indexNotFinite(samples); i >= 0 {
 		return w.fail(faultf(ErrNotFinite, "sample %d is %v", w.samples+int64(i/w.channels), samples[i]))

@@ -5,13 +5,14 @@ import (
 
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // stored returns the books of codes that the header counts, sharing memory.
 func (h Header) stored(codes facodec.Codes) (facodec.Codes, error) {
 	for part, books := range h.Books {
 		if n := len(codes[part]); n < books {
-			return facodec.Codes{}, fmt.Errorf("%d books of %v codes, the file has %d: %w", n, facodec.Part(part), books, facodec.ErrTokens)
+			return facodec.Codes{}, fmt.Errorf("%s of %v codes, the file has %d: %w", plural.Of(n, "book"), facodec.Part(part), books, facodec.ErrTokens)
 		}
 		codes[part] = codes[part][:books:books]
 	}

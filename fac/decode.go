@@ -13,6 +13,7 @@ import (
 	"github.com/facodec-go/facodec/internal/fifo"
 	"github.com/facodec-go/facodec/internal/fileerr"
 	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/recording"
 )
 
@@ -247,7 +248,7 @@ func (f *fileDecoder) decode(ctx context.Context, in io.Reader) (facodec.FileRep
 		return facodec.FileReport{}, err
 	}
 	report := facodec.FileReport{
-		Info:    audio.Info{Format: "fac", Encoding: fmt.Sprintf("%d books", h.NumBooks()), SampleRate: h.SampleRate, Channels: 1, Frames: r.Samples()},
+		Info:    audio.Info{Format: "fac", Encoding: plural.Of(h.NumBooks(), "book"), SampleRate: h.SampleRate, Channels: 1, Frames: r.Samples()},
 		Samples: r.Samples(), Seconds: float64(r.Samples()) / float64(h.SampleRate), Frames: int(r.Frames()),
 	}
 	if !sameDecoder {

@@ -12,6 +12,7 @@ import (
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/internal/known"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // Errors of compressed files, beside [facodec.ErrTokens] for those of another codec.
@@ -138,8 +139,8 @@ func (h Header) Check(c *facodec.Codec) (sameDecoder bool, err error) {
 
 func (h Header) shape() string {
 	books := strings.ReplaceAll(strings.Trim(fmt.Sprint(h.Books), "[]"), " ", "+") // 1+2+3
-	return fmt.Sprintf("%d Hz, hop %d, %s books of %d entries and a timbre of %d (%s)", h.SampleRate, h.HopLength,
-		books, h.CodebookSize, h.TimbreLen, h.Family)
+	return fmt.Sprintf("%d Hz, hop %d, %s books of %s and a timbre of %d (%s)", h.SampleRate, h.HopLength,
+		books, plural.Of(h.CodebookSize, "entry"), h.TimbreLen, h.Family)
 }
 
 // NumBooks returns the number of books stored, of all parts.
@@ -265,7 +266,7 @@ func parseHeader(b []byte) (Header, error) {
 func (h Header) checkLength(frames, samples int64) error {
 	hop := int64(h.HopLength)
 	if samples < 1 || frames < 1 || samples <= (frames-1)*hop || samples > frames*hop {
-		return fmt.Errorf("%d samples in %d frames of %d", samples, frames, hop)
+		return fmt.Errorf("%s in %s of %d", plural.Of(samples, "sample"), plural.Of(frames, "frame"), hop)
 	}
 	return nil
 }

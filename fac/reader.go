@@ -11,6 +11,7 @@ import (
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/internal/codec"
 	"github.com/facodec-go/facodec/internal/entropy"
+	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/recording"
 )
 
@@ -113,7 +114,7 @@ func (f *Reader) next() (facodec.Codes, error) {
 	}
 	what := fmt.Sprintf("block %d", f.blocks)
 	if frames > maxFrames {
-		return facodec.Codes{}, fmt.Errorf("%w: %d frames in %s, at most %d are", ErrCorrupt, frames, what, maxFrames)
+		return facodec.Codes{}, fmt.Errorf("%w: %s in %s, at most %d are", ErrCorrupt, plural.Of(frames, "frame"), what, maxFrames)
 	}
 	codes, err := f.block(head[:], frames, what)
 	if err != nil {
@@ -133,7 +134,7 @@ func (f *Reader) block(head []byte, frames int, what string) (facodec.Codes, err
 			return facodec.Codes{}, err
 		}
 		if most := f.header.codedBytes(frames); n > most {
-			return facodec.Codes{}, fmt.Errorf("%w: %d bytes in %s, at most %d are", ErrCorrupt, n, what, most)
+			return facodec.Codes{}, fmt.Errorf("%w: %s in %s, at most %d are", ErrCorrupt, plural.Of(n, "byte"), what, most)
 		}
 		head, size = append(head, length...), n
 	}

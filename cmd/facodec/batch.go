@@ -16,6 +16,7 @@ import (
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/internal/atomicfile"
 	"github.com/facodec-go/facodec/internal/fileerr"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // A batch is one command's work on many files.
@@ -271,7 +272,7 @@ func (b *batch) showShortened(show *display, jobs []job) {
 		}
 	}
 	if n > 0 {
-		show.notice("%s of more than %d bytes shortened, with a hash at the end; the first is %s, of %s", count(n, "output name"), maxName, first.output, first.source)
+		show.notice("%s of more than %d bytes shortened, with a hash at the end; the first is %s, of %s", plural.Of(n, "output name"), maxName, first.output, first.source)
 	}
 }
 
@@ -287,7 +288,7 @@ func (b *batch) showExtended(show *display, jobs []job) {
 		}
 	}
 	if n > 0 {
-		show.notice("%s of one name: their outputs keep the extension; the first is %s, of %s", count(n, "source"), cmp.Or(first.key, first.output), first.source)
+		show.notice("%s of one name: their outputs keep the extension; the first is %s, of %s", plural.Of(n, "source"), cmp.Or(first.key, first.output), first.source)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/facodec-go/facodec/internal/kernel"
 	"github.com/facodec-go/facodec/internal/nn"
 	"github.com/facodec-go/facodec/internal/parallel"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // benchReport is what bench prints with --json.
@@ -111,11 +112,11 @@ kernels.`,
 		Args: wantArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if seconds <= 0 || seconds > 3600 || runs < 1 {
-				return &usageError{cmd.CommandPath(), fmt.Errorf("%v seconds and %d runs: give up to 3600 seconds and at least one run", seconds, runs)}
+				return &usageError{cmd.CommandPath(), fmt.Errorf("%v seconds and %s: give up to 3600 seconds and at least one run", seconds, plural.Of(runs, "run"))}
 			}
 			switch {
 			case batch < 1 || batch > 4096:
-				return &usageError{cmd.CommandPath(), fmt.Errorf("--batch: %d utterances: give 1 to 4096", batch)}
+				return &usageError{cmd.CommandPath(), fmt.Errorf("--batch: %s: give 1 to 4096", plural.Of(batch, "utterance"))}
 			case cmd.Flags().Changed("batch") && !training:
 				return &usageError{cmd.CommandPath(), errors.New("--batch is that of --train; give both, or neither")}
 			case training && !isRandom(f.checkpoint):
@@ -214,20 +215,16 @@ func (f *modelFlags) openForBench(cmd *cobra.Command, preset string) (*codec.Cod
 }
 
 func (r benchReport) print(w io.Writer) error {
-	threads := "threads"
-	if r.Threads == 1 {
-		threads = "thread"
-	}
 	fmt.Fprintf(w, "%.4g s of sound reconstructed in %.2f s, fastest of %d: real-time factor %.3f, %.0f GFLOP/s\n",
 		r.Seconds, r.Elapsed, r.Runs, r.RealTimeFactor, r.GFLOPS)
 	fmt.Fprintf(w, "one thread %.3f; as it arrives, one frame a call %.3f (99 %% of the calls within %.2f ms), four frames %.3f\n",
 		r.OneCore, r.FrameRTF, r.FrameP99, r.FourFrameRTF)
-	fmt.Fprintf(w, "%d %s, precision %s, %s kernels, at most %.0f GFLOP/s in float32", r.Threads, threads, r.Precision, r.Kernels, r.PeakGFLOPS)
+	fmt.Fprintf(w, "%s, precision %s, %s kernels, at most %.0f GFLOP/s in float32", plural.Of(r.Threads, "thread"), r.Precision, r.Kernels, r.PeakGFLOPS)
 	if r.PeakMemory > 0 {
 		fmt.Fprintf(w, ", peak memory %.0f MB", float64(r.PeakMemory)/1e6)
 	}
 	if r.TrainBatch > 0 {
-		fmt.Fprintf(w, "\na training step of %d utterances %.2f s, peak memory %.0f MB", r.TrainBatch, r.TrainStep, r.TrainPeakRSS)
+		fmt.Fprintf(w, "\na training step of %s %.2f s, peak memory %.0f MB", plural.Of(r.TrainBatch, "utterance"), r.TrainStep, r.TrainPeakRSS)
 	}
 	fmt.Fprintf(w, "\n\n%12s %10s %8s %12s %10s\n", "part", "seconds", "share", "GMAC/s sound", "GFLOP/s")
 	for _, p := range r.Sections {

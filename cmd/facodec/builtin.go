@@ -15,6 +15,7 @@ import (
 	"github.com/facodec-go/facodec/fac"
 	"github.com/facodec-go/facodec/internal/describe"
 	"github.com/facodec-go/facodec/internal/known"
+	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/weights"
 )
 
@@ -151,7 +152,7 @@ func printCard(out io.Writer, c defaultmodel.Card) {
 				means = append(means, j.name+" "+trim(x))
 			}
 		}
-		line("quality", strings.Join(slices.Clip(means), ", ")+fmt.Sprintf(" (means of %s: %s)", count(q.Clips, "recording"), q.Recordings))
+		line("quality", strings.Join(slices.Clip(means), ", ")+fmt.Sprintf(" (means of %s: %s)", plural.Of(q.Clips, "recording"), q.Recordings))
 	}
 	line("card", "docs/model.md")
 }

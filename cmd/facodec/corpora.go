@@ -13,6 +13,7 @@ import (
 	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/internal/collection"
 	"github.com/facodec-go/facodec/internal/fileerr"
+	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/recording"
 )
 
@@ -109,7 +110,7 @@ func (t *tally) tooMany() error {
 		return nil
 	}
 	t.told = true
-	return fmt.Errorf("stopped: %d of the %d items of the corpus are bad, more than %g %%; --max-bad sets how many may be", t.bad, t.total, 100*t.share)
+	return fmt.Errorf("stopped: %d of the %s of the corpus are bad, more than %g %%; --max-bad sets how many may be", t.bad, plural.Of(t.total, "item"), 100*t.share)
 }
 
 // stat returns the size and the time of a job's source, or of the shard it lies in.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/facodec-go/facodec/hub"
 	"github.com/facodec-go/facodec/internal/fileerr"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 func newDownload() *cobra.Command {
@@ -44,7 +45,7 @@ These environment variables work as in Python:
   facodec reconstruct --source testdata/speech --output-dir out --checkpoint-path hf://Plachta/FAcodec`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return &usageError{cmd.CommandPath(), fmt.Errorf("%d models named, want one", len(args))}
+				return &usageError{cmd.CommandPath(), fmt.Errorf("%s named, want one", plural.Of(len(args), "model"))}
 			}
 			return nil
 		},

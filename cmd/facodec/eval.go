@@ -12,6 +12,7 @@ import (
 	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/internal/metric"
 	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 type evalFlags struct {
@@ -222,15 +223,15 @@ func (e *evaluation) run(cmd *cobra.Command, jobs []job) error {
 		e.notices = nil
 		printer.row(o.file)
 		if o.file.Clipped > 0 {
-			e.show.warning("%s: %d samples were beyond full scale and are clipped, after they were measured; --sample-format f32 keeps them",
-				o.file.Output, o.file.Clipped)
+			e.show.warning("%s: %s beyond full scale, clipped after the measurement; --sample-format f32 clips none",
+				o.file.Output, plural.Of(o.file.Clipped, "sample"))
 		}
 	}
 	m.close()
 	for i, use := range e.uses {
 		if u := use.Usage(); u.Collapsed() {
-			e.show.warning("%s: %d frames used %d of %d entries: the codes have collapsed, or the recordings are silent; is the checkpoint whole, and are these its files?",
-				e.books[i], u.Codes, u.Distinct, u.Entries)
+			e.show.warning("%s: %s used %d of %s: the codes have collapsed, or the recordings are silent; is the checkpoint whole, and are these its files?",
+				e.books[i], plural.Of(u.Codes, "frame"), u.Distinct, plural.Of(u.Entries, "entry"))
 		}
 	}
 	if err := printer.end(e.report(time.Since(start), interrupted != nil)); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/facodec-go/facodec/internal/fileerr"
 	"github.com/facodec-go/facodec/internal/metric"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // An evalReport is what eval --json prints.
@@ -184,7 +185,7 @@ func (p *evalPrinter) end(r *evalReport) error {
 		return fileerr.Write("stdout", p.out.err)
 	}
 	if t := r.Totals; t.Files > 0 {
-		text := fmt.Sprintf("%s, %.1f s of audio in %.1f s (real-time factor %.2f)", count(t.Files, "recording"), t.Seconds, t.Elapsed, t.RealTime)
+		text := fmt.Sprintf("%s, %.1f s of audio in %.1f s (real-time factor %.2f)", plural.Of(t.Files, "recording"), t.Seconds, t.Elapsed, t.RealTime)
 		if t.Failed > 0 {
 			text += fmt.Sprintf("; %d failed", t.Failed)
 		}
@@ -195,7 +196,7 @@ func (p *evalPrinter) end(r *evalReport) error {
 
 func (p *evalPrinter) means(r *evalReport) {
 	p.line("")
-	p.line("means of %s, and their 95 %% confidence intervals", count(len(r.Files), "recording"))
+	p.line("means of %s, and their 95 %% confidence intervals", plural.Of(len(r.Files), "recording"))
 	for _, c := range evalColumns {
 		s := r.Metrics[c.metric]
 		interval := ""

@@ -23,6 +23,7 @@ import (
 	"github.com/facodec-go/facodec/internal/extract"
 	"github.com/facodec-go/facodec/internal/known"
 	"github.com/facodec-go/facodec/internal/lockfile"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // An extraction is one run of extract: the part of the corpus that is its own, and
@@ -326,7 +327,7 @@ func (x *extraction) open(cmd *cobra.Command) (worker, error) {
 		keep: func(jobs []job) (todo, kept []job, err error) {
 			todo, kept, err = x.keep(cmd.Context(), jobs)
 			if err == nil && x.unknown > 0 {
-				newDisplay(cmd.ErrOrStderr(), x.quiet).notice("%s of an earlier version kept, whose sources cannot be compared with what they were", count(x.unknown, "output"))
+				newDisplay(cmd.ErrOrStderr(), x.quiet).notice("%s of an earlier version kept, whose sources cannot be compared with what they were", plural.Of(x.unknown, "output"))
 			}
 			return todo, kept, err
 		},

@@ -16,6 +16,7 @@ import (
 	"github.com/facodec-go/facodec/internal/describe"
 	"github.com/facodec-go/facodec/internal/fileerr"
 	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 func newInfo() *cobra.Command {
@@ -159,7 +160,7 @@ func printDescription(out io.Writer, d *describe.Description, tensors bool) {
 	case d.Step != nil:
 		line("  training       step %s", grouped(*d.Step))
 	}
-	line("  parameters     %s in %s", grouped(d.Parameters), count(d.Tensors, "tensor"))
+	line("  parameters     %s in %s", grouped(d.Parameters), plural.Of(d.Tensors, "tensor"))
 	printNetworks(line, d.Networks, func(n describe.Network) string {
 		switch {
 		case n.Inference:
@@ -205,7 +206,7 @@ func printNetworks(line func(string, ...any), networks []describe.Network, use f
 	}
 	for _, n := range networks {
 		line("    %-*s  %*s in %s %s%s", name, n.Name, parameters, grouped(n.Parameters),
-			count(n.Tensors, "tensor"), strings.Join(n.Types, ","), use(n))
+			plural.Of(n.Tensors, "tensor"), strings.Join(n.Types, ","), use(n))
 	}
 }
 
@@ -217,10 +218,10 @@ func printModel(line func(string, ...any), d *describe.Description) {
 		line("  model          %s", m.Type)
 	}
 	line("  sound          %d Hz, mono", m.SampleRate)
-	line("  frames         %s a second, %d samples each", trim(m.FrameRate), m.HopLength)
-	line("  books          %s, of %d entries with %d values", model.DescribeBooks(m.Books), m.CodebookSize, m.CodebookDim)
+	line("  frames         %s a second, %s each", trim(m.FrameRate), plural.Of(m.HopLength, "sample"))
+	line("  books          %s, of %s with %s", model.DescribeBooks(m.Books), plural.Of(m.CodebookSize, "entry"), plural.Of(m.CodebookDim, "value"))
 	line("  bitrate        %s kbit/s of all books", trim(m.Bitrate/1000))
-	line("  timbre         %d values", m.LatentDim)
+	line("  timbre         %s", plural.Of(m.LatentDim, "value"))
 	if l := m.Lookahead; l != nil {
 		line("  streaming      codes %s ms behind, samples %s ms behind; %s at the end of the recording",
 			trim(1000*float64(l.EncoderSamples)/float64(m.SampleRate)), trim(1000*float64(l.DecoderFrames)/m.FrameRate), strings.Join(l.Whole, " and "))

@@ -14,6 +14,7 @@ import (
 	"github.com/facodec-go/facodec/internal/known"
 	"github.com/facodec-go/facodec/internal/metric"
 	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // A tokensDescription is what info says of a compressed file, which it reads whole:
@@ -159,14 +160,14 @@ func (d *tokensDescription) print(out io.Writer) {
 	line("  family         %s", d.Family)
 	line("  sound          %s s: %s samples of %d Hz", trim(d.Seconds), grouped(d.Samples), d.SampleRate)
 	line("  frames         %s, %s a second", grouped(d.Frames), trim(d.FrameRate))
-	line("  books          %s, of %d entries", model.DescribeBooks(d.books), d.CodebookSize)
+	line("  books          %s, of %s", model.DescribeBooks(d.books), plural.Of(d.CodebookSize, "entry"))
 	printUses(line, "", d.uses)
 	coded := ""
 	if d.EntropyCoded {
 		coded = ", entropy coded"
 	}
 	line("  bitrate        %s kbit/s with timbre and checksums%s", trim(d.Bitrate/1000), coded)
-	line("  timbre         %d values", d.TimbreLen)
+	line("  timbre         %s", plural.Of(d.TimbreLen, "value"))
 	line("  quantizer      %s", known.Label(d.Quantizer))
 	line("  decoder        %s", known.Label(d.Decoder))
 	if d.Precision != "" {
@@ -191,7 +192,7 @@ func (d *voiceDescription) print(out io.Writer) {
 	line := func(format string, args ...any) { fmt.Fprintln(out, oneLine(fmt.Sprintf(format, args...))) }
 	line("%s: voice, %s", d.File, megabytes(d.Bytes))
 	line("  enrolled from  %s s of speech", trim(d.Seconds))
-	line("  timbre         %d values", d.TimbreLen)
+	line("  timbre         %s", plural.Of(d.TimbreLen, "value"))
 	line("  model          %s", known.Label(d.Model))
 }
 

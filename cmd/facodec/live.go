@@ -17,6 +17,7 @@ import (
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/internal/live"
+	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/sound"
 )
 
@@ -364,9 +365,9 @@ func (s *liveSession) chooseBlock() error {
 	switch {
 	case s.offline:
 	case factor > 1:
-		s.show.warning("this computer is too slow for the model: blocks of %d frames take %.2f of the time that they last; there will be dropouts. --precision bf16 or int8 and a smaller model are faster", frames, factor)
+		s.show.warning("this computer is too slow for the model: blocks of %s take %.2f of the time that they last; there will be dropouts. --precision bf16 or int8 and a smaller model are faster", plural.Of(frames, "frame"), factor)
 	case frames > 1:
-		s.show.notice("blocks of %d frames (--block): with fewer this computer does not keep up; they add %.0f ms to the delay", frames, float64(frames-1)*1000/s.codec.FrameRate())
+		s.show.notice("blocks of %s (--block): with fewer this computer does not keep up; they add %.0f ms to the delay", plural.Of(frames, "frame"), float64(frames-1)*1000/s.codec.FrameRate())
 	}
 	return nil
 }
@@ -422,7 +423,7 @@ func (f *liveFlags) listDevices(cmd *cobra.Command) error {
 }
 
 func deviceLine(d sound.Device) string {
-	parts := []string{oneLine(d.Description), fmt.Sprintf("%d Hz", d.Rate), count(d.Channels, "channel")}
+	parts := []string{oneLine(d.Description), fmt.Sprintf("%d Hz", d.Rate), plural.Of(d.Channels, "channel")}
 	if d.Default {
 		parts = append(parts, "default")
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/facodec-go/facodec/internal/fifo"
 	"github.com/facodec-go/facodec/internal/live"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // errQuit is what the command quit returns.
@@ -81,10 +82,11 @@ func (s *liveSession) toVoice(i int) error {
 }
 
 func were(n int, what string) string {
+	verb := " were"
 	if n == 1 {
-		return "1 " + what + " was"
+		verb = " was"
 	}
-	return count(n, what) + " were"
+	return plural.Of(n, what) + verb
 }
 
 func (s *liveSession) bypass() error {

@@ -11,6 +11,7 @@ import (
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/internal/live"
+	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/sound"
 )
 
@@ -125,9 +126,9 @@ func (s *liveSession) capture(samples []float32) {
 
 // summary is the last line.
 func (s *liveSession) summary(r meterReport) {
-	s.show.info("%s: delay %.0f ms, real-time factor %.2f, %s (%.2f s made up)", clock(r.Seconds), r.DelayMS, r.RealTimeFactor, count(r.Dropouts, "dropout"), r.MissingSeconds)
+	s.show.info("%s: delay %.0f ms, real-time factor %.2f, %s (%.2f s made up)", clock(r.Seconds), r.DelayMS, r.RealTimeFactor, plural.Of(r.Dropouts, "dropout"), r.MissingSeconds)
 	if n := s.broken.Load(); n > 0 {
-		s.show.warning("%s of the input: not finite, and played as silence; has the input the rate and format that were given?", count(int(n), "sample"))
+		s.show.warning("%s of the input: not finite, and played as silence; has the input the rate and format that were given?", plural.Of(int(n), "sample"))
 	}
 	if r.Dropouts > 0 {
 		s.show.notice("fewer dropouts with a longer --delay, a larger --buffer, or fewer programs beside this one")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/internal/live"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // pipe converts raw samples from in to out until in ends.
@@ -62,7 +63,7 @@ func (s *liveSession) pipe(ctx context.Context, in io.Reader, out io.Writer) err
 			s.show.status("")
 			s.summary(s.report(0, 0, 0))
 			if kept > 0 && err == io.EOF {
-				s.show.warning("%s at the end of %s: no whole sample of %s, and left out", count(kept, "byte"), stdinName, s.format)
+				s.show.warning("%s at the end of %s: no whole sample of %s, and left out", plural.Of(kept, "byte"), stdinName, s.format)
 			}
 			return nil
 		case err != nil:
@@ -169,7 +170,7 @@ func (s *liveSession) simulate(ctx context.Context, stdout io.Writer) error {
 		return e.Encode(report)
 	}
 	s.show.info("%s: delay %.0f ms (codec %.1f, processing %.1f at the 99th percentile, %.1f at most), first sound after %.0f ms, real-time factor %.2f, %s",
-		s.out, report.DelayMS, report.AlgorithmMS, report.ProcessingMS, report.ProcessingMax, report.FirstSoundMS, report.RealTimeFactor, count(report.Dropouts, "dropout"))
+		s.out, report.DelayMS, report.AlgorithmMS, report.ProcessingMS, report.ProcessingMax, report.FirstSoundMS, report.RealTimeFactor, plural.Of(report.Dropouts, "dropout"))
 	return nil
 }
 

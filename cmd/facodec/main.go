@@ -20,6 +20,7 @@ import (
 
 	"github.com/facodec-go/facodec/internal/kernel"
 	"github.com/facodec-go/facodec/internal/mpi"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // The exit codes, as the help of facodec itself explains them.
@@ -155,10 +156,7 @@ func wantArgs(names ...string) cobra.PositionalArgs {
 		if len(args) == len(names) {
 			return nil
 		}
-		got := fmt.Sprintf("%d arguments", len(args))
-		if len(args) == 1 {
-			got = "1 argument"
-		}
+		got := plural.Of(len(args), "argument")
 		want := strings.Join(names, " ")
 		if want == "" {
 			want = "none"

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // dash stands for standard input among sources, and for standard output.
@@ -98,7 +100,7 @@ func (f *pipeFlags) batch(cmd *cobra.Command, rename func(name string) string, o
 	b.piped = f.output == dash || f.sources[0] == dash
 	b.plan = func(sources []source) ([]job, error) {
 		if len(sources) > 1 {
-			return nil, &usageError{cmd.CommandPath(), fmt.Errorf("-o %s for %d sources: name a folder with --output-dir", f.output, len(sources))}
+			return nil, &usageError{cmd.CommandPath(), fmt.Errorf("-o %s for %s: name a folder with --output-dir", f.output, plural.Of(len(sources), "source"))}
 		}
 		var jobs []job
 		for _, s := range sources {

@@ -13,6 +13,7 @@ import (
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/internal/eventlog"
 	"github.com/facodec-go/facodec/internal/plot"
+	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/recording"
 	"github.com/facodec-go/facodec/internal/scope"
 )
@@ -133,7 +134,7 @@ func (f *plotFlags) run(cmd *cobra.Command, args []string) error {
 		return failed
 	case len(args) > 0 && len(f.codes) > 0 && len(f.codes) != len(sources):
 		return &usageError{cmd.CommandPath(), fmt.Errorf("%s and %s of codes; give one for each, in the same order",
-			count(len(sources), "recording"), count(len(f.codes), "file"))}
+			plural.Of(len(sources), "recording"), plural.Of(len(f.codes), "file"))}
 	}
 	for _, path := range append(paths(sources), f.codes...) {
 		if location(path) == location(f.output) {
@@ -168,7 +169,7 @@ func (f *plotFlags) save(show *display, canvas *plot.Canvas) error {
 	for _, text := range f.notices {
 		show.notice("%s", text)
 	}
-	show.info("%s: %d x %d pixels", f.output, canvas.Width, canvas.Height)
+	show.info("%s: %d x %s", f.output, canvas.Width, plural.Of(canvas.Height, "pixel"))
 	return nil
 }
 

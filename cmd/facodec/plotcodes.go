@@ -11,6 +11,7 @@ import (
 	"github.com/facodec-go/facodec/fac"
 	"github.com/facodec-go/facodec/internal/fileerr"
 	"github.com/facodec-go/facodec/internal/npz"
+	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/scope"
 )
 
@@ -63,7 +64,7 @@ func readNPZCodes(path string) (*scope.Codes, error) {
 	rows := codeRows(codes, standardFrameRate)
 	for _, row := range rows.Rows {
 		if len(row) != rows.Frames() {
-			return nil, fmt.Errorf("%s: parts of %d and of %d frames", path, rows.Frames(), len(row))
+			return nil, fmt.Errorf("%s: parts of %d and of %s", path, rows.Frames(), plural.Of(len(row), "frame"))
 		}
 	}
 	if rows.Frames() == 0 {
@@ -80,7 +81,7 @@ func rowsOf(a *npz.Array) ([][]int32, error) {
 	const mostBooks = 64
 	books, frames := a.Shape[0], a.Shape[1]
 	if books > mostBooks {
-		return nil, fmt.Errorf("%d books", books)
+		return nil, fmt.Errorf("%s", plural.Of(books, "book"))
 	}
 	rows := make([][]int32, books)
 	for i := range rows {

@@ -18,6 +18,7 @@ import (
 	"github.com/facodec-go/facodec/internal/atomicfile"
 	"github.com/facodec-go/facodec/internal/fifo"
 	"github.com/facodec-go/facodec/internal/fileerr"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // A record says what an output was made of and with. Audio files carry it as their
@@ -209,7 +210,7 @@ func keep(ctx context.Context, jobs []job, force bool, check func(context.Contex
 	}
 	more := ""
 	if others > 0 {
-		more = fmt.Sprintf(" (and so %s)", count(others, "other output"))
+		more = fmt.Sprintf(" (and so %s)", plural.Of(others, "other output"))
 	}
 	return nil, nil, fmt.Errorf("%w%s; --force overwrites what is there, or give another output", first, more)
 }

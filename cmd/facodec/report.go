@@ -9,6 +9,7 @@ import (
 
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/internal/fileerr"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // A report is what --json prints of a run over many files.
@@ -112,12 +113,12 @@ func (r *report) summary() string {
 	var parts []string
 	if t.Files > 0 {
 		parts = append(parts, fmt.Sprintf("%s done, %.1f s of audio in %.1f s (real-time factor %.2f)",
-			count(t.Files, "file"), t.Seconds, t.Elapsed, t.RealTime))
+			plural.Of(t.Files, "file"), t.Seconds, t.Elapsed, t.RealTime))
 	}
 	if t.Skipped > 0 {
-		parts = append(parts, fmt.Sprintf("%s kept (--force overwrites it)", count(t.Skipped, "output")))
+		parts = append(parts, fmt.Sprintf("%s kept (--force overwrites it)", plural.Of(t.Skipped, "output")))
 		if t.Skipped > 1 {
-			parts[len(parts)-1] = fmt.Sprintf("%d outputs kept (--force overwrites them)", t.Skipped)
+			parts[len(parts)-1] = fmt.Sprintf("%s kept (--force overwrites them)", plural.Of(t.Skipped, "output"))
 		}
 	}
 	if t.Failed > 0 {
@@ -127,13 +128,6 @@ func (r *report) summary() string {
 		parts = append(parts, r.PassedOver.String())
 	}
 	return strings.Join(parts, "; ")
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // factor is the real-time factor, 0 where there was no sound.

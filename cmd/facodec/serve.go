@@ -15,6 +15,7 @@ import (
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/defaultmodel"
 	"github.com/facodec-go/facodec/internal/live"
+	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/serve"
 )
 
@@ -223,7 +224,7 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	show.info("%s", f.address(c.Address, secure != nil))
-	show.info("%s and %s at once", count(max(c.Streams, 0), "live stream"), count(c.Jobs, "request"))
+	show.info("%s and %s at once", plural.Of(max(c.Streams, 0), "live stream"), plural.Of(c.Jobs, "request"))
 	return server.Serve(cmd.Context(), listener, secure)
 }
 
@@ -239,9 +240,9 @@ func measure(ctx context.Context, c *serve.Config, show *display) error {
 		case err != nil:
 			return err
 		case factor > 1:
-			show.warning("this computer is too slow for live streams of the model: blocks of %d frames take %.2f of the time that they last", frames, factor)
+			show.warning("this computer is too slow for live streams of the model: blocks of %s take %.2f of the time that they last", plural.Of(frames, "frame"), factor)
 		case frames > 1:
-			show.notice("live streams compute blocks of %d frames (--block): with fewer this computer does not keep up; they add %.0f ms to the delay", frames, float64(frames-1)*1000/c.Codec.FrameRate())
+			show.notice("live streams compute blocks of %s (--block): with fewer this computer does not keep up; they add %.0f ms to the delay", plural.Of(frames, "frame"), float64(frames-1)*1000/c.Codec.FrameRate())
 		}
 		c.Block = frames
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/internal/collection"
 	"github.com/facodec-go/facodec/internal/fileerr"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // A source is an audio file to work on.
@@ -88,7 +89,7 @@ func (p passedOver) String() string {
 		total += p[extension]
 		switch {
 		case i == 5:
-			parts = append(parts, fmt.Sprintf("%d other extensions", len(byCount)-5))
+			parts = append(parts, plural.Of(len(byCount)-5, "other extension"))
 		case i > 5:
 		case extension == "":
 			parts = append(parts, fmt.Sprintf("%d without extension", p[extension]))

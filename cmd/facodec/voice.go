@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 func newVoice() *cobra.Command {
@@ -130,7 +131,7 @@ func (f *enrollFlags) run(cmd *cobra.Command) error {
 		for _, text := range notices {
 			show.notice("%s", text)
 		}
-		show.info("%s: the voice of %.2f s of audio in %s", f.output, voice.Seconds, count(len(found.files), "file"))
+		show.info("%s: the voice of %.2f s of audio in %s", f.output, voice.Seconds, plural.Of(len(found.files), "file"))
 	}
 	r.Seconds, r.Values, r.Model = round(voice.Seconds), len(voice.Timbre), voice.Model.String()
 	if f.json {

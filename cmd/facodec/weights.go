@@ -11,6 +11,7 @@ import (
 	"github.com/facodec-go/facodec/internal/convert"
 	"github.com/facodec-go/facodec/internal/fileerr"
 	"github.com/facodec-go/facodec/internal/ns3"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 func newWeights() *cobra.Command {
@@ -79,7 +80,7 @@ func (f *weightsFlags) write(cmd *cobra.Command, output string, writeTo func(pat
 		if len(r.LeftOut) > 0 {
 			show.notice("left out: %v", r.LeftOut)
 		}
-		show.info("%s: %s, %d tensors, %s parameters, %.1f MB", output, r.Format, r.Tensors, grouped(r.Parameters), float64(r.Bytes)/1e6)
+		show.info("%s: %s, %s, %s parameters, %.1f MB", output, r.Format, plural.Of(r.Tensors, "tensor"), grouped(r.Parameters), float64(r.Bytes)/1e6)
 	}
 	if r.LeftOut == nil {
 		r.LeftOut = []string{}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/weights"
 )
 
@@ -25,7 +26,7 @@ func CheckSamples(samples []float32) error { return checkFinite("sample", sample
 // CheckTimbre returns an error unless a timbre has so many values, all finite.
 func CheckTimbre(timbre []float32, values int) error {
 	if len(timbre) != values {
-		return fmt.Errorf("timbre of %d values for a codec of %d: %w", len(timbre), values, ErrTokens)
+		return fmt.Errorf("timbre of %s for a codec of %d: %w", plural.Of(len(timbre), "value"), values, ErrTokens)
 	}
 	return checkFinite("timbre value", timbre)
 }

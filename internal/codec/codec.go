@@ -14,6 +14,7 @@ import (
 	"github.com/facodec-go/facodec/internal/nn"
 	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/parallel"
+	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/tensor"
 	"github.com/facodec-go/facodec/internal/weights"
 )
@@ -200,7 +201,7 @@ func precision(p nn.Precision) (nn.Precision, error) {
 // CheckThreads returns an error unless n is 1 to 1024.
 func CheckThreads(n int) error {
 	if n < 1 || n > 1024 {
-		return fmt.Errorf("%d threads: give 1 to 1024", n)
+		return fmt.Errorf("%s: give 1 to 1024", plural.Of(n, "thread"))
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/facodec-go/facodec/internal/ns3"
 	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/parallel"
+	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/tensor"
 	"github.com/facodec-go/facodec/internal/weights"
 )
@@ -129,8 +130,8 @@ func (c *Codec) loadNS3Redecoder(name string, file *weights.File) (*Redecoder, e
 		return nil, fmt.Errorf("%s: takes the codes of version 1 of the %s FACodec, and this codec is %s: %w",
 			name, NaturalSpeech3, c.Name(), ErrKind)
 	case config.CodebookSize != c.CodebookSize || config.Decoder.Latent != c.Timbre || books[model.Prosody] < c.Books[model.Prosody] || books[model.Content] < c.Books[model.Content]:
-		return nil, fmt.Errorf("%s: made for a codec of %v books of %d codes and a timbre of %d, and this one has %v, %d and %d: %w",
-			name, books, config.CodebookSize, config.Decoder.Latent, c.Books, c.CodebookSize, c.Timbre, ErrKind)
+		return nil, fmt.Errorf("%s: made for a codec of %v books of %s and a timbre of %d, and this one has %v, %d and %d: %w",
+			name, books, plural.Of(config.CodebookSize, "code"), config.Decoder.Latent, c.Books, c.CodebookSize, c.Timbre, ErrKind)
 	}
 	networks := ns3.NewRedecoder(config)
 	nn.SetPrecision(c.Precision, networks.Networks())

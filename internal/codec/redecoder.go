@@ -6,6 +6,7 @@ import (
 	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/nn"
 	"github.com/facodec-go/facodec/internal/parallel"
+	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
@@ -60,8 +61,8 @@ func (c *Codec) OpenRedecoder(from Origin, o Options) (*Redecoder, error) {
 	}
 	m, hop := cp.config.Model, cp.config.Preprocess.Spect.HopLength
 	if m.CodebookSize != c.CodebookSize || m.LatentDim != c.Latent || hop != c.Hop {
-		return nil, fmt.Errorf("%s: made for a codec of %d codes, %d channels and hop %d, and this one has %d, %d and %d: %w",
-			from.name, m.CodebookSize, m.LatentDim, hop, c.CodebookSize, c.Latent, c.Hop, ErrKind)
+		return nil, fmt.Errorf("%s: made for a codec of %s, %s and hop %d, and this one has %d, %d and %d: %w",
+			from.name, plural.Of(m.CodebookSize, "code"), plural.Of(m.LatentDim, "channel"), hop, c.CodebookSize, c.Latent, c.Hop, ErrKind)
 	}
 	networks := model.NewRedecoder(model.RedecoderConfigOf(cp.config))
 	nn.SetPrecision(c.Precision, networks.Networks())

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // maxElement is how many bytes a part of a key may have: file systems take 255 for a
@@ -24,7 +26,7 @@ func CleanKey(key string) (string, error) {
 		}
 		clean := cleanElement(element)
 		if len(clean) > maxElement {
-			return "", fmt.Errorf("the key has a part of %d bytes; names of files may have %d", len(clean), maxElement)
+			return "", fmt.Errorf("the key has a part of %s; names of files may have %d", plural.Of(len(clean), "byte"), maxElement)
 		}
 		elements = append(elements, clean)
 	}

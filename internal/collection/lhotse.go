@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/facodec-go/facodec/internal/fileerr"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // maxManifestLine is what a line of a Lhotse manifest may have, in bytes: supervisions
@@ -124,7 +125,7 @@ func parseLhotse(text []byte, field field) (Item, error) {
 		return it, errors.New("its recording has transforms, which are not applied here; save the sound (save_audios)")
 	}
 	if len(recording.Sources) != 1 {
-		return it, fmt.Errorf("its recording has %d files; only recordings of one are read", len(recording.Sources))
+		return it, fmt.Errorf("its recording has %s; only recordings of one are read", plural.Of(len(recording.Sources), "file"))
 	}
 	src := recording.Sources[0]
 	if src.Type != "file" {
@@ -174,7 +175,7 @@ func (it *Item) channelOf(value json.RawMessage, channels []int) error {
 		return nil
 	}
 	if len(several) != 1 {
-		return fmt.Errorf("takes %d of %d channels; take one, or all", len(several), len(all))
+		return fmt.Errorf("takes %d of %s; take one, or all", len(several), plural.Of(len(all), "channel"))
 	}
 	at := slices.Index(channels, several[0])
 	if at < 0 {

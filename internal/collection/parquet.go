@@ -11,6 +11,7 @@ import (
 
 	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/internal/parquet"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // soundColumn returns the name of the column with the sound: the one that Hugging Face
@@ -159,7 +160,7 @@ func (c *cursor) text() (string, error) {
 	}
 	value := c.values[0]
 	if c.values = c.values[1:]; len(value) > maxText {
-		return "", fmt.Errorf("has a key or a label of %d bytes", len(value))
+		return "", fmt.Errorf("has a key or a label of %s", plural.Of(len(value), "byte"))
 	}
 	return string(value), nil
 }

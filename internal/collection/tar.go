@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/facodec-go/facodec/audio"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // maxJSON is how long the JSON beside a recording may be.
@@ -115,7 +116,7 @@ func noRecordings(others map[string]int) string {
 		total += others[extension]
 		switch {
 		case i == most:
-			parts = append(parts, fmt.Sprintf("%d other extensions", len(byCount)-most))
+			parts = append(parts, plural.Of(len(byCount)-most, "other extension"))
 		case i < most && extension == "":
 			parts = append(parts, fmt.Sprintf("%d without extension", others[extension]))
 		case i < most:
@@ -193,7 +194,7 @@ func tarFault(err error, r io.ReadSeeker, end int64) error {
 // an object without the field has none.
 func readSpeaker(r io.Reader, size int64, field string) (string, error) {
 	if size > maxJSON {
-		return "", fmt.Errorf("its JSON has %d bytes", size)
+		return "", fmt.Errorf("its JSON has %s", plural.Of(size, "byte"))
 	}
 	data, err := io.ReadAll(r)
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // A decoder fills a Config from a file's tree.
@@ -82,7 +84,7 @@ func (d *decoder) list(path string, n *node, f field) error {
 	out := f.value
 	if f.value.Kind() == reflect.Slice {
 		if len(n.items) > f.lenMax { // before anything is allocated for it
-			return &keyError{path, fmt.Sprintf("of %d numbers", len(n.items)), "is not supported; want " + want(f)}
+			return &keyError{path, fmt.Sprintf("of %s", plural.Of(len(n.items), "number")), "is not supported; want " + want(f)}
 		}
 		out = reflect.MakeSlice(f.value.Type(), len(n.items), len(n.items))
 	}
@@ -165,7 +167,7 @@ func want(f field) string {
 		}
 		return fmt.Sprintf("a list of %s whole numbers from %d to %d", count, f.min, f.max)
 	case reflect.Array:
-		return fmt.Sprintf("a list of %d numbers%s", f.value.Len(), f.floats())
+		return fmt.Sprintf("a list of %s%s", plural.Of(f.value.Len(), "number"), f.floats())
 	}
 	return wantElement(f, f.value.Kind())
 }

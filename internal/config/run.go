@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // maxDuration is the longest clip that is trained on, in seconds: it is held in memory.
@@ -41,8 +43,8 @@ func (c *Config) checkDurations() error {
 	fastest := speeds[min(1, len(speeds)-1)]
 	rate := float64(c.Preprocess.SampleRate) / fastest
 	if need := c.ShortestCrop(); int(lo*rate)/hop*hop < need {
-		return &keyError{key, showPair(c.Preprocess.DurationRange), fmt.Sprintf("is not supported: crops of the shortest clips would have %d samples, and the losses need %d; want at least %s s",
-			int(lo*rate)/hop*hop, need, number(math.Ceil(float64(need+1)/rate*100)/100))}
+		return &keyError{key, showPair(c.Preprocess.DurationRange), fmt.Sprintf("is not supported: crops of the shortest clips would have %s, and the losses need %d; want at least %s s",
+			plural.Of(int(lo*rate)/hop*hop, "sample"), need, number(math.Ceil(float64(need+1)/rate*100)/100))}
 	}
 	return nil
 }
@@ -50,8 +52,8 @@ func (c *Config) checkDurations() error {
 func (c *Config) checkCrops() error {
 	hop := c.Preprocess.Spect.HopLength
 	if need := c.ShortestCrop(); c.MaxLen*hop < need {
-		return &keyError{"max_len", strconv.Itoa(c.MaxLen), fmt.Sprintf("is not supported: crops of %d frames have %d samples, and the losses need %d; want at least %d, or shorter windows in model_params.discriminator.fft_sizes",
-			c.MaxLen, c.MaxLen*hop, need, need/hop)}
+		return &keyError{"max_len", strconv.Itoa(c.MaxLen), fmt.Sprintf("is not supported: crops of %d frames have %s, and the losses need %d; want at least %d, or shorter windows in model_params.discriminator.fft_sizes",
+			c.MaxLen, plural.Of(c.MaxLen*hop, "sample"), need, need/hop)}
 	}
 	return nil
 }

@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"strings"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // LossWeights are the factors of the generator's losses. A redecoder learns from
@@ -121,7 +123,7 @@ func (c *Config) checkUnknown() error {
 	}
 	what := "unknown key "
 	if len(all) > 1 {
-		what = fmt.Sprintf("%d unknown keys: ", len(all))
+		what = fmt.Sprintf("%s: ", plural.Of(len(all), "unknown key"))
 	}
 	return c.refuse(what + strings.Join(all, ", "))
 }

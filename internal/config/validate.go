@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/facodec-go/facodec/internal/dsp"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // Validate says what is wrong with a config that was made or changed in code;
@@ -164,7 +165,7 @@ func (c *Config) checkWidths() error {
 	m := &c.Model
 	const maxWidth = 4096
 	if width := m.DAC.EncoderDim << len(m.DAC.EncoderRates); width > maxWidth {
-		return &keyError{"model_params.DAC.encoder_dim", strconv.Itoa(m.DAC.EncoderDim), fmt.Sprintf("is not supported: doubled by each of %d encoder_rates it gives %d channels; want at most %d", len(m.DAC.EncoderRates), width, maxWidth)}
+		return &keyError{"model_params.DAC.encoder_dim", strconv.Itoa(m.DAC.EncoderDim), fmt.Sprintf("is not supported: doubled by each of %d encoder_rates it gives %s; want at most %d", len(m.DAC.EncoderRates), plural.Of(width, "channel"), maxWidth)}
 	}
 	if div := 1 << len(m.DAC.DecoderRates); m.DAC.DecoderDim%div != 0 {
 		return &keyError{"model_params.DAC.decoder_dim", strconv.Itoa(m.DAC.DecoderDim), fmt.Sprintf("is not supported: it is halved by each of %d decoder_rates; want a multiple of %d", len(m.DAC.DecoderRates), div)}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/facodec-go/facodec/internal/plot"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // A Layout is how a picture is to look.
@@ -92,7 +93,7 @@ func Draw(runs []*Run, o Layout) (*plot.Canvas, error) {
 		if need > plot.MaxSize {
 			return nil, errors.New("there are too many curves for a picture of this width")
 		}
-		return nil, fmt.Errorf("a picture %d pixels high is too low for these curves; it takes at least %d", o.Height, need)
+		return nil, fmt.Errorf("a picture %s high is too low for these curves; it takes at least %d", plural.Of(o.Height, "pixel"), need)
 	}
 	f.Canvas = plot.NewCanvas(o.Format, o.Width, o.Height)
 	y := float64(margin)

@@ -17,6 +17,7 @@ import (
 	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/internal/collection"
 	"github.com/facodec-go/facodec/internal/fileerr"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // DefaultSampleRate is the rate of samples and of a Clip's numbers, in Hz, where
@@ -51,7 +52,7 @@ type TooManyBadError struct {
 }
 
 func (e *TooManyBadError) Error() string {
-	return fmt.Sprintf("stopped: %d of the %d items of the corpus are bad, more than %g %%", e.Bad, e.Total, 100*e.Share)
+	return fmt.Sprintf("stopped: %d of the %s of the corpus are bad, more than %g %%", e.Bad, plural.Of(e.Total, "item"), 100*e.Share)
 }
 
 // Options say what a Set is made of.
@@ -336,8 +337,8 @@ func unusable(st *Stats, lim limits, first string) error {
 	const key = "lower the first number of duration_range"
 	shortest := lim.seconds(lim.min)
 	if st.Skipped[TooShort] == st.Files {
-		return fmt.Errorf("%w: all %d files are shorter than %.4g s, the longest lasts %.3g s; %s",
-			ErrNothingUsable, st.Files, shortest, st.Longest, key)
+		return fmt.Errorf("%w: of %s none is as long as %.4g s, the longest lasts %.3g s; %s",
+			ErrNothingUsable, plural.Of(st.Files, "file"), shortest, st.Longest, key)
 	}
 	var counts []string
 	for _, r := range reasons {
@@ -345,7 +346,7 @@ func unusable(st *Stats, lim limits, first string) error {
 			counts = append(counts, fmt.Sprintf("%d %s", n, r))
 		}
 	}
-	err := fmt.Errorf("%w in %d files: %s", ErrNothingUsable, st.Files, strings.Join(counts, ", "))
+	err := fmt.Errorf("%w in %s: %s", ErrNothingUsable, plural.Of(st.Files, "file"), strings.Join(counts, ", "))
 	if st.Skipped[TooShort] > 0 {
 		err = fmt.Errorf("%w (under %.4g s: %s)", err, shortest, key)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/facodec-go/facodec/internal/atomicfile"
 	"github.com/facodec-go/facodec/internal/fileerr"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // IndexName is the file in Options.CacheDir.
@@ -132,7 +133,7 @@ func parse(data []byte, h header) ([]entry, error) {
 		entries = append(entries, e)
 	}
 	if len(entries) != t.Files {
-		return nil, fmt.Errorf("it has %d files, and says %d", len(entries), t.Files)
+		return nil, fmt.Errorf("it has %s, and says %d", plural.Of(len(entries), "file"), t.Files)
 	}
 	return entries, nil
 }

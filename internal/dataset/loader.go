@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // LoaderOptions say what a Loader delivers.
@@ -124,9 +126,9 @@ func (s *Set) NewLoader(o LoaderOptions) (*Loader, error) {
 	lo, hi := o.GainDB[0], o.GainDB[1]
 	switch {
 	case len(s.Train) == 0 || len(s.Train) > math.MaxInt32:
-		return fail("%d clips to train on", len(s.Train))
+		return fail("%s to train on", plural.Of(len(s.Train), "clip"))
 	case o.BatchSize < 0:
-		return fail("batches of %d clips", o.BatchSize)
+		return fail("batches of %s", plural.Of(o.BatchSize, "clip"))
 	case !(lo <= hi) || math.IsInf(lo, 0) || math.IsInf(hi, 0):
 		return fail("gain [%v, %v] dB: want the lower number first", lo, hi)
 	}
@@ -272,5 +274,5 @@ func (l *Loader) item(b *pending, i int) (Item, error) {
 			first = fmt.Errorf("%s: %w", printable(c.Path), err)
 		}
 	}
-	return Item{}, fmt.Errorf("dataset %s: %w: none of %d clips; the first: %w", l.set.root, ErrNothingLeft, n, first)
+	return Item{}, fmt.Errorf("dataset %s: %w: none of %s; the first: %w", l.set.root, ErrNothingLeft, plural.Of(n, "clip"), first)
 }

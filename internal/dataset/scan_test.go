@@ -148,7 +148,7 @@ func TestScanErrors(t *testing.T) {
 		{root: "missing", is: fs.ErrNotExist, parts: []string{"missing: no such file or directory; name a folder of speech"}},
 		{root: "file.wav", parts: []string{"file.wav: is a file"}},
 		{root: "empty", is: ErrEmpty, parts: []string{"empty: no speech files", "looked for .wav .wave"}},
-		{root: "short", is: ErrNothingUsable, parts: []string{"all 2 files are shorter than 1 s", "longest lasts 0.75 s", "lower the first number of duration_range"}},
+		{root: "short", is: ErrNothingUsable, parts: []string{"of 2 files none is as long as 1 s", "longest lasts 0.75 s", "lower the first number of duration_range"}},
 		{root: "bad", is: ErrNothingUsable, parts: []string{"in 2 files: 1 silent, 1 broken", "the first: c.wav: silent"}},
 		{root: "mixed", is: ErrNothingUsable, parts: []string{"1 too short, 1 broken", "under 1 s: lower the first number of duration_range", "the first: d.wav: no audio"}},
 		{root: "short", duration: [2]float64{2, 1}, parts: []string{"duration range [2, 1] s"}},

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // store brings the file that m tells of into the cache.
@@ -141,7 +143,7 @@ func (c *Client) receive(ctx context.Context, r Ref, m meta, p *partial, came fu
 		return c.refusal(r, resp)
 	}
 	if m.size >= 0 && total >= 0 && total != m.size {
-		return fmt.Errorf("%w: %d bytes come of a file that has %d; a proxy may be in the way: try again later", ErrServer, total, m.size)
+		return fmt.Errorf("%w: %s came of a file that has %d; a proxy may be in the way: try again later", ErrServer, plural.Of(total, "byte"), m.size)
 	}
 	if total < 0 {
 		total = m.size
@@ -157,7 +159,7 @@ func (p *partial) append(body io.Reader, total int64, came func()) error {
 	for {
 		n, err := body.Read(buffer)
 		if total >= 0 && p.done+int64(n) > total {
-			return fmt.Errorf("%w: more comes of a file than its %d bytes", ErrServer, total)
+			return fmt.Errorf("%w: more comes of a file than its %s", ErrServer, plural.Of(total, "byte"))
 		}
 		if total < 0 && p.done+int64(n) > p.bound {
 			return fmt.Errorf("%w: more than %d bytes come of a file whose length the server does not say", ErrServer, p.bound)

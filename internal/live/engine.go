@@ -10,6 +10,7 @@ import (
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/internal/codec"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 var (
@@ -135,7 +136,7 @@ func New(c *facodec.Codec, o Options) (*Engine, error) {
 		o.Block = 1
 	}
 	if o.Block < 1 || o.Block > MaxBlock {
-		return nil, fmt.Errorf("live: blocks of %d frames; give 1 to %d", o.Block, MaxBlock)
+		return nil, fmt.Errorf("live: blocks of %s; give 1 to %d", plural.Of(o.Block, "frame"), MaxBlock)
 	}
 	if o.MaxWait == 0 {
 		o.MaxWait = defaultWait

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // A CodebookUse counts the codes of one codebook.
@@ -22,7 +24,7 @@ func NewCodebookUse(entries int) *CodebookUse {
 func (u *CodebookUse) Add(codes []int32) error {
 	for i, c := range codes {
 		if c < 0 || int(c) >= len(u.counts) {
-			return fmt.Errorf("code %d is %d, the codebook has %d entries", i, c, len(u.counts))
+			return fmt.Errorf("code %d is %d, the codebook has %s", i, c, plural.Of(len(u.counts), "entry"))
 		}
 	}
 	for _, c := range codes {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // A Part is one of the three streams of codes that an utterance is split into
@@ -139,11 +141,11 @@ func (c Codes) Check(books [NumParts]int, size int) error {
 	frames := c.Frames()
 	for part, list := range c {
 		if len(list) > books[part] {
-			return fmt.Errorf("%d books of %v codes, there are %d", len(list), Part(part), books[part])
+			return fmt.Errorf("%s of %v codes, there are %d", plural.Of(len(list), "book"), Part(part), books[part])
 		}
 		for i, book := range list {
 			if len(book) != frames {
-				return fmt.Errorf("%v book %d has %d frames, others %d", Part(part), i, len(book), frames)
+				return fmt.Errorf("%v book %d has %s, others %d", Part(part), i, plural.Of(len(book), "frame"), frames)
 			}
 			for t, code := range book {
 				if code < 0 || int(code) >= size {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/parallel"
+	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/tensor"
 	"github.com/facodec-go/facodec/internal/weights"
 )
@@ -189,8 +190,8 @@ func (n *Network) checkFinite(bad map[string]bool) error {
 	if len(bad) > most {
 		names = append(names, "…")
 	}
-	return fmt.Errorf("NaN or infinite weights in %d of %d tensors of %s (%s): %w; the training that wrote them diverged, or float16 overflowed: take an earlier checkpoint",
-		len(bad), len(n.Params), n.Prefix, strings.Join(names, ", "), weights.ErrNotFinite)
+	return fmt.Errorf("NaN or infinite weights in %d of %s of %s (%s): %w; the training that wrote them diverged, or float16 overflowed: take an earlier checkpoint",
+		len(bad), plural.Of(len(n.Params), "tensor"), n.Prefix, strings.Join(names, ", "), weights.ErrNotFinite)
 }
 
 // LoadForTraining loads the network for training: its parameters get memory of

@@ -122,7 +122,7 @@ func TestWriteErrors(t *testing.T) {
 		write func(*Writer) error
 		want  string
 	}{
-		{"short", func(w *Writer) error { return w.Write("a", []int{3}, []float32{1, 2}) }, `write array "a": 4 bytes of data are missing for float32 [3]`},
+		{"short", func(w *Writer) error { return w.Write("a", []int{3}, []float32{1, 2}) }, `write array "a": 4 bytes of data missing for float32 [3]`},
 		{"long", func(w *Writer) error { return w.Write("a", []int{1}, []float32{1, 2}) }, `write array "a": 4 bytes of data too many`},
 		{"negative", func(w *Writer) error { return w.Write("a", []int{-1}, []float32{}) }, "shape [-1] is not possible"},
 		{"overflow", func(w *Writer) error { return w.Write("a", []int{1 << 31, 1 << 31}, []float32{}) }, "is not possible"},

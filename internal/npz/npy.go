@@ -9,6 +9,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 const (
@@ -53,7 +55,7 @@ func readNPY(r io.Reader, limit int64) (*Array, error) {
 	}
 	size := int64(h.count) * int64(h.dtype.Size())
 	if size > limit {
-		return nil, fmt.Errorf("array %s %v would take %d bytes, more than the file can hold", h.dtype, h.shape, size)
+		return nil, fmt.Errorf("array %s %v would take %s, more than the file can hold", h.dtype, h.shape, plural.Of(size, "byte"))
 	}
 	// Not make([]byte, size): the header may lie, and a buffer that grows with
 	// what is there costs no more than the file does.
@@ -66,7 +68,7 @@ func readNPY(r io.Reader, limit int64) (*Array, error) {
 		if int64(buf.Len()) > size {
 			state = "followed by more bytes"
 		}
-		return nil, fmt.Errorf("array data is %s: %s %v takes %d bytes", state, h.dtype, h.shape, size)
+		return nil, fmt.Errorf("array data is %s: %s %v takes %s", state, h.dtype, h.shape, plural.Of(size, "byte"))
 	}
 	return decode(h, buf.Bytes()), nil
 }
@@ -93,7 +95,7 @@ func readHeader(r io.Reader) (*header, error) {
 	}
 	n := binary.LittleEndian.Uint32(lenBytes[:])
 	if n > maxHeader {
-		return nil, fmt.Errorf("array header of %d bytes is not supported", n)
+		return nil, fmt.Errorf("array header of %s is not supported", plural.Of(n, "byte"))
 	}
 	text := make([]byte, n)
 	if _, err := io.ReadFull(r, text); err != nil {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/facodec-go/facodec/internal/float16"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // A Writer writes a .npz archive front to back, without seeking and without
@@ -108,7 +109,7 @@ func (w *Writer) WriteFunc(name string, shape []int, dtype DType, fill func(io.W
 		return w.fail(name, err)
 	}
 	if body.left != 0 {
-		return w.fail(name, fmt.Errorf("%d bytes of data are missing for %s %v", body.left, dtype, shape))
+		return w.fail(name, fmt.Errorf("%s of data missing for %s %v", plural.Of(body.left, "byte"), dtype, shape))
 	}
 	if err := body.w.Flush(); err != nil {
 		return w.fail(name, err)
@@ -146,7 +147,7 @@ type exactWriter struct {
 
 func (e *exactWriter) Write(p []byte) (int, error) {
 	if int64(len(p)) > e.left {
-		return 0, fmt.Errorf("%d bytes of data too many", int64(len(p))-e.left)
+		return 0, fmt.Errorf("%s of data too many", plural.Of(int64(len(p))-e.left, "byte"))
 	}
 	n, err := e.w.Write(p)
 	e.left -= int64(n)

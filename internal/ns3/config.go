@@ -5,6 +5,7 @@ import (
 
 	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/nn"
+	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/weights"
 )
 
@@ -89,7 +90,7 @@ func (s *shapes) of(key string, dims int) []int {
 	case !ok:
 		s.err = fmt.Errorf("%w: missing: %s", ErrShapes, key)
 	case len(t.Shape) != dims:
-		s.err = fmt.Errorf("%w: %s is %v and should have %d dimensions", ErrShapes, key, t.Shape, dims)
+		s.err = fmt.Errorf("%w: %s is %v and should have %s", ErrShapes, key, t.Shape, plural.Of(dims, "dimension"))
 	default:
 		for _, d := range t.Shape {
 			if d < 1 || d > 1<<16 {
@@ -136,7 +137,7 @@ func (s *shapes) rates(rates []int) {
 		hop *= rate
 	}
 	if s.err == nil && hop != Hop {
-		s.err = fmt.Errorf("%w: strides %v make no frame of %d samples", ErrShapes, rates, Hop)
+		s.err = fmt.Errorf("%w: strides %v make no frame of %s", ErrShapes, rates, plural.Of(Hop, "sample"))
 	}
 }
 
@@ -192,7 +193,7 @@ func ConfigOf(encoder, decoder weights.Source) (Config, error) {
 	case d.err != nil:
 		return c, fmt.Errorf("%v: %w", c.DecoderKind(), d.err)
 	case encoder != nil && c.Encoder.Latent != c.Decoder.Latent:
-		return c, fmt.Errorf("%w: frames of %d channels for a decoder of %d", ErrShapes, c.Encoder.Latent, c.Decoder.Latent)
+		return c, fmt.Errorf("%w: frames of %s for a decoder of %d", ErrShapes, plural.Of(c.Encoder.Latent, "channel"), c.Decoder.Latent)
 	}
 	return c, nil
 }

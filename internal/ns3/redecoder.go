@@ -7,6 +7,7 @@ import (
 	"github.com/facodec-go/facodec/internal/nn"
 	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/parallel"
+	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/tensor"
 	"github.com/facodec-go/facodec/internal/weights"
 )
@@ -81,7 +82,7 @@ func (l *Redecoder) Condition(r *op.Run, timbre []float32) []tensor.Tensor {
 // [1, T, latent].
 func (l *Redecoder) Embed(r *op.Run, part model.Part, books [][]int32) tensor.Tensor {
 	if len(books) > len(l.embeddings[part]) {
-		panic(fmt.Sprintf("ns3: %d books of %v codes", len(books), part))
+		panic(fmt.Sprintf("ns3: %s of %v codes", plural.Of(len(books), "book"), part))
 	}
 	x := r.Zeros(1, len(books[0]), l.latent)
 	for i, codes := range books {

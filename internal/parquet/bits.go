@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // A hybrid reads runs of equal values and of bit-packed ones, RLE in Parquet's
@@ -84,7 +86,7 @@ func decodeDelta(data []byte, n int) ([]int64, []byte, error) {
 		return nil, nil, errValues
 	}
 	if count != uint64(n) {
-		return nil, nil, fmt.Errorf("%d numbers where %d should be", count, n)
+		return nil, nil, fmt.Errorf("%s where %d should be", plural.Of(count, "number"), n)
 	}
 	if block == 0 || block > 1<<20 || block%128 != 0 || minis == 0 || minis > block || block%minis != 0 || block/minis%8 != 0 {
 		return nil, nil, errors.New("blocks of numbers of a size that is not allowed")
@@ -102,7 +104,7 @@ func decodeDelta(data []byte, n int) ([]int64, []byte, error) {
 				break // what is not needed is not there
 			}
 			if width > 64 {
-				return nil, nil, fmt.Errorf("numbers of %d bits", width)
+				return nil, nil, fmt.Errorf("numbers of %s", plural.Of(width, "bit"))
 			}
 			packed := d.take(each * uint64(width) / 8)
 			if d.err != nil {

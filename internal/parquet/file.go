@@ -18,6 +18,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // A File is a table of which the footer was read. Its methods may be called by several
@@ -83,7 +85,7 @@ func Open(r io.ReaderAt, size int64) (*File, error) {
 	}
 	n := int64(binary.LittleEndian.Uint32(tail[:]))
 	if n > size-12 || n > maxFooter {
-		return nil, fmt.Errorf("is damaged: a footer of %d bytes in a file of %d", n, size)
+		return nil, fmt.Errorf("is damaged: a footer of %s in a file of %d", plural.Of(n, "byte"), size)
 	}
 	footer := make([]byte, n)
 	if _, err := r.ReadAt(footer, size-8-n); err != nil && err != io.EOF {
@@ -190,12 +192,12 @@ func (f *File) readFooter(data []byte) error {
 		return err
 	}
 	if len(rest) > 0 {
-		return fmt.Errorf("%d columns are in no structure", len(rest))
+		return fmt.Errorf("%s in no structure", plural.Of(len(rest), "column"))
 	}
 	f.root = root
 	for i, g := range f.groups {
 		if len(g.chunks) != leaves {
-			return fmt.Errorf("group %d has %d columns, the table %d", i, len(g.chunks), leaves)
+			return fmt.Errorf("group %d has %s, the table %d", i, plural.Of(len(g.chunks), "column"), leaves)
 		}
 	}
 	return nil

@@ -12,6 +12,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/snappy"
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // What a page may claim to hold: memory is taken for it before it is decompressed.
@@ -90,14 +92,14 @@ func (f *File) chunk(group int, c *Column) (*Chunk, error) {
 		}
 		at += length
 		if h.packed < 0 || h.packed > end-at || h.plain < 0 || h.plain > maxPage || h.plain > freePage && h.plain/maxRatio > h.packed {
-			return nil, fmt.Errorf("or is written with pages over %d MB: a page of %d bytes in %d", maxPage>>20, h.plain, h.packed)
+			return nil, fmt.Errorf("or is written with pages over %d MB: a page of %s in %d", maxPage>>20, plural.Of(h.plain, "byte"), h.packed)
 		}
 		if h.kind != 1 && (h.values < 0 || h.kind != 2 && h.values > g.rows-rows || h.kind == 2 && h.values > f.size) {
-			return nil, fmt.Errorf("a page of %d values", h.values)
+			return nil, fmt.Errorf("a page of %s", plural.Of(h.values, "value"))
 		}
 		// Time stays in proportion to the file, too.
 		if plain += h.plain; plain > freeChunk && plain/maxRatio > info.packed {
-			return nil, fmt.Errorf("over %d bytes in %d", plain, info.packed)
+			return nil, fmt.Errorf("over %s in %d", plural.Of(plain, "byte"), info.packed)
 		}
 		p := Page{offset: at, header: h}
 		switch h.kind {
@@ -116,7 +118,7 @@ func (f *File) chunk(group int, c *Column) (*Chunk, error) {
 		at += h.packed
 	}
 	if rows != g.rows {
-		return nil, fmt.Errorf("it has %d of %d rows", rows, g.rows)
+		return nil, fmt.Errorf("it has %d of %s", rows, plural.Of(g.rows, "row"))
 	}
 	return ch, nil
 }
@@ -355,7 +357,7 @@ func decompress(codec int64, packed []byte, size int64) ([]byte, error) {
 	case 1:
 		var n int
 		if n, err = snappy.DecodedLen(packed); err == nil && int64(n) != size {
-			err = fmt.Errorf("%d bytes where %d should be", n, size)
+			err = fmt.Errorf("%s where %d should be", plural.Of(n, "byte"), size)
 		}
 		if err == nil {
 			data, err = snappy.Decode(nil, packed)
@@ -384,7 +386,7 @@ func decompress(codec int64, packed []byte, size int64) ([]byte, error) {
 		return nil, fmt.Errorf("it is compressed with %s, which is not supported; write the table with Snappy, gzip or Zstandard", name)
 	}
 	if err == nil && int64(len(data)) != size {
-		err = fmt.Errorf("%d bytes where %d should be", len(data), size)
+		err = fmt.Errorf("%s where %d should be", plural.Of(len(data), "byte"), size)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("it does not decompress: %w", err)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // Types of values.
@@ -85,7 +87,7 @@ func (c *Column) decodePlain(data []byte, n int) ([][]byte, error) {
 		width = 8
 	case typeFixed:
 		if c.width <= 0 || c.width > maxPage {
-			return nil, fmt.Errorf("values of %d bytes", c.width)
+			return nil, fmt.Errorf("values of %s", plural.Of(c.width, "byte"))
 		}
 		width = int(c.width)
 	case typeBoolean:
@@ -210,7 +212,7 @@ func decodeDeltaBytes(data []byte, n int) ([][]byte, error) {
 		}
 		size := int(shared) + len(suffixes[i])
 		if total += size; total > maxPage || total > freePage && total/maxPrefixed > len(data) {
-			return nil, fmt.Errorf("values of over %d bytes in a page of %d", total, len(data))
+			return nil, fmt.Errorf("values of over %s in a page of %d", plural.Of(total, "byte"), len(data))
 		}
 		before = append(append(make([]byte, 0, size), before[:shared]...), suffixes[i]...)
 		values[i] = before

@@ -10,6 +10,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/facodec-go/facodec/internal/float16"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // A Type is that of the values of a column that is written.
@@ -186,7 +187,7 @@ func (w *Writer) flush() error {
 		}
 		page = append(page, c.data...)
 		if len(page) > math.MaxInt32 {
-			return fmt.Errorf("column %s: a row of %d bytes", c.Name, len(page))
+			return fmt.Errorf("column %s: a row of %s", c.Name, plural.Of(len(page), "byte"))
 		}
 		packed := w.zstd.EncodeAll(page, nil)
 		var e encoder

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/facodec-go/facodec/internal/plot"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // A Layout is how a picture is to look.
@@ -99,8 +100,8 @@ func Draw(recordings []*Recording, o Layout) (*plot.Canvas, error) {
 		unit = (float64(o.Height) - fixed) / weight
 	}
 	if unit < least {
-		return nil, fmt.Errorf("a picture %d pixels high is too low for %s; it takes at least %d",
-			o.Height, recordingsText(len(recordings)), int(math.Ceil(fixed+weight*least)))
+		return nil, fmt.Errorf("a picture %s high is too low for %s; it takes at least %d",
+			plural.Of(o.Height, "pixel"), recordingsText(len(recordings)), int(math.Ceil(fixed+weight*least)))
 	}
 	f := newFigure(recordings, o)
 	y := float64(marginTop)
@@ -131,7 +132,7 @@ func recordingsText(n int) string {
 	if n == 1 {
 		return "one recording"
 	}
-	return fmt.Sprintf("%d recordings", n)
+	return plural.Of(n, "recording")
 }
 
 // newFigure finds the scales.

@@ -16,6 +16,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/facodec-go/facodec/audio"
+	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/recording"
 )
 
@@ -151,9 +152,9 @@ func (j *job) unread(err error) error {
 	case errors.As(err, &large):
 		return &tooLarge{large}
 	case errors.Is(err, io.ErrUnexpectedEOF) && j.request.ContentLength > 0:
-		return fmt.Errorf("%w: it ended after %d of %d bytes", errCut, j.received, j.request.ContentLength)
+		return fmt.Errorf("%w: it ended after %d of %s", errCut, j.received, plural.Of(j.request.ContentLength, "byte"))
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("%w: it ended after %d bytes, without a last chunk", errCut, j.received)
+		return fmt.Errorf("%w: it ended after %s, without a last chunk", errCut, plural.Of(j.received, "byte"))
 	case errors.As(err, &network), errors.Is(err, net.ErrClosed), errors.Is(err, context.Canceled), j.request.Context().Err() != nil:
 		return fmt.Errorf("%w: %v", errGone, err)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/protocol"
 )
 
@@ -205,7 +206,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener, t *tls.Config
 	if err == nil {
 		return nil
 	}
-	err = fmt.Errorf("cut off after %v: %d requests and %d streams were still under way", s.config.Grace, s.places.taken(), s.streams.taken())
+	err = fmt.Errorf("cut off after %v: %s and %s still under way", s.config.Grace, plural.Of(s.places.taken(), "request"), plural.Of(s.streams.taken(), "stream"))
 	cut()
 	server.Close()
 	s.streams.wait(context.WithoutCancel(ctx)) // each ends with base

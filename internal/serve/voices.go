@@ -12,6 +12,7 @@ import (
 	"time"
 
 	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // A Voice is what clients are told of a voice that is kept.
@@ -52,7 +53,7 @@ func (v *voices) add(name string, voice *facodec.Voice) (Voice, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if len(v.byID) >= v.limit {
-		return Voice{}, faultf(http.StatusInsufficientStorage, "", "%d voices are kept, as many as this server takes; delete one first", v.limit)
+		return Voice{}, faultf(http.StatusInsufficientStorage, "", "%s kept, as many as this server takes; delete one first", plural.Of(v.limit, "voice"))
 	}
 	v.count++
 	e.order = v.count

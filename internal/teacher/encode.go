@@ -8,6 +8,8 @@ import (
 	"hash/crc32"
 	"math"
 	"slices"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 const (
@@ -113,7 +115,7 @@ func ParseUnits(b []byte) (*Units, error) {
 	p := &parser{left: body}
 	u := p.units()
 	if p.err == nil && len(p.left) > 0 {
-		p.fail("%d bytes too many", len(p.left))
+		p.fail("%s too many", plural.Of(len(p.left), "byte"))
 	}
 	if p.err != nil {
 		return nil, fmt.Errorf("content units: %w", p.err)
@@ -160,7 +162,7 @@ func (p *parser) uint() int {
 func (p *parser) size(bytes int) int {
 	n := p.uint()
 	if p.err == nil && n > len(p.left)/bytes {
-		p.fail("%d entries announced in %d bytes", n, len(p.left))
+		p.fail("%s announced in %s", plural.Of(n, "entry"), plural.Of(len(p.left), "byte"))
 	}
 	if p.err != nil {
 		return 0
@@ -207,7 +209,7 @@ func (p *parser) speakers() *Speakers {
 	}
 	const size = len(statistics{})
 	if p.err == nil && (dims < 1 || dims > size || classes < 1 || classes > len(p.left)/(8*dims)) {
-		p.fail("%d speakers of %d dimensions announced in %d bytes", classes, dims, len(p.left))
+		p.fail("%s of %s announced in %s", plural.Of(classes, "speaker"), plural.Of(dims, "dimension"), plural.Of(len(p.left), "byte"))
 	}
 	if p.err != nil {
 		return oneSpeaker()

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/facodec-go/facodec/internal/parallel"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // A Source is one utterance to learn from.
@@ -55,7 +56,7 @@ var ErrNothing = errors.New("nothing to learn content units and speakers from")
 // the names, the samples, their order and the seed alone.
 func Learn(ctx context.Context, sources []Source, c Config) (*Units, error) {
 	if c.Units < 1 || c.Speakers < 0 || c.MaxUtterances < 0 || c.MaxFrames < 0 {
-		return nil, fmt.Errorf("teacher: %d units and %d speakers from %d utterances and %d frames asked for", c.Units, c.Speakers, c.MaxUtterances, c.MaxFrames)
+		return nil, fmt.Errorf("teacher: %s and %s from %d utterances and %d frames asked for", plural.Of(c.Units, "unit"), plural.Of(c.Speakers, "speaker"), c.MaxUtterances, c.MaxFrames)
 	}
 	if c.Notice == nil {
 		c.Notice = func(string) {}
@@ -74,7 +75,7 @@ func Learn(ctx context.Context, sources []Source, c Config) (*Units, error) {
 	}
 	speakers := learnSpeakers(voices, c.Speakers, pool)
 	if n := speakers.Classes(); n < c.Speakers {
-		c.Notice(fmt.Sprintf("%d speakers instead of %d: %d utterances are long enough to tell voices by", n, c.Speakers, len(voices)))
+		c.Notice(fmt.Sprintf("%s instead of %d: %s long enough to tell voices by", plural.Of(n, "speaker"), c.Speakers, plural.Of(len(voices), "utterance")))
 	}
 	for _, e := range s.excerpts {
 		e.speaker = speakers.classify(&e.whole)
@@ -84,7 +85,7 @@ func Learn(ctx context.Context, sources []Source, c Config) (*Units, error) {
 		return nil, err
 	}
 	if u.Classes() < c.Units {
-		c.Notice(fmt.Sprintf("%d content units instead of %d: the sample has %d frames", u.Classes(), c.Units, s.frames()))
+		c.Notice(fmt.Sprintf("%s instead of %d: the sample has %s", plural.Of(u.Classes(), "content unit"), c.Units, plural.Of(s.frames(), "frame")))
 	}
 	return u, nil
 }
@@ -134,7 +135,7 @@ func take(ctx context.Context, sources []Source, c *Config, pool *parallel.Pool)
 	}
 	faults = slices.DeleteFunc(faults, func(err error) bool { return err == nil })
 	if len(faults) > 0 {
-		c.Notice(fmt.Sprintf("%d of %d utterances could not be read to learn from, one because: %v", len(faults), len(chosen), faults[0]))
+		c.Notice(fmt.Sprintf("%d of %s could not be read to learn from, one because: %v", len(faults), plural.Of(len(chosen), "utterance"), faults[0]))
 	}
 	excerpts = slices.DeleteFunc(excerpts, func(e *excerpt) bool { return e == nil })
 	if len(excerpts) == 0 {

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // usualNames are what checkpoints are called in the folders that trainers and the
@@ -75,7 +77,7 @@ func Resolve(path string) (string, error) {
 	if len(found) > most {
 		more = ", …"
 	}
-	return "", fmt.Errorf("%s: is a folder with %d checkpoints; name one of them: %s%s", path, len(found), strings.Join(found[:min(len(found), most)], ", "), more)
+	return "", fmt.Errorf("%s: is a folder with %s; name one of them: %s%s", path, plural.Of(len(found), "checkpoint"), strings.Join(found[:min(len(found), most)], ", "), more)
 }
 
 // newestStep returns the newest checkpoint of a training run here, in its folder or in
@@ -144,7 +146,7 @@ func isIndex(path string, data []byte) bool {
 // and takes from each file the tensors that the index lists for it.
 func openIndex(path string, data []byte) (_ *File, err error) {
 	if len(data) > maxHeader {
-		return nil, fmt.Errorf("an index of %d bytes; %d may be", len(data), maxHeader)
+		return nil, fmt.Errorf("an index of %s; %d may be", plural.Of(len(data), "byte"), maxHeader)
 	}
 	var index struct {
 		Map map[string]string `json:"weight_map"`
@@ -172,7 +174,7 @@ func openIndex(path string, data []byte) (_ *File, err error) {
 		shard, err := open(filepath.Join(filepath.Dir(path), filepath.FromSlash(file)))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return nil, fmt.Errorf("%s is missing, one of the %d files that the index lists", file, len(wanted))
+			return nil, fmt.Errorf("%s is missing, one of the %s that the index lists", file, plural.Of(len(wanted), "file"))
 		case err != nil:
 			return nil, naming(file, err)
 		}

@@ -7,6 +7,8 @@ import (
 	"io"
 	"math"
 	"os"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 var pageSize = os.Getpagesize()
@@ -15,7 +17,7 @@ var pageSize = os.Getpagesize()
 // mapped file cannot be replaced, which converting in place needs.
 func load(f *os.File, size int64) (*content, error) {
 	if size > math.MaxInt {
-		return nil, fmt.Errorf("too large for this machine: %d bytes", size)
+		return nil, fmt.Errorf("too large for this machine: %s", plural.Of(size, "byte"))
 	}
 	data := make([]byte, size)
 	if _, err := io.ReadFull(f, data); err != nil {

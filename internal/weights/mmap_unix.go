@@ -8,6 +8,8 @@ import (
 	"os"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 var pageSize = unix.Getpagesize()
@@ -15,7 +17,7 @@ var pageSize = unix.Getpagesize()
 // load maps a file of the given size, read-only.
 func load(f *os.File, size int64) (*content, error) {
 	if size > math.MaxInt {
-		return nil, fmt.Errorf("too large for this machine: %d bytes", size)
+		return nil, fmt.Errorf("too large for this machine: %s", plural.Of(size, "byte"))
 	}
 	data, err := unix.Mmap(int(f.Fd()), 0, int(size), unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {

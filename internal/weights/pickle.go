@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // Python's pickle is a program for a small stack machine, and Python runs what
@@ -245,7 +247,7 @@ func (m *machine) pushLong(b []byte, err error) error {
 		return err
 	}
 	if len(b) > maxLong {
-		return fmt.Errorf("an integer of %d bytes", len(b))
+		return fmt.Errorf("an integer of %s", plural.Of(len(b), "byte"))
 	}
 	reversed := make([]byte, len(b))
 	for i, c := range b {

@@ -3,6 +3,8 @@ package weights
 import (
 	"fmt"
 	"slices"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // The opcodes, named as in Python's pickletools.
@@ -249,7 +251,7 @@ func (m *machine) setItems(items []any, err error) error {
 	}
 	d, ok := v.(*Dict)
 	if !ok || len(items)%2 != 0 {
-		return fmt.Errorf("damaged pickle: sets %d items of a %s", len(items), typeName(v))
+		return fmt.Errorf("damaged pickle: sets %s of a %s", plural.Of(len(items), "item"), typeName(v))
 	}
 	for i := 0; i < len(items); i += 2 {
 		if err := d.set(items[i], items[i+1]); err != nil {

@@ -6,6 +6,8 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // Protocols 0 and 1 write some values as lines of text. torch.save makes them
@@ -46,7 +48,7 @@ func (m *machine) stepText(op byte) error {
 
 func (m *machine) pushDecimal(s string) error {
 	if len(s) > maxLong {
-		return fmt.Errorf("an integer of %d digits", len(s))
+		return fmt.Errorf("an integer of %s", plural.Of(len(s), "digit"))
 	}
 	n, ok := new(big.Int).SetString(s, 10)
 	if !ok {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // maxHeader is the format's own limit on its header.
@@ -31,10 +33,10 @@ func (f *File) readSafetensors() error {
 	data := f.content.data
 	length := binary.LittleEndian.Uint64(data)
 	if length > maxHeader {
-		return fmt.Errorf("the header claims %d bytes, the format allows %d", length, maxHeader)
+		return fmt.Errorf("the header claims %s, the format allows %d", plural.Of(length, "byte"), maxHeader)
 	}
 	if length > uint64(len(data)-8) {
-		return fmt.Errorf("truncated: the header claims %d bytes, %d are there", length, len(data)-8)
+		return fmt.Errorf("truncated: the header claims %s, %d are there", plural.Of(length, "byte"), len(data)-8)
 	}
 	header := data[8 : 8+length]
 	if !utf8.Valid(header) {
@@ -67,7 +69,7 @@ func (p *place) bytes() (int, error) {
 		return n * (bits / 8), nil
 	}
 	if n%8*bits%8 != 0 {
-		return 0, fmt.Errorf("%d elements of %d bits do not fill whole bytes", n, bits)
+		return 0, fmt.Errorf("no whole bytes are filled by %s of %d bits", plural.Of(n, "element"), bits)
 	}
 	return n/8*bits + n%8*bits/8, nil
 }
@@ -262,14 +264,14 @@ func (f *File) place(places []place, base int) error {
 		}
 		switch {
 		case p.end < p.begin || p.end-p.begin != n:
-			return fmt.Errorf("%.120q: %s of shape %v is %d bytes, data_offsets [%d, %d] give %d",
-				p.name, p.dtype, p.shape, n, p.begin, p.end, p.end-p.begin)
+			return fmt.Errorf("%.120q: %s of shape %v is %s, data_offsets [%d, %d] give %d",
+				p.name, p.dtype, p.shape, plural.Of(n, "byte"), p.begin, p.end, p.end-p.begin)
 		case p.end > length:
 			return fmt.Errorf("truncated: %.120q ends at byte %d of the data, %d are there", p.name, p.end, length)
 		case p.begin < at:
 			return fmt.Errorf("%.120q overlaps the tensor before it", p.name)
 		case p.begin > at:
-			return fmt.Errorf("there is a hole of %d bytes before %.120q", p.begin-at, p.name)
+			return fmt.Errorf("there is a hole of %s before %.120q", plural.Of(p.begin-at, "byte"), p.name)
 		}
 		at = p.end
 		t := &Tensor{DType: p.dtype, Shape: p.shape,
@@ -277,7 +279,7 @@ func (f *File) place(places []place, base int) error {
 		f.entries = append(f.entries, entry{p.name, t})
 	}
 	if at != length {
-		return fmt.Errorf("%d bytes after the last tensor belong to none", length-at)
+		return fmt.Errorf("%s after the last tensor, which no tensor has", plural.Of(length-at, "byte"))
 	}
 	return nil
 }

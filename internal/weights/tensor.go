@@ -7,6 +7,8 @@ import (
 	"math"
 	"math/bits"
 	"unsafe"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // A Tensor is one named array inside a file. Nothing is read until its values
@@ -234,7 +236,7 @@ func newStrided(store *storage, length int, d DType, offset int, shape, strides 
 		return t, nil
 	}
 	if offset < 0 || offset >= length {
-		return nil, fmt.Errorf("offset %d in a storage of %d elements", offset, length)
+		return nil, fmt.Errorf("offset %d in a storage of %s", offset, plural.Of(length, "element"))
 	}
 	last, contiguous, row := uint64(offset), true, 1
 	for i := len(shape) - 1; i >= 0; i-- {
@@ -246,7 +248,7 @@ func newStrided(store *storage, length int, d DType, offset int, shape, strides 
 		}
 		hi, lo := bits.Mul64(uint64(shape[i]-1), uint64(strides[i]))
 		if hi != 0 || lo >= uint64(length) || last+lo >= uint64(length) {
-			return nil, fmt.Errorf("shape %v with strides %v and offset %d reaches beyond a storage of %d elements", shape, strides, offset, length)
+			return nil, fmt.Errorf("shape %v with strides %v and offset %d reaches beyond a storage of %s", shape, strides, offset, plural.Of(length, "element"))
 		}
 		last += lo
 		contiguous = contiguous && strides[i] == row
@@ -255,7 +257,7 @@ func newStrided(store *storage, length int, d DType, offset int, shape, strides 
 	// A stride of 0 lets a few bytes claim any size: small expanded tensors
 	// exist, large ones would be memory out of proportion to the file.
 	if n > length && n > 1<<16 {
-		t.opaque = fmt.Sprintf("shape %v repeats a storage of %d elements; save it with contiguous()", shape, length)
+		t.opaque = fmt.Sprintf("shape %v repeats a storage of %s; save it with contiguous()", shape, plural.Of(length, "element"))
 	}
 	if contiguous {
 		t.strides = nil

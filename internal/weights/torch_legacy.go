@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // The container of PyTorch before 1.6 is a row of pickles (a magic number, a
@@ -127,10 +129,10 @@ func (l *torchLegacy) locate(keys []any, at int) error {
 		n := binary.LittleEndian.Uint64(data[at:])
 		at += 8
 		if n != uint64(s.elements) {
-			return fmt.Errorf("damaged: storage %s has %d elements, its tensors expect %d", plain(key), n, s.elements)
+			return fmt.Errorf("damaged: storage %s has %s, its tensors expect %d", plain(key), plural.Of(n, "element"), s.elements)
 		}
 		if size := s.dtype.Size(); s.elements > (len(data)-at)/size {
-			return fmt.Errorf("truncated: storage %s needs %d elements of %s, %d bytes are left", plain(key), n, s.dtype, len(data)-at)
+			return fmt.Errorf("truncated: storage %s needs %s of %s, %s left", plain(key), plural.Of(n, "element"), s.dtype, plural.Of(len(data)-at, "byte"))
 		}
 		s.start, s.found = at, true
 		at += s.elements * s.dtype.Size()

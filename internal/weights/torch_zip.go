@@ -10,6 +10,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // torchZip is PyTorch's container since 1.6: a zip archive with data.pkl, which
@@ -80,10 +82,10 @@ func openTorchZip(c *content) (*torchZip, error) {
 		}
 	}
 	if pickles != 1 {
-		return nil, fmt.Errorf("not a PyTorch file: the zip archive holds %d files called data.pkl", pickles)
+		return nil, fmt.Errorf("not a PyTorch file: the zip archive holds %s called data.pkl", plural.Of(pickles, "file"))
 	}
 	if inflated > math.MaxInt || inflated > maxInflation*uint64(len(c.data)) {
-		return nil, fmt.Errorf("the zip archive unfolds to %d bytes, out of proportion to its size", inflated)
+		return nil, fmt.Errorf("the zip archive unfolds to %s, out of proportion to its size", plural.Of(inflated, "byte"))
 	}
 	return z, nil
 }
@@ -185,8 +187,8 @@ func (z *torchZip) storage(id any) (any, error) {
 	}
 	size := z.records[z.prefix+"data/"+s.key].UncompressedSize64
 	if uint64(s.elements) > size/uint64(s.dtype.Size()) {
-		return nil, fmt.Errorf("truncated: storage data/%s has %d bytes, not %d elements of %s",
-			plain(s.key), size, s.elements, s.dtype)
+		return nil, fmt.Errorf("truncated: storage data/%s has %s, not %s of %s",
+			plain(s.key), plural.Of(size, "byte"), plural.Of(s.elements, "element"), s.dtype)
 	}
 	if s.view != nil {
 		return nil, errStorageID // only the older format has them

@@ -13,6 +13,7 @@ import (
 
 	"github.com/facodec-go/facodec/internal/atomicfile"
 	"github.com/facodec-go/facodec/internal/float16"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // An Array is a tensor to be written. Only one at a time has its values in
@@ -127,7 +128,7 @@ func (w *writer) array(out io.Writer, a Array) error {
 		return fmt.Errorf("%s: %w", a.Name, err)
 	}
 	if n, _ := elements(a.Shape, a.DType.Size()); n != len(values) {
-		return fmt.Errorf("%s: %d values for shape %v", a.Name, len(values), a.Shape)
+		return fmt.Errorf("%s: %s for shape %v", a.Name, plural.Of(len(values), "value"), a.Shape)
 	}
 	for part := range slices.Chunk(values, block) {
 		bytes := littleEndianBytes(part, a.DType)
@@ -161,7 +162,7 @@ func (w *writer) fill(out io.Writer, a Array) error {
 		return fmt.Errorf("%s: %w", a.Name, err)
 	}
 	if got, want := w.done-before, int64(n)*int64(a.DType.Size()); got != want {
-		return fmt.Errorf("%s: %d bytes for %s %v, which takes %d", a.Name, got, a.DType, a.Shape, want)
+		return fmt.Errorf("%s: %s for %s %v, which takes %d", a.Name, plural.Of(got, "byte"), a.DType, a.Shape, want)
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"slices"
+
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // WriteSafetensors writes a safetensors file, tensor by tensor. The metadata may
@@ -82,7 +84,7 @@ func safetensorsHeader(arrays []Array, metadata map[string]string) ([]byte, erro
 	}
 	header := b.Bytes()
 	if len(header)-8 > maxHeader {
-		return nil, fmt.Errorf("a header of %d bytes, the format allows %d", len(header)-8, maxHeader)
+		return nil, fmt.Errorf("a header of %s, the format allows %d", plural.Of(len(header)-8, "byte"), maxHeader)
 	}
 	binary.LittleEndian.PutUint64(header, uint64(len(header)-8))
 	return header, nil

@@ -177,7 +177,7 @@ func TestWriteFaults(t *testing.T) {
 		want   string
 	}{
 		{[]Array{array("n.x", []int{1}, 1), array("n.x", []int{1}, 1)}, "n.x occurs twice"},
-		{[]Array{array("n.x", []int{2}, 1)}, "n.x: 1 values for shape [2]"},
+		{[]Array{array("n.x", []int{2}, 1)}, "n.x: 1 value for shape [2]"},
 		{[]Array{array("n.x", []int{-2})}, "negative"},
 		{[]Array{array("", nil, 1)}, "cannot be the name"},
 		{[]Array{array("__metadata__", nil, 1)}, "cannot be the name"},
