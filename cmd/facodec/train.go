@@ -45,10 +45,14 @@ runs/facodec_tiny draws the curves. Every checkpoint, best.safetensors included,
 in every other command.
 
 Ctrl-C ends a run after the current step, with a checkpoint. The same command resumes
-from it, bit for bit, unless --resume none is given. --init starts a new run from another
-codec's weights, for fine-tuning; --init default from those of the built-in model, whose
-preset is base. A preset then has a lower learning rate, and what else trained weights
-need (--print-config shows it).`,
+from it, bit for bit, unless --resume none is given. A run keeps the experiment that it
+was begun with; --config with an edited config.json of its folder changes it.
+
+--init starts a new run from another codec's weights, for fine-tuning; --init default
+from those of the built-in model, whose preset is base. A preset then has a lower
+learning rate, and what else trained weights need (--print-config shows it). Weights of
+other networks, of which less than half would fit, are an error, unless --partial-init
+is given.`,
 		Example: `  facodec train --preset tiny --dataset testdata/speech --steps 20
   facodec train --preset tiny --print-config
   facodec train --config my.json --dataset recordings --time 8h
@@ -72,6 +76,9 @@ func (f *trainFlags) run(cmd *cobra.Command) error {
 	c, err := f.experiment(cmd)
 	if err != nil {
 		return err
+	}
+	if f.preset != "" {
+		c = f.resumed(c)
 	}
 	if f.speakerField != "" {
 		c.Teachers.SpeakerField = f.speakerField

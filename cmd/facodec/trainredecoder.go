@@ -79,7 +79,7 @@ func (f *trainRedecoderFlags) run(cmd *cobra.Command) error {
 	}
 	defer file.Close()
 	if c == nil {
-		c = train.RedecoderFor(codec.Config)
+		c = f.resumed(train.RedecoderFor(codec.Config))
 	}
 	c.PretrainedEncoder = f.codec
 	return f.start(cmd, c, codec)

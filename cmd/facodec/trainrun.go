@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/dataset"
 	"github.com/facodec-go/facodec/internal/mpi"
+	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/train"
 )
 
@@ -26,6 +28,8 @@ type runFlags struct {
 	printConfig     bool
 	quiet           bool
 	accumulate      int
+	partialInit     bool
+	keeps           bool // an experiment of the run's own, not the preset's
 }
 
 func (f *runFlags) add(cmd *cobra.Command) {
@@ -35,6 +39,7 @@ func (f *runFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.logDir, "log-dir", "", "`folder` of runs, in place of the experiment's log_dir")
 	flags.StringVar(&f.resume, "resume", train.ResumeAuto, "auto: go on where the run is, if there is one; none: begin a run; or a training checkpoint's `file`")
 	flags.StringVar(&f.init, "init", "", "checkpoint `file` whose weights to start from; default: those of the built-in model, which --preset base fits")
+	flags.BoolVar(&f.partialInit, "partial-init", false, "start also from weights of which the smaller part fits; the rest is random")
 	flags.IntVar(&f.steps, "steps", 0, "stop when the run has so many steps")
 	flags.DurationVar(&f.time, "time", 0, "stop after this long, 90m or 8h say")
 	flags.IntVar(&f.seed, "seed", -1, "seed of weights, order and crops, in place of the experiment's train.random_seed")
@@ -63,6 +68,18 @@ func (f *runFlags) check(cmd *cobra.Command) error {
 		return usage("--init and --resume are both given a checkpoint; want one")
 	}
 	return checkThreads(cmd, f.threads)
+}
+
+// resumed returns the experiment of the run that goes on, where there is one, in place of
+// what a preset or a codec makes of the command line: a run keeps what it was begun with.
+func (f *runFlags) resumed(c *config.Config) *config.Config {
+	if f.printConfig {
+		return c
+	}
+	c.ExpName, c.LogDir = cmp.Or(f.expName, c.ExpName), cmp.Or(f.logDir, c.LogDir)
+	begun := train.ExperimentOf(c, f.resume)
+	f.keeps = begun != c && len(c.Changes(begun)) > 0
+	return begun
 }
 
 // start puts into the experiment what flags say, and prints it or trains by it.
@@ -111,7 +128,10 @@ func (f *runFlags) start(cmd *cobra.Command, c *config.Config, codec *train.Froz
 func (f *runFlags) train(cmd *cobra.Command, c *config.Config, codec *train.FrozenCodec, ranks *ranks) error {
 	d := newDisplay(cmd.ErrOrStderr(), f.quiet || ranks.Rank() > 0)
 	if ranks.world != nil {
-		d.info("%d ranks, started by %s, through %s", ranks.Size(), ranks.launch.Launcher, ranks.world.Library())
+		d.info("%s, started by %s, through %s", plural.Of(ranks.Size(), "rank"), ranks.launch.Launcher, ranks.world.Library())
+	}
+	if f.keeps {
+		d.notice("%s goes on with the experiment that it was begun with, in its config.json; --config FILE changes it", train.RunDir(c))
 	}
 	for _, key := range c.Unused() {
 		d.notice("%s has no effect", key)
@@ -131,11 +151,14 @@ func (f *runFlags) train(cmd *cobra.Command, c *config.Config, codec *train.Froz
 		report = newDisplay(cmd.ErrOrStderr(), f.quiet).info
 	}
 	err = train.Run(cmd.Context(), train.RunOptions{
-		Config: c, Codec: codec, Resume: f.resume, Init: start, InitData: data, Steps: f.steps, Time: f.time, Threads: ranks.threads(f.threads), Ranks: ranks, MaxBad: maxBad,
+		Config: c, Codec: codec, Resume: f.resume, Init: start, InitData: data, PartialInit: f.partialInit, Steps: f.steps, Time: f.time, Threads: ranks.threads(f.threads), Ranks: ranks, MaxBad: maxBad,
 		Report: report, Progress: s.progress,
 	})
 	if errors.Is(err, train.ErrTooFewPieces) {
 		err = fmt.Errorf("%w (--accumulate %d)", err, ranks.Size())
+	}
+	if errors.Is(err, train.ErrPartialInit) {
+		err = fmt.Errorf("%w; train an experiment with the networks of the weights, or give --partial-init to start from so little of them", err)
 	}
 	if _, ok := errors.AsType[*dataset.TooManyBadError](err); ok {
 		err = fmt.Errorf("%w; --max-bad sets how many may be", err)

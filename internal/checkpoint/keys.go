@@ -32,6 +32,7 @@ const (
 	SpeakersKey    = "train_speakers" // of a codec: the corpus' labels, a list in JSON; none for clusters
 	CodecKey       = "train_codec"    // of a redecoder: the codec that it is for
 	BestKey        = "train_best"
+	ValidatedKey   = "train_validated" // the step of the last validation, 0 for none
 	DatasetKey     = "train_dataset"
 	DigestKey      = "train_digest" // hash of everything else in the file (see Digest)
 )

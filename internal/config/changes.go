@@ -21,17 +21,28 @@ var harmless = []string{
 // Changes lists the keys that decide how a run goes on and that have other values than in
 // was, which it was begun with: "train.precision: bf16, was float32".
 func (c *Config) Changes(was *Config) (changes []string) {
-	now, before := map[string]string{}, map[string]string{}
-	c.flatten(now, "", c.top())
-	was.flatten(before, "", was.top())
-	for _, key := range slices.Sorted(maps.Keys(now)) {
-		old, known := before[key]
-		if !known || old == now[key] || slices.ContainsFunc(harmless, func(h string) bool { return key == h || strings.HasSuffix(h, ".") && strings.HasPrefix(key, h) }) {
-			continue
+	for _, d := range c.Differences(was) {
+		if !slices.ContainsFunc(harmless, func(h string) bool { return d.Key == h || strings.HasSuffix(h, ".") && strings.HasPrefix(d.Key, h) }) {
+			changes = append(changes, fmt.Sprintf("%s: %s, was %s", d.Key, d.Value, d.Other))
 		}
-		changes = append(changes, fmt.Sprintf("%s: %s, was %s", key, now[key], old))
 	}
 	return changes
+}
+
+// A Difference is a key that has an effect and another value in another experiment.
+type Difference struct{ Key, Value, Other string }
+
+// Differences lists the keys that both have and whose values are not the same, by name.
+func (c *Config) Differences(other *Config) (all []Difference) {
+	own, others := map[string]string{}, map[string]string{}
+	c.flatten(own, "", c.top())
+	other.flatten(others, "", other.top())
+	for _, key := range slices.Sorted(maps.Keys(own)) {
+		if o, known := others[key]; known && o != own[key] {
+			all = append(all, Difference{key, own[key], o})
+		}
+	}
+	return all
 }
 
 // flatten writes the values that have an effect, by their keys.

@@ -4,16 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/internal/fileerr"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
-// ErrNoParallel: a folder of parallel recordings has none of the set's.
-var ErrNoParallel = errors.New("no parallel recordings")
+// What is wrong with a folder of parallel recordings: it has none of the set's, or the set has
+// it.
+var (
+	ErrNoParallel       = errors.New("no parallel recordings")
+	ErrParallelInside   = errors.New("is a part of the dataset")
+	errParallelVanished = errors.New("it is no longer there")
+)
 
 // Parallel are recordings of a folder's speech in other voices: each folder in Root holds
 // some or all of the set's files under the same names, of the same length and aligned in
@@ -21,13 +29,17 @@ var ErrNoParallel = errors.New("no parallel recordings")
 type Parallel struct {
 	set     *Set
 	folders []string
+	has     map[string][]uint16 // the folders that have a training clip's file, by its path
+	notify  *notifier
 	// Clips is how many training clips have one or more.
 	Clips int
 }
 
 // Parallel finds what root has of the set, which is to be a folder of files. That there
-// is nothing is ErrNoParallel.
-func (s *Set) Parallel(root string) (*Parallel, error) {
+// is nothing is ErrNoParallel; that the set has recordings of root, and so trains on them as if
+// they were its own, is ErrParallelInside. report is told once of each file, or folder, that
+// turns out to be of no use.
+func (s *Set) Parallel(root string, report func(path, reason string)) (*Parallel, error) {
 	if s.items != nil {
 		return nil, fmt.Errorf("%s: %w: the dataset is a corpus; parallel recordings are found by the names of a folder's files", root, ErrNoParallel)
 	}
@@ -39,7 +51,7 @@ func (s *Set) Parallel(root string) (*Parallel, error) {
 	if err != nil {
 		return nil, fileerr.Read(s.root, err)
 	}
-	p := &Parallel{set: s}
+	p := &Parallel{set: s, has: map[string][]uint16{}, notify: &notifier{report: report, told: map[string]bool{}}}
 	for _, e := range entries {
 		dir := filepath.Join(root, e.Name())
 		// A folder or a link to one, but not the set's own: that would be no other voice.
@@ -47,42 +59,98 @@ func (s *Set) Parallel(root string) (*Parallel, error) {
 			p.folders = append(p.folders, dir)
 		}
 	}
+	if len(p.folders) > math.MaxUint16 {
+		return nil, fmt.Errorf("%s: %s, each a voice; at most %d may be", root, plural.Of(len(p.folders), "folder"), math.MaxUint16)
+	}
+	if err := p.checkOutside(root); err != nil {
+		return nil, err
+	}
 	for _, c := range s.Train {
-		if len(p.of(c)) > 0 {
+		if _, known := p.has[c.Path]; !known {
+			p.has[c.Path] = p.of(c)
+		}
+		if len(p.has[c.Path]) > 0 {
 			p.Clips++
 		}
 	}
 	if p.Clips == 0 {
-		return nil, fmt.Errorf("%s: %w: none of its %d folders has a file with the name of one of the dataset; want %s for the dataset's %s",
-			root, ErrNoParallel, len(p.folders), filepath.Join(root, "VOICE", s.Train[0].Path), s.Train[0].Path)
+		return nil, fmt.Errorf("%s: %w: none of its %s has a file with the name of one of the dataset; want %s for the dataset's %s",
+			root, ErrNoParallel, plural.Of(len(p.folders), "folder"), filepath.Join(root, "VOICE", s.Train[0].Path), s.Train[0].Path)
 	}
 	return p, nil
 }
 
-// of returns the files that are parallel to a clip's, in order.
-func (p *Parallel) of(c Clip) (files []string) {
+// checkOutside refuses a set that has files of the folders, by whatever links.
+func (p *Parallel) checkOutside(root string) error {
+	real := map[string]string{} // the folders without links, and their names
 	for _, dir := range p.folders {
-		file := filepath.Join(dir, filepath.FromSlash(c.Path))
-		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() {
-			files = append(files, file)
+		path, err := realPath(dir)
+		if err != nil {
+			return fileerr.Read(dir, err)
+		}
+		real[path] = dir
+	}
+	checked := map[string]bool{}
+	for _, c := range slices.Concat(p.set.Train, p.set.Valid) {
+		if checked[c.Path] {
+			continue
+		}
+		checked[c.Path] = true
+		file := fileIn(p.set.root, c)
+		path, err := realPath(file)
+		if err != nil {
+			continue // loading it says why
+		}
+		for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+			if voice, ok := real[dir]; ok {
+				return fmt.Errorf("%s: %w %s, which would be trained on these recordings as well (%s is in %s); move it out of the dataset, or give it a name that begins with a dot",
+					root, ErrParallelInside, p.set.root, file, voice)
+			}
+			if filepath.Dir(dir) == dir {
+				break
+			}
 		}
 	}
-	return files
+	return nil
 }
+
+// realPath is where a path leads to, without links.
+func realPath(path string) (string, error) {
+	real, err := filepath.EvalSymlinks(path)
+	if err == nil {
+		real, err = filepath.Abs(real)
+	}
+	return real, err
+}
+
+// of returns the folders that have a file parallel to a clip's, in order.
+func (p *Parallel) of(c Clip) (folders []uint16) {
+	for i, dir := range p.folders {
+		if info, err := os.Stat(fileIn(dir, c)); err == nil && info.Mode().IsRegular() {
+			folders = append(folders, uint16(i))
+		}
+	}
+	return folders
+}
+
+// fileIn is the file of a clip in a folder.
+func fileIn(dir string, c Clip) string { return filepath.Join(dir, filepath.FromSlash(c.Path)) }
 
 // parallelTolerance is by how much a parallel recording may be longer or shorter, in
 // seconds: synthesizers and converters work in frames.
 const parallelTolerance = 0.025
 
 // Load returns the item's stretch of a parallel recording, mono, at the set's rate, at
-// peak 1 and then the item's gain: the one that choose picks, a number in [0, 1). It
-// returns nil where the item has none, or where it cannot be used, which is reported.
+// peak 1 and then the item's gain: the one that choose picks, a number in [0, 1), of those that
+// were there at first. It returns nil where the item has none, or where it cannot be used,
+// which is reported.
 func (p *Parallel) Load(ctx context.Context, it Item, choose float64) ([]float32, error) {
-	files := p.of(it.Clip)
-	if len(files) == 0 {
+	folders := p.has[it.Clip.Path]
+	if len(folders) == 0 {
 		return nil, nil
 	}
-	file := files[min(int(choose*float64(len(files))), len(files)-1)]
+	dir := p.folders[folders[min(int(choose*float64(len(folders))), len(folders)-1)]]
+	file := fileIn(dir, it.Clip)
 	samples, err := p.read(ctx, file, it.Clip)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -91,7 +159,14 @@ func (p *Parallel) Load(ctx context.Context, it Item, choose float64) ([]float32
 		err = errors.New("it is silent where the recording is not")
 	}
 	if err != nil {
-		p.set.notify.tell(it.Clip.Path, fmt.Sprintf("its parallel recording %s is not used: %v", file, fileerr.Cause(err)))
+		// A folder that is gone, or a disk, is told of once, and not file by file.
+		for _, gone := range []string{filepath.Dir(dir), dir, file} {
+			if _, statErr := os.Stat(gone); errors.Is(statErr, fs.ErrNotExist) {
+				file, err = gone, errParallelVanished
+				break
+			}
+		}
+		p.notify.tell(file, fileerr.Cause(err).Error())
 		return nil, nil
 	}
 	amplify(samples, it.Gain)
@@ -105,7 +180,7 @@ func (p *Parallel) read(ctx context.Context, file string, c Clip) ([]float32, er
 	if err != nil {
 		return nil, err
 	}
-	want, err := secondsOf(filepath.Join(p.set.root, filepath.FromSlash(c.Path)))
+	want, err := secondsOf(fileIn(p.set.root, c))
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,8 @@ func TestParallel(t *testing.T) {
 	var told reports
 	s := scan(t, Options{Root: root, HeldOut: HeldOut{Share: 0.2, Files: 1}, Report: told.add})
 	s.Train = append(s.Train, s.Valid...)
-	p, err := s.Parallel(others)
+	var unused reports
+	p, err := s.Parallel(others, unused.add)
 	must(t, err)
 	if p.Clips != 5 {
 		t.Errorf("%d clips have parallel recordings, want 5", p.Clips)
@@ -72,17 +73,124 @@ func TestParallel(t *testing.T) {
 			t.Errorf("%s: %d samples, want none", path, len(got))
 		}
 	}
-	told.want(t, "b/three.wav: its parallel recording "+filepath.Join(others, "x", "b", "three.wav")+" is not used: it lasts 0.400 s and the recording 0.500 s",
-		"four.wav is not used: it is silent where", "six.wav is not used: it lasts 0.600 s")
+	unused.want(t, filepath.Join(others, "x", "b", "three.wav")+": it lasts 0.400 s and the recording 0.500 s",
+		"four.wav: it is silent where", "six.wav: it lasts 0.600 s")
+	told.want(t)
+}
+
+// TestParallelVanishes: a recording that is gone is told of once, and a folder that is gone
+// too, for all that was in it; what is left, and what comes back, is used.
+func TestParallelVanishes(t *testing.T) {
+	root, others := t.TempDir(), filepath.Join(t.TempDir(), "par")
+	for _, name := range []string{"one.wav", "two.wav", "three.wav"} {
+		writeWAV(t, filepath.Join(root, name), tone(0.5, 0.5))
+		writeWAV(t, filepath.Join(others, "x", name), tone(0.5, 0.2))
+		writeWAV(t, filepath.Join(others, "y", name), tone(0.5, 0.2))
+	}
+	s := scan(t, Options{Root: root, HeldOut: HeldOut{Share: 0, Files: 0}})
+	s.Train = append(s.Train, s.Valid...)
+	var told reports
+	p, err := s.Parallel(others, told.add)
+	must(t, err)
+	load := func(what string, choose float64, want int) {
+		t.Helper()
+		found := 0
+		for _, c := range s.Train {
+			samples, err := p.Load(context.Background(), Item{Clip: c}, choose)
+			must(t, err)
+			if samples != nil {
+				found++
+			}
+		}
+		if found != want {
+			t.Errorf("%s: %d recordings, want %d", what, found, want)
+		}
+	}
+	load("all are there", 0, 3)
+	must(t, os.Remove(filepath.Join(others, "x", "one.wav")))
+	load("a file is gone", 0, 2)
+	load("a file is gone", 0, 2)
+	load("the other voice", 0.9, 3)
+	must(t, os.RemoveAll(filepath.Join(others, "y")))
+	load("a voice is gone", 0.9, 0)
+	must(t, os.Rename(others, others+".away"))
+	load("all are gone", 0, 0)
+	must(t, os.Rename(others+".away", others))
+	load("they are back", 0, 2)
+	told.want(t, filepath.Join(others, "x", "one.wav")+": it is no longer there",
+		filepath.Join(others, "y")+": it is no longer there", others+": it is no longer there")
 }
 
 func TestParallelErrors(t *testing.T) {
 	root := tones(t, 3)
 	s := scan(t, Options{Root: root})
-	if _, err := s.Parallel(filepath.Join(root, "none")); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "none") {
+	if _, err := s.Parallel(filepath.Join(root, "none"), nil); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "none") {
 		t.Errorf("no folder: error %v", err)
 	}
-	if _, err := s.Parallel(root); !errors.Is(err, ErrNoParallel) || !strings.Contains(err.Error(), filepath.Join(root, "VOICE", s.Train[0].Path)) {
+	empty := t.TempDir()
+	if _, err := s.Parallel(empty, nil); !errors.Is(err, ErrNoParallel) || !strings.Contains(err.Error(), filepath.Join(empty, "VOICE", s.Train[0].Path)) {
 		t.Errorf("a folder without voices: error %v", err)
+	}
+	if _, err := s.Parallel(root, nil); !errors.Is(err, ErrParallelInside) {
+		t.Errorf("the dataset itself: error %v", err)
+	}
+}
+
+// TestParallelInside: parallel recordings that the set would be trained on are refused, by
+// whatever way they come into it; a dataset that is one of the voices is none of them.
+func TestParallelInside(t *testing.T) {
+	top := t.TempDir()
+	root, others := filepath.Join(top, "d"), filepath.Join(top, "elsewhere")
+	clips := func(dir string) {
+		for _, name := range []string{"a/one.wav", "a/two.wav"} {
+			writeWAV(t, filepath.Join(dir, name), tone(0.5, 0.5))
+		}
+	}
+	fresh := func() {
+		must(t, os.RemoveAll(root))
+		must(t, os.RemoveAll(others))
+		clips(root)
+	}
+	for name, make := range map[string]func() (root, parallel string, refused bool){
+		"inside": func() (string, string, bool) {
+			clips(filepath.Join(root, "par", "x"))
+			return root, filepath.Join(root, "par"), true
+		},
+		"hidden inside": func() (string, string, bool) {
+			clips(filepath.Join(root, ".par", "x"))
+			return root, filepath.Join(root, ".par"), false
+		},
+		"outside": func() (string, string, bool) { clips(filepath.Join(others, "x")); return root, others, false },
+		"a link to inside": func() (string, string, bool) {
+			clips(filepath.Join(root, "par", "x"))
+			must(t, os.Symlink(filepath.Join(root, "par"), others))
+			return root, others, true
+		},
+		"a link from inside": func() (string, string, bool) {
+			clips(filepath.Join(others, "x"))
+			must(t, os.Symlink(others, filepath.Join(root, "par")))
+			return root, others, true
+		},
+		"a link to one recording": func() (string, string, bool) {
+			clips(filepath.Join(others, "x"))
+			must(t, os.Symlink(filepath.Join(others, "x", "a", "one.wav"), filepath.Join(root, "a", "three.wav")))
+			return root, others, true
+		},
+		"the dataset is a voice": func() (string, string, bool) {
+			clips(filepath.Join(others, "x"))
+			clips(filepath.Join(others, "y"))
+			return filepath.Join(others, "x"), others, false
+		},
+	} {
+		fresh()
+		root, parallel, refused := make()
+		s := scan(t, Options{Root: root})
+		_, err := s.Parallel(parallel, nil)
+		if errors.Is(err, ErrParallelInside) != refused || !refused && err != nil {
+			t.Errorf("%s: error %v", name, err)
+		}
+		if refused && (!strings.Contains(err.Error(), root) || !strings.Contains(err.Error(), parallel)) {
+			t.Errorf("%s: error %v names not both", name, err)
+		}
 	}
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/facodec-go/facodec/audio"
 
 	"github.com/facodec-go/facodec/internal/fileerr"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // The names in a run's folder.
@@ -60,19 +61,27 @@ type Log struct {
 // kept. A last line that is torn is dropped, a log that is damaged before its end
 // is an error.
 func Open(dir string, last int64) (*Log, error) {
-	return open(dir, last, time.Now)
+	return open(dir, last, nil, time.Now)
 }
 
-func open(dir string, last int64, now func() time.Time) (log *Log, err error) {
+// Reopen is Open for a run that will write some of what it logged of its last step again:
+// the lines of it from the first on of which redo says so are dropped, too.
+func Reopen(dir string, last int64, redo func(Entry) bool) (*Log, error) {
+	return open(dir, last, redo, time.Now)
+}
+
+func open(dir string, last int64, redo func(Entry) bool, now func() time.Time) (log *Log, err error) {
 	events := filepath.Join(dir, EventsName)
 	if err := os.MkdirAll(events, 0o755); err != nil {
 		return nil, fmt.Errorf("make folder %s: %w", events, fileerr.Cause(err))
 	}
 	l := &Log{step: max(last, 0), now: now}
-	if l.lines, err = openLines(filepath.Join(dir, FileName), last); err != nil {
+	lines, kept, err := openLines(filepath.Join(dir, FileName), last, redo)
+	if err != nil {
 		return nil, err
 	}
-	if l.events, err = createEvents(events, last, now()); err != nil {
+	l.lines = lines
+	if l.events, err = createEvents(events, last, kept, now()); err != nil {
 		l.lines.close()
 		return nil, err
 	}
@@ -178,7 +187,7 @@ func checkTag(tag string) error {
 	case tag == "":
 		return errors.New("the tag is empty")
 	case len(tag) > longest:
-		return fmt.Errorf("a tag of %d bytes; %d may be", len(tag), longest)
+		return fmt.Errorf("a tag of %s; %d may be", plural.Of(len(tag), "byte"), longest)
 	case !utf8.ValidString(tag):
 		return fmt.Errorf("tag %q is not UTF-8", tag)
 	}

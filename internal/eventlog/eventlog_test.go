@@ -30,7 +30,7 @@ var noon = time.UnixMilli(1_764_000_000_125)
 // start opens a log at noon.
 func start(t *testing.T, dir string, last int64) *Log {
 	t.Helper()
-	log, err := open(dir, last, func() time.Time { return noon })
+	log, err := open(dir, last, nil, func() time.Time { return noon })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,6 +237,40 @@ func TestEquallyResumed(t *testing.T) {
 	run(start(t, dir, 20), 21, 50)
 	if got := readText(t, filepath.Join(dir, FileName)); got != readText(t, filepath.Join(want, FileName)) {
 		t.Errorf("the resumed run's log is another:\n%s", got)
+	}
+}
+
+// TestReopen: what is written again of the last step is in no file twice, and the rest of
+// the step in each.
+func TestReopen(t *testing.T) {
+	dir := t.TempDir()
+	log := start(t, dir, -1)
+	log.mustLog(t, 3, Scalar{"train/a", 1}, Scalar{"train/b", 2})
+	log.mustLog(t, 3, Scalar{"val/a", 3})
+	log.mustLog(t, 4, Scalar{"train/a", 5})
+	log.Close()
+	want := strings.Split(readText(t, filepath.Join(dir, FileName)), "\n")[0] + "\n"
+	log, err := Reopen(dir, 3, func(e Entry) bool { return e.Scalars[0].Tag == "val/a" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	if got := readText(t, filepath.Join(dir, FileName)); got != want {
+		t.Errorf("keeps %q, want %q", got, want)
+	}
+	log.mustLog(t, 3, Scalar{"val/a", 4})
+	files := eventFiles(t, dir)
+	var got []string
+	for _, e := range readEvents(t, files[len(files)-1])[1:] {
+		if e.session == 1 {
+			got = append(got, fmt.Sprintf("%dS", e.step))
+		}
+		for _, v := range e.values {
+			got = append(got, fmt.Sprintf("%d%s%v", e.step, v.tag, *v.simple))
+		}
+	}
+	if want := "[3S 3train/a1 3train/b2 3val/a4]"; fmt.Sprint(got) != want {
+		t.Errorf("events %v, want %s", got, want)
 	}
 }
 

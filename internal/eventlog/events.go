@@ -61,8 +61,9 @@ const eventsPrefix = "events.out.tfevents."
 // Every file begins with a START event, the first one of a run too: of TensorBoard's
 // two readers the one in Python takes the first START of a run for its beginning, and
 // only later ones for a restart that drops steps (PluginEventAccumulator,
-// _CheckForRestartAndMaybePurge); the data server drops steps at each.
-func createEvents(dir string, last int64, now time.Time) (*tail, error) {
+// _CheckForRestartAndMaybePurge); the data server drops steps at each. A step is dropped
+// whole: what is kept of the last one follows again.
+func createEvents(dir string, last int64, kept []Entry, now time.Time) (*tail, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, fmt.Errorf("read folder %s: %w", dir, fileerr.Cause(err))
@@ -85,7 +86,14 @@ func createEvents(dir string, last int64, now time.Time) (*tail, error) {
 		return nil, fileerr.Write(path, err)
 	}
 	t := &tail{name: path, file: f}
-	head := append(frame(versionEvent(now)), frame(startEvent(now, last+1))...)
+	start := last + 1
+	if kept != nil {
+		start = last
+	}
+	head := append(frame(versionEvent(now)), frame(startEvent(now, start))...)
+	for _, e := range kept {
+		head = append(head, frame(scalarsEvent(e.Time, e.Step, e.Scalars))...)
+	}
 	if err := t.append(head); err != nil {
 		f.Close()
 		os.Remove(path)

@@ -284,55 +284,62 @@ func (s *scanner) next() (long bool, err error) {
 	}
 }
 
-// errLater ends a scan at the first step that will be done again.
-var errLater = errors.New("a later step")
+// errLater ends a scan at the first line that will be written again.
+var errLater = errors.New("a later line")
 
-// openLines opens a log.jsonl for appending to its lines of steps up to last. As
+// openLines opens a log.jsonl for appending to its lines of steps up to last, and of the
+// last up to the first that redo, which may be nil, says is written again. As
 // steps do not fall these are the first ones, and cutting the file behind them is
 // all that is needed: done or not done, whenever it is interrupted, and it takes no
-// room on the disk.
-func openLines(path string, last int64) (*tail, error) {
+// room on the disk. Where redo is given, kept are the last step's lines, not nil.
+func openLines(path string, last int64, redo func(Entry) bool) (t *tail, kept []Entry, err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
-		return nil, fileerr.Write(path, err)
+		return nil, nil, fileerr.Write(path, err)
 	}
-	t := &tail{name: path, file: f}
-	if err := t.keep(f, last); err != nil {
+	t = &tail{name: path, file: f}
+	if kept, err = t.keep(f, last, redo); err != nil {
 		f.Close()
-		return nil, err
+		return nil, nil, err
 	}
-	return t, nil
+	return t, kept, nil
 }
 
-func (t *tail) keep(f *os.File, last int64) error {
+func (t *tail) keep(f *os.File, last int64, redo func(Entry) bool) (kept []Entry, err error) {
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
 		err = errors.New("is not a regular file")
 	}
 	if err != nil {
-		return t.fail(err)
+		return nil, t.fail(err)
+	}
+	if redo != nil && last >= 0 {
+		kept = []Entry{}
 	}
 	closed := true
 	if last >= 0 { // a new run also gets rid of what is damaged
 		s := scanner{in: bufio.NewReaderSize(f, 1<<16), tags: map[string]string{}}
 		err := s.scan(func(e Entry) error {
-			if e.Step > last {
+			if e.Step > last || kept != nil && e.Step == last && redo(e) {
 				return errLater
+			}
+			if kept != nil && e.Step == last {
+				kept = append(kept, e)
 			}
 			t.end, closed = s.end, s.closed
 			return nil
 		})
 		if err != nil && err != errLater {
-			return fileerr.In(t.name, err)
+			return nil, fileerr.In(t.name, err)
 		}
 	}
 	if t.end < info.Size() {
 		if err := f.Truncate(t.end); err != nil {
-			return t.fail(err)
+			return nil, t.fail(err)
 		}
 	}
 	if !closed {
-		return t.append([]byte{'\n'})
+		return kept, t.append([]byte{'\n'})
 	}
-	return nil
+	return kept, nil
 }

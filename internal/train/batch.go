@@ -6,6 +6,7 @@ import (
 
 	"github.com/facodec-go/facodec/internal/dsp"
 	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
@@ -87,7 +88,7 @@ func (f *Collator) Batch(us []Utterance, starts []int, frames int) (*Batch, erro
 		if u.Perturbed != nil {
 			encoded = u.Perturbed
 			if len(encoded) != len(crop) {
-				return nil, fmt.Errorf("a crop of %d samples, with %d in another voice", len(crop), len(encoded))
+				return nil, fmt.Errorf("a crop of %s, with %d in another voice", plural.Of(len(crop), "sample"), len(encoded))
 			}
 		}
 		b.Perturbed = append(b.Perturbed, u.Perturbed != nil)

@@ -209,10 +209,7 @@ func pretrainedWeights(params []*nn.Param, seed uint64, f *weights.File) (src we
 	shapes, found := map[string][]int{}, map[string]*weights.Tensor{}
 	for _, p := range params {
 		shapes[p.Name] = p.Shape
-		t, ok := f.Lookup(checkpoint.RawPrefix + p.Name)
-		if !ok {
-			t, ok = f.Lookup(p.Name)
-		}
+		t, ok := pretrained(f, p.Name)
 		switch {
 		case !ok:
 			missing = append(missing, p.Name)
@@ -228,6 +225,15 @@ func pretrainedWeights(params []*nn.Param, seed uint64, f *weights.File) (src we
 		}
 	}
 	return overlay{random, found}, missing, misshapen, extra
+}
+
+// pretrained returns what a run starts from for a parameter: as it was trained where the
+// checkpoint has that, and not only its running mean.
+func pretrained(f *weights.File, name string) (*weights.Tensor, bool) {
+	if t, ok := f.Lookup(checkpoint.RawPrefix + name); ok {
+		return t, true
+	}
+	return f.Lookup(name)
 }
 
 // An overlay is a source some of whose tensors are others.

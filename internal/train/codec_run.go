@@ -6,13 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"reflect"
 	"sync"
 
 	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/dataset"
 	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/teacher"
 	"github.com/facodec-go/facodec/internal/weights"
 )
@@ -55,14 +55,11 @@ func (r *run) trainCodec(ctx context.Context) error {
 	var units *teacher.Units // nil for a fresh run
 	var speakers *speakerLabels
 	err := r.openFolder(func(f *weights.File, old *config.Config) (err error) {
-		if old.IsRedecoder() {
+		if !sameNetworks(old, c) {
 			return errOtherModel
 		}
-		if c.Model.SpeakerClasses == 0 { // as many as were found then
+		if c.Model.SpeakerClasses == 0 {
 			c.Model.SpeakerClasses = old.Model.SpeakerClasses
-		}
-		if !reflect.DeepEqual(CodecTrainingConfigOf(old), CodecTrainingConfigOf(c)) {
-			return errOtherModel
 		}
 		if units, err = unitsOf(f); err == nil {
 			speakers, err = speakersOf(f)
@@ -70,6 +67,11 @@ func (r *run) trainCodec(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
+		return err
+	}
+	early := CodecTrainingConfigOf(c)
+	early.Predictors.Speakers = max(1, early.Predictors.Speakers) // which are not known yet
+	if err := r.checkFit(model.NewCodecTraining(early).Params()); err != nil {
 		return err
 	}
 	if err := r.scan(ctx); err != nil {
@@ -171,10 +173,13 @@ func (r *run) newLabeler(ctx context.Context, units *teacher.Units, speakers *sp
 	var parallel *dataset.Parallel
 	if dir := c.Augment.Parallel; dir != "" { // before what takes long
 		var err error
-		if parallel, err = r.set.Parallel(dir); err != nil {
+		parallel, err = r.set.Parallel(dir, func(path, reason string) {
+			r.faults("%s: not used as a parallel recording: %s; its clips are encoded as they are", path, reason)
+		})
+		if err != nil {
 			return nil, fmt.Errorf("augment.parallel: %w", err)
 		}
-		r.Report("%s: %d of %d clips are there in other voices", dir, parallel.Clips, len(r.set.Train))
+		r.Report("%s: %d of %s are there in other voices", dir, parallel.Clips, plural.Of(len(r.set.Train), "clip"))
 	}
 	pitch, err := teacher.OpenPitch(c.F0Path, func(line string) { r.Report("%s", line) })
 	if err != nil {
@@ -189,7 +194,7 @@ func (r *run) newLabeler(ctx context.Context, units *teacher.Units, speakers *sp
 		return nil, err
 	}
 	if n := units.Classes(); n > c.Model.PhoneClasses {
-		return nil, fmt.Errorf("model_params.phone_classes: %d is not enough for %d content units; raise it, or lower teachers.content_units", c.Model.PhoneClasses, n)
+		return nil, fmt.Errorf("model_params.phone_classes: %d is not enough for %s; raise it, or lower teachers.content_units", c.Model.PhoneClasses, plural.Of(n, "content unit"))
 	}
 	speed := speedPerturbation{c.Augment.Speeds(), units.Speakers().Classes(), gridOf(c)}
 	if speakers != nil {
@@ -198,17 +203,18 @@ func (r *run) newLabeler(ctx context.Context, units *teacher.Units, speakers *sp
 	n := speed.speakers * len(speed.speeds)
 	if c.Model.SpeakerClasses == 0 {
 		c.Model.SpeakerClasses = n
-		if err := r.writeConfig(); err != nil {
-			return nil, err
-		}
 	}
 	if n > c.Model.SpeakerClasses {
+		if begun := r.goodCheckpoint.Load(); begun != nil {
+			return nil, fmt.Errorf("%s: has %s, and %s at %s need %d: the run was begun with another augment.speed or other speakers; set them as its %s has them, or begin a run under another exp_name",
+				*begun, plural.Of(c.Model.SpeakerClasses, "speaker class"), plural.Of(speed.speakers, "speaker"), plural.Of(len(speed.speeds), "speed"), n, configName)
+		}
 		lower := "set teachers.speakers"
 		if speakers != nil {
 			lower = "leave " + speakerFieldKey + " empty"
 		}
-		return nil, fmt.Errorf("model_params.speaker_classes: %d is not enough for %d speakers at %d speeds (augment.speed); raise it, or %s",
-			c.Model.SpeakerClasses, speed.speakers, len(speed.speeds), lower)
+		return nil, fmt.Errorf("model_params.speaker_classes: %d is not enough for %s at %d speeds (augment.speed); raise it, or %s",
+			c.Model.SpeakerClasses, plural.Of(speed.speakers, "speaker"), len(speed.speeds), lower)
 	}
 	store, err := teacher.OpenStore(filepath.Join(r.dir, cacheDir, "labels"))
 	if err != nil {
@@ -223,7 +229,7 @@ func (r *run) newLabeler(ctx context.Context, units *teacher.Units, speakers *sp
 		},
 	}
 	if v := l.voice; v.share > 0 && !v.perturbs(v.utterances-1) {
-		r.Report("augment.voice: %g of the %d clips of a step is none; raise it, or batch_size", v.share, v.utterances)
+		r.Report("augment.voice: %g of the %s of a step is none; raise it, or batch_size", v.share, plural.Of(v.utterances, "clip"))
 	}
 	if speakers != nil {
 		l.teachers.Speaker = nil
@@ -254,7 +260,7 @@ func (r *run) learnUnits(ctx context.Context) (*teacher.Units, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.Report("%s and %s learned", count(units.Classes(), "content unit"), count(units.Speakers().Classes(), "speaker"))
+	r.Report("%s and %s learned", plural.Of(units.Classes(), "content unit"), plural.Of(units.Speakers().Classes(), "speaker"))
 	return units, nil
 }
 

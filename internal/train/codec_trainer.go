@@ -10,6 +10,7 @@ import (
 	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/parallel"
+	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/tensor"
 	"github.com/facodec-go/facodec/internal/weights"
 )
@@ -225,7 +226,7 @@ func gatherCodes(ranks collective.Comm, own [][]int32) ([][]int32, error) {
 			return nil, err
 		}
 		if len(codes)%frames != 0 {
-			return nil, fmt.Errorf("rank %d has %d codes, which are no sequences of %d frames as those of rank %d", rank, len(codes), frames, ranks.Rank())
+			return nil, fmt.Errorf("rank %d has %s, which are no sequences of %s as those of rank %d", rank, plural.Of(len(codes), "code"), plural.Of(frames, "frame"), ranks.Rank())
 		}
 		all = slices.AppendSeq(all, slices.Chunk(codes, frames))
 	}

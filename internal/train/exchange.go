@@ -9,6 +9,7 @@ import (
 
 	"github.com/facodec-go/facodec/internal/collective"
 	"github.com/facodec-go/facodec/internal/kernel"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // An exchange sums gradients over ranks, in buckets, while the backward pass of the last
@@ -122,7 +123,7 @@ func (e *exchange) sort(used [][]float32) error {
 		sorted = append(sorted, e.buckets[i])
 	}
 	if len(sorted) != len(e.buckets) {
-		return fmt.Errorf("rank 0 has %d buckets of gradients, rank %d has %d: do all run the same program?", len(order), e.t.Ranks.Rank(), len(e.buckets))
+		return fmt.Errorf("rank 0 has %s of gradients, rank %d has %d: do all run the same program?", plural.Of(len(order), "bucket"), e.t.Ranks.Rank(), len(e.buckets))
 	}
 	e.buckets = sorted
 	return nil

@@ -7,9 +7,9 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/facodec-go/facodec/internal/atomicfile"
@@ -17,7 +17,6 @@ import (
 	"github.com/facodec-go/facodec/internal/collective"
 	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/lockfile"
-	"github.com/facodec-go/facodec/internal/nn"
 	"github.com/facodec-go/facodec/internal/weights"
 )
 
@@ -63,7 +62,7 @@ func (r *run) openOwnFolder(readState stateReader) error {
 	case fresh && r.Config.PretrainedModel != "":
 		return r.start(r.Config.PretrainedModel, readState)
 	case fresh:
-		return r.writeConfig()
+		return nil
 	case r.Resume == ResumeAuto:
 		f, err := r.newestIntact(existing)
 		if err != nil {
@@ -80,38 +79,55 @@ func (r *run) openOwnFolder(readState stateReader) error {
 
 // makeFolder makes the run's folder, where it is missing, and locks it.
 func (r *run) makeFolder() error {
-	for dir := r.dir; ; dir = filepath.Dir(dir) {
-		if _, err := os.Lstat(dir); err == nil || filepath.Dir(dir) == dir {
-			break
-		}
+	missing := func(dir string) bool {
+		_, err := os.Lstat(dir)
+		return err != nil
+	}
+	for dir := r.dir; missing(dir) && filepath.Dir(dir) != dir; dir = filepath.Dir(dir) {
 		r.createdDirs = append(r.createdDirs, dir)
+	}
+	if len(r.createdDirs) == 0 {
+		for _, name := range []string{checkpointDir, cacheDir} {
+			if dir := filepath.Join(r.dir, name); missing(dir) {
+				r.createdSubdirs = append(r.createdSubdirs, dir)
+			}
+		}
 	}
 	if err := os.MkdirAll(filepath.Join(r.dir, checkpointDir), 0o755); err != nil {
 		return err
 	}
 	lock, err := lockfile.Acquire(filepath.Join(r.dir, lockName))
 	if err != nil {
-		r.createdDirs = nil // another process has made the folder its own meanwhile
+		r.createdDirs, r.createdSubdirs = nil, nil // another process has made the folder its own meanwhile
 		return err
 	}
 	r.lock = lock
 	return nil
 }
 
-// removeFolder removes the folder of a run whose start has failed, if the start made it.
-// What took long to find out about the dataset is kept.
+// removeFolder removes what a start that has failed has made: the run's folder, or folders
+// in it. What took long to find out about the dataset is kept.
 func (r *run) removeFolder() {
-	if len(r.createdDirs) == 0 {
+	created := append(slices.Clone(r.createdSubdirs), r.createdDirs...)
+	if len(created) == 0 {
 		return
 	}
-	if r.set != nil && time.Since(r.startTime) > keepCacheAfter {
-		r.Report("%s keeps what was found out about the dataset", filepath.Join(r.dir, cacheDir))
-		return
+	if cache := filepath.Join(r.dir, cacheDir); r.set != nil && time.Since(r.startTime) > keepCacheAfter {
+		r.Report("%s keeps what was found out about the dataset", cache)
+		if len(r.createdDirs) > 0 {
+			return
+		}
+		created = slices.DeleteFunc(created, func(dir string) bool { return dir == cache })
 	}
-	if err := os.RemoveAll(r.createdDirs[0]); err != nil {
-		r.Report("the folder of the failed start is left behind: %v", err)
+	if len(r.createdDirs) > 0 {
+		created = r.createdDirs[:1]
 	}
-	for _, parent := range r.createdDirs[1:] {
+	for _, dir := range created {
+		if err := os.RemoveAll(dir); err != nil {
+			r.Report("%s of the failed start is left behind: %v", dir, err)
+		}
+	}
+	for _, parent := range r.createdDirs[min(1, len(r.createdDirs)):] {
 		if os.Remove(parent) != nil { // something else is in it now
 			return
 		}
@@ -173,7 +189,58 @@ func (r *run) start(path string, readState stateReader) error {
 		return nil
 	}
 	r.initFrom = f
-	return r.writeConfig()
+	return nil
+}
+
+// ExperimentOf returns the experiment that the run in c's folder goes on with where c is
+// not the user's own, but made from a preset or for a codec: that of the checkpoint that it is
+// resumed from, under c's name, if its networks are c's; else c. resume is that of RunOptions.
+// A run that was begun from another model's weights so needs nothing said twice.
+func ExperimentOf(c *config.Config, resume string) *config.Config {
+	paths := []string{resume}
+	switch resume {
+	case ResumeNone:
+		return c
+	case ResumeAuto:
+		var err error
+		if paths, err = checkpoints(RunDir(c)); err != nil {
+			return c // Run says why
+		}
+	}
+	for _, path := range slices.Backward(paths) {
+		old, err := experimentIn(path)
+		if err != nil {
+			continue
+		}
+		if !sameNetworks(old, c) {
+			break
+		}
+		old.ExpName, old.LogDir = c.ExpName, c.LogDir
+		return old
+	}
+	return c
+}
+
+// experimentIn returns the experiment that a checkpoint of training was written by.
+func experimentIn(path string) (*config.Config, error) {
+	f, err := weights.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return config.Parse(path, []byte(f.Metadata()[checkpoint.ConfigKey]))
+}
+
+// sameNetworks says whether a run of the experiment old goes on with c.
+func sameNetworks(old, c *config.Config) bool {
+	if old.IsRedecoder() || c.IsRedecoder() {
+		return old.IsRedecoder() && c.IsRedecoder() && reflect.DeepEqual(RedecoderTrainingConfigOf(old), RedecoderTrainingConfigOf(c))
+	}
+	now := *c
+	if now.Model.SpeakerClasses == 0 { // as many as were found then
+		now.Model.SpeakerClasses = old.Model.SpeakerClasses
+	}
+	return reflect.DeepEqual(CodecTrainingConfigOf(old), CodecTrainingConfigOf(&now))
 }
 
 // A stateReader reads what a checkpoint has of a codec or a redecoder. old is the experiment
@@ -209,20 +276,27 @@ func (r *run) resume(f *weights.File, readState stateReader) error {
 			return fmt.Errorf("%s: %s: %w", f.Path(), checkpoint.BestKey, err)
 		}
 	}
+	r.validated = -1
+	if text := meta[checkpoint.ValidatedKey]; text != "" {
+		if r.validated, err = strconv.Atoi(text); err != nil || r.validated < 0 {
+			return fmt.Errorf("%s: %s: %q is no step", f.Path(), checkpoint.ValidatedKey, text)
+		}
+	}
 	r.Report("resuming from %s, step %s", f.Path(), meta[checkpoint.StepKey])
 	if r.Init != "" {
 		r.Report("the run goes on with its own weights: those of %s are where a new run begins, in another folder", r.Init)
 	}
 	if changes := r.Config.Changes(old); changes != nil {
-		r.Report("the experiment has changed since the checkpoint (%s): the run goes on, but not as it would have", shorten(changes))
+		r.Report("the experiment has changed since the checkpoint: the run goes on, but not as it would have")
+		for _, change := range changes {
+			r.Report("changed: %s", change)
+		}
 	}
-	return r.writeConfig()
+	return nil
 }
 
+// writeConfig writes the experiment into the run's folder.
 func (r *run) writeConfig() error {
-	if !r.leads() {
-		return nil
-	}
 	text, err := r.Config.Indented()
 	if err != nil {
 		return err
@@ -236,61 +310,6 @@ func (r *run) writeConfig() error {
 		return fmt.Errorf("write %s: %w", f.Path(), err)
 	}
 	return f.Commit()
-}
-
-// initial returns the weights that a fresh run starts from.
-func (r *run) initial(params []*nn.Param) (weights.Source, error) {
-	f, seed := r.initFrom, uint64(r.Config.Train.RandomSeed)
-	if f == nil {
-		return nn.InitialWeights(params, seed), nil
-	}
-	path := f.Path()
-	src, missing, misshapen, extra := pretrainedWeights(params, seed, f)
-	if len(missing)+len(misshapen) == len(params) {
-		return nil, fmt.Errorf("%s: has no tensor that fits this experiment", path)
-	}
-	r.Report("starting from %s: %d of %d tensors", path, len(params)-len(missing)-len(misshapen), len(params))
-	networks, missing := wholeNetworks(params, missing)
-	if len(networks) > 0 { // a model's file has no networks that only training needs
-		r.Report("not in it, initialized at random: %s", strings.Join(networks, ", "))
-	}
-	for i, names := range [][]string{missing, misshapen, extra} {
-		if len(names) > 0 {
-			r.Report("%d tensors %s: %s", len(names), []string{"not in it", "of another shape", "without use"}[i], shorten(names))
-		}
-	}
-	return src, nil
-}
-
-// wholeNetworks takes from the names of missing parameters those of networks of which no
-// parameter is there, and returns the networks and what is left.
-func wholeNetworks(params []*nn.Param, missing []string) (networks, rest []string) {
-	network := func(name string) string { n, _, _ := strings.Cut(name, "."); return n }
-	size, absent := map[string]int{}, map[string]int{}
-	for _, p := range params {
-		size[network(p.Name)]++
-	}
-	for _, name := range missing {
-		absent[network(name)]++
-	}
-	for _, name := range missing {
-		n := network(name)
-		if absent[n] < size[n] {
-			rest = append(rest, name)
-		} else if !slices.Contains(networks, n) {
-			networks = append(networks, n)
-		}
-	}
-	return networks, rest
-}
-
-// shorten lists the first few names.
-func shorten(names []string) string {
-	const most = 5
-	if len(names) > most {
-		return strings.Join(names[:most], ", ") + ", …"
-	}
-	return strings.Join(names, ", ")
 }
 
 // save writes the checkpoint of this step and removes those that are too many.
@@ -308,7 +327,7 @@ func (r *run) save() error {
 	if err := collective.Barrier(r.Ranks); err != nil { // until it is there
 		return err
 	}
-	r.lastCheckpoint, r.lastCheckpointStep = path, r.trainer.Steps
+	r.lastCheckpoint, r.saved = path, r.mark()
 	r.goodCheckpoint.Store(&path)
 	if !r.leads() {
 		return nil
@@ -345,7 +364,7 @@ func (r *run) write(path string) error {
 	}
 	metadata := map[string]string{
 		checkpoint.ConfigKey: string(config), checkpoint.EpochKey: strconv.Itoa(r.position.Epoch), checkpoint.PositionKey: string(position),
-		checkpoint.DatasetKey: r.set.Fingerprint(),
+		checkpoint.DatasetKey: r.set.Fingerprint(), checkpoint.ValidatedKey: strconv.Itoa(r.validated),
 	}
 	maps.Copy(metadata, r.hooks.metadata)
 	if r.best >= 0 {

@@ -9,21 +9,20 @@ import (
 	"time"
 
 	"github.com/facodec-go/facodec/internal/eventlog"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // loop trains step by step.
 func (r *run) loop(ctx context.Context) error {
 	c, t := r.Config, r.trainer
 	total := r.total()
-	if total > 0 && t.Steps >= total {
-		r.Report("all %d steps are done", total)
-		return nil
+	if !r.done() {
+		r.Report("training: %s an epoch, %s", plural.Of(r.perEpoch(), "step"), r.end(total))
 	}
-	r.Report("training: %s an epoch, %s", count(r.perEpoch(), "step"), r.end(total))
 	timer := newStepTimer()
 	defer r.sayWhereItStops(ctx)()
-	if r.pretrained && t.Steps == 0 { // what the run has to improve
-		if err := r.validate(ctx); err != nil {
+	if r.pretrained && t.Steps == 0 || r.owesValidation() { // what the run has to improve, or was stopped in
+		if err := r.validateAll(ctx); err != nil {
 			return err
 		}
 	}
@@ -54,31 +53,23 @@ func (r *run) loop(ctx context.Context) error {
 			}
 		}
 		r.progress(timer, total)
-		if t.Steps%c.Validation.Interval == 0 {
-			if err := r.validateAll(ctx); err != nil {
+		// A process that is killed while it validates, which takes long, keeps its steps: the
+		// checkpoint comes first, and who resumes it validates.
+		if t.Steps%c.SaveInterval == 0 {
+			if err := r.save(); err != nil {
 				return err
 			}
 		}
-		if t.Steps%c.SaveInterval == 0 {
-			if err := r.save(); err != nil {
+		if t.Steps%c.Validation.Interval == 0 {
+			if err := r.validateAll(ctx); err != nil {
 				return err
 			}
 		}
 		timer.resume()
 	}
 	r.reportTraffic(t.Steps - before)
-	// A run that ends validates, however few steps it had, so that it has a best checkpoint.
-	// The checkpoint of its last step knows of that.
-	validates := !interrupted && t.Steps > before && t.Steps%c.Validation.Interval != 0
-	if validates {
-		if err := r.validateAll(ctx); err != nil {
-			return err
-		}
-	}
-	if validates || r.lastCheckpoint == "" || r.lastCheckpointStep != t.Steps {
-		if err := r.save(); err != nil {
-			return err
-		}
+	if err := r.finish(ctx, interrupted, t.Steps > before); err != nil {
+		return err
 	}
 	if interrupted || ctx.Err() != nil {
 		r.Report("stopped at step %d; the same command goes on from %s", t.Steps, r.lastCheckpoint)
@@ -86,6 +77,45 @@ func (r *run) loop(ctx context.Context) error {
 	}
 	r.Report("step %d: %s", t.Steps, r.lastCheckpoint)
 	return nil
+}
+
+// finish leaves a checkpoint of the last step. A run that ends, and is not interrupted, was
+// validated, however few steps it had, so that it has a best checkpoint; its last
+// checkpoint, which is written before, is written again to know of that.
+func (r *run) finish(ctx context.Context, interrupted, stepped bool) error {
+	if r.saved.step != r.trainer.Steps {
+		if err := r.save(); err != nil {
+			return err
+		}
+	}
+	if interrupted {
+		return nil
+	}
+	if stepped && r.validating != r.trainer.Steps {
+		if err := r.validateAll(ctx); err != nil {
+			return err
+		}
+	}
+	if r.saved != r.mark() {
+		return r.save()
+	}
+	return nil
+}
+
+// mark returns how far the run is.
+func (r *run) mark() progressMark { return progressMark{r.trainer.Steps, r.validating} }
+
+// done says whether the run has all its steps.
+func (r *run) done() bool {
+	total := r.total()
+	return total > 0 && r.trainer.Steps >= total
+}
+
+// owesValidation says whether the run that is resumed was stopped before the validation of
+// its step had come to its end.
+func (r *run) owesValidation() bool {
+	steps := r.trainer.Steps
+	return steps > 0 && r.validated < steps && (r.done() || steps%r.Config.Validation.Interval == 0)
 }
 
 // total returns the steps of the whole run, 0 for no end.
@@ -124,7 +154,7 @@ func (r *run) step(f stepData) error {
 		r.skipped++
 		r.Report("step %d: a loss or gradient is not finite; it is skipped", r.trainer.Steps)
 		if r.skipped >= r.Config.Train.MaxSkippedSteps {
-			return fmt.Errorf("%d steps in a row had a loss or gradient that is not finite: stopped; %s", r.skipped, r.lastGood())
+			return fmt.Errorf("%s in a row had a loss or gradient that is not finite: stopped; %s", plural.Of(r.skipped, "step"), r.lastGood())
 		}
 		return nil
 	case err != nil:
@@ -189,12 +219,17 @@ func (r *run) validateAll(ctx context.Context) error {
 	if err := r.checkReplicas(); err != nil {
 		return err
 	}
+	r.validating = r.trainer.Steps
 	return r.validate(ctx)
 }
 
 // validate evaluates the run on what was held out, and keeps the best checkpoint.
 func (r *run) validate(ctx context.Context) error {
-	if r.hooks.validate == nil || !r.leads() {
+	if !r.leads() {
+		return nil
+	}
+	if r.hooks.validate == nil {
+		r.validated = r.trainer.Steps // on nothing
 		return nil
 	}
 	r.Progress(Progress{Phase: "validate", Done: r.trainer.Steps})
@@ -215,18 +250,11 @@ func (r *run) validate(ctx context.Context) error {
 	mel := values[eventlog.ValidationMel]
 	r.Report("step %d: held out: mel distance %.3f, STOI %.3f, SI-SDR %.1f dB", r.trainer.Steps, mel,
 		values[eventlog.ValidationSTOI], values[eventlog.ValidationSISDR])
+	r.validated = r.trainer.Steps
 	// A mean over some of the clips says nothing beside one over all.
 	if _, failed := values[FailedOf+"mel_loss"]; finite(mel) && !failed && (r.best < 0 || mel < r.best) {
 		r.best = mel
 		return r.write(filepath.Join(r.dir, checkpointDir, bestName))
 	}
 	return nil
-}
-
-// count says how many there are of what.
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

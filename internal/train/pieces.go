@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/facodec-go/facodec/internal/collective"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // pieces says where the pieces of a step are: each rank has some of them, those of rank
@@ -86,8 +87,8 @@ func (s *step) sumLosses() error {
 			return err
 		}
 		if len(values) != len(names)*s.plan.counts[rank] {
-			return fmt.Errorf("rank %d has %d losses of %d pieces, rank %d has %d of each: do all run the same experiment?",
-				rank, len(values), s.plan.counts[rank], s.Ranks.Rank(), len(names))
+			return fmt.Errorf("rank %d has %d losses of %s, rank %d has %d of each: do all run the same experiment?",
+				rank, len(values), plural.Of(s.plan.counts[rank], "piece"), s.Ranks.Rank(), len(names))
 		}
 		for i, v := range values {
 			sums[i%len(names)] += v

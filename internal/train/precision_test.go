@@ -62,7 +62,8 @@ func TestResumeChanged(t *testing.T) {
 	if l, err = runSmall(t, other, 3, nil); err != nil {
 		t.Fatal(err)
 	}
-	l.has(t, line+" (train.precision: bf16, was float32): the run goes on, but not as it would have")
+	l.has(t, line)
+	l.has(t, "changed: train.precision: bf16, was float32")
 }
 
 // TestBF16Deterministic: rounded operands give the same bits on any number of threads,

@@ -9,6 +9,7 @@ import (
 	"github.com/facodec-go/facodec/internal/collective"
 	"github.com/facodec-go/facodec/internal/dataset"
 	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // stepData is the data of one step: this rank's pieces.
@@ -85,35 +86,37 @@ const (
 )
 
 // next returns the data of the next step, unless a rank's time is over or it is
-// interrupted: all ranks return the same. No step follows the last.
+// interrupted: all ranks return the same. No step follows the last, for which nothing more
+// is prepared.
 func (f *prefetcher) next(ctx context.Context, last bool) (stepData, stop, error) {
 	if f.cropped == nil {
-		if s, err := f.crop(ctx); s != goOn || err != nil {
+		if s, err := f.crop(ctx, false); s != goOn || err != nil {
 			return stepData{}, s, err
 		}
 	}
 	data := f.cropped
 	f.cropped = nil
-	if !last {
-		if s, err := f.crop(ctx); s != goOn || err != nil {
-			f.cropped = data // for close
-			return stepData{}, s, err
-		}
+	if s, err := f.crop(ctx, last); s != goOn || err != nil {
+		f.cropped = data // for close
+		return stepData{}, s, err
 	}
 	got := <-data
 	return got, goOn, got.err
 }
 
 // crop waits for the recordings of one step more, agrees with the other ranks on how long
-// their crops are and whether the run stops, and begins to cut them.
-func (f *prefetcher) crop(ctx context.Context) (stop, error) {
+// their crops are and whether the run stops, and begins to cut them. Where there is no step
+// more, they agree on the latter alone.
+func (f *prefetcher) crop(ctx context.Context, last bool) (stop, error) {
 	l, own := loadedStep{frames: f.run.Config.MaxLen}, goOn
-	select {
-	case next, ok := <-f.loaded:
-		if ok {
-			l = next
+	if !last {
+		select {
+		case next, ok := <-f.loaded:
+			if ok {
+				l = next
+			}
+		case <-ctx.Done():
 		}
-	case <-ctx.Done():
 	}
 	switch {
 	case ctx.Err() != nil:
@@ -133,7 +136,7 @@ func (f *prefetcher) crop(ctx context.Context) (stop, error) {
 		own = max(own, stop(binary.LittleEndian.Uint32(data)))
 		l.frames = min(l.frames, int(binary.LittleEndian.Uint32(data[4:])))
 	}
-	if own != goOn {
+	if own != goOn || last {
 		return own, nil
 	}
 	cropped := make(chan stepData, 1)
@@ -212,7 +215,7 @@ func (r *run) prepare(l loadedStep) stepData {
 	hop := r.Config.Preprocess.Spect.HopLength
 	random := op.Random{Seed: uint64(r.Config.Train.RandomSeed), Step: uint64(l.step)}
 	if need := r.Config.ShortestCrop(); l.frames*hop < need {
-		f.err = fmt.Errorf("step %d: a crop of %d samples is too short, the losses need %d: raise max_len or the shortest duration of preprocess_params.duration_range", l.step, l.frames*hop, need)
+		f.err = fmt.Errorf("step %d: a crop of %s is too short, the losses need %d: raise max_len or the shortest duration of preprocess_params.duration_range", l.step, plural.Of(l.frames*hop, "sample"), need)
 		return f
 	}
 	first, _ := r.ownPieces()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/facodec-go/facodec/internal/collective"
 	"github.com/facodec-go/facodec/internal/dataset"
+	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/teacher"
 )
 
@@ -32,9 +33,9 @@ func (r *run) prepareRanks() error {
 	r.faults = r.Report
 	rank, size, c := r.Ranks.Rank(), r.Ranks.Size(), r.Config
 	if pieces := c.Train.GradientAccumulationStep; size > pieces {
-		return fmt.Errorf("train.gradient_accumulation_step: %w: a step has %d of %s, and there are %d ranks; with %d, and batch_size %d, they share steps of %s",
-			ErrTooFewPieces, pieces, count(c.BatchSize, "utterance"), size, size,
-			max(1, pieces*c.BatchSize/size), count(size*max(1, pieces*c.BatchSize/size), "utterance"))
+		return fmt.Errorf("train.gradient_accumulation_step: %w: a step has %d of %s, and there are %s; with %d, and batch_size %d, they share steps of %s",
+			ErrTooFewPieces, pieces, plural.Of(c.BatchSize, "utterance"), plural.Of(size, "rank"), size,
+			max(1, pieces*c.BatchSize/size), plural.Of(size*max(1, pieces*c.BatchSize/size), "utterance"))
 	}
 	if size == 1 {
 		return nil
@@ -47,7 +48,7 @@ func (r *run) prepareRanks() error {
 		return err
 	}
 	if rank == 0 {
-		r.Report("%d ranks share steps of %s, each of %s", size, count(c.Train.GradientAccumulationStep, "piece"), count(c.BatchSize, "utterance"))
+		r.Report("%d ranks share steps of %s, each of %s", size, plural.Of(c.Train.GradientAccumulationStep, "piece"), plural.Of(c.BatchSize, "utterance"))
 	} else {
 		report := r.Report
 		r.faults = func(format string, args ...any) { report("rank %d: %s", rank, fmt.Sprintf(format, args...)) }
@@ -78,6 +79,7 @@ type startState struct {
 	SpeakerClasses int
 	HeldOutFiles   int
 	ResumedFrom    string // "" for a fresh run
+	Validated      int
 }
 
 func (r *run) shareStart() error {
@@ -85,7 +87,7 @@ func (r *run) shareStart() error {
 	if r.Ranks.Size() == 1 {
 		return nil
 	}
-	s := startState{r.startPosition, r.pretrained, r.Config.Model.SpeakerClasses, r.Config.Validation.Files, ""}
+	s := startState{r.startPosition, r.pretrained, r.Config.Model.SpeakerClasses, r.Config.Validation.Files, "", r.validated}
 	if r.resumedFrom != nil {
 		s.ResumedFrom = r.resumedFrom.Path()
 	}
@@ -100,7 +102,7 @@ func (r *run) shareStart() error {
 		return fmt.Errorf("from rank 0: %w", err)
 	}
 	r.startPosition, r.pretrained, r.Config.Model.SpeakerClasses = s.Position, s.Pretrained, s.SpeakerClasses
-	r.Config.Validation.Files = s.HeldOutFiles
+	r.Config.Validation.Files, r.validated = s.HeldOutFiles, s.Validated
 	if s.ResumedFrom != "" {
 		r.goodCheckpoint.Store(&s.ResumedFrom)
 	}

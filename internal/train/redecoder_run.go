@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"reflect"
 
 	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/config"
@@ -40,7 +39,7 @@ func (r *run) trainRedecoder(ctx context.Context) error {
 	// the codec itself is compared by its fingerprint.
 	err = r.openFolder(func(f *weights.File, old *config.Config) error {
 		switch {
-		case !old.IsRedecoder() || !reflect.DeepEqual(RedecoderTrainingConfigOf(old), networks):
+		case !sameNetworks(old, c):
 			return errOtherModel
 		case f.Metadata()[checkpoint.CodecKey] != e.fingerprint():
 			return fmt.Errorf("%s: was trained for another codec than %s", f.Path(), r.Codec.Name)
@@ -48,6 +47,9 @@ func (r *run) trainRedecoder(ctx context.Context) error {
 		return nil
 	})
 	if err != nil {
+		return err
+	}
+	if err := r.checkFit(model.NewRedecoderTraining(networks).Params()); err != nil {
 		return err
 	}
 	if err := r.scan(ctx); err != nil {

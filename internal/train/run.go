@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/facodec-go/facodec/internal/lockfile"
 	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/parallel"
+	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/weights"
 )
 
@@ -37,10 +39,13 @@ type RunOptions struct {
 	Init   string         // a checkpoint to start from, instead of pretrained_model
 	// InitData, if not nil, is the checkpoint that Init is the name of, in memory.
 	InitData []byte
-	Steps    int           // of the whole run, 0 for no limit but the epochs
-	Time     time.Duration // of this process, 0 for no limit
-	Threads  int           // 0 for all
-	MaxBad   float64       // dataset.Options.MaxBad
+	// PartialInit lets a run start from weights of which the smaller part fits; without it
+	// that is ErrPartialInit.
+	PartialInit bool
+	Steps       int           // of the whole run, 0 for no limit but the epochs
+	Time        time.Duration // of this process, 0 for no limit
+	Threads     int           // 0 for all
+	MaxBad      float64       // dataset.Options.MaxBad
 	// Ranks are the processes that train together, of which this is one; nil for none but
 	// this. All are given the same options, but for Threads. Rank 0 alone reports, logs,
 	// validates and writes, but for a rank's own faults.
@@ -70,6 +75,7 @@ func Run(ctx context.Context, o RunOptions) error {
 		return err
 	}
 	r := &run{RunOptions: o, dir: RunDir(o.Config), best: -1, startTime: time.Now(), pool: parallel.NewPatient(o.Threads), firstStep: true}
+	r.saved.step, r.validating = -1, -1
 	defer r.close()
 	if err := r.prepareRanks(); err != nil {
 		return err
@@ -79,8 +85,12 @@ func Run(ctx context.Context, o RunOptions) error {
 		train = r.trainRedecoder
 	}
 	err := train(ctx)
-	if err == nil || r.log != nil {
+	if err == nil || r.started {
 		return err
+	}
+	if r.log != nil {
+		r.log.Close()
+		r.log = nil
 	}
 	r.removeFolder()
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
@@ -95,31 +105,44 @@ type run struct {
 	RunOptions
 	dir string
 	// createdDirs are the folders that this process created: the run's, then its parents.
-	createdDirs   []string
-	lock          *lockfile.Lock
-	startTime     time.Time     // of this process
-	resumedFrom   *weights.File // the checkpoint that the run goes on from, nil for a fresh run
-	initFrom      *weights.File // the checkpoint that a fresh run takes weights from, nil for none
-	pretrained    bool          // initFrom is not nil, on rank 0
-	startPosition dataset.Position
-	best          float64 // mel distance of the best validation, -1 for none
+	createdDirs []string
+	// createdSubdirs are the folders in the run's that it created, where that was there.
+	createdSubdirs []string
+	lock           *lockfile.Lock
+	startTime      time.Time     // of this process
+	resumedFrom    *weights.File // the checkpoint that the run goes on from, nil for a fresh run
+	initFrom       *weights.File // the checkpoint that a fresh run takes weights from, nil for none
+	pretrained     bool          // initFrom is not nil, on rank 0
+	startPosition  dataset.Position
+	best           float64 // mel distance of the best validation, -1 for none
+	// validated is the step of the last validation that came to its end, 0 for none; -1
+	// stands for the step of a checkpoint that does not say. Only rank 0's counts.
+	validated int
 
-	set                *dataset.Set
-	pool               *parallel.Pool
-	trainer            *Trainer
-	log                *eventlog.Log
-	prefetcher         *prefetcher
-	losses             Losses // of the last step
-	epoch              int
-	position           dataset.Position // of the next step
-	skipped            int              // steps in a row
-	checkpoints        []string         // paths, the oldest first
-	lastCheckpoint     string           // the path of the newest that this process wrote, "" for none
-	lastCheckpointStep int
-	goodCheckpoint     atomic.Pointer[string] // the path of what the run would go on from, nil for none
-	hooks              hooks
-	firstStep          bool                             // that this process takes
-	faults             func(format string, args ...any) // Report, of this rank's own faults
+	set            *dataset.Set
+	pool           *parallel.Pool
+	trainer        *Trainer
+	log            *eventlog.Log
+	prefetcher     *prefetcher
+	losses         Losses // of the last step
+	epoch          int
+	position       dataset.Position       // of the next step
+	skipped        int                    // steps in a row
+	checkpoints    []string               // paths, the oldest first
+	lastCheckpoint string                 // the path of the newest that this process wrote, "" for none
+	saved          progressMark           // that the newest checkpoint knows of
+	validating     int                    // the step at which this process began its last validation, -1 for none
+	goodCheckpoint atomic.Pointer[string] // the path of what the run would go on from, nil for none
+	hooks          hooks
+	firstStep      bool                             // that this process takes
+	started        bool                             // all checks are over, and the run's folder is written to
+	faults         func(format string, args ...any) // Report, of this rank's own faults
+}
+
+// A progressMark is how far a run is, the same on all ranks.
+type progressMark struct {
+	step       int // of the trainer
+	validation int // run.validating
 }
 
 // hooks are the functions in which the runs of a codec and of a redecoder differ.
@@ -217,8 +240,8 @@ func (r *run) scan(ctx context.Context) error {
 		return err
 	}
 	s := set.Stats
-	r.Report("%s: %d of %d files, %s of speech: %d clips to train on, %d held out", r.Config.Dataset, s.Used, s.Files,
-		time.Duration(s.Seconds*float64(time.Second)).Round(time.Second), len(set.Train), len(set.Valid))
+	r.Report("%s: %d of %s, %s of speech: %s to train on, %d held out", r.Config.Dataset, s.Used, plural.Of(s.Files, "file"),
+		time.Duration(s.Seconds*float64(time.Second)).Round(time.Second), plural.Of(len(set.Train), "clip"), len(set.Valid))
 	for _, reason := range slices.Sorted(maps.Keys(s.Skipped)) {
 		r.Report("left out: %d %s", s.Skipped[reason], reason)
 	}
@@ -230,7 +253,7 @@ func (r *run) scan(ctx context.Context) error {
 	}
 	if r.resumedFrom != nil {
 		if old := r.resumedFrom.Metadata()[checkpoint.DatasetKey]; old != set.Fingerprint() {
-			r.Report("the dataset has changed since the checkpoint: the run goes on, but not as it would have")
+			r.Report("the dataset has changed since the checkpoint: the run goes on, but not as it would have, and %s is chosen anew", bestName)
 			r.best = -1 // on what was held out of another
 		}
 	}
@@ -244,7 +267,7 @@ func (r *run) heldOut(ctx context.Context) (clips []Clip, err error) {
 	}
 	chosen := dataset.Sample(r.set.Valid, r.Config.Validation.Seconds)
 	if len(chosen) < len(r.set.Valid) {
-		r.Report("validation: %d of %d held-out clips, up to %g s (validation.seconds)", len(chosen), len(r.set.Valid), r.Config.Validation.Seconds)
+		r.Report("validation: %d of %s, up to %g s (validation.seconds)", len(chosen), plural.Of(len(r.set.Valid), "held-out clip"), r.Config.Validation.Seconds)
 	}
 	for item, err := range r.set.Pass(ctx, chosen, 0, nil) {
 		if err != nil {
@@ -268,16 +291,38 @@ func (r *run) train(ctx context.Context, h hooks) error {
 	if err := r.trainer.shareState(); err != nil {
 		return err
 	}
-	var err error
-	if r.leads() {
-		if r.log, err = eventlog.Open(r.dir, last); err != nil {
-			return err
-		}
+	if r.validated < 0 {
+		r.validated = r.trainer.Steps
 	}
 	r.position = r.startPosition
+	var err error
 	if r.prefetcher, err = r.prefetch(ctx); err != nil {
 		return err
 	}
 	defer r.prefetcher.close() // before what its batches are made with
+	if r.done() && !r.owesValidation() {
+		r.Report("all %s are done", plural.Of(r.total(), "step"))
+		return nil
+	}
+	// All checks are over: from here on the folder is written to.
+	if r.leads() {
+		if r.owesValidation() {
+			r.log, err = eventlog.Reopen(r.dir, last, isValidation)
+		} else {
+			r.log, err = eventlog.Open(r.dir, last)
+		}
+		if err != nil {
+			return err
+		}
+		if err := r.writeConfig(); err != nil {
+			return err
+		}
+	}
+	r.started = true
 	return r.namingCheckpoint(r.loop(ctx))
+}
+
+// isValidation says whether a line of the log is that of a validation.
+func isValidation(e eventlog.Entry) bool {
+	return len(e.Scalars) > 0 && strings.HasPrefix(e.Scalars[0].Tag, "val/")
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/dataset"
+	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/weights"
 )
 
@@ -78,7 +79,7 @@ func (r *run) speakers(old *speakerLabels) (*speakerLabels, error) {
 		}
 		slices.Sort(names)
 		old = newSpeakerLabels(slices.Compact(names))
-		r.Report("%s named by the corpus", count(len(old.names), "speaker"))
+		r.Report("%s named by the corpus", plural.Of(len(old.names), "speaker"))
 	}
 	for _, c := range r.set.Train {
 		if _, known := old.classes[r.set.Speaker(c)]; !known {

@@ -1,0 +1,143 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/facodec-go/facodec/internal/checkpoint"
+	"github.com/facodec-go/facodec/internal/config"
+	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/nn"
+	"github.com/facodec-go/facodec/internal/plural"
+	"github.com/facodec-go/facodec/internal/weights"
+)
+
+// ErrPartialInit is wrapped by Run's error for weights to start from of which the smaller
+// part fits, where RunOptions.PartialInit does not say that this is meant.
+var ErrPartialInit = errors.New("the networks are others")
+
+// initial returns the weights that a fresh run starts from.
+func (r *run) initial(params []*nn.Param) (weights.Source, error) {
+	f, seed := r.initFrom, uint64(r.Config.Train.RandomSeed)
+	if f == nil {
+		return nn.InitialWeights(params, seed), nil
+	}
+	path := f.Path()
+	src, missing, misshapen, extra := pretrainedWeights(params, seed, f)
+	if len(missing)+len(misshapen) == len(params) { // which PartialInit does not mean
+		return nil, fmt.Errorf("%s: has no tensor that fits this experiment", path)
+	}
+	r.Report("starting from %s: %d of %s", path, len(params)-len(missing)-len(misshapen), plural.Of(len(params), "tensor"))
+	networks, missing := wholeNetworks(params, missing)
+	if len(networks) > 0 { // a model's file has no networks that only training needs
+		r.Report("not in it, initialized at random: %s", strings.Join(networks, ", "))
+	}
+	for i, names := range [][]string{missing, misshapen, extra} {
+		if len(names) > 0 {
+			r.Report("%s %s: %s", plural.Of(len(names), "tensor"), []string{"not in it", "of another shape", "without use"}[i], shorten(names))
+		}
+	}
+	return src, nil
+}
+
+// networkOf returns the network that a tensor belongs to, by its name.
+func networkOf(name string) string { n, _, _ := strings.Cut(name, "."); return n }
+
+// inferenceNetworks are those that a model's file has. Predictors, whose sizes depend on the
+// data, and discriminators may be missing or others without harm.
+var inferenceNetworks = []string{"encoder", "quantizer", "decoder"}
+
+// checkFit refuses weights to start from of which less than half of the tensors that inference
+// uses fit: what is random disturbs the rest until little of it is left.
+func (r *run) checkFit(params []*nn.Param) error {
+	if r.initFrom == nil || r.PartialInit {
+		return nil
+	}
+	total, fit := 0, 0
+	for _, p := range params {
+		if !slices.Contains(inferenceNetworks, networkOf(p.Name)) {
+			continue
+		}
+		total++
+		if t, ok := pretrained(r.initFrom, p.Name); ok && slices.Equal(t.Shape, p.Shape) {
+			fit++
+		}
+	}
+	if 2*fit >= total {
+		return nil
+	}
+	return fmt.Errorf("%s: %w: %d of the %s of %s fit this experiment%s",
+		r.initFrom.Path(), ErrPartialInit, fit, plural.Of(total, "tensor"), strings.Join(inferenceNetworks, ", "), r.otherNetworks())
+}
+
+// otherNetworks says in which keys the weights to start from, as far as they say what they
+// are, are of other networks than the experiment's, and which preset has theirs.
+func (r *run) otherNetworks() string {
+	f := r.initFrom
+	c, err := checkpoint.Config(f, f.Path(), checkpoint.Beside(f.Path()))
+	if err != nil {
+		return ""
+	}
+	if c.IsRedecoder() != r.Config.IsRedecoder() {
+		return "; they are " + map[bool]string{true: "a redecoder's", false: "a codec's"}[c.IsRedecoder()]
+	}
+	var keys []string
+	for _, d := range r.Config.Differences(c) {
+		if architecture(d.Key) {
+			keys = append(keys, fmt.Sprintf("%s is %s there and %s here", d.Key, d.Other, d.Value))
+		}
+	}
+	text := ""
+	if keys != nil {
+		text = ": " + strings.Join(keys, ", ")
+	}
+	if c.IsRedecoder() {
+		return text
+	}
+	for _, name := range config.Presets() {
+		if p, err := config.Preset(name); err == nil && reflect.DeepEqual(model.CodecConfigOf(p), model.CodecConfigOf(c)) {
+			text += "; the preset " + name + " has the networks of these weights"
+		}
+	}
+	return text
+}
+
+// architecture says whether a key decides on the shapes of what inference runs.
+func architecture(key string) bool {
+	rest, ok := strings.CutPrefix(key, "model_params.")
+	return ok && !strings.HasPrefix(rest, "discriminator.") && !strings.HasPrefix(rest, "use_gr_") &&
+		!slices.Contains([]string{"norm_f0", "phone_classes", "speaker_classes", "separate_prosody_encoder", "timbre_norm"}, rest)
+}
+
+// wholeNetworks takes from the names of missing parameters those of networks of which no
+// parameter is there, and returns the networks and what is left.
+func wholeNetworks(params []*nn.Param, missing []string) (networks, rest []string) {
+	size, absent := map[string]int{}, map[string]int{}
+	for _, p := range params {
+		size[networkOf(p.Name)]++
+	}
+	for _, name := range missing {
+		absent[networkOf(name)]++
+	}
+	for _, name := range missing {
+		n := networkOf(name)
+		if absent[n] < size[n] {
+			rest = append(rest, name)
+		} else if !slices.Contains(networks, n) {
+			networks = append(networks, n)
+		}
+	}
+	return networks, rest
+}
+
+// shorten lists the first few names.
+func shorten(names []string) string {
+	const most = 5
+	if len(names) > most {
+		return strings.Join(names[:most], ", ") + ", …"
+	}
+	return strings.Join(names, ", ")
+}
