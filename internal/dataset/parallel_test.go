@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -151,7 +152,7 @@ func TestParallelInside(t *testing.T) {
 		must(t, os.RemoveAll(others))
 		clips(root)
 	}
-	for name, make := range map[string]func() (root, parallel string, refused bool){
+	for name, layout := range map[string]func() (root, parallel string, refused bool){
 		"inside": func() (string, string, bool) {
 			clips(filepath.Join(root, "par", "x"))
 			return root, filepath.Join(root, "par"), true
@@ -176,6 +177,17 @@ func TestParallelInside(t *testing.T) {
 			must(t, os.Symlink(filepath.Join(others, "x", "a", "one.wav"), filepath.Join(root, "a", "three.wav")))
 			return root, others, true
 		},
+		"voices that are parallel to each other": func() (string, string, bool) {
+			for i := range 2 {
+				voice := filepath.Join(others, "voices", strconv.Itoa(i))
+				clips(voice)
+				for place, of := range map[string]int{"dataset": i, "parallel/1": 1 - i} {
+					must(t, os.MkdirAll(filepath.Join(others, place), 0o755))
+					must(t, os.Symlink(voice, filepath.Join(others, place, strconv.Itoa(of))))
+				}
+			}
+			return filepath.Join(others, "dataset"), filepath.Join(others, "parallel"), false
+		},
 		"the dataset is a voice": func() (string, string, bool) {
 			clips(filepath.Join(others, "x"))
 			clips(filepath.Join(others, "y"))
@@ -183,7 +195,7 @@ func TestParallelInside(t *testing.T) {
 		},
 	} {
 		fresh()
-		root, parallel, refused := make()
+		root, parallel, refused := layout()
 		s := scan(t, Options{Root: root})
 		_, err := s.Parallel(parallel, nil)
 		if errors.Is(err, ErrParallelInside) != refused || !refused && err != nil {

@@ -3,8 +3,11 @@
 that it has predicted, and that pitch, in Hz, as a further output."""
 import sys
 
-import onnx
-from onnx import TensorProto, helper
+try:
+    import onnx
+    from onnx import TensorProto, helper
+except ModuleNotFoundError as error:
+    sys.exit(f"{sys.argv[0]}: no Python package {error.name}; setup.sh installs it, and runs this")
 
 PITCH = "/encoder/F0_proj/Conv_output_0"
 

@@ -18,11 +18,14 @@ import sys
 import tempfile
 import time
 
-import numpy as np
-import onnxruntime
-import parselmouth
-import soundfile
-from parselmouth.praat import call
+try:
+    import numpy as np
+    import onnxruntime
+    import parselmouth
+    import soundfile
+    from parselmouth.praat import call
+except ModuleNotFoundError as error:
+    sys.exit(f"{sys.argv[0]}: no Python package {error.name}; scripts/parallel-speech/setup.sh DIR installs it: run this by DIR/venv/bin/python")
 
 RATE = 24000
 SPOKEN = 4                      # voices of a sentence
