@@ -46,9 +46,10 @@ func (b *codebook) score(scores, rows []float32) {
 	p.Run(0, len(rows)/b.dims, 0, b.panels.Count())
 }
 
-// nearest writes the nearest center of every row and the squared distance to it. The labels
-// before, if they are those of another round, make it quicker.
-func (b *codebook) nearest(labels []int32, distances, rows []float32, pool *parallel.Pool) {
+// nearest writes the nearest center of every row, whose squared lengths are squares, and the
+// squared distance to it. The labels before, if they are those of another round, make it
+// quicker.
+func (b *codebook) nearest(labels []int32, distances, rows, squares []float32, pool *parallel.Pool) {
 	pool.For((len(labels)+blockRows-1)/blockRows, func(block int) {
 		from := block * blockRows
 		to := min(from+blockRows, len(labels))
@@ -62,7 +63,7 @@ func (b *codebook) nearest(labels []int32, distances, rows []float32, pool *para
 			row := scores[(i-from)*b.stride():][:b.len()]
 			best := nearestOf(row, int(labels[i]))
 			labels[i] = int32(best)
-			distances[i] = max(0, squareOf(part[(i-from)*b.dims:][:b.dims])-2*row[best])
+			distances[i] = max(0, squares[i]-2*row[best])
 		}
 	})
 }
@@ -138,13 +139,16 @@ const (
 func kMeans(ctx context.Context, rows []float32, dims, k int, seed uint64, pool *parallel.Pool) (*codebook, float64, error) {
 	n := len(rows) / dims
 	book := newCodebook(seedCenters(rows[:min(n, seedRows*k)*dims], dims, k, seed, pool), dims)
-	labels, distances := make([]int32, n), make([]float32, n)
+	labels, distances, squares := make([]int32, n), make([]float32, n), make([]float32, n)
+	for i := range squares {
+		squares[i] = squareOf(rows[i*dims:][:dims])
+	}
 	var last float64
 	for round := 0; ; round++ {
 		if err := ctx.Err(); err != nil {
 			return nil, 0, err
 		}
-		book.nearest(labels, distances, rows, pool)
+		book.nearest(labels, distances, rows, squares, pool)
 		var sum float64
 		for _, d := range distances {
 			sum += float64(d)
@@ -153,7 +157,7 @@ func kMeans(ctx context.Context, rows []float32, dims, k int, seed uint64, pool 
 			return book, sum / float64(n), nil
 		}
 		last = sum
-		book = newCodebook(means(rows, labels, book), dims)
+		book = newCodebook(means(rows, labels, book, pool), dims)
 	}
 }
 
@@ -201,18 +205,26 @@ func seedCenters(rows []float32, dims, k int, seed uint64, pool *parallel.Pool) 
 	}
 }
 
-// means returns the mean of each center's rows; a center without any stays.
-func means(rows []float32, labels []int32, book *codebook) []float32 {
+// means returns the mean of each center's rows; a center without any stays. A thread adds up
+// the rows of centers of its own, in the order of the rows.
+func means(rows []float32, labels []int32, book *codebook, pool *parallel.Pool) []float32 {
 	sums := make([]float64, len(book.centers))
 	count := make([]float64, book.len())
 	dims := book.dims
-	for i, l := range labels {
-		count[l]++
-		sum := sums[int(l)*dims:][:dims]
-		for j, v := range rows[i*dims:][:dims] {
-			sum[j] += float64(v)
+	parts := min(pool.Threads(), book.len())
+	pool.For(parts, func(part int) {
+		first, end := int32(part*book.len()/parts), int32((part+1)*book.len()/parts)
+		for i, l := range labels {
+			if l < first || l >= end {
+				continue
+			}
+			count[l]++
+			sum := sums[int(l)*dims:][:dims]
+			for j, v := range rows[i*dims:][:dims] {
+				sum[j] += float64(v)
+			}
 		}
-	}
+	})
 	centers := make([]float32, len(sums))
 	for i, sum := range sums {
 		centers[i] = book.centers[i]
