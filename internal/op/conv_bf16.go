@@ -314,7 +314,7 @@ func (r *Run) runProductsBF16(ps []kernel.ProductBF16, rests []*kernel.PanelsBF1
 	t.byRows, t.byPanels = 1, 1
 	t.blocks, t.pairs = (rows+tileRowsBF16-1)/tileRowsBF16, (w.Count()+1)/2
 	threads, sequences := r.pool.Threads(), len(ps)/kinds
-	tasks := (8*threads + kinds - 1) / kinds
+	tasks := r.tasks(kinds)
 	alone := threads == 1 || macs < aloneBF16 && kinds*w.Taps*w.K*w.N < aloneWeights
 	switch {
 	case alone:

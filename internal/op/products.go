@@ -45,7 +45,7 @@ func (r *Run) runProducts(ps []kernel.Product, kinds, rows int) {
 	t.byRows, t.byPanels = 1, 1
 	t.blocks, t.pairs = (rows+tileRows-1)/tileRows, (w.Count()+1)/2 // kernels take panels two at a time
 	threads, sequences := r.pool.Threads(), len(ps)/kinds
-	tasks := (8*threads + kinds - 1) / kinds // more than threads: one that is late has fewer
+	tasks := r.tasks(kinds)
 	switch weights := w.Len(); {
 	case threads == 1 && (sequences == 1 || weights < cacheValues):
 	case macs < aloneMACs && kinds*weights < aloneWeights:
@@ -63,6 +63,17 @@ func (r *Run) runProducts(ps []kernel.Product, kinds, rows int) {
 		return
 	}
 	r.pool.Run(kinds*t.byRows*t.byPanels, t)
+}
+
+// tasks returns into how many pieces the products of each of several kinds of weights are cut:
+// more than threads, so that one that is late has fewer. Those of a stream are small and
+// not cut as finely.
+func (r *Run) tasks(kinds int) int {
+	each := 4
+	if r.Recording() {
+		each = 8
+	}
+	return (each*r.pool.Threads() + kinds - 1) / kinds
 }
 
 // Run computes the i-th piece.
