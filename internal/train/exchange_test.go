@@ -47,6 +47,7 @@ func TestGradientsReady(t *testing.T) {
 
 func gradientsReady(t *testing.T, name string, trainer *Trainer, step func() error) {
 	t.Helper()
+	keepGradients(trainer)
 	type report struct {
 		grad, then []float32
 		times      int

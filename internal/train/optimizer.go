@@ -40,6 +40,9 @@ type Optimizer struct {
 	Moments []*Moments // one for each parameter that is trained
 	network *nn.Network
 	cleared bool // the gradient, by the last step
+	// keepGrad leaves the gradient as it is until the next step begins, for tests that look
+	// at it.
+	keepGrad bool
 }
 
 // Moments are the state of AdamW for a parameter: running means of its gradient and
@@ -103,7 +106,8 @@ const stepBlock = 1 << 12
 
 // Step updates the parameters by the gradient, whose norm it is told and which it scales
 // down to Clip where that is larger, moves the means of an EMA by such a weight towards them,
-// and derives from them what layers need. It clears the gradient, which is in the cache.
+// and derives from them what layers need. It clears the gradient, which is in the
+// cache.
 func (o *Optimizer) Step(norm float64, weight float32, pool *parallel.Pool) error {
 	scale := 1.0
 	if o.Clip > 0 {
@@ -116,7 +120,9 @@ func (o *Optimizer) Step(norm float64, weight float32, pool *parallel.Pool) erro
 		for ; from < end; from += stepBlock {
 			to := min(end, from+stepBlock)
 			kernel.AdamW(m.Param.Value[from:to], m.Param.Grad[from:to], m.M[from:to], m.V[from:to], step)
-			clear(m.Param.Grad[from:to])
+			if !o.keepGrad {
+				clear(m.Param.Grad[from:to])
+			}
 			if m.mean != nil {
 				kernel.Lerp(m.mean[from:to], m.Param.Value[from:to], weight)
 			}
@@ -125,7 +131,7 @@ func (o *Optimizer) Step(norm float64, weight float32, pool *parallel.Pool) erro
 	for _, m := range o.Moments {
 		m.moved = m.mean != nil
 	}
-	o.cleared = true
+	o.cleared = !o.keepGrad
 	return o.network.Refresh(pool)
 }
 

@@ -15,6 +15,7 @@ import (
 // It returns how many tensors each part has.
 func checkSlopes(t *testing.T, trainer *Trainer, step func(...*Batch) (Losses, error), batch *Batch, name string, weight, change float64, partOf func(n *nn.Network, p *nn.Param) string) map[string]int {
 	t.Helper()
+	keepGradients(trainer)
 	loss := func() float64 {
 		for _, n := range trainer.Generator {
 			if err := n.Refresh(trainer.pool); err != nil {

@@ -84,6 +84,15 @@ func newCodecTrainer(t testing.TB, c model.CodecTrainingConfig, o CodecOptions, 
 	return trainer
 }
 
+// keepGradients lets the gradients of a step be looked at after it.
+func keepGradients(trainers ...*Trainer) {
+	for _, t := range trainers {
+		for _, o := range t.Optimizers {
+			o.keepGrad = true
+		}
+	}
+}
+
 // upstreamCodecOptions are those of train.py.
 func upstreamCodecOptions() CodecOptions { return CodecOptionsOf(config.Default()).withoutEMA() }
 
@@ -199,6 +208,7 @@ func TestAccumulation(t *testing.T) {
 	o := upstreamCodecOptions()
 	o.Seed = 5
 	a, b := newCodecTrainer(t, c, o, 2), newCodecTrainer(t, c, o, 2)
+	keepGradients(a.Trainer, b.Trainer)
 	want, err := a.Step(whole)
 	if err != nil {
 		t.Fatal(err)
