@@ -63,6 +63,9 @@ func TestTrainPartialInit(t *testing.T) {
 	if strings.Contains(r.stderr, "of speech") {
 		t.Errorf("it reads recordings first: %s", r.stderr)
 	}
+	if r := run(t, "train", "--preset", "tiny", "--partial-init", "--dataset", filepath.Dir(clip("en.flac")), "--log-dir", dir); r.code != exitFailed || !strings.Contains(r.stderr, "--init") {
+		t.Errorf("--partial-init without --init: exit %d: %s", r.code, r.stderr)
+	}
 	if left, _ := os.ReadDir(dir); len(left) > 0 {
 		t.Errorf("leaves %v", left)
 	}

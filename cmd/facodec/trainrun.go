@@ -112,6 +112,9 @@ func (f *runFlags) start(cmd *cobra.Command, c *config.Config, codec *train.Froz
 	if c.Dataset == "" {
 		return &usageError{cmd.CommandPath(), errors.New("no --dataset: name a folder of speech")}
 	}
+	if f.partialInit && f.init == "" && c.PretrainedModel == "" {
+		return &usageError{cmd.CommandPath(), errors.New("--partial-init says how to start from weights: name them by --init, or leave it out")}
+	}
 	if f.init != "" {
 		if err := refuseNS3(f.init); err != nil {
 			return err

@@ -67,7 +67,9 @@ func (s *Set) Parallel(root string, report func(path, reason string)) (*Parallel
 	}
 	for _, c := range s.Train {
 		if _, known := p.has[c.Path]; !known {
-			p.has[c.Path] = p.of(c)
+			if p.has[c.Path], err = p.of(c); err != nil {
+				return nil, err
+			}
 		}
 		if len(p.has[c.Path]) > 0 {
 			p.Clips++
@@ -123,14 +125,18 @@ func realPath(path string) (string, error) {
 	return real, err
 }
 
-// of returns the folders that have a file parallel to a clip's, in order.
-func (p *Parallel) of(c Clip) (folders []uint16) {
+// of returns the folders that have a file parallel to a clip's, in order. A folder that must not
+// be searched is an error: what it has is not known.
+func (p *Parallel) of(c Clip) (folders []uint16, err error) {
 	for i, dir := range p.folders {
-		if info, err := os.Stat(fileIn(dir, c)); err == nil && info.Mode().IsRegular() {
+		switch info, err := os.Stat(fileIn(dir, c)); {
+		case errors.Is(err, fs.ErrPermission):
+			return nil, fileerr.Read(fileIn(dir, c), err)
+		case err == nil && info.Mode().IsRegular():
 			folders = append(folders, uint16(i))
 		}
 	}
-	return folders
+	return folders, nil
 }
 
 // fileIn is the file of a clip in a folder.
