@@ -7,10 +7,10 @@ import _ "embed"
 // The model that is embedded.
 const (
 	Name     = "base"
-	Version  = "v3"
+	Version  = "v4"
 	License  = "MIT" // of the weights
-	FileName = "facodec-base-v3.safetensors"
+	FileName = "facodec-base-v4.safetensors"
 )
 
-//go:embed facodec-base-v3.safetensors
+//go:embed facodec-base-v4.safetensors
 var checkpoint []byte

@@ -19,4 +19,9 @@ var Models = []Model{
 		Decoder:   "687fb9f5cf02b0fe0c8b047c0f4744d9",
 		Timbre:    "48e69d44147e0d34f49cff19440fd80b",
 		Tokens:    "50c796fb25a594d67fde727f9d9afbdf"},
+	{Name: "base v4",
+		Quantizer: "9e850e922b10b68e924f749d11f54a91",
+		Decoder:   "f17f7f4fe4926299754019054b6b5bd0",
+		Timbre:    "5fba9f9faf8a5a91a96cd6636f2f1670",
+		Tokens:    "c84d5b99782e0147d01802015b6e0b09"},
 }
