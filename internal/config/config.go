@@ -163,7 +163,7 @@ type Model struct {
 	SpeakerClasses int `key:"speaker_classes" redecoder:"-" range:"0,1000000"` // 0: as many as are found
 
 	EncoderType string   `key:"encoder_type" redecoder:"codec_encoder_type"` // EncoderDAC or EncoderSTFT
-	DecoderType string   `key:"decoder_type" redecoder:"-"`                  // DecoderDAC, DecoderISTFT or DecoderHarmonic
+	DecoderType string   `key:"decoder_type" redecoder:"-"`                  // one of the Decoder values below
 	ConvNeXt    ConvNeXt `key:"convnext"`
 
 	DAC           DAC           `key:"DAC"`
@@ -178,6 +178,8 @@ const (
 	DecoderISTFT = "istft" // ConvNeXt blocks at the frame rate and an inverse short-time Fourier transform
 	// DecoderHarmonic is DecoderISTFT with the harmonics of a pitch that it predicts.
 	DecoderHarmonic = "harmonic"
+	// DecoderSourceFilter filters a mix of the harmonics of a pitch that it predicts and noise.
+	DecoderSourceFilter = "source_filter"
 )
 
 // ConvNeXt is the encoder and the decoder that work at the frame rate. All keys are

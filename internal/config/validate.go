@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -95,8 +96,8 @@ func (c *Config) checkKind() error {
 	switch m := &c.Model; {
 	case m.EncoderType != EncoderDAC && m.EncoderType != EncoderSTFT:
 		return &keyError{encoderKey, strconv.Quote(shorten(m.EncoderType)), `is not supported; want "dac" or "stft"`}
-	case m.DecoderType != DecoderDAC && m.DecoderType != DecoderISTFT && m.DecoderType != DecoderHarmonic:
-		return &keyError{"model_params.decoder_type", strconv.Quote(shorten(m.DecoderType)), `is not supported; want "dac", "istft" or "harmonic"`}
+	case !slices.Contains([]string{DecoderDAC, DecoderISTFT, DecoderHarmonic, DecoderSourceFilter}, m.DecoderType):
+		return &keyError{"model_params.decoder_type", strconv.Quote(shorten(m.DecoderType)), `is not supported; want "dac", "istft", "harmonic" or "source_filter"`}
 	}
 	kind := TypeCodec
 	if c.IsRedecoder() {
@@ -136,7 +137,7 @@ func (c *Config) checkPreprocess() error {
 	const window = "model_params.convnext.window"
 	switch w := m.ConvNeXt.Window; {
 	case (stft || istft) && hop%2 != 0:
-		return &keyError{spect + "hop_length", strconv.Itoa(hop), `is not supported with networks of type "stft", "istft" or "harmonic"; want an even number`}
+		return &keyError{spect + "hop_length", strconv.Itoa(hop), `is not supported with networks at the frame rate, such as "stft" and "istft"; want an even number`}
 	case (stft || istft) && w%(2*hop) != 0:
 		return &keyError{window, strconv.Itoa(w), fmt.Sprintf("is not supported; want an even multiple of %d, which is %shop_length", hop, spect)}
 	case stft && m.ConvNeXt.PhaseBins > w/2+1:

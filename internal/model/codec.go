@@ -17,9 +17,10 @@ type CodecConfig struct {
 	Quantizer QuantizerConfig
 	Decoder   DecoderConfig
 	// STFT and ISTFT, if not nil, describe the networks that replace Encoder and Decoder.
-	STFT, ISTFT *FrameConfig
-	Harmonics   bool          // the inverse transform adds the harmonics of a pitch
-	Mel         dsp.MelConfig // Mel.Hop is the codec's
+	STFT, ISTFT  *FrameConfig
+	Harmonics    bool          // ISTFT adds the harmonics of a pitch
+	SourceFilter bool          // ISTFT filters a mix of harmonics and noise
+	Mel          dsp.MelConfig // Mel.Hop is the codec's
 }
 
 // A WaveEncoder turns a waveform into latent frames: [B, N, 1] →
@@ -36,6 +37,13 @@ type WaveDecoder interface {
 	Forward(r *op.Run, x tensor.Tensor) tensor.Tensor
 }
 
+// A pitchDecoder is a WaveDecoder that learns the pitch of speech.
+type pitchDecoder interface {
+	// ForwardPitch is Forward that also returns what stands for the pitch of each frame in
+	// op.Run.PitchLoss, [B, T, 1].
+	ForwardPitch(r *op.Run, x tensor.Tensor) (wave, pitch tensor.Tensor)
+}
+
 // waveEncoder declares the encoder that c describes.
 func (c CodecConfig) waveEncoder(b *nn.Builder) WaveEncoder {
 	if c.STFT != nil {
@@ -47,6 +55,8 @@ func (c CodecConfig) waveEncoder(b *nn.Builder) WaveEncoder {
 // waveDecoder declares the decoder that c describes.
 func (c CodecConfig) waveDecoder(b *nn.Builder) WaveDecoder {
 	switch {
+	case c.ISTFT != nil && c.SourceFilter:
+		return NewSourceFilterDecoder(b, *c.ISTFT)
 	case c.ISTFT != nil && c.Harmonics:
 		return NewHarmonicDecoder(b, *c.ISTFT)
 	case c.ISTFT != nil:

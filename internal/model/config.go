@@ -41,6 +41,7 @@ func CodecConfigOf(c *config.Config) CodecConfig {
 		decoder.Blocks = m.ConvNeXt.DecoderBlocks
 		codec.Decoder, codec.ISTFT = DecoderConfig{}, &decoder
 		codec.Harmonics = m.DecoderType == config.DecoderHarmonic
+		codec.SourceFilter = m.DecoderType == config.DecoderSourceFilter
 	}
 	return codec
 }

@@ -118,7 +118,7 @@ func (c *Codec) Forward(r *op.Run, in Inputs, masks DropoutMasks) Outputs {
 	}
 	z := addAll(r, parts...) // [B, T, latent]
 	z = q.Modulate(r, z, q.Modulations(r, r.Borrow(out.Timbre)))
-	if d, ok := c.Decoder.(*HarmonicDecoder); ok {
+	if d, ok := c.Decoder.(pitchDecoder); ok {
 		out.Wave, out.Pitch = d.ForwardPitch(r, z)
 	} else {
 		out.Wave = c.Decoder.Forward(r, z)

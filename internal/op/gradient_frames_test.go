@@ -87,6 +87,17 @@ func frameCases() []gradientCase {
 			}
 		}}
 	}
+	sourceFilter := func(name string, b, t, window, hop int) gradientCase {
+		return gradientCase{"SourceFilter", name, func(p *problem) {
+			source, slot := NewSourceFilter(window, hop), NewSlot()
+			p.input(b, t, source.Bins())
+			p.input(b, t, source.Channels())
+			pitches := p.constant(b, t, 1)
+			p.loss = func(r *Run, x []tensor.Tensor) float64 {
+				return p.probe(r, r.SourceFilter(slot, source, x[0], x[1], pitches))
+			}
+		}}
+	}
 	pitch := func(name string, b, t int) gradientCase {
 		return gradientCase{"PitchLoss", name, func(p *problem) {
 			p.input(b, t, 1)
@@ -100,6 +111,8 @@ func frameCases() []gradientCase {
 	return []gradientCase{
 		harmonic("short", 2, 5, 96, 24),
 		harmonic("knots beyond the bins", 1, 3, 40, 20),
+		sourceFilter("short", 2, 5, 96, 24),
+		sourceFilter("knots beyond the bins", 1, 3, 40, 20),
 		pitch("short", 2, 9),
 		depthwise("causal, zeros", 2, 9, 5, ConvShape{K: 7, Stride: 1, Dilation: 1, Causal: true, Zero: true}),
 		depthwise("centered, zeros, 50 channels", 1, 11, 50, ConvShape{K: 5, Stride: 1, Dilation: 1, Zero: true}),

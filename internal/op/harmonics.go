@@ -89,11 +89,21 @@ func (p phaseState) next(h *Harmonics, cycles float32) phaseState {
 func (h *Harmonics) spectra(r *Run, slot Slot, envelopes, pitches tensor.Tensor) (re, im tensor.Tensor) {
 	bins := h.Bins()
 	re, im = r.New(pitches.B, pitches.T, bins), r.New(pitches.B, pitches.T, bins)
+	cycles, phases := h.tracks(r, slot, pitches)
+	r.eachRows(len(phases), 4, rowsTask{f: harmonicRows, y: re, z: im, a: envelopes, gamma: cycles, phases: phases, harmonics: h})
+	r.freeFloats(cycles)
+	return re, im
+}
+
+// tracks returns the pitches in cycles of a window, and the phases of the first harmonic at the
+// middle of each frame, going on from those that slot holds. The phases are of use
+// until the next call.
+func (h *Harmonics) tracks(r *Run, slot Slot, pitches tensor.Tensor) (cycles []float32, phases []uint32) {
 	cycles, sigmoids := r.cycles(pitches)
 	r.freeFloats(sigmoids)
 	m := r.state(slot)
 	r.phases = slices.Grow(r.phases[:0], pitches.B*pitches.T)[:pitches.B*pitches.T]
-	phases := r.phases
+	phases = r.phases
 	for b := range pitches.B {
 		state := m.phase
 		for t := range pitches.T {
@@ -105,9 +115,7 @@ func (h *Harmonics) spectra(r *Run, slot Slot, envelopes, pitches tensor.Tensor)
 			m.phase = state
 		}
 	}
-	r.eachRows(len(phases), 4, rowsTask{f: harmonicRows, y: re, z: im, a: envelopes, gamma: cycles, phases: phases, harmonics: h})
-	r.freeFloats(cycles)
-	return re, im
+	return cycles, phases
 }
 
 func harmonicRows(t *rowsTask, from, to int) {

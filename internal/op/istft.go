@@ -105,20 +105,40 @@ func (r *Run) polarGradient(x, re, im, da, db tensor.Tensor) tensor.Tensor {
 		for i := from; i < to; i++ {
 			d, x, re, im, da, db := row(dx, i), row(x, i), row(re, i), row(im, i), row(da, i), row(db, i)
 			magnitude, phase := d[:bins], d[bins:]
-			kernel.Mul(magnitude, da, re)
-			kernel.Mul(other, db, im)
-			kernel.Add(magnitude, magnitude, other)
-			for k := range magnitude {
-				if x[k] >= maxLogMagnitude {
-					magnitude[k] = 0
-				}
-			}
+			magnitudeGradient(magnitude, x[:bins], re, im, da, db, other)
 			kernel.Mul(phase, db, re)
 			kernel.Mul(other, da, im)
 			kernel.Sub(phase, phase, other)
 		}
 	})
 	return dx
+}
+
+// magnitudeGradient is polarGradient of log magnitudes x alone.
+func (r *Run) magnitudeGradient(x, re, im, da, db tensor.Tensor) tensor.Tensor {
+	dx := r.New(x.B, x.T, x.C)
+	r.pool.Split(x.B*x.T, 4, func(from, to int) {
+		own := newScratch(x.C)
+		defer own.free()
+		other := own.take(x.C)
+		for i := from; i < to; i++ {
+			magnitudeGradient(row(dx, i), row(x, i), row(re, i), row(im, i), row(da, i), row(db, i), other)
+		}
+	})
+	return dx
+}
+
+// magnitudeGradient writes the gradient of the log magnitudes x of a frame; other is
+// memory.
+func magnitudeGradient(dst, x, re, im, da, db, other []float32) {
+	kernel.Mul(dst, da, re)
+	kernel.Mul(other, db, im)
+	kernel.Add(dst, dst, other)
+	for k := range dst {
+		if x[k] >= maxLogMagnitude {
+			dst[k] = 0
+		}
+	}
 }
 
 func polarRows(t *rowsTask, from, to int) {

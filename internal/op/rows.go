@@ -18,6 +18,8 @@ type rowsTask struct {
 	spectrum    *FrameSpectrum
 	features    *SpectralFeatures
 	harmonics   *Harmonics
+	source      *SourceFilter
+	gains       [2]tensor.Tensor
 	phases      []uint32
 	halves      func(dst, a, b []float32)
 	codes       [][]int32

@@ -85,6 +85,7 @@ type streamState struct {
 	started bool      // the left-hand padding is in place
 	h, c    []float32 // LSTM state
 	phase   phaseState
+	frame   int // of the noise
 }
 
 // NewRun returns a run whose operations share the threads of pool.

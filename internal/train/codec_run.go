@@ -89,8 +89,9 @@ func (r *run) trainCodec(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.Model.DecoderType == config.DecoderHarmonic && c.Loss.Pitch == 0 {
-		r.Report("loss_weights.pitch is 0: a decoder of type harmonic does not learn its pitch")
+	harmonic := c.Model.DecoderType == config.DecoderHarmonic || c.Model.DecoderType == config.DecoderSourceFilter
+	if harmonic && c.Loss.Pitch == 0 {
+		r.Report(fmt.Sprintf("loss_weights.pitch is 0: a decoder of type %s does not learn its pitch", c.Model.DecoderType))
 	}
 	networks := CodecTrainingConfigOf(c)
 	src, err := r.initial(model.NewCodecTraining(networks).Params())

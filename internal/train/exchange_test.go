@@ -24,7 +24,11 @@ func TestGradientsReady(t *testing.T) {
 	frames := CodecTrainingConfigOf(experiment)
 	experiment.Model.DecoderType = config.DecoderHarmonic
 	harmonic := CodecTrainingConfigOf(experiment)
-	for name, c := range map[string]model.CodecTrainingConfig{"convolutions and LSTM": smallConfig(), "ConvNeXt": frames, "harmonics": harmonic} {
+	experiment.Model.DecoderType = config.DecoderSourceFilter
+	sourceFilter := CodecTrainingConfigOf(experiment)
+	for name, c := range map[string]model.CodecTrainingConfig{
+		"convolutions and LSTM": smallConfig(), "ConvNeXt": frames, "harmonics": harmonic, "source and filter": sourceFilter,
+	} {
 		trainer := newCodecTrainer(t, c, o, 1)
 		batch := batchOf(t, c, utterances(t, "en", "fr"), 16)
 		gradientsReady(t, name, trainer.Trainer, func() error {

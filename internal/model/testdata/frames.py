@@ -108,28 +108,52 @@ def lines(pitch, phase, size):
 
 
 def harmonics(x, name, size, hop):
-    bins = size // 2 + 1
-    knots = -(-(bins - 1) // 6) + 1
-    e = linear(x, name + ".head.harmonics", 2 * knots)
-    at = np.arange(knots) * 6
-    amplitude = np.exp([np.interp(np.arange(bins), at, row[:knots]) for row in e])
-    offset = np.array([np.interp(np.arange(bins), at, row[knots:]) for row in e])
+    """The harmonics of amplitude 1 of the pitch that a head predicts."""
     pitch = 3 * 2 ** (3.5 / (1 + np.exp(-linear(x, name + ".head.pitch", 1)[:, 0])))
     gain = 2 * np.pi * pitch * hop / size
     phase = np.cumsum((np.concatenate([[0], gain[:-1]]) + gain) / 2)
-    return amplitude * np.exp(1j * offset) * [lines(p, f, size) for p, f in zip(pitch, phase)]
+    return np.array([lines(p, f, size) for p, f in zip(pitch, phase)])
 
 
-def decoder(z, size, hop, dim, hidden, blocks, name="decoder", harmonic=False):
+def envelopes(x, name, size):
+    """Two envelopes of each frame."""
+    bins = size // 2 + 1
+    knots = -(-(bins - 1) // 6) + 1
+    e, at = linear(x, name, 2 * knots), np.arange(knots) * 6
+    return [np.array([np.interp(np.arange(bins), at, row) for row in half]) for half in (e[:, :knots], e[:, knots:])]
+
+
+def noise(size, hop, frames):
+    """The spectra of white noise, of mean power 1 in every bin; it begins again after 256 frames."""
+    z, wave = 1, np.empty(256 * hop)
+    for i in range(len(wave)):
+        z = (z + 0x9E3779B97F4A7C15) & MASK
+        v = z
+        v = (v ^ v >> 30) * 0xBF58476D1CE4E5B9 & MASK
+        v = (v ^ v >> 27) * 0x94D049BB133111EB & MASK
+        v ^= v >> 31
+        wave[i] = ((v >> 11) / 2**53 - 0.5) * np.sqrt(12)
+    w = window(size) / np.sqrt((window(size) ** 2).sum())
+    return np.array([np.fft.rfft(w * np.roll(wave, -t * hop)[:size]) for t in range(frames)])
+
+
+def decoder(z, size, hop, dim, hidden, blocks, name="decoder"):
     w = param(name + ".embed.weight", dim, z.shape[1], 7)
     padded = np.vstack([np.zeros((6, z.shape[1])), z])
     h = np.array([np.einsum("kc,ock->o", padded[t : t + 7], w) for t in range(len(z))]) + param(name + ".embed.bias", dim)
     bins = size // 2 + 1
     x = stack(h, name, hidden, blocks)
-    h = linear(x, name + ".head.out", 2 * bins)
-    spectra = np.exp(h[:, :bins]) * np.exp(1j * h[:, bins:])
-    if harmonic:
-        spectra = spectra + harmonics(x, name, size, hop)
+    if name == "source_filter":
+        share, offset = envelopes(x, name + ".head.mix", size)
+        share = 1 / (1 + np.exp(-share))
+        source = share * harmonics(x, name, size, hop) + (1 - share) * noise(size, hop, len(x))
+        spectra = np.exp(linear(x, name + ".head.out", bins)) * np.exp(1j * offset) * source
+    else:
+        h = linear(x, name + ".head.out", 2 * bins)
+        spectra = np.exp(h[:, :bins]) * np.exp(1j * h[:, bins:])
+    if name == "harmonic":
+        amplitude, offset = envelopes(x, name + ".head.harmonics", size)
+        spectra = spectra + np.exp(amplitude) * np.exp(1j * offset) * harmonics(x, name, size, hop)
     frames = np.fft.irfft(spectra, size) * window(size)
     lead = (size - hop) // 2
     wave, weight = np.zeros(len(z) * hop + size), np.zeros(len(z) * hop + size)
@@ -146,5 +170,6 @@ if __name__ == "__main__":
         os.path.join(os.path.dirname(os.path.abspath(__file__)), "frames.npz"),
         latent=encoder(x, 120, 30, 20, 18, 24, 2, 10).astype(np.float32),
         wave=decoder(z, 120, 30, 18, 24, 3).astype(np.float32),
-        harmonic=decoder(z, 120, 30, 18, 24, 3, "harmonic", True).astype(np.float32),
+        harmonic=decoder(z, 120, 30, 18, 24, 3, "harmonic").astype(np.float32),
+        source_filter=decoder(z, 120, 30, 18, 24, 3, "source_filter").astype(np.float32),
     )

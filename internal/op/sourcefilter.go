@@ -1,0 +1,175 @@
+package op
+
+import (
+	"math"
+
+	"gonum.org/v1/gonum/dsp/fourier"
+
+	"github.com/facodec-go/facodec/internal/kernel"
+	"github.com/facodec-go/facodec/internal/tensor"
+)
+
+// A SourceFilter makes speech as the source-filter model does: an excitation, the harmonics
+// of a pitch mixed with white noise, band by band, is filtered by a spectrum (mixed excitation:
+// McCree and Barnwell, 1995; with networks: Wang et al., "Neural source-filter-based
+// waveform model", ICASSP 2019). The phases of the harmonics follow from the pitch, and
+// those of noise, as of breath and fricatives, differ from frame to frame. A network has
+// not to predict either. It is read-only.
+type SourceFilter struct {
+	*Harmonics
+	noiseRe, noiseIm [][]float32 // of noiseFrames frames, of mean power 1 in every bin
+}
+
+// noiseFrames are the frames after which the noise begins again, without a seam.
+const noiseFrames = 256
+
+// NewSourceFilter prepares the excitation of frames of window samples, hop samples apart.
+// The noise is always the same, so that an output depends on nothing but its input.
+func NewSourceFilter(window, hop int) *SourceFilter {
+	s := &SourceFilter{Harmonics: NewHarmonics(window, hop)}
+	samples := make([]float64, noiseFrames*hop)
+	state := uint64(1)
+	for i := range samples {
+		samples[i] = white(&state)
+	}
+	hann, energy := make([]float64, window), 0.0
+	for i := range hann {
+		hann[i] = 0.5 - 0.5*math.Cos(2*math.Pi*float64(i)/float64(window))
+		energy += hann[i] * hann[i]
+	}
+	scale := 1 / math.Sqrt(energy)
+	transform, frame := fourier.NewFFT(window), make([]float64, window)
+	bins := make([]complex128, s.Bins())
+	for t := range noiseFrames {
+		for i := range frame {
+			frame[i] = samples[(t*hop+i)%len(samples)] * hann[i] * scale
+		}
+		re, im := make([]float32, len(bins)), make([]float32, len(bins))
+		for k, v := range transform.Coefficients(bins, frame) {
+			re[k], im[k] = float32(real(v)), float32(imag(v))
+		}
+		s.noiseRe, s.noiseIm = append(s.noiseRe, re), append(s.noiseIm, im)
+	}
+	return s
+}
+
+// white returns the next of evenly distributed numbers of mean 0 and variance 1
+// (SplitMix64; Steele et al., "Fast splittable pseudorandom number generators", 2014).
+func white(state *uint64) float64 {
+	*state += 0x9e3779b97f4a7c15
+	z := *state
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	z ^= z >> 31
+	return (float64(z>>11)/(1<<53) - 0.5) * math.Sqrt(12)
+}
+
+// SourceFilter returns the waveforms [B, T·hop, 1] of excitations under filters x
+// [B, T, bins], the natural logarithms of their magnitudes, at most 7. Mixes [B, T,
+// Channels] are envelopes: the logits of the share of the harmonics, and a phase offset.
+// The pitches [B, T, 1] have no gradient here: they learn from PitchLoss.
+func (r *Run) SourceFilter(slot Slot, s *SourceFilter, x, mixes, pitches tensor.Tensor) tensor.Tensor {
+	recording := r.Recording() && (r.needsGrad(x) || r.needsGrad(mixes))
+	cycles, phases := s.tracks(r, slot, pitches)
+	m := r.state(slot)
+	task := rowsTask{
+		f: sourceRows, y: r.New(x.B, x.T, x.C), z: r.New(x.B, x.T, x.C), a: x, b: mixes,
+		gamma: cycles, phases: phases, source: s, start: m.frame,
+	}
+	if recording { // what the spectra gain by the harmonics' share
+		task.gains = [2]tensor.Tensor{r.New(x.B, x.T, x.C), r.New(x.B, x.T, x.C)}
+	}
+	re, im, gains := task.y, task.z, task.gains
+	r.eachRows(x.B*x.T, 4, task)
+	r.freeFloats(cycles)
+	if !r.Last {
+		m.frame = (m.frame + x.T) % noiseFrames
+	}
+	wave := r.overlapAdd(slot, s.FrameSpectrum, re, im)
+	if !recording {
+		r.Free(re, im)
+		return wave
+	}
+	r.retain(x, mixes)
+	r.record(&wave, func(dy tensor.Tensor) {
+		da, db := r.spectrumGradients(s.FrameSpectrum, dy, x.T)
+		if r.needsGrad(x) {
+			r.accumulateGrad(x, r.magnitudeGradient(x, re, im, da, db))
+		}
+		if r.needsGrad(mixes) {
+			r.accumulateGrad(mixes, s.mixGradient(r, mixes, re, im, gains, da, db))
+		}
+		r.Free(da, db, re, im, gains[0], gains[1])
+		r.release(x, mixes)
+	})
+	return wave
+}
+
+func sourceRows(t *rowsTask, from, to int) {
+	s := t.source
+	bins := s.Bins()
+	most := bins/lowestPitch + 1
+	own := newScratch(6*bins + 3*most)
+	defer own.free()
+	lineRe, lineIm := own.take(bins), own.take(bins)
+	size, share, sin, cos := own.take(bins), own.take(bins), own.take(bins), own.take(bins)
+	angles, sines, cosines := own.take(most), own.take(most), own.take(most)
+	for i := from; i < to; i++ {
+		mix, re, im := row(t.b, i), row(t.y, i), row(t.z, i)
+		n := s.angles(angles, t.gamma[i], t.phases[i])
+		kernel.SinCos(sines[:n], cosines[:n], angles[:n])
+		s.lines(lineRe, lineIm, t.gamma[i], sines[:n], cosines[:n])
+		s.envelope(share, mix[:s.knots])
+		kernel.Sigmoid(share, share)
+		s.envelope(size, mix[s.knots:])
+		kernel.SinCos(sin, cos, size)
+		for k, v := range row(t.a, i) {
+			size[k] = min(v, maxLogMagnitude)
+		}
+		kernel.Exp(size, size)
+		kernel.Mul(sin, sin, size)
+		kernel.Mul(cos, cos, size)
+		frame := (t.start + i%t.a.T) % noiseFrames
+		noiseRe, noiseIm := s.noiseRe[frame], s.noiseIm[frame]
+		var gainRe, gainIm []float32
+		if t.gains[0].Data != nil {
+			gainRe, gainIm = row(t.gains[0], i), row(t.gains[1], i)
+		}
+		for k, p := range share {
+			a, b := lineRe[k]-noiseRe[k], lineIm[k]-noiseIm[k]
+			if gainRe != nil {
+				gainRe[k] = float32(a*cos[k]) - float32(b*sin[k])
+				gainIm[k] = float32(a*sin[k]) + float32(b*cos[k])
+			}
+			a, b = noiseRe[k]+float32(p*a), noiseIm[k]+float32(p*b)
+			re[k] = float32(a*cos[k]) - float32(b*sin[k])
+			im[k] = float32(a*sin[k]) + float32(b*cos[k])
+		}
+	}
+}
+
+// mixGradient returns the gradient with respect to mixes, from those with respect to the
+// spectra re and im, da and db.
+func (s *SourceFilter) mixGradient(r *Run, mixes, re, im tensor.Tensor, gains [2]tensor.Tensor, da, db tensor.Tensor) tensor.Tensor {
+	d := r.New(mixes.B, mixes.T, mixes.C)
+	r.pool.Split(d.B*d.T, 4, func(from, to int) {
+		own := newScratch(2 * re.C)
+		defer own.free()
+		shares, offsets := own.take(re.C), own.take(re.C)
+		for i := from; i < to; i++ {
+			re, im, da, db, dx := row(re, i), row(im, i), row(da, i), row(db, i), row(d, i)
+			gainRe, gainIm := row(gains[0], i), row(gains[1], i)
+			s.envelope(shares, row(mixes, i)[:s.knots])
+			kernel.Sigmoid(shares, shares)
+			for k, a := range da {
+				p := shares[k]
+				shares[k] = p * (1 - p) * (a*gainRe[k] + db[k]*gainIm[k])
+				offsets[k] = db[k]*re[k] - a*im[k]
+			}
+			clear(dx)
+			s.envelopeGradient(dx[:s.knots], shares)
+			s.envelopeGradient(dx[s.knots:], offsets)
+		}
+	})
+	return d
+}
