@@ -74,6 +74,12 @@ func (b *bitReader) bits(n int) uint64 {
 	return x
 }
 
+// loadedBits is how many bits a load of 64 has at least, from any position on.
+const loadedBits = 57
+
+// loadable returns the last position from which all bits of such a load are there.
+func (b *bitReader) loadable() int { return b.end*8 - 64 }
+
 // signed reads a two's complement number of n bits, 0 to 56.
 func (b *bitReader) signed(n int) int64 {
 	shift := 64 - n
@@ -130,9 +136,15 @@ func (b *bitReader) startSum() {
 
 // sumUp includes all whole bytes read so far, and returns the checksum.
 func (b *bitReader) sumUp() uint16 {
-	for _, c := range b.buf[b.sum : b.pos/8] {
-		b.crc = b.crc<<8 ^ crc16Table[byte(b.crc>>8)^c]
+	x, crc, t := b.buf[b.sum:b.pos/8], b.crc, &crc16Tables
+	for ; len(x) >= 8; x = x[8:] {
+		crc = t[7][x[0]^byte(crc>>8)] ^ t[6][x[1]^byte(crc)] ^ t[5][x[2]] ^ t[4][x[3]] ^
+			t[3][x[4]] ^ t[2][x[5]] ^ t[1][x[6]] ^ t[0][x[7]]
 	}
+	for _, c := range x {
+		crc = crc<<8 ^ t[0][byte(crc>>8)^c]
+	}
+	b.crc = crc
 	b.sum = b.pos / 8
 	return b.crc
 }
@@ -140,9 +152,20 @@ func (b *bitReader) sumUp() uint16 {
 // The checksums of FLAC: polynomials 0x8005 over a frame and 0x07 over its header,
 // both from zero and most significant bit first.
 var (
-	crc16Table = makeCRCTable(16, 0x8005)
-	crc8Table  = makeCRCTable(8, 0x07)
+	crc16Tables = makeCRC16Tables()
+	crc8Table   = makeCRCTable(8, 0x07)
 )
+
+// makeCRC16Tables returns what a byte contributes to the checksum when so many more follow.
+func makeCRC16Tables() (tables [8][256]uint16) {
+	tables[0] = makeCRCTable(16, 0x8005)
+	for n := 1; n < len(tables); n++ {
+		for i, c := range tables[n-1] {
+			tables[n][i] = c<<8 ^ tables[0][c>>8]
+		}
+	}
+	return tables
+}
 
 func makeCRCTable(width int, poly uint16) (table [256]uint16) {
 	top := uint16(1) << (width - 1)

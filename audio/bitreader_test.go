@@ -62,3 +62,28 @@ func TestCRCTables(t *testing.T) {
 		t.Errorf("CRC-16 %#x, want 0xfee8", got)
 	}
 }
+
+// TestCRC16: eight bytes at a time are as one by one, wherever pieces end.
+func TestCRC16(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		content := rapid.SliceOfN(rapid.Byte(), 1, 60).Draw(t, "content")
+		br := newBitReader(bytes.NewReader(content))
+		br.startSum()
+		var want uint16
+		for len(content) > 0 {
+			n := rapid.IntRange(1, len(content)).Draw(t, "bytes")
+			for _, c := range content[:n] {
+				want ^= uint16(c) << 8
+				for range 8 {
+					carry := want >> 15
+					want = want<<1 ^ carry*0x8005
+				}
+				br.bits(8)
+			}
+			content = content[n:]
+			if got := br.sumUp(); got != want {
+				t.Fatalf("%#x, want %#x", got, want)
+			}
+		}
+	})
+}

@@ -62,7 +62,7 @@ type panel struct {
 const (
 	partLen    = 12
 	groupParts = 4
-	panelBlock = 24 // periods that are summed at a time
+	panelBlock = 60 // periods that are summed at a time
 )
 
 // A panelPart is a range of a panel's input.

@@ -33,6 +33,7 @@ type flacDecoder struct {
 	done int64 // frames decoded, which may be more than read
 
 	channels [][]int64 // the current block; 33 bits are needed for the side of 32-bit stereo
+	pairs    []int64   // see predictPairs
 	used     int       // of the current block
 	next     flacFrame // see readFrame
 	variable bool      // block sizes vary: frames are numbered by their first sample
@@ -135,6 +136,14 @@ func (d *flacDecoder) read(dst []float32) (int, error) {
 	}
 	n := min(len(dst), d.next.size-d.used)
 	scale := 1 / (float64(int64(1)<<(d.head.bits-1)) * float64(d.head.channels))
+	if len(d.channels) == 1 {
+		samples := d.channels[0][d.used:][:n]
+		for i := range dst[:n] {
+			dst[i] = float32(float64(samples[i]) * scale)
+		}
+		d.used += n
+		return n, nil
+	}
 	for i := range dst[:n] {
 		var sum int64
 		for _, samples := range d.channels {

@@ -1,8 +1,11 @@
 package audio
 
 import (
+	"encoding/binary"
 	"errors"
 	"math"
+	"math/bits"
+	"slices"
 )
 
 // The coefficients of the fixed predictors (RFC 9639, section 9.2.5), nearest
@@ -78,9 +81,23 @@ func (d *flacDecoder) readPredicted(dst []int64, bits, order int, coded bool) er
 		return err
 	}
 	if br.err == nil {
-		predict(dst, coefs[:order], shift)
+		d.predict(dst, coefs[:order], shift, bits)
 	}
 	return nil
+}
+
+// predict is the function predict for samples of so many bits.
+func (d *flacDecoder) predict(dst []int64, coefs []int64, shift, bits int) {
+	var reach int64 // of sums, relative to the largest sample
+	for _, c := range coefs {
+		reach += max(c, -c)
+	}
+	if len(coefs) < 2 || len(coefs) > maxPaired || reach<<(bits-1) >= 1<<31 {
+		predict(dst, coefs, shift)
+		return
+	}
+	d.pairs = slices.Grow(d.pairs[:0], len(dst))[:len(dst)]
+	predictPairs(dst, coefs, shift, d.pairs)
 }
 
 // maxPredictor is the largest order of a predictor.
@@ -111,6 +128,71 @@ func predict(dst []int64, coefs []int64, shift int) {
 		for k := 0; k+4 <= len(oldest) && k+4 <= len(before); k += 4 {
 			c, x := (*[4]int64)(oldest[k:]), (*[4]int64)(before[k:])
 			sum += c[0]*x[0] + c[1]*x[1] + c[2]*x[2] + c[3]*x[3]
+		}
+		dst[i] += sum >> shift
+	}
+}
+
+// maxPaired is the largest order that predictPairs takes, that of the encoders' presets.
+const maxPaired = 12
+
+// predictPairs is predict for two samples at a time, where sums of products are less than
+// 1<<31: every multiplication serves both. pairs, as long as dst, holds samples with the ones
+// behind them, x[i] + x[i+1]<<32. A sample out of range, which only a damaged file has, is
+// right if all before it are in range.
+func predictPairs(dst []int64, coefs []int64, shift int, pairs []int64) {
+	// All but the nearest sample's coefficient, in the order of the samples; coefficients of 0
+	// go with older samples.
+	order := len(coefs)
+	wide := (order + 2) / 4 * 4
+	var oldest [maxPaired]int64
+	for k, c := range coefs[1:] {
+		oldest[wide-1-k] = c
+	}
+	first := min(wide+1, len(dst)) // with so many samples before it
+	for i := order; i < first; i++ {
+		var sum int64
+		for k, c := range coefs {
+			sum += c * dst[i-1-k]
+		}
+		dst[i] += sum >> shift
+	}
+	for i := range first - 1 {
+		pairs[i] = dst[i] + dst[i+1]<<32
+	}
+	nearest := coefs[0]
+	shift &= 63
+	i, last := first, dst[first-1]
+	for ; i+2 <= len(dst); i += 2 {
+		var sum int64
+		switch wide {
+		case 4:
+			p := (*[4]int64)(pairs[i-5:])
+			sum = oldest[0]*p[0] + oldest[1]*p[1] + oldest[2]*p[2] + oldest[3]*p[3]
+		case 8:
+			p := (*[8]int64)(pairs[i-9:])
+			sum = oldest[0]*p[0] + oldest[1]*p[1] + oldest[2]*p[2] + oldest[3]*p[3] +
+				oldest[4]*p[4] + oldest[5]*p[5] + oldest[6]*p[6] + oldest[7]*p[7]
+		default:
+			p := (*[12]int64)(pairs[i-13:])
+			sum = oldest[0]*p[0] + oldest[1]*p[1] + oldest[2]*p[2] + oldest[3]*p[3] +
+				oldest[4]*p[4] + oldest[5]*p[5] + oldest[6]*p[6] + oldest[7]*p[7] +
+				oldest[8]*p[8] + oldest[9]*p[9] + oldest[10]*p[10] + oldest[11]*p[11]
+		}
+		low := int64(int32(sum)) // of the first of the two; above it, that of the second
+		high := (sum - low) >> 32
+		x := (*[2]int64)(dst[i:])
+		a := x[0] + (low+nearest*last)>>shift
+		b := x[1] + (high+nearest*a)>>shift
+		x[0], x[1] = a, b
+		p := (*[2]int64)(pairs[i-1:])
+		p[0], p[1] = last+a<<32, a+b<<32
+		last = b
+	}
+	if i < len(dst) {
+		var sum int64
+		for k, c := range coefs {
+			sum += c * dst[i-1-k]
 		}
 		dst[i] += sum >> shift
 	}
@@ -154,13 +236,34 @@ func (d *flacDecoder) readResidual(dst []int64, order int) error {
 // readRice reads one partition: the high part in unary, the low in binary, and the
 // sign in the lowest bit. False means a residual of more than 32 bits.
 func readRice(br *bitReader, part []int64, param int) bool {
+	highest := uint64(math.MaxUint32) >> param
+	buf, pos, loadable := br.buf, br.pos, br.loadable()
 	for i := range part {
-		high := br.unary()
-		if high > math.MaxUint32>>param {
+		var high, low uint64
+		word, zeros := uint64(0), 64
+		if pos <= loadable {
+			word = binary.BigEndian.Uint64(buf[pos>>3:]) << (pos & 7)
+			zeros = bits.LeadingZeros64(word)
+		}
+		if zeros+1+param <= loadedBits { // nearly always
+			high = uint64(zeros)
+			low = word << ((zeros + 1) & 63) >> 1 >> ((63 - param) & 63)
+			pos += zeros + 1 + param
+		} else {
+			br.pos = pos
+			high = br.unary()
+			if high > highest {
+				return false
+			}
+			low = br.bits(param)
+			pos, loadable = br.pos, br.loadable()
+		}
+		if high > highest {
 			return false
 		}
-		x := high<<param | br.bits(param)
+		x := high<<param | low
 		part[i] = int64(x>>1) ^ -int64(x&1)
 	}
+	br.pos = pos
 	return true
 }

@@ -58,7 +58,7 @@ type Pitch struct {
 	maxLag     int            // in decimated samples
 	windows    []int          // decimated samples compared with their shifted selves, by lag
 	lead       int            // decimated samples of a frame before its center
-	compared   []lagRange
+	compared   *kernel.Correlation
 	thresholds []float64
 	prior      []float64 // of each threshold
 }
@@ -112,32 +112,15 @@ func NewPitch(c PitchConfig) *Pitch {
 		p.windows[lag] = int(max(pitchWindow*p.rate, pitchPeriods*float64(lag)))
 	}
 	p.lead = (p.windows[p.maxLag+1] + p.maxLag + 2) / 2
-	p.compared = p.lagRanges()
+	begin, end := make([]int, len(p.windows)), make([]int, len(p.windows))
+	for lag := 1; lag < len(p.windows); lag++ {
+		begin[lag] = p.begin(lag)
+		end[lag] = begin[lag] + p.windows[lag]
+	}
+	begin[0], end[0] = begin[1], begin[1] // nothing
+	p.compared = kernel.NewCorrelation(begin, end)
 	p.thresholds, p.prior = thresholdPrior()
 	return p
-}
-
-// A lagRange are the lags from one to before another in whose window a sample of a frame is.
-type lagRange struct{ sample, from, to int }
-
-// lagRanges returns the lags that each sample of a frame is compared at with the one so
-// much later, in order of the samples.
-func (p *Pitch) lagRanges() (ranges []lagRange) {
-	for i := range p.span() {
-		open := false
-		for lag := 1; lag < len(p.windows); lag++ {
-			if begin := p.begin(lag); i < begin || i >= begin+p.windows[lag] {
-				open = false
-				continue
-			}
-			if !open {
-				ranges = append(ranges, lagRange{i, lag, lag})
-				open = true
-			}
-			ranges[len(ranges)-1].to = lag + 1
-		}
-	}
-	return ranges
 }
 
 // begin returns the first sample of a frame that is compared at a lag: the two windows lie
@@ -181,7 +164,8 @@ func thresholdPrior() (thresholds, prior []float64) {
 type pitchAnalyzer struct {
 	*Pitch
 	energy []float64 // of the frame's samples before each one
-	scaled []float32 // a frame whose products float32 does not hold
+	x      []float32 // the frame
+	scale  float64   // of its squares, which differs from 1 where float32 does not hold them
 	sums   []float32 // of products, by lag
 	corr   []float64 // normalized cross-correlation, by lag
 	// The peaks of corr, shortest lag first: where they are, and what they lack to
@@ -192,7 +176,7 @@ type pitchAnalyzer struct {
 
 func newPitchAnalyzer(p *Pitch) *pitchAnalyzer {
 	return &pitchAnalyzer{
-		Pitch: p, energy: make([]float64, p.span()+1), scaled: make([]float32, p.span()), sums: make([]float32, p.maxLag+2), corr: make([]float64, p.maxLag+2),
+		Pitch: p, energy: make([]float64, p.span()+1), x: make([]float32, max(p.span(), p.compared.Reach())), sums: make([]float32, p.compared.Len()), corr: make([]float64, p.maxLag+2),
 		lags: make([]float64, 0, p.maxLag), lacks: make([]float64, 0, p.maxLag), weights: make([]float64, 0, p.maxLag),
 	}
 }
@@ -200,31 +184,38 @@ func newPitchAnalyzer(p *Pitch) *pitchAnalyzer {
 // span is how many samples a frame needs.
 func (p *Pitch) span() int { return 2 * (p.lead + 1) }
 
-// correlate fills corr for a frame of span samples, and returns the root mean
-// square of the longest window.
-func (a *pitchAnalyzer) correlate(x []float32) (level float64) {
-	for i, v := range x[:a.span()] {
-		a.energy[i+1] = a.energy[i] + float64(v)*float64(v)
+// begins takes a frame of span samples, and returns the root mean square of the longest
+// window.
+func (a *pitchAnalyzer) begins(x []float32) (level float64) {
+	x = x[:a.span()]
+	var sum float64
+	for i, v := range x {
+		sum += float64(v) * float64(v)
+		a.energy[i+1] = sum
 	}
-	scale := 1.0 // of squares
-	if all := a.energy[a.span()]; all > maxEnergy {
-		kernel.Scale(a.scaled, x[:len(a.scaled)], float32(1/math.Sqrt(all)))
-		x, scale = a.scaled, all
+	a.scale = 1
+	if sum > maxEnergy {
+		a.scale = sum
+		kernel.Scale(a.x[:len(x)], x, float32(1/math.Sqrt(sum)))
+	} else {
+		copy(a.x, x)
 	}
-	// Sample by sample, for all lags side by side.
-	clear(a.sums)
-	for _, r := range a.compared {
-		kernel.AddScaled(a.sums[r.from:r.to], x[r.sample+r.from:r.sample+r.to], x[r.sample])
-	}
-	sum := func(at, n int) float64 { return a.energy[at+n] - a.energy[at] }
+	n := a.windows[a.maxLag]
+	return math.Sqrt(a.energyOf(a.lead-n/2, n) / float64(n))
+}
+
+// energyOf returns the energy of n samples of the frame.
+func (a *pitchAnalyzer) energyOf(at, n int) float64 { return a.energy[at+n] - a.energy[at] }
+
+// correlate fills corr for the frame.
+func (a *pitchAnalyzer) correlate() {
+	a.compared.Sums(a.sums, a.x)
 	for lag := 1; lag < len(a.corr); lag++ {
 		n, at := a.windows[lag], a.begin(lag)
 		// The floor keeps what is silent from being like anything.
-		norm := math.Sqrt(sum(at, n)*sum(at+lag, n)) + pitchFloor*pitchFloor*float64(n)
-		a.corr[lag] = scale * float64(a.sums[lag]) / norm
+		norm := math.Sqrt(a.energyOf(at, n)*a.energyOf(at+lag, n)) + pitchFloor*pitchFloor*float64(n)
+		a.corr[lag] = a.scale * float64(a.sums[lag]) / norm
 	}
-	n := a.windows[a.maxLag]
-	return math.Sqrt(sum(a.lead-n/2, n) / float64(n))
 }
 
 // peaks collects the local maxima of corr, refined by the cosine through the three

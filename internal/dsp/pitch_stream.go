@@ -151,13 +151,14 @@ func (s *PitchStream) analyse(frames int, emit func(PitchFrame)) {
 
 // frame analyses one frame and extends the path by it.
 func (s *PitchStream) frame(x []float32) {
-	level := s.correlate(x)
+	level := s.begins(x)
 	s.loudest = max(s.loudest, level)
 	if level <= max(pitchFloor, pitchSilence*s.loudest) {
 		s.path.begin(0)
 		s.path.extend()
 		return
 	}
+	s.correlate()
 	voiced := s.voiced()
 	s.path.begin(voiced)
 	for i, w := range s.weights {

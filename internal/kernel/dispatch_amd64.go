@@ -534,6 +534,26 @@ func softmax(x []float32) {
 	}
 }
 
+func maximum(x []float32) float32 {
+	switch {
+	case active >= isaAVX512:
+		return maximumAVX512(x)
+	case active >= isaAVX2:
+		return maximumAVX2(x)
+	default:
+		return maximumGeneric(x)
+	}
+}
+
+func correlate(c *Correlation, sums, x []float32) {
+	switch {
+	case active >= isaAVX512:
+		correlateAVX512(c, sums, x)
+	default:
+		correlateGeneric(c, sums, x)
+	}
+}
+
 func lstmCell(h, c, gates []float32) {
 	switch {
 	case active >= isaAVX512:

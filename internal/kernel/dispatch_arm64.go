@@ -434,6 +434,22 @@ func softmax(x []float32) {
 	}
 }
 
+func maximum(x []float32) float32 {
+	switch {
+	case active >= isaNEON:
+		return maximumNEON(x)
+	default:
+		return maximumGeneric(x)
+	}
+}
+
+func correlate(c *Correlation, sums, x []float32) {
+	switch {
+	default:
+		correlateGeneric(c, sums, x)
+	}
+}
+
 func lstmCell(h, c, gates []float32) {
 	switch {
 	case active >= isaNEON:

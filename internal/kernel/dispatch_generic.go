@@ -196,6 +196,14 @@ func softmax(x []float32) {
 	softmaxGeneric(x)
 }
 
+func maximum(x []float32) float32 {
+	return maximumGeneric(x)
+}
+
+func correlate(c *Correlation, sums, x []float32) {
+	correlateGeneric(c, sums, x)
+}
+
 func lstmCell(h, c, gates []float32) {
 	lstmCellGeneric(h, c, gates)
 }

@@ -39,11 +39,11 @@ TEXT ·largestRowsAVX512(SB), NOSPLIT, $0-48
 	JEQ          done
 
 loop:
-	VPANDD (CX), Z0, Z2
-	VMAXPS Z2, Z1, Z1
-	ADDQ   $0x40, CX
-	DECQ   DX
-	JNE    loop
+	VPANDD  (CX), Z0, Z2
+	VPMAXUD Z2, Z1, Z1
+	ADDQ    $0x40, CX
+	DECQ    DX
+	JNE     loop
 
 done:
 	VMOVUPS Z1, (AX)
@@ -155,10 +155,10 @@ TEXT ·largestRowsAVX2(SB), NOSPLIT, $0-48
 loop:
 	VMOVUPS (CX), Y2
 	VPAND   c7fffffff<>+0(SB), Y2, Y2
-	VMAXPS  Y2, Y0, Y0
+	VPMAXUD Y2, Y0, Y0
 	VMOVUPS 32(CX), Y2
 	VPAND   c7fffffff<>+0(SB), Y2, Y2
-	VMAXPS  Y2, Y1, Y1
+	VPMAXUD Y2, Y1, Y1
 	ADDQ    $0x40, CX
 	DECQ    DX
 	JNE     loop

@@ -1,5 +1,7 @@
 package kernel
 
+import "math"
+
 func fromInt16Generic(dst []float32, x []int16) {
 	for i, v := range x {
 		dst[i] = float32(v)
@@ -7,9 +9,11 @@ func fromInt16Generic(dst []float32, x []int16) {
 }
 
 func largestRowsGeneric(largest, x []float32) {
+	// Magnitudes are in the order of their bits, and integers have a maximum without
+	// a special case.
 	for ; len(x) >= Width; x = x[Width:] {
 		for i, v := range x[:Width] {
-			largest[i] = max(largest[i], v, -v)
+			largest[i] = math.Float32frombits(max(math.Float32bits(largest[i]), math.Float32bits(v)&magnitudeBits))
 		}
 	}
 }

@@ -2,20 +2,20 @@ package kernel
 
 import "math"
 
+// magnitudeBits are those of a float32 but for its sign.
+const magnitudeBits = 1<<31 - 1
+
 // Peak returns the largest magnitude of x, 0 for none; NaN counts as larger than infinity.
 func Peak(x []float32) float32 {
-	// Magnitudes are in the order of their bits, and integers have a maximum without
-	// a special case.
-	const magnitude = 1<<31 - 1
-	var a, b, c, d uint32
-	for ; len(x) >= 4; x = x[4:] {
-		a = max(a, math.Float32bits(x[0])&magnitude)
-		b = max(b, math.Float32bits(x[1])&magnitude)
-		c = max(c, math.Float32bits(x[2])&magnitude)
-		d = max(d, math.Float32bits(x[3])&magnitude)
+	var rows [Width]float32
+	whole := len(x) / Width * Width
+	largestRows(rows[:], x[:whole])
+	var top uint32
+	for _, v := range x[whole:] {
+		top = max(top, math.Float32bits(v)&magnitudeBits)
 	}
-	for _, v := range x {
-		a = max(a, math.Float32bits(v)&magnitude)
+	for _, v := range rows {
+		top = max(top, math.Float32bits(v)&magnitudeBits)
 	}
-	return math.Float32frombits(max(a, b, c, d))
+	return math.Float32frombits(top)
 }

@@ -64,3 +64,24 @@ func TestSoftmaxOfMaskedEnd(t *testing.T) {
 		}
 	})
 }
+
+// TestMax: of any length and wherever it is, the largest value is found.
+func TestMax(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(3, 4))
+		for n := range 70 {
+			x := random(r, n+3)[3:]
+			for at := range n + 1 {
+				if at < n {
+					x[at] = []float32{100, float32(math.Inf(1))}[r.IntN(2)]
+				}
+				if got, want := maximum(x), maximumGeneric(x); got != want || Max(x) != want {
+					t.Fatalf("%d values: %v, want %v", n, got, want)
+				}
+				if at < n {
+					x[at] = float32(math.Inf(-1))
+				}
+			}
+		}
+	})
+}

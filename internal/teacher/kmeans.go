@@ -53,68 +53,42 @@ func (b *codebook) nearest(labels []int32, distances, rows, squares []float32, p
 	pool.For((len(labels)+blockRows-1)/blockRows, func(block int) {
 		from := block * blockRows
 		to := min(from+blockRows, len(labels))
-		part := rows[from*b.dims : to*b.dims]
 		memory := scorePool.Get().(*[]float32)
 		defer scorePool.Put(memory)
-		scores := slices.Grow((*memory)[:0], (to-from)*b.stride())[:(to-from)*b.stride()]
+		scores := slices.Grow((*memory)[:0], scoredRows*b.stride())[:scoredRows*b.stride()]
 		*memory = scores
-		b.score(scores, part)
-		for i := from; i < to; i++ {
-			row := scores[(i-from)*b.stride():][:b.len()]
-			best := nearestOf(row, int(labels[i]))
-			labels[i] = int32(best)
-			distances[i] = max(0, squares[i]-2*row[best])
+		for ; from < to; from += scoredRows {
+			end := min(from+scoredRows, to)
+			b.score(scores, rows[from*b.dims:end*b.dims])
+			for i := from; i < end; i++ {
+				row := scores[(i-from)*b.stride():][:b.len()]
+				best := nearestOf(row, int(labels[i]))
+				labels[i] = int32(best)
+				distances[i] = max(0, squares[i]-2*row[best])
+			}
 		}
 	})
 }
 
-// nearestOf returns the first of the highest scores. It looks at eight at a time, since
-// few are higher than all before them: none, where the guess is right.
+// nearestOf returns the first of the highest scores, quickly where that is the guess.
 func nearestOf(scores []float32, guess int) (best int) {
-	if guess < 0 || guess >= len(scores) {
-		guess = 0
+	high := kernel.Max(scores)
+	if guess >= 0 && guess < len(scores) && scores[guess] == high && kernel.Max(scores[:guess]) < high {
+		return guess
 	}
-	// Up to the guess a score that is as high comes first, behind it one that is higher.
-	high, at, best := scores[guess], 0, guess
-	for ; at+8 <= guess; at += 8 {
-		s := (*[8]float32)(scores[at:])
-		if s[0] >= high || s[1] >= high || s[2] >= high || s[3] >= high || s[4] >= high || s[5] >= high || s[6] >= high || s[7] >= high {
-			// best is behind all of these, or among those before them.
-			for i, v := range s {
-				if v > high || v == high && at+i < best {
-					high, best = v, at+i
-				}
-			}
-		}
-	}
-	for ; at <= guess; at++ {
-		if v := scores[at]; v > high || v == high && at < best {
-			high, best = v, at
-		}
-	}
-	for ; at+8 <= len(scores); at += 8 {
-		s := (*[8]float32)(scores[at:])
-		if s[0] > high || s[1] > high || s[2] > high || s[3] > high || s[4] > high || s[5] > high || s[6] > high || s[7] > high {
-			for i, v := range s {
-				if v > high {
-					high, best = v, at+i
-				}
-			}
-		}
-	}
-	for i, v := range scores[at:] {
-		if v > high {
-			high, best = v, at+i
-		}
-	}
-	return best
+	return max(0, slices.Index(scores, high)) // 0 where all are NaN
 }
 
 // scorePool holds the memory of blocks' scores.
 var scorePool = sync.Pool{New: func() any { return new([]float32) }}
 
-// blockRows is how many rows a thread takes at a time.
-const blockRows = 256
+const (
+	// blockRows is how many rows a thread takes at a time.
+	blockRows = 256
+	// scoredRows is how many rows have their scores computed at a time: those with 256
+	// centers stay in the first-level cache.
+	scoredRows = 36
+)
 
 func squareOf(row []float32) (sum float32) {
 	for _, v := range row {

@@ -58,7 +58,8 @@ func (f *vectors) largestRows() {
 	f.JEQ(operand.LabelRef("done"))
 	f.Label("loop")
 	for i, m := range most {
-		f.VMAXPS(f.magnitude(operand.Mem{Base: x, Disp: 4 * f.lanes() * i}), m, m)
+		// Magnitudes are in the order of their bits, and NaN is above infinity.
+		f.VPMAXUD(f.magnitude(operand.Mem{Base: x, Disp: 4 * f.lanes() * i}), m, m)
 	}
 	f.ADDQ(imm(64), x)
 	f.DECQ(n.(reg.GPVirtual))

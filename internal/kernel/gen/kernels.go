@@ -10,11 +10,12 @@ import (
 // A kernel is a function of package kernel with several implementations of one
 // signature: nameGeneric in plain Go, and nameAVX512 and so on for each instruction
 // set. These are assembly or, in name_amd64.go, Go around assembly (product,
-// transpose, softmax).
+// transpose, softmax, correlate).
 //
 // A kernel without isas has those of its architecture.
 type kernel struct {
 	name, params string
+	result       string              // its type, if there is one
 	isas         map[string][]string // by architecture
 }
 
@@ -69,6 +70,8 @@ var kernels = []kernel{
 	{name: "toomCook6Input", params: "dst, x, coefs []float32, step, ldDst, stepX, ldX, tiles, cols int"},
 	{name: "toomCook6Output", params: "dst, m, bias, coefs []float32, step, ldDst, stepM, ldM, tiles, cols int"},
 	{name: "softmax", params: "x []float32"},
+	{name: "maximum", params: "x []float32", result: "float32"},
+	{name: "correlate", params: "c *Correlation, sums, x []float32", isas: map[string][]string{"amd64": {"AVX512"}, "arm64": nil}},
 	{name: "lstmCell", params: "h, c, gates []float32"},
 	{name: "adamW", params: "p, g, m, v []float32, gradScale, decay, oneMinusBeta1, beta2, oneMinusBeta2, invSqrtBias2, eps, stepSize float32"},
 
@@ -101,10 +104,27 @@ var arches = []arch{{"amd64", []string{"AVX512", "AVX2"}}, {"arm64", []string{"N
 func signature(name string) string {
 	for _, k := range kernels {
 		if k.name == name {
-			return "func(" + k.params + ")"
+			return "func" + k.types()
 		}
 	}
 	panic("no kernel " + name)
+}
+
+// types returns the parameters, and the result if there is one.
+func (k kernel) types() string {
+	if k.result == "" {
+		return "(" + k.params + ")"
+	}
+	return "(" + k.params + ") " + k.result
+}
+
+// call returns a call of an implementation.
+func (k kernel) call(suffix string) string {
+	text := k.name + suffix + "(" + k.args() + ")"
+	if k.result != "" {
+		text = "return " + text
+	}
+	return text
 }
 
 // args returns the names of the parameters.
@@ -132,7 +152,7 @@ func writeDispatch(dir string) error {
 	}
 	text := fmt.Sprintf(header, "("+strings.Join(others, " && ")+") || noasm")
 	for _, k := range kernels {
-		text += fmt.Sprintf("\nfunc %s(%s) {\n\t%sGeneric(%s)\n}\n", k.name, k.params, k.name, k.args())
+		text += fmt.Sprintf("\nfunc %s%s {\n\t%s\n}\n", k.name, k.types(), k.call("Generic"))
 	}
 	return os.WriteFile(filepath.Join(dir, "dispatch_generic.go"), []byte(text), 0o644)
 }
@@ -140,7 +160,7 @@ func writeDispatch(dir string) error {
 func (a arch) dispatch() string {
 	text := fmt.Sprintf(header, "!noasm")
 	for _, k := range kernels {
-		text += fmt.Sprintf("\nfunc %s(%s) {\n\tswitch {\n", k.name, k.params)
+		text += fmt.Sprintf("\nfunc %s%s {\n\tswitch {\n", k.name, k.types())
 		isas, own := k.isas[a.name]
 		if !own {
 			isas = a.isas
@@ -149,9 +169,9 @@ func (a arch) dispatch() string {
 			if isa == "NEON" && !onNEON[k.name] {
 				continue
 			}
-			text += fmt.Sprintf("\tcase active >= isa%s:\n\t\t%s%s(%s)\n", isa, k.name, isa, k.args())
+			text += fmt.Sprintf("\tcase active >= isa%s:\n\t\t%s\n", isa, k.call(isa))
 		}
-		text += fmt.Sprintf("\tdefault:\n\t\t%sGeneric(%s)\n\t}\n}\n", k.name, k.args())
+		text += fmt.Sprintf("\tdefault:\n\t\t%s\n\t}\n}\n", k.call("Generic"))
 	}
 	return text
 }

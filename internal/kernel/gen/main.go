@@ -46,6 +46,7 @@ func main() {
 		{"fft", ffts},
 		{"spectrum", spectra},
 		{"loss", losses},
+		{"correlate", correlations},
 	} {
 		write(dir, a.name, a.generate)
 	}

@@ -34,7 +34,7 @@ func armDots(u *armFile) {
 
 // armSoftmaxParts writes the maximum and the sum of exponentials.
 func armSoftmaxParts(u *armFile) {
-	f := u.beginPart("maximum", "func(x []float32) float32", "returns the largest value, or NaN where there is one:", "",
+	f := u.begin("maximum", "returns the largest value, or NaN where there is one:", "",
 		"\ttop := -Inf", "\tfor _, v := range x {", "\t\ttop = max(top, v)", "\t}")
 	x := f.Param("x_base")
 	top := f.Copy(f.use(negativeInf))

@@ -15,7 +15,7 @@ func softmaxParts(c *build.Context) {
 
 // maximum ignores NaN in most places; the exponentials show it again.
 func (f *vectors) maximum() {
-	f.beginPart("maximum", "func(x []float32) float32", "returns the largest value, or any where there is a NaN:", "",
+	f.begin("maximum", "returns the largest value, or any where there is a NaN:", "",
 		"\ttop := -Inf", "\tfor _, v := range x {", "\t\ttop = max(top, v)", "\t}")
 	f.constants(func(f *vectors) { f.use(negativeInf) })
 	x := f.Load(f.Param("x").Base(), f.GP64())
