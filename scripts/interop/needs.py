@@ -1,6 +1,10 @@
 """Imported before the packages that a script needs: one that is missing is told in a line,
-with the cure, and not in a traceback."""
+with the cure, and not in a traceback, and --help does without them."""
 import sys
+
+if {"-h", "--help"} & set(sys.argv[1:]):
+    print((sys.modules["__main__"].__doc__ or "").strip())
+    sys.exit()
 
 _traceback = sys.excepthook
 

@@ -25,19 +25,22 @@ def missing():
     return names
 
 
-if lacking := missing():
-    sys.exit("judge: %s lacks %s%s: python3 -m venv judge-venv; judge-venv/bin/pip install --no-deps -r %s; then run "
-             "judge-venv/bin/python %s" % (sys.executable or "this Python", ", ".join(lacking[:3]),
-             " and %d more" % (len(lacking) - 3) if len(lacking) > 3 else "",
-             os.path.join(os.path.relpath(HERE), "requirements.txt"), os.path.relpath(HERE)))
+def load_packages():
+    """Imports what needs the packages of requirements.txt. It is not done before the command line is read, so that
+    --help and usage errors do without them."""
+    global anchors, metrics, summary, waves
+    if lacking := missing():
+        sys.exit("judge: %s lacks %s%s: python3 -m venv judge-venv; judge-venv/bin/pip install --no-deps -r %s; then run "
+                 "judge-venv/bin/python %s" % (sys.executable or "this Python", ", ".join(lacking[:3]),
+                 " and %d more" % (len(lacking) - 3) if len(lacking) > 3 else "",
+                 os.path.join(os.path.relpath(HERE), "requirements.txt"), os.path.relpath(HERE)))
+    # One process takes one recording at a time: threads within it would only wait for each other.
+    os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", NUMBA_NUM_THREADS="1")
+    import anchors
+    import metrics
+    import summary
+    import waves
 
-# One process takes one recording at a time: threads within it would only wait for each other.
-os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", NUMBA_NUM_THREADS="1")
-
-import anchors
-import metrics
-import summary
-import waves
 
 PACKAGES = ["pesq", "pystoi", "speechmos", "pocketsphinx", "Resemblyzer", "praat-parselmouth", "librosa", "soxr",
             "numpy", "scipy", "onnxruntime", "webrtcvad-wheels"]
@@ -49,6 +52,7 @@ judges = None
 
 def start():
     global judges
+    load_packages()  # where a process does not have its parent's
     judges = metrics.Judges()
 
 
@@ -73,15 +77,16 @@ def main():
     p.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default: %(default)s)")
     p.add_argument("--self-check", action="store_true", help="check the judges on what they must answer, and end")
     args = p.parse_args()
-    if args.self_check:
-        import check
-        return check.run()
-    if not args.references:
+    if not args.references and not args.self_check:
         p.error("--references is missing")
     if bool(args.conversions) != bool(args.converted):
         p.error("--conversions and --converted go together")
     if args.reconstructions and len(args.reconstructions) != len(args.converted):
         p.error("as many --reconstructions as --converted, or none")
+    load_packages()
+    if args.self_check:
+        import check
+        return check.run()
     try:
         report, text = judge(args)
     except (OSError, ValueError, RuntimeError) as e:

@@ -18,15 +18,6 @@ import sys
 import tempfile
 import time
 
-try:
-    import numpy as np
-    import onnxruntime
-    import parselmouth
-    import soundfile
-    from parselmouth.praat import call
-except ModuleNotFoundError as error:
-    sys.exit(f"{sys.argv[0]}: no Python package {error.name}; scripts/parallel-speech/setup.sh DIR installs it: run this by DIR/venv/bin/python")
-
 RATE = 24000
 SPOKEN = 4                      # voices of a sentence
 FORTUNES = "/usr/share/games/fortunes/"
@@ -37,6 +28,20 @@ NATIVE = {"es": "e", "it": "i", "pt-br": "p"}  # the first letter of the voices 
 # espeak's English phonemes, and how Kokoro writes them.
 ENGLISH = [("eɪ", "A"), ("aɪ", "I"), ("aʊ", "W"), ("oʊ", "O"), ("əʊ", "Q"), ("ɔɪ", "Y"), ("dʒ", "ʤ"), ("tʃ", "ʧ"),
            ("ɚ", "əɹ"), ("ɜː", "ɜɹ"), ("ɐ", "ə"), ("r", "ɹ")]
+
+
+def load_packages():
+    """Imports the packages that setup.sh installs. It is not done before the command line is read, so that --help does
+    without them."""
+    global np, onnxruntime, parselmouth, soundfile, call
+    try:
+        import numpy as np
+        import onnxruntime
+        import parselmouth
+        import soundfile
+        from parselmouth.praat import call
+    except ModuleNotFoundError as error:
+        sys.exit(f"{sys.argv[0]}: no Python package {error.name}; scripts/parallel-speech/setup.sh DIR installs it: run this by DIR/venv/bin/python")
 
 
 def sentences(files):
@@ -186,6 +191,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=3600, help="of speech to make, over all voices (default: 3600)")
     parser.add_argument("--seed", type=int, default=1, help="of the random choices, and in the files' names (default: 1)")
     args = parser.parse_args()
+    load_packages()
     random.seed(args.seed)
     np.random.seed(args.seed)
     kokoro, pools = Kokoro(args.tools), texts()
