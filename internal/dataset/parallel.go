@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 
 	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/internal/fileerr"
@@ -45,7 +46,7 @@ func (s *Set) Parallel(root string, report func(path, reason string)) (*Parallel
 	}
 	entries, err := os.ReadDir(root)
 	if err != nil {
-		return nil, fileerr.Read(root, err)
+		return nil, fmt.Errorf("%w; want a folder of folders, each with recordings of the dataset in another voice, under the same names", fileerr.In(root, err))
 	}
 	own, err := os.Stat(s.root)
 	if err != nil {
@@ -55,8 +56,11 @@ func (s *Set) Parallel(root string, report func(path, reason string)) (*Parallel
 	for _, e := range entries {
 		dir := filepath.Join(root, e.Name())
 		// A folder or a link to one, but not the set's own: that would be no other voice.
-		if info, err := os.Stat(dir); err == nil && info.IsDir() && !os.SameFile(info, own) {
+		switch info, err := os.Stat(dir); {
+		case err == nil && info.IsDir() && !os.SameFile(info, own):
 			p.folders = append(p.folders, dir)
+		case err != nil && !isMissing(err):
+			return nil, unreadable(dir, root, dir, err)
 		}
 	}
 	if len(p.folders) > math.MaxUint16 {
@@ -125,18 +129,30 @@ func realPath(path string) (string, error) {
 	return real, err
 }
 
-// of returns the folders that have a file parallel to a clip's, in order. A folder that must not
-// be searched is an error: what it has is not known.
+// of returns the folders that have a file parallel to a clip's, in order. Any error but that there
+// is none, as of a folder that must not be searched or of a disk, is returned: what the folder has
+// is then not known.
 func (p *Parallel) of(c Clip) (folders []uint16, err error) {
 	for i, dir := range p.folders {
-		switch info, err := os.Stat(fileIn(dir, c)); {
-		case errors.Is(err, fs.ErrPermission):
-			return nil, fileerr.Read(fileIn(dir, c), err)
+		path := fileIn(dir, c)
+		switch info, err := os.Stat(path); {
 		case err == nil && info.Mode().IsRegular():
 			folders = append(folders, uint16(i))
+		case err != nil && !isMissing(err):
+			return nil, unreadable(path, filepath.Dir(dir), dir, err)
 		}
 	}
 	return folders, nil
+}
+
+// isMissing says whether an error of looking for a file is that there is none.
+func isMissing(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+}
+
+// unreadable is the error of a path in a folder of root, of which is not known what it has.
+func unreadable(path, root, folder string, err error) error {
+	return fmt.Errorf("%w; make it readable, or take %s out of %s", fileerr.Read(path, err), filepath.Base(folder), root)
 }
 
 // fileIn is the file of a clip in a folder.

@@ -135,6 +135,44 @@ func TestParallelErrors(t *testing.T) {
 	if _, err := s.Parallel(root, nil); !errors.Is(err, ErrParallelInside) {
 		t.Errorf("the dataset itself: error %v", err)
 	}
+	file := filepath.Join(t.TempDir(), "file")
+	must(t, os.WriteFile(file, nil, 0o644))
+	for _, path := range []string{file, filepath.Join(root, "none")} {
+		if _, err := s.Parallel(path, nil); err == nil || !strings.HasPrefix(err.Error(), path+": ") || !strings.Contains(err.Error(), "; want a folder of folders") {
+			t.Errorf("%s: error %v", path, err)
+		}
+	}
+}
+
+// TestParallelUnreadable: a voice of which cannot be known what it has is an error, which names it,
+// and no voice that has nothing. Links that lead in a circle are such, to root as well, whom no
+// permission keeps out.
+func TestParallelUnreadable(t *testing.T) {
+	root, others := t.TempDir(), t.TempDir()
+	for _, name := range []string{"a/one.wav", "a/two.wav", "b/three.wav"} {
+		writeWAV(t, filepath.Join(root, name), tone(0.5, 0.5))
+		writeWAV(t, filepath.Join(others, "x", name), tone(0.5, 0.2))
+	}
+	s := scan(t, Options{Root: root})
+	s.Train = append(s.Train, s.Valid...)
+	// No voice has to have every recording: neither what is not there, nor what is no folder.
+	must(t, os.MkdirAll(filepath.Join(others, "y"), 0o755))
+	must(t, os.WriteFile(filepath.Join(others, "y", "a"), nil, 0o644))
+	must(t, os.Symlink("nowhere", filepath.Join(others, "z")))
+	if p, err := s.Parallel(others, nil); err != nil || p.Clips != len(s.Train) {
+		t.Fatalf("%v, error %v", p, err)
+	}
+	for _, path := range []string{filepath.Join("y", "b"), filepath.Join("w", "a", "one.wav"), "v"} {
+		loop := filepath.Join(others, path)
+		must(t, os.MkdirAll(filepath.Dir(loop), 0o755))
+		must(t, os.Symlink(filepath.Base(loop), loop))
+		voice, _, _ := strings.Cut(path, string(filepath.Separator))
+		_, err := s.Parallel(others, nil)
+		if err == nil || !strings.HasPrefix(err.Error(), "read "+loop) || !strings.HasSuffix(err.Error(), "take "+voice+" out of "+others) {
+			t.Errorf("%s: error %v", path, err)
+		}
+		must(t, os.Remove(loop))
+	}
 }
 
 // TestParallelInside: parallel recordings that the set would be trained on are refused, by
