@@ -29,8 +29,9 @@ func newVoiceCompare() *cobra.Command {
 		Use:   "compare A B [--checkpoint-path CHECKPOINT]",
 		Short: "Measure how similar two voices are",
 		Long: `Compare prints the cosine similarity of the timbres of A and B: 1 for the same voice,
-lower for less similar ones. What counts as similar depends on the model; compare clips
-of one speaker and of two to see.
+lower for less similar ones. What counts as similar depends on the model and on how much
+speech there is: docs/voice.md has the figures of the built-in one; for another, compare
+clips of one speaker and of two to see.
 
 A and B are enrolled voices, audio files, or folders of audio files. Two enrolled voices
 are compared without a codec. Voices made by different models cannot be
