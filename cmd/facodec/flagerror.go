@@ -64,3 +64,15 @@ func quoted(value string) string {
 	}
 	return strconv.Quote(value)
 }
+
+// refuseEmpty refuses flags that are given an empty value, as that of "$NAME" where NAME is not
+// set, which would otherwise be taken for flags that are not given.
+func refuseEmpty(cmd *cobra.Command) (err error) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		const mayBe = "title" // none above a picture
+		if err == nil && f.Value.Type() == "string" && f.Value.String() == "" && f.DefValue == "" && f.Name != mayBe {
+			err = &usageError{cmd.CommandPath(), fmt.Errorf("--%s is empty: give it a value, or leave it out", f.Name)}
+		}
+	})
+	return err
+}

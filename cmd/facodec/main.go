@@ -21,6 +21,7 @@ import (
 	"github.com/facodec-go/facodec/internal/kernel"
 	"github.com/facodec-go/facodec/internal/mpi"
 	"github.com/facodec-go/facodec/internal/plural"
+	"github.com/facodec-go/facodec/internal/train"
 )
 
 // The exit codes, as the help of facodec itself explains them.
@@ -68,9 +69,19 @@ func executeWith(ctx context.Context, args []string, stdin io.Reader, stdout, st
 	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "facodec: %s (see %s --help)\n", oneLine(err.Error()), usage.command)
 	default:
-		fmt.Fprintf(stderr, "facodec: %s\n", oneLine(err.Error()))
+		printError(stderr, "facodec: ", err)
 	}
 	return exitFailed
+}
+
+// printError prints an error in a line, and what it lists below it, one a line.
+func printError(w io.Writer, prefix string, err error) {
+	fmt.Fprintf(w, "%s%s\n", prefix, oneLine(err.Error()))
+	if differ, ok := errors.AsType[*train.DifferenceError](err); ok {
+		for _, line := range differ.Lines {
+			fmt.Fprintln(w, oneLine(line))
+		}
+	}
 }
 
 // These end a command whose errors have been printed one by one.
@@ -121,8 +132,14 @@ Every command ends with one of these exit codes:
 		SilenceErrors: true,
 		Args:          commandArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		// A misspelled instruction set would otherwise go unnoticed.
-		PersistentPreRunE: func(*cobra.Command, []string) error { return kernel.CheckEnvironment() },
+		// A misspelled instruction set, or a variable of the shell that is not set, would otherwise
+		// go unnoticed.
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := refuseEmpty(cmd); err != nil {
+				return err
+			}
+			return kernel.CheckEnvironment()
+		},
 	}
 	root.SetFlagErrorFunc(flagError)
 	// Upstream spells flags with underscores.

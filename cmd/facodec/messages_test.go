@@ -14,6 +14,8 @@ func TestMessages(t *testing.T) {
 	if err := os.WriteFile(voice, []byte("a recording"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	text, runs := filepath.Join(t.TempDir(), "text.bin"), filepath.Join(t.TempDir(), "runs")
+	write(t, text, []byte("hello"))
 	codec := []string{"--checkpoint-path", fixture("small.safetensors")}
 	reconstruct := append([]string{"reconstruct", clip("en.flac")}, codec...)
 	for _, test := range []struct {
@@ -41,6 +43,18 @@ func TestMessages(t *testing.T) {
 		{[]string{"encode", "-o"}, "-o needs a value"},
 		{[]string{"serve", "--voces", "a"}, "unknown flag --voces"},
 		{[]string{"live", "-xo", "a"}, "unknown flag -xo"},
+		{[]string{"train", "--preset", "tiny", "--dataset", dir, "--exp-name", ""}, "--exp-name is empty: give it a value, or leave it out (see facodec train --help)"},
+		{[]string{"train", "--preset", "tiny", "--dataset", dir, "--log-dir="}, "--log-dir is empty: "},
+		{[]string{"train", "--preset", "tiny", "--dataset", dir, "--init", ""}, "--init is empty: "},
+		{[]string{"train-redecoder", "--codec", "default", "--dataset", ""}, "--dataset is empty: "},
+		{[]string{"serve", "--token", ""}, "--token is empty: "},
+		{[]string{"train", "--config", text, "--dataset", dir}, "--config " + text + ":1: is no experiment file: it holds no keys; want an experiment file, as facodec train --preset base --print-config prints it"},
+		{[]string{"train", "--config", dir, "--dataset", dir}, "--config " + dir + ": is a directory; want an experiment file, as"},
+		{[]string{"train", "--config", fixture("small.safetensors"), "--dataset", dir}, "small.safetensors: is a checkpoint; want an experiment file, as"},
+		{[]string{"train", "--preset", "base", "--dataset", dir, "--log-dir", runs, "--init", "nope.bin"}, "nope.bin: no such file or directory; --init takes the file of a checkpoint, default for"},
+		{[]string{"train", "--preset", "base", "--dataset", dir, "--log-dir", runs, "--init", text}, "expected safetensors or a PyTorch file; --init takes"},
+		{[]string{"train", "--preset", "base", "--dataset", dir, "--log-dir", runs, "--resume", "yes"}, "yes: no such file or directory; --resume takes a checkpoint of training, auto or none"},
+		{[]string{"train", "--preset", "base", "--dataset", dir, "--log-dir", text}, text + ": not a directory; a run is kept in a folder that can be written to: log_dir and"},
 		{[]string{"info", "random"}, "facodec weights random FILE writes such a one"},
 	} {
 		r := run(t, test.args...)
@@ -51,6 +65,7 @@ func TestMessages(t *testing.T) {
 	if left := files(t, dir); len(left) > 0 {
 		t.Errorf("left: %q", left)
 	}
+	absent(t, runs)
 	r := run(t, append(reconstruct, "-o", filepath.Join(dir, "z.rf64"))...)
 	if r.code != 0 {
 		t.Errorf("exit %d: %s", r.code, r.stderr)

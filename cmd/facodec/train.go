@@ -92,7 +92,7 @@ func (f *trainFlags) experiment(cmd *cobra.Command) (*config.Config, error) {
 	case f.config != "" && f.preset != "":
 		return nil, &usageError{cmd.CommandPath(), errors.New("--config and --preset are both given; want one")}
 	case f.config != "":
-		c, err := config.Load(f.config)
+		c, err := loadExperiment("--config", f.config, "as facodec train --preset base --print-config prints it")
 		if err == nil {
 			err = c.CheckTraining()
 		}

@@ -59,7 +59,7 @@ func (r *ranks) end(cmd *cobra.Command, err error) error {
 		return err
 	}
 	if err != nil && !errors.Is(err, context.Canceled) {
-		fmt.Fprintf(cmd.ErrOrStderr(), "facodec: rank %d: %s\n", r.Rank(), oneLine(err.Error()))
+		printError(cmd.ErrOrStderr(), fmt.Sprintf("facodec: rank %d: ", r.Rank()), err)
 		r.world.Abort(exitFailed)
 	}
 	if closed := r.world.Close(); err == nil {

@@ -58,22 +58,23 @@ func (f *trainRedecoderFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	var c *config.Config
+	source := "--codec"
 	if f.config != "" {
 		var err error
-		if c, err = config.Load(f.config); err != nil {
+		if c, err = loadExperiment("--config", f.config, "as facodec train-redecoder --codec CHECKPOINT --print-config prints it"); err != nil {
 			return err
 		}
 		if err := c.CheckRedecoderTraining(); err != nil {
 			return err
 		}
 		if f.codec == "" {
-			f.codec = c.PretrainedEncoder
+			f.codec, source = c.PretrainedEncoder, "pretrained_encoder"
 		}
 	}
 	if f.codec == "" {
 		return &usageError{cmd.CommandPath(), errors.New("no --codec: name the checkpoint of the codec that the redecoder is for")}
 	}
-	codec, file, err := f.openCodec(cmd)
+	codec, file, err := f.openCodec(cmd, source)
 	if err != nil {
 		return err
 	}
@@ -86,8 +87,9 @@ func (f *trainRedecoderFlags) run(cmd *cobra.Command) error {
 }
 
 // openCodec opens the codec and finds its configuration where facodec.Open does.
-// The file has to stay open while its weights are read.
-func (f *trainRedecoderFlags) openCodec(cmd *cobra.Command) (*train.FrozenCodec, *weights.File, error) {
+// The file has to stay open while its weights are read. source is the flag, or the key, that
+// names the codec.
+func (f *trainRedecoderFlags) openCodec(cmd *cobra.Command, source string) (*train.FrozenCodec, *weights.File, error) {
 	path, _, err := inMemory(cmd, f.codec)
 	if err != nil {
 		return nil, nil, err
@@ -97,7 +99,7 @@ func (f *trainRedecoderFlags) openCodec(cmd *cobra.Command) (*train.FrozenCodec,
 	}
 	file, err := openWeights(cmd, f.codec)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("%s: %w; want %s", source, err, wantedCheckpoint)
 	}
 	path = file.Path()
 	c, err := f.configOf(file)
@@ -113,7 +115,7 @@ func (f *trainRedecoderFlags) openCodec(cmd *cobra.Command) (*train.FrozenCodec,
 
 func (f *trainRedecoderFlags) configOf(file *weights.File) (*config.Config, error) {
 	if f.codecConfig != "" {
-		return config.Load(f.codecConfig)
+		return loadExperiment("--codec-config", f.codecConfig, "the one that the codec was trained by")
 	}
 	c, err := checkpoint.Config(file, file.Path(), checkpoint.Beside(file.Path()))
 	return c, cureOpening(err, "--codec-config")

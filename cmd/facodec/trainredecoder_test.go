@@ -81,18 +81,23 @@ func TestTrainRedecoderErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, args := range map[string][]string{
-		"no --codec: name the checkpoint":                      {"--dataset", "x"},
-		"no --dataset: name a folder of speech":                {"--codec", codec},
-		"--steps -1: want at least 1":                          {"--codec", codec, "--steps", "-1"},
-		"--time -1s: want more":                                {"--codec", codec, "--time", "-1s"},
-		"--init and --resume are both given a checkpoint":      {"--codec", codec, "--init", "a", "--resume", "b"},
-		"is a codec's experiment file, which train takes":      {"--codec", codec, "--config", fixture("small.json")},
-		"missing.safetensors":                                  {"--codec", "missing.safetensors"},
+		"no --codec: name the checkpoint":                 {"--dataset", "x"},
+		"no --dataset: name a folder of speech":           {"--codec", codec},
+		"--steps -1: want at least 1":                     {"--codec", codec, "--steps", "-1"},
+		"--time -1s: want more":                           {"--codec", codec, "--time", "-1s"},
+		"--init and --resume are both given a checkpoint": {"--codec", codec, "--init", "a", "--resume", "b"},
+		"is a codec's experiment file, which train takes": {"--codec", codec, "--config", fixture("small.json")},
+		"--codec: missing.safetensors: no such file or directory; want the file of a checkpoint, default for": {"--codec", "missing.safetensors"},
+		"--codec-config missing.json: no such file or directory; want an experiment file, the one that":       {"--codec", codec, "--codec-config", "missing.json"},
+		"--config missing.json: no such file or directory; want an experiment file, as facodec":               {"--codec", codec, "--config", "missing.json"},
 		"\"x\" follows no flag":                                {"--codec", codec, "x"},
-		"is not the codec that the experiment is for: mode":    {"--codec", codec, "--config", fixture("redecoder.json"), "--dataset", "x"},
 		"bare.safetensors: no configuration in the checkpoint": {"--codec", bare},
 	} {
 		fail(t, want, append([]string{"train-redecoder"}, args...)...)
+	}
+	r := run(t, "train-redecoder", "--codec", codec, "--config", fixture("redecoder.json"), "--dataset", "x")
+	if r.code != exitFailed || !strings.Contains(r.stderr, "is not the codec that the experiment is for; ") || !strings.Contains(r.stderr, "\ndiffers: model_params.") {
+		t.Errorf("another codec: exit %d: %s", r.code, r.stderr)
 	}
 	text := succeed(t, "train-redecoder", "--codec", bare, "--codec-config", fixture("small.json"), "--print-config").stdout
 	if !strings.Contains(text, `"wavenet_embed_dim": 48`) {

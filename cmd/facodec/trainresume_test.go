@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,6 +47,31 @@ func TestTrainResumed(t *testing.T) {
 	}
 }
 
+// TestTrainAgain: a run that is complete does not go on, and another preset than the run's is
+// refused, with the keys that differ, also where --quiet hides all else.
+func TestTrainAgain(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "codec.json")
+	write(t, file, []byte(trainedConfig))
+	args := []string{"--dataset", filepath.Dir(clip("en.flac")), "--log-dir", dir, "--exp-name", "mine"}
+	config := append([]string{"train", "--config", file, "--steps", "1"}, args...)
+	succeed(t, config...)
+	r := succeed(t, config...)
+	if !strings.Contains(r.stderr, "the run is complete") || strings.Contains(r.stderr, "goes on") || strings.Contains(r.stderr, "resuming") {
+		t.Errorf("again: %s", r.stderr)
+	}
+	r = run(t, append([]string{"train", "--preset", "tiny", "--quiet"}, args...)...)
+	lines := strings.Split(strings.TrimSpace(r.stderr), "\n")
+	if r.code != exitFailed || !strings.Contains(lines[0], "(--exp-name, --init)") || !slices.Contains(lines, "differs: model_params.latent_dim: 128, was 24") {
+		t.Errorf("another preset: exit %d: %s", r.code, r.stderr)
+	}
+	for _, line := range lines[1:] {
+		if !strings.HasPrefix(line, "differs: ") {
+			t.Errorf("another preset: %s", line)
+		}
+	}
+}
+
 // TestTrainPartialInit: the built-in model is no start for another architecture, before
 // recordings are read, and the error says what is one.
 func TestTrainPartialInit(t *testing.T) {
@@ -53,7 +79,7 @@ func TestTrainPartialInit(t *testing.T) {
 	args := []string{"train", "--preset", "tiny", "--init", "default", "--dataset", filepath.Dir(clip("en.flac")), "--log-dir", dir}
 	r := run(t, args...)
 	for _, want := range []string{
-		"model_params.encoder_type is stft there and dac here", "model_params.latent_dim is 192 there and 128 here",
+		"\ndiffers: model_params.encoder_type: dac, stft in the weights\n", "\ndiffers: model_params.latent_dim: 128, 192 in the weights\n",
 		"the preset base has the networks of these weights", "--partial-init",
 	} {
 		if r.code != exitFailed || !strings.Contains(r.stderr, want) {

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,6 +15,7 @@ import (
 	"github.com/facodec-go/facodec/internal/mpi"
 	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/train"
+	"github.com/facodec-go/facodec/internal/weights"
 )
 
 // runFlags are those of every command that trains.
@@ -134,7 +137,7 @@ func (f *runFlags) train(cmd *cobra.Command, c *config.Config, codec *train.Froz
 		d.info("%s, started by %s, through %s", plural.Of(ranks.Size(), "rank"), ranks.launch.Launcher, ranks.world.Library())
 	}
 	if f.keeps {
-		d.notice("%s goes on with the experiment that it was begun with, in its config.json; --config FILE changes it", train.RunDir(c))
+		d.notice("%s keeps the experiment that it was begun with; --config FILE changes it", train.RunDir(c))
 	}
 	for _, key := range c.Unused() {
 		d.notice("%s has no effect", key)
@@ -157,19 +160,51 @@ func (f *runFlags) train(cmd *cobra.Command, c *config.Config, codec *train.Froz
 		Config: c, Codec: codec, Resume: f.resume, Init: start, InitData: data, PartialInit: f.partialInit, Steps: f.steps, Time: f.time, Threads: ranks.threads(f.threads), Ranks: ranks, MaxBad: maxBad,
 		Report: report, Progress: s.progress,
 	})
-	if errors.Is(err, train.ErrTooFewPieces) {
-		err = fmt.Errorf("%w (--accumulate %d)", err, ranks.Size())
-	}
-	if errors.Is(err, train.ErrPartialInit) {
-		err = fmt.Errorf("%w; train an experiment with the networks of the weights, or give --partial-init to start from so little of them", err)
-	}
-	if _, ok := errors.AsType[*dataset.TooManyBadError](err); ok {
-		err = fmt.Errorf("%w; --max-bad sets how many may be", err)
-	}
+	err = f.cure(err, ranks.Size())
 	if err == nil {
 		err = cmd.Context().Err() // a run that is interrupted ends well, with a checkpoint
 	}
 	return err
+}
+
+// cure adds to an error of a run which flag cures it.
+func (f *runFlags) cure(err error, ranks int) error {
+	_, tooManyBad := errors.AsType[*dataset.TooManyBadError](err)
+	switch {
+	case errors.Is(err, train.ErrTooFewPieces):
+		return fmt.Errorf("%w (--accumulate %d)", err, ranks)
+	case errors.Is(err, train.ErrPartialInit):
+		return fmt.Errorf("%w; train an experiment with the networks of the weights, or give --partial-init to start from so little of them", err)
+	case errors.Is(err, train.ErrInit):
+		return fmt.Errorf("%w; --init takes %s", err, wantedCheckpoint)
+	case errors.Is(err, train.ErrResume):
+		return fmt.Errorf("%w; --resume takes a checkpoint of training, auto or none, --init weights that a new run starts from", err)
+	case errors.Is(err, train.ErrOtherNetworks):
+		return fmt.Errorf("%w (--exp-name, --init)", err)
+	case tooManyBad:
+		return fmt.Errorf("%w; --max-bad sets how many may be", err)
+	}
+	return err
+}
+
+// wantedCheckpoint says what flags take that name a checkpoint to train from or for.
+const wantedCheckpoint = "the file of a checkpoint, " + builtin + " for the built-in model, or hf://ORG/NAME for one of the hub"
+
+// loadExperiment reads the experiment file that a flag names. wanted says where one is to be had.
+func loadExperiment(flag, path, wanted string) (*config.Config, error) {
+	c, err := config.Load(path)
+	if err == nil {
+		return c, nil
+	}
+	if file, openErr := weights.Open(path); openErr == nil {
+		file.Close()
+		return nil, fmt.Errorf("%s %s: is a checkpoint; want an experiment file, %s", flag, path, wanted)
+	}
+	info, statErr := os.Stat(path)
+	if statErr != nil || info.IsDir() || errors.Is(err, fs.ErrPermission) || errors.Is(err, config.ErrNotExperiment) {
+		err = fmt.Errorf("%s %w; want an experiment file, %s", flag, err, wanted)
+	}
+	return nil, err
 }
 
 // trainDisplay shows a run: a bar on a terminal, lines elsewhere.

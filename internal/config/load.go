@@ -55,10 +55,10 @@ func parseTree(data []byte) (*node, error) {
 	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	if !utf8.Valid(data) || bytes.IndexByte(data, 0) >= 0 {
-		return nil, &syntaxError{0, "is not text; want JSON or YAML"}
+		return nil, &foreignError{syntaxError{0, "is not text; want JSON or YAML"}}
 	}
 	if len(bytes.TrimSpace(data)) == 0 {
-		return nil, &syntaxError{0, "is empty; want JSON or YAML"}
+		return nil, &foreignError{syntaxError{0, "is empty; want JSON or YAML"}}
 	}
 	if looksJSON(data) {
 		return parseJSON(data)
@@ -68,10 +68,10 @@ func parseTree(data []byte) (*node, error) {
 
 func fromTree(root *node) (*Config, error) {
 	if root.kind != mapping {
-		return nil, &syntaxError{root.line, "is no experiment file: it holds no keys"}
+		return nil, &foreignError{syntaxError{root.line, "is no experiment file: it holds no keys"}}
 	}
 	if root.get("model_params") == nil {
-		return nil, &syntaxError{0, "is no experiment file: it has no model_params"}
+		return nil, &foreignError{syntaxError{0, "is no experiment file: it has no model_params"}}
 	}
 	redecoder, err := isRedecoder(root)
 	if err != nil {
@@ -138,12 +138,23 @@ func (e *keyError) Error() string {
 	return fmt.Sprintf("%s: %s %s", e.key, e.value, e.problem)
 }
 
+// ErrNotExperiment is wrapped by the error for a file that is no experiment at all.
+var ErrNotExperiment = errors.New("is no experiment file")
+
+// A foreignError is a syntaxError, or a text about one, that wraps ErrNotExperiment.
+type foreignError struct{ syntaxError }
+
+func (e *foreignError) Is(target error) bool { return target == ErrNotExperiment }
+
 // located puts the file, and the line where it is known, before an error.
 func located(name string, root *node, err error) error {
 	line := 0
 	var syntax *syntaxError
+	var foreign *foreignError
 	var key *keyError
-	if errors.As(err, &syntax) {
+	if errors.As(err, &foreign) {
+		line = foreign.line
+	} else if errors.As(err, &syntax) {
 		line = syntax.line
 	} else if errors.As(err, &key) && root != nil {
 		path, _, _ := strings.Cut(key.key, "[")
@@ -152,7 +163,11 @@ func located(name string, root *node, err error) error {
 	if line > 0 {
 		name = fmt.Sprintf("%s:%d", name, line)
 	}
-	return fmt.Errorf("%s: %s", name, oneLine(err.Error()))
+	text := name + ": " + oneLine(err.Error())
+	if foreign != nil {
+		return &foreignError{syntaxError{line, text}}
+	}
+	return errors.New(text)
 }
 
 // oneLine blanks what would break a message's line: keys may hold anything.

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"sync"
 	"time"
@@ -68,7 +69,7 @@ func acquire(path string, tryLock func(*os.File) (bool, error)) (*Lock, error) {
 	for {
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
 		if err != nil {
-			return nil, err
+			return nil, naming(path, err)
 		}
 		taken, lockErr := tryLock(f)
 		if !taken && lockErr == nil {
@@ -96,6 +97,14 @@ func acquire(path string, tryLock func(*os.File) (bool, error)) (*Lock, error) {
 	}
 }
 
+// naming says once of which file an error is.
+func naming(path string, err error) error {
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+		err = pathErr.Err
+	}
+	return fmt.Errorf("%s: %w", path, err)
+}
+
 func held(path string, h Holder) error {
 	return fmt.Errorf("%s: %w: %v; wait until it has ended, or end it", path, ErrHeld, h)
 }
@@ -116,7 +125,7 @@ func take(path string, f *os.File, locked bool) (*Lock, error) {
 	}
 	info, err := f.Stat()
 	if err != nil {
-		return nil, err
+		return nil, naming(path, err)
 	}
 	if h, ok := read(f); ok && time.Since(info.ModTime()) < stale {
 		gone := h.Host == host && (locked || !Running(h.PID))
@@ -126,7 +135,7 @@ func take(path string, f *os.File, locked bool) (*Lock, error) {
 	}
 	l := &Lock{path: path, file: f, own: Holder{os.Getpid(), host, time.Now().Truncate(time.Second), rand.Text()}, stop: make(chan struct{})}
 	if err := l.write(); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, naming(path, err)
 	}
 	if !locked {
 		time.Sleep(settle)

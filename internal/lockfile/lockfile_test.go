@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,7 +54,8 @@ func TestAcquire(t *testing.T) {
 		t.Errorf("a released lock leaves its file: %v", err)
 	}
 	acquired(t, path)
-	if _, err := Acquire(filepath.Join(t.TempDir(), "no folder", "lock")); err == nil || errors.Is(err, ErrHeld) {
+	path = filepath.Join(t.TempDir(), "no folder", "lock")
+	if _, err := Acquire(path); !errors.Is(err, fs.ErrNotExist) || !strings.HasPrefix(err.Error(), path+": ") || strings.Count(err.Error(), path) != 1 {
 		t.Errorf("no folder: %v", err)
 	}
 }

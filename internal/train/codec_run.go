@@ -56,7 +56,7 @@ func (r *run) trainCodec(ctx context.Context) error {
 	var speakers *speakerLabels
 	err := r.openFolder(func(f *weights.File, old *config.Config) (err error) {
 		if !sameNetworks(old, c) {
-			return errOtherModel
+			return otherNetworks(f.Path(), old, c)
 		}
 		if c.Model.SpeakerClasses == 0 {
 			c.Model.SpeakerClasses = old.Model.SpeakerClasses
@@ -184,7 +184,7 @@ func (r *run) newLabeler(ctx context.Context, units *teacher.Units, speakers *sp
 	}
 	pitch, err := teacher.OpenPitch(c.F0Path, func(line string) { r.Report("%s", line) })
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("F0_path: %w; want the checkpoint of a pitch network, or \"\" for the built-in pitch tracker", err)
 	}
 	if units == nil && r.leads() {
 		if units, err = r.learnUnits(ctx); err != nil {

@@ -4,10 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strconv"
 	"time"
@@ -16,6 +16,7 @@ import (
 	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/collective"
 	"github.com/facodec-go/facodec/internal/config"
+	"github.com/facodec-go/facodec/internal/fileerr"
 	"github.com/facodec-go/facodec/internal/lockfile"
 	"github.com/facodec-go/facodec/internal/weights"
 )
@@ -51,7 +52,7 @@ func (r *run) openOwnFolder(readState stateReader) error {
 	if err != nil {
 		return err
 	}
-	r.checkpoints = existing
+	r.checkpoints, r.heldRun = existing, len(existing) > 0
 	path := r.Resume
 	fresh := r.Resume == ResumeNone || r.Resume == ResumeAuto && len(existing) == 0
 	switch {
@@ -72,7 +73,7 @@ func (r *run) openOwnFolder(readState stateReader) error {
 	}
 	f, err := openVerified(path)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrResume, err)
 	}
 	return r.resume(f, readState)
 }
@@ -94,15 +95,27 @@ func (r *run) makeFolder() error {
 		}
 	}
 	if err := os.MkdirAll(filepath.Join(r.dir, checkpointDir), 0o755); err != nil {
-		return err
+		r.createdDirs, r.createdSubdirs = slices.DeleteFunc(r.createdDirs, missing), slices.DeleteFunc(r.createdSubdirs, missing)
+		if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+			err = fileerr.In(pathErr.Path, err)
+		}
+		return notWritable(err)
 	}
 	lock, err := lockfile.Acquire(filepath.Join(r.dir, lockName))
-	if err != nil {
+	switch {
+	case errors.Is(err, lockfile.ErrHeld):
 		r.createdDirs, r.createdSubdirs = nil, nil // another process has made the folder its own meanwhile
 		return err
+	case err != nil:
+		return notWritable(err)
 	}
 	r.lock = lock
 	return nil
+}
+
+// notWritable adds to an error of making the run's folder, or the first files in it, what cures it.
+func notWritable(err error) error {
+	return fmt.Errorf("%w; a run is kept in a folder that can be written to: log_dir and exp_name say which", err)
 }
 
 // removeFolder removes what a start that has failed has made: the run's folder, or folders
@@ -168,135 +181,9 @@ func openVerified(path string) (*weights.File, error) {
 	return f, nil
 }
 
-// start begins from a checkpoint: from its weights alone or, where it is the
-// experiment's pretrained_model and one of training, with its optimizers, steps and
-// position in the data, unless load_only_params says otherwise.
-func (r *run) start(path string, readState stateReader) error {
-	var f *weights.File
-	var err error
-	if r.Init != "" && r.InitData != nil {
-		f, err = weights.OpenBytes(path, r.InitData)
-	} else {
-		f, err = weights.Open(path)
-	}
-	if err != nil {
-		return err
-	}
-	if _, training := f.Metadata()[checkpoint.StateKey]; training && r.Init == "" && !r.Config.LoadOnlyParams {
-		if err := r.resume(f, readState); err != nil {
-			return fmt.Errorf("%w; load_only_params: true takes its weights alone", err)
-		}
-		return nil
-	}
-	r.initFrom = f
-	return nil
-}
-
-// ExperimentOf returns the experiment that the run in c's folder goes on with where c is
-// not the user's own, but made from a preset or for a codec: that of the checkpoint that it is
-// resumed from, under c's name, if its networks are c's; else c. resume is that of RunOptions.
-// A run that was begun from another model's weights so needs nothing said twice.
-func ExperimentOf(c *config.Config, resume string) *config.Config {
-	paths := []string{resume}
-	switch resume {
-	case ResumeNone:
-		return c
-	case ResumeAuto:
-		var err error
-		if paths, err = checkpoints(RunDir(c)); err != nil {
-			return c // Run says why
-		}
-	}
-	for _, path := range slices.Backward(paths) {
-		old, err := experimentIn(path)
-		if err != nil {
-			continue
-		}
-		if !sameNetworks(old, c) {
-			break
-		}
-		old.ExpName, old.LogDir = c.ExpName, c.LogDir
-		return old
-	}
-	return c
-}
-
-// experimentIn returns the experiment that a checkpoint of training was written by.
-func experimentIn(path string) (*config.Config, error) {
-	f, err := weights.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return config.Parse(path, []byte(f.Metadata()[checkpoint.ConfigKey]))
-}
-
-// sameNetworks says whether a run of the experiment old goes on with c.
-func sameNetworks(old, c *config.Config) bool {
-	if old.IsRedecoder() || c.IsRedecoder() {
-		return old.IsRedecoder() && c.IsRedecoder() && reflect.DeepEqual(RedecoderTrainingConfigOf(old), RedecoderTrainingConfigOf(c))
-	}
-	now := *c
-	if now.Model.SpeakerClasses == 0 { // as many as were found then
-		now.Model.SpeakerClasses = old.Model.SpeakerClasses
-	}
-	return reflect.DeepEqual(CodecTrainingConfigOf(old), CodecTrainingConfigOf(&now))
-}
-
-// A stateReader reads what a checkpoint has of a codec or a redecoder. old is the experiment
-// that it was written by. errOtherModel says that its networks are not those of this
-// one; other errors name the file.
-type stateReader func(f *weights.File, old *config.Config) error
-
-var errOtherModel = errors.New("model_params are not those of this experiment; give this run another exp_name, or start it from the weights alone")
-
-// resume goes on from a checkpoint, which must belong to this experiment.
-func (r *run) resume(f *weights.File, readState stateReader) error {
-	r.resumedFrom = f
-	path := f.Path()
-	r.goodCheckpoint.Store(&path)
-	meta := f.Metadata()
-	old, err := config.Parse(f.Path(), []byte(meta[checkpoint.ConfigKey]))
-	if err != nil {
-		return fmt.Errorf("%s: is no training checkpoint that can be resumed; a new run can start from its weights: %w", f.Path(), err)
-	}
-	if r.Config.Validation.Files == 0 { // the same files are held out as before
-		r.Config.Validation.Files = old.Validation.Files
-	}
-	if err := readState(f, old); errors.Is(err, errOtherModel) {
-		return fmt.Errorf("%s: %w", f.Path(), err)
-	} else if err != nil {
-		return err
-	}
-	if err := json.Unmarshal([]byte(meta[checkpoint.PositionKey]), &r.startPosition); err != nil {
-		return fmt.Errorf("%s: %s: %w", f.Path(), checkpoint.PositionKey, err)
-	}
-	if text := meta[checkpoint.BestKey]; text != "" {
-		if r.best, err = strconv.ParseFloat(text, 64); err != nil {
-			return fmt.Errorf("%s: %s: %w", f.Path(), checkpoint.BestKey, err)
-		}
-	}
-	r.validated = -1
-	if text := meta[checkpoint.ValidatedKey]; text != "" {
-		if r.validated, err = strconv.Atoi(text); err != nil || r.validated < 0 {
-			return fmt.Errorf("%s: %s: %q is no step", f.Path(), checkpoint.ValidatedKey, text)
-		}
-	}
-	r.Report("resuming from %s, step %s", f.Path(), meta[checkpoint.StepKey])
-	if r.Init != "" {
-		r.Report("the run goes on with its own weights: those of %s are where a new run begins, in another folder", r.Init)
-	}
-	if changes := r.Config.Changes(old); changes != nil {
-		r.Report("the experiment has changed since the checkpoint: the run goes on, but not as it would have")
-		for _, change := range changes {
-			r.Report("changed: %s", change)
-		}
-	}
-	return nil
-}
-
 // writeConfig writes the experiment into the run's folder.
 func (r *run) writeConfig() error {
+	r.reportConfig()
 	text, err := r.Config.Indented()
 	if err != nil {
 		return err

@@ -3,13 +3,11 @@ package train
 import (
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
 
 	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/config"
-	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/nn"
 	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/weights"
@@ -69,47 +67,31 @@ func (r *run) checkFit(params []*nn.Param) error {
 	if 2*fit >= total {
 		return nil
 	}
-	return fmt.Errorf("%s: %w: %d of the %s of %s fit this experiment%s",
-		r.initFrom.Path(), ErrPartialInit, fit, plural.Of(total, "tensor"), strings.Join(inferenceNetworks, ", "), r.otherNetworks())
+	hint, lines := r.weightsDiffer()
+	return &DifferenceError{fmt.Errorf("%s: %w: %d of the %s of %s fit this experiment%s",
+		r.initFrom.Path(), ErrPartialInit, fit, plural.Of(total, "tensor"), strings.Join(inferenceNetworks, ", "), hint), lines}
 }
 
-// otherNetworks says in which keys the weights to start from, as far as they say what they
-// are, are of other networks than the experiment's, and which preset has theirs.
-func (r *run) otherNetworks() string {
+// weightsDiffer says in which keys the weights to start from, as far as they say what they
+// are, are of other networks than the experiment's, and hints at the preset that has theirs.
+func (r *run) weightsDiffer() (hint string, lines []string) {
 	f := r.initFrom
 	c, err := checkpoint.Config(f, f.Path(), checkpoint.Beside(f.Path()))
 	if err != nil {
-		return ""
+		return "", nil
 	}
 	if c.IsRedecoder() != r.Config.IsRedecoder() {
-		return "; they are " + map[bool]string{true: "a redecoder's", false: "a codec's"}[c.IsRedecoder()]
+		return "; they are " + kindOf(c) + "'s", nil
 	}
-	var keys []string
 	for _, d := range r.Config.Differences(c) {
-		if architecture(d.Key) {
-			keys = append(keys, fmt.Sprintf("%s is %s there and %s here", d.Key, d.Other, d.Value))
+		if shapesInference(d.Key) {
+			lines = append(lines, fmt.Sprintf("differs: %s: %s, %s in the weights", d.Key, d.Value, d.Other))
 		}
 	}
-	text := ""
-	if keys != nil {
-		text = ": " + strings.Join(keys, ", ")
+	if name := presetOf(c, func(p *config.Config) bool { return sameInference(p, c) }); name != "" {
+		hint = "; the preset " + name + " has the networks of these weights"
 	}
-	if c.IsRedecoder() {
-		return text
-	}
-	for _, name := range config.Presets() {
-		if p, err := config.Preset(name); err == nil && reflect.DeepEqual(model.CodecConfigOf(p), model.CodecConfigOf(c)) {
-			text += "; the preset " + name + " has the networks of these weights"
-		}
-	}
-	return text
-}
-
-// architecture says whether a key decides on the shapes of what inference runs.
-func architecture(key string) bool {
-	rest, ok := strings.CutPrefix(key, "model_params.")
-	return ok && !strings.HasPrefix(rest, "discriminator.") && !strings.HasPrefix(rest, "use_gr_") &&
-		!slices.Contains([]string{"norm_f0", "phone_classes", "speaker_classes", "separate_prosody_encoder", "timbre_norm"}, rest)
+	return hint, lines
 }
 
 // wholeNetworks takes from the names of missing parameters those of networks of which no

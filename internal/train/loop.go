@@ -120,15 +120,30 @@ func (r *run) owesValidation() bool {
 
 // total returns the steps of the whole run, 0 for no end.
 func (r *run) total() int {
-	epochs := r.Config.Epochs
-	if most := r.Config.Train.MaxEpoch; most > 0 {
-		epochs = min(epochs, most)
-	}
+	epochs, _ := r.epochs()
 	total := epochs * r.perEpoch()
 	if r.Steps > 0 {
 		total = min(total, r.Steps)
 	}
 	return total
+}
+
+// epochs returns the epochs of the whole run, and the key that says so.
+func (r *run) epochs() (n int, key string) {
+	if most := r.Config.Train.MaxEpoch; most > 0 && most < r.Config.Epochs {
+		return most, "train.max_epoch"
+	}
+	return r.Config.Epochs, "epochs"
+}
+
+// whyComplete says why a run that is done has no step more, and how it gets one.
+func (r *run) whyComplete() string {
+	steps := plural.Of(r.trainer.Steps, "step")
+	epochs, key := r.epochs()
+	if r.Steps > 0 && r.Steps <= epochs*r.perEpoch() {
+		return fmt.Sprintf("it has %s; ask for more than %d to train it further", steps, r.trainer.Steps)
+	}
+	return fmt.Sprintf("it has %s, those of %s; train it by its %s with a larger %s to train it further", steps, plural.Of(epochs, "epoch"), configName, key)
 }
 
 func (r *run) perEpoch() int {

@@ -3,7 +3,6 @@ package train
 import (
 	"fmt"
 	"reflect"
-	"strings"
 
 	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/model"
@@ -30,12 +29,6 @@ func RedecoderFor(codec *config.Config) *config.Config {
 	c.Model.DecoderType = config.DecoderDAC // the one that a redecoder has
 	c.Redecoder.WavenetEmbedDim = min(2*codec.Model.ProsodyHidden, 4096)
 	c.Redecoder.WavenetLayers = min(2*codec.Model.ProsodyLayers, 64)
-	return c
-}
-
-// encoderOf returns c without what the decoder alone has.
-func encoderOf(c config.ConvNeXt) config.ConvNeXt {
-	c.DecoderBlocks = 0
 	return c
 }
 
@@ -67,22 +60,26 @@ func checkCodec(redecoder *config.Config, codec *FrozenCodec) error {
 		{"model_params.prosody_layers", m.ProsodyLayers, n.ProsodyLayers},
 		{"model_params.timbre_hidden_dim", m.TimbreHidden, n.TimbreHidden},
 		{"model_params.codec_encoder_type", m.EncoderType, n.EncoderType},
-		{"model_params.convnext", encoderOf(m.ConvNeXt), encoderOf(n.ConvNeXt)},
+		{"model_params.convnext.window", m.ConvNeXt.Window, n.ConvNeXt.Window},
+		{"model_params.convnext.phase_bins", m.ConvNeXt.PhaseBins, n.ConvNeXt.PhaseBins},
+		{"model_params.convnext.dim", m.ConvNeXt.Dim, n.ConvNeXt.Dim},
+		{"model_params.convnext.hidden_dim", m.ConvNeXt.HiddenDim, n.ConvNeXt.HiddenDim},
+		{"model_params.convnext.encoder_blocks", m.ConvNeXt.EncoderBlocks, n.ConvNeXt.EncoderBlocks},
 		{"model_params.DAC.encoder_dim", m.DAC.EncoderDim, n.DAC.EncoderDim},
 		{"model_params.DAC.encoder_rates", m.DAC.EncoderRates, n.DAC.EncoderRates},
 	} {
 		if !reflect.DeepEqual(k.redecoder, k.real) {
-			differ = append(differ, fmt.Sprintf("%s is %v in the experiment and %v in the codec", k.key, k.redecoder, k.real))
+			differ = append(differ, fmt.Sprintf("differs: %s: %v, %v in the codec", k.key, k.redecoder, k.real))
 		}
 	}
 	real := n.Books()
 	for i, b := range m.Books() {
 		if b != real[i] {
-			differ = append(differ, fmt.Sprintf("%s is %v in the experiment and %v in the codec", b.Key, b.Count, real[i].Count))
+			differ = append(differ, fmt.Sprintf("differs: %s: %v, %v in the codec", b.Key, b.Count, real[i].Count))
 		}
 	}
 	if differ != nil {
-		return fmt.Errorf("%s: is not the codec that the experiment is for: %s", codec.Name, strings.Join(differ, ", "))
+		return &DifferenceError{fmt.Errorf("%s: is not the codec that the experiment is for; name that, or train an experiment for this one", codec.Name), differ}
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ func (r *run) trainRedecoder(ctx context.Context) error {
 	err = r.openFolder(func(f *weights.File, old *config.Config) error {
 		switch {
 		case !sameNetworks(old, c):
-			return errOtherModel
+			return otherNetworks(f.Path(), old, c)
 		case f.Metadata()[checkpoint.CodecKey] != e.fingerprint():
 			return fmt.Errorf("%s: was trained for another codec than %s", f.Path(), r.Codec.Name)
 		}

@@ -356,8 +356,9 @@ func (v *Validator) melOf(truth, spoken []float32) float64 {
 func TestRedecoderErrors(t *testing.T) {
 	for want, change := range map[string]func(c *config.Config, o *RunOptions){
 		"a redecoder is trained for a codec, and none is given": func(_ *config.Config, o *RunOptions) { o.Codec = nil },
-		"codec: is not the codec that the experiment is for: model_params.latent_dim is 32 in the experiment and 24 in the codec, " +
-			"model_params.DAC.encoder_rates is [5 2 5 6] in the experiment and [2 5 5 6] in the codec": func(c *config.Config, _ *RunOptions) {
+		"codec: is not the codec that the experiment is for; name that, or train an experiment for this one\n" +
+			"differs: model_params.latent_dim: 32, 24 in the codec\n" +
+			"differs: model_params.DAC.encoder_rates: [5 2 5 6], [2 5 5 6] in the codec": func(c *config.Config, _ *RunOptions) {
 			c.Model.LatentDim, c.Model.DAC.EncoderRates = 32, []int{5, 2, 5, 6}
 		},
 		"codec: is a redecoder and not a codec": func(c *config.Config, o *RunOptions) { o.Codec.Config = c },
@@ -367,8 +368,8 @@ func TestRedecoderErrors(t *testing.T) {
 	} {
 		c := smallRedecoder(t.TempDir())
 		_, err := runRedecoder(t, c, 1, func(o *RunOptions) { change(c, o) })
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("error %v, want %s", err, want)
+		if err == nil || !strings.Contains(strings.Join(append([]string{err.Error()}, listed(err)...), "\n"), want) {
+			t.Errorf("error %v, %q, want %s", err, listed(err), want)
 		}
 		if _, err := os.Stat(RunDir(c)); err == nil {
 			t.Error("a folder is left behind")

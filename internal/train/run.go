@@ -109,10 +109,13 @@ type run struct {
 	// createdSubdirs are the folders in the run's that it created, where that was there.
 	createdSubdirs []string
 	lock           *lockfile.Lock
-	startTime      time.Time     // of this process
-	resumedFrom    *weights.File // the checkpoint that the run goes on from, nil for a fresh run
-	initFrom       *weights.File // the checkpoint that a fresh run takes weights from, nil for none
-	pretrained     bool          // initFrom is not nil, on rank 0
+	startTime      time.Time      // of this process
+	resumedFrom    *weights.File  // the checkpoint that the run goes on from, nil for a fresh run
+	begunWith      *config.Config // the experiment in it
+	heldRun        bool           // the folder held checkpoints when it was opened
+	otherDataset   bool           // than resumedFrom was trained on
+	initFrom       *weights.File  // the checkpoint that a fresh run takes weights from, nil for none
+	pretrained     bool           // initFrom is not nil, on rank 0
 	startPosition  dataset.Position
 	best           float64 // mel distance of the best validation, -1 for none
 	// validated is the step of the last validation that came to its end, 0 for none; -1
@@ -253,7 +256,7 @@ func (r *run) scan(ctx context.Context) error {
 	}
 	if r.resumedFrom != nil {
 		if old := r.resumedFrom.Metadata()[checkpoint.DatasetKey]; old != set.Fingerprint() {
-			r.Report("the dataset has changed since the checkpoint: the run goes on, but not as it would have, and %s is chosen anew", bestName)
+			r.otherDataset = true
 			r.best = -1 // on what was held out of another
 		}
 	}
@@ -301,9 +304,10 @@ func (r *run) train(ctx context.Context, h hooks) error {
 	}
 	defer r.prefetcher.close() // before what its batches are made with
 	if r.done() && !r.owesValidation() {
-		r.Report("all %s are done", plural.Of(r.total(), "step"))
+		r.Report("%s: the run is complete: %s", *r.goodCheckpoint.Load(), r.whyComplete())
 		return nil
 	}
+	r.reportResumed()
 	// All checks are over: from here on the folder is written to.
 	if r.leads() {
 		if r.owesValidation() {
@@ -311,11 +315,11 @@ func (r *run) train(ctx context.Context, h hooks) error {
 		} else {
 			r.log, err = eventlog.Open(r.dir, last)
 		}
-		if err != nil {
-			return err
+		if err == nil {
+			err = r.writeConfig()
 		}
-		if err := r.writeConfig(); err != nil {
-			return err
+		if err != nil {
+			return notWritable(err)
 		}
 	}
 	r.started = true
