@@ -95,7 +95,11 @@ func TestExtractSpeakers(t *testing.T) {
 	} {
 		out := filepath.Join(t.TempDir(), "out")
 		code := map[bool]int{true: 2}[test.source == "pages.parquet"] // a row without sound
-		extractLines(t, code, out, "--source", corpora+"/"+test.source, "--speaker-field", test.field)
+		args := []string{"--source", corpora + "/" + test.source}
+		if test.field != "" {
+			args = append(args, "--speaker-field", test.field)
+		}
+		extractLines(t, code, out, args...)
 		var speakers []string
 		for line := range bytes.Lines(read(t, filepath.Join(out, "manifest.jsonl"))) {
 			var e struct{ Speaker string }

@@ -514,16 +514,6 @@ func TestFailedStart(t *testing.T) {
 }
 
 func TestRunErrors(t *testing.T) {
-	t.Run("another model", func(t *testing.T) {
-		c := smallExperiment(t.TempDir())
-		if _, err := runSmall(t, c, 1, nil); err != nil {
-			t.Fatal(err)
-		}
-		c.Model.LatentDim = 32
-		if _, err := runSmall(t, c, 2, nil); err == nil || !strings.Contains(err.Error(), "model_params are not those of this experiment") {
-			t.Errorf("error %v", err)
-		}
-	})
 	t.Run("no data", func(t *testing.T) {
 		c := smallExperiment(t.TempDir())
 		c.Dataset = filepath.Join(t.TempDir(), "nowhere")
