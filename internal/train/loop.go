@@ -143,7 +143,7 @@ func (r *run) whyComplete() string {
 	if r.Steps > 0 && r.Steps <= epochs*r.perEpoch() {
 		return fmt.Sprintf("it has %s; ask for more than %d to train it further", steps, r.trainer.Steps)
 	}
-	return fmt.Sprintf("it has %s, those of %s; train it by its %s with a larger %s to train it further", steps, plural.Of(epochs, "epoch"), configName, key)
+	return fmt.Sprintf("it has %s, those of %s; an experiment file with a larger %s trains it further", steps, plural.Of(epochs, "epoch"), key)
 }
 
 func (r *run) perEpoch() int {
