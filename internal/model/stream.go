@@ -62,6 +62,8 @@ func (s *EncoderStream) Push(samples []float32, last bool) Codes {
 
 // Append is Push, appending to codes.
 func (s *EncoderStream) Append(codes *Codes, samples []float32, last bool) {
+	s.run.Pool().BeginBurst()
+	defer s.run.Pool().EndBurst()
 	s.push(samples, last, func(p Parts) { p.appendTo(codes) })
 }
 
@@ -168,6 +170,8 @@ func (s *DecoderStream) Append(samples []float32, codes Codes, last bool) []floa
 // appendBlocks sends frames through decode, a block at a time, and appends to samples what
 // comes out.
 func appendBlocks(r *op.Run, samples []float32, codes Codes, last bool, decode func(Codes) tensor.Tensor) []float32 {
+	r.Pool().BeginBurst()
+	defer r.Pool().EndBurst()
 	frames := codes.Frames()
 	for from := 0; ; {
 		to := min(frames, from+blockFrames)

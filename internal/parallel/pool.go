@@ -27,7 +27,9 @@ func (f Func) Run(i int) { f(i) }
 // that concurrent streams take a core each instead of waiting for each other.
 type Pool struct {
 	threads int
-	rounds  int // for which a thread looks before it sleeps
+	rounds  int          // for which a thread looks before it sleeps
+	patient int          // the same in a burst
+	bursts  atomic.Int32 // that have begun and not ended
 	busy    sync.Mutex
 	task    Task
 	// indices is the number of calls of the current loop in its upper half, and the next
@@ -49,13 +51,13 @@ func New(threads int) *Pool { return newPool(threads, 1) }
 // NewPatient returns a pool whose threads look for the next loop for two milliseconds, not
 // for a tenth of one, before they sleep: for a program that computes one loop after the
 // other for hours, in which waking a thread would take as long as many a loop.
-func NewPatient(threads int) *Pool { return newPool(threads, 20) }
+func NewPatient(threads int) *Pool { return newPool(threads, patience) }
 
-func newPool(threads, patience int) *Pool {
+func newPool(threads, times int) *Pool {
 	if threads <= 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	p := &Pool{threads: threads, rounds: patience * rounds(threads), workers: make([]waiter, threads-1), caller: newWaiter()}
+	p := &Pool{threads: threads, rounds: times * rounds(threads), patient: patience * rounds(threads), workers: make([]waiter, threads-1), caller: newWaiter()}
 	for i := range p.workers {
 		p.workers[i] = newWaiter()
 		go p.work(&p.workers[i])
@@ -65,6 +67,17 @@ func newPool(threads, patience int) *Pool {
 
 // Threads returns the number of threads that a loop runs on.
 func (p *Pool) Threads() int { return p.threads }
+
+// BeginBurst announces loops that follow each other until EndBurst, as the operations of a
+// frame do: meanwhile threads look for the next loop for up to two milliseconds, as those of
+// NewPatient always do. Several streams may be in a burst.
+func (p *Pool) BeginBurst() { p.bursts.Add(1) }
+
+// EndBurst ends what BeginBurst began.
+func (p *Pool) EndBurst() { p.bursts.Add(-1) }
+
+// patience is how many times as long threads look in a burst, and those of NewPatient.
+const patience = 20
 
 // Close ends the workers. No loop may be running.
 func (p *Pool) Close() {
@@ -97,7 +110,7 @@ func (p *Pool) Run(n int, t Task) {
 	}
 	p.help()
 	if p.done.Load() != int64(n) {
-		p.caller.await(p.rounds, func() bool { return p.done.Load() == int64(n) })
+		p.caller.await(p, func() bool { return p.done.Load() == int64(n) })
 	}
 	p.task = nil
 	p.busy.Unlock()
@@ -157,7 +170,7 @@ func (p *Pool) idle() bool {
 func (p *Pool) work(w *waiter) {
 	ready := func() bool { return !p.idle() || p.closed.Load() }
 	for {
-		w.await(p.rounds, ready)
+		w.await(p, ready)
 		if p.closed.Load() {
 			return
 		}
@@ -191,16 +204,21 @@ func (w *waiter) wake() {
 	}
 }
 
-// await returns once ready does: it looks for that, so many rounds, 500 of which take a tenth
-// of a millisecond, and then sleeps. Every few rounds other goroutines may have the
+// await returns once ready does: it looks for that for the rounds of a pool, 500 of which take
+// a tenth of a millisecond, and then sleeps. Every few rounds other goroutines may have the
 // CPU.
-func (w *waiter) await(rounds int, ready func() bool) {
-	for round := range rounds {
+func (w *waiter) await(p *Pool, ready func() bool) {
+	for round, calm, burst := 0, 0, 0; calm < p.rounds && burst < p.patient; round++ {
 		for range 4 {
 			if ready() {
 				return
 			}
 			pause()
+		}
+		if p.bursts.Load() > 0 {
+			burst++
+		} else {
+			calm++
 		}
 		if round%16 == 15 {
 			runtime.Gosched()

@@ -128,3 +128,40 @@ func TestParts(t *testing.T) {
 		}
 	}
 }
+
+// TestBurstIsAwaited: a thread looks for loops many times as often before it sleeps while a
+// burst goes on, but not without end, and as often as ever once it is over.
+func TestBurstIsAwaited(t *testing.T) {
+	// looks returns how often a thread looks before it sleeps; seen is told each time.
+	looks := func(p *Pool, seen func(n int)) (n int) {
+		w := newWaiter()
+		w.await(p, func() bool {
+			if w.sleeping.Load() {
+				return true
+			}
+			n++
+			seen(n)
+			return false
+		})
+		return n
+	}
+	p := &Pool{rounds: 3, patient: 60}
+	nothing := func(int) {}
+	calm := looks(p, nothing)
+	p.BeginBurst()
+	p.BeginBurst()
+	p.EndBurst()
+	burst := looks(p, nothing)
+	ended := looks(p, func(n int) {
+		if n == 100 {
+			p.EndBurst()
+		}
+	})
+	after := looks(p, nothing)
+	if calm != 4*3+1 || burst != 4*60+1 || ended < 100+4*2 || ended > 100+4*4+1 || after != calm {
+		t.Errorf("%d looks, %d in a burst, %d where it ends after 100, %d after it", calm, burst, ended, after)
+	}
+	if n := looks(&Pool{}, nothing); n != 1 {
+		t.Errorf("%d looks with more threads than CPUs", n)
+	}
+}
