@@ -7,10 +7,10 @@ import _ "embed"
 // The model that is embedded.
 const (
 	Name     = "base"
-	Version  = "v4"
+	Version  = "v5"
 	License  = "MIT" // of the weights
-	FileName = "facodec-base-v4.safetensors"
+	FileName = "facodec-base-v5.safetensors"
 )
 
-//go:embed facodec-base-v4.safetensors
+//go:embed facodec-base-v5.safetensors
 var checkpoint []byte

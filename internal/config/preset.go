@@ -103,7 +103,7 @@ func base() *Config {
 	c.SaveInterval, c.Validation.Interval = 500, 1000
 	m := &c.Model
 	m.LSTM = 0
-	m.EncoderType, m.DecoderType = EncoderSTFT, DecoderHarmonic
+	m.EncoderType, m.DecoderType = EncoderSTFT, DecoderSourceFilter
 	m.LatentDim = 192
 	m.ProsodyHidden, m.ProsodyLayers = 64, 4
 	m.TimbreHidden = 128

@@ -24,4 +24,9 @@ var Models = []Model{
 		Decoder:   "f17f7f4fe4926299754019054b6b5bd0",
 		Timbre:    "5fba9f9faf8a5a91a96cd6636f2f1670",
 		Tokens:    "c84d5b99782e0147d01802015b6e0b09"},
+	{Name: "base v5",
+		Quantizer: "1574e7e5cf4eec1f18a2b87c5e174438",
+		Decoder:   "a0f6009b2813e3e18d154383494daaf6",
+		Timbre:    "0f67f77b71a1cba3bc49cb8af20a4d2c",
+		Tokens:    "e24e8668dfb0727555addab2e484d0a2"},
 }

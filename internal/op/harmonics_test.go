@@ -2,6 +2,7 @@ package op
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/facodec-go/facodec/internal/parallel"
@@ -15,6 +16,7 @@ func TestHarmonicsOfAnyPitch(t *testing.T) {
 	pool := parallel.New(1)
 	defer pool.Close()
 	h, slot := NewHarmonics(96, 24), NewSlot()
+	source, sourceSlot := NewSourceFilter(96, 24), NewSlot()
 	for _, v := range []float64{0, -1e30, 1e30, 40, -40, math.Inf(1), math.Inf(-1), math.NaN()} {
 		r := NewRun(pool)
 		r.Last = true
@@ -22,14 +24,62 @@ func TestHarmonicsOfAnyPitch(t *testing.T) {
 		for i := range 3 {
 			pitches.Row(0, i)[0] = float32(v)
 		}
-		y := r.HarmonicInverseSTFT(slot, h, x, envelopes, pitches)
-		if y.T != 3*24 {
-			t.Fatalf("%v: %d samples", v, y.T)
-		}
-		for i := range y.T {
-			if s := float64(y.Row(0, i)[0]); math.IsNaN(s) || math.IsInf(s, 0) {
-				t.Fatalf("%v: sample %d is %v", v, i, s)
+		for name, y := range map[string]tensor.Tensor{
+			"harmonic":      r.HarmonicInverseSTFT(slot, h, x, envelopes, pitches),
+			"source filter": r.SourceFilter(sourceSlot, source, tensor.New(1, 3, h.Bins()), envelopes, pitches),
+		} {
+			if y.T != 3*24 {
+				t.Fatalf("%s, %v: %d samples", name, v, y.T)
 			}
+			for i := range y.T {
+				if s := float64(y.Row(0, i)[0]); math.IsNaN(s) || math.IsInf(s, 0) {
+					t.Fatalf("%s, %v: sample %d is %v", name, v, i, s)
+				}
+			}
+		}
+	}
+}
+
+// TestSourceFilterGoesOn: a stream in chunks has the noise and the phases of the whole, also
+// beyond the frames after which the noise begins again.
+func TestSourceFilterGoesOn(t *testing.T) {
+	pool := parallel.New(1)
+	defer pool.Close()
+	s, slot := NewSourceFilter(24, 6), NewSlot()
+	const frames = 2*noiseFrames + 40
+	inputs := []tensor.Tensor{tensor.New(1, frames, s.Bins()), tensor.New(1, frames, s.Channels()), tensor.New(1, frames, 1)}
+	for i, x := range inputs {
+		for j := range frames {
+			row := x.Row(0, j)
+			for k := range row {
+				row[k] = float32(math.Sin(float64(i + 3*j + 7*k)))
+			}
+		}
+	}
+	run := func(chunk int) (wave []float32) {
+		r := NewRun(pool)
+		for from := 0; from < frames; from += chunk {
+			to := min(from+chunk, frames)
+			r.Last = to == frames
+			var part []tensor.Tensor
+			for _, x := range inputs {
+				p := tensor.New(1, to-from, x.C)
+				for j := range to - from {
+					copy(p.Row(0, j), x.Row(0, from+j))
+				}
+				part = append(part, p)
+			}
+			y := r.SourceFilter(slot, s, part[0], part[1], part[2])
+			for j := range y.T {
+				wave = append(wave, y.Row(0, j)[0])
+			}
+		}
+		return wave
+	}
+	whole := run(frames)
+	for _, chunk := range []int{1, 7, 250} {
+		if got := run(chunk); !slices.Equal(got, whole) {
+			t.Errorf("chunks of %d: another waveform", chunk)
 		}
 	}
 }
