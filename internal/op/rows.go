@@ -11,6 +11,8 @@ import (
 type rowsTask struct {
 	f           func(t *rowsTask, from, to int)
 	y, z, a, b  tensor.Tensor
+	gainRe      tensor.Tensor
+	gainIm      tensor.Tensor
 	gamma, beta []float32
 	filter      DepthwiseFilter
 	shape       ConvShape
@@ -19,7 +21,6 @@ type rowsTask struct {
 	features    *SpectralFeatures
 	harmonics   *Harmonics
 	source      *SourceFilter
-	gains       [2]tensor.Tensor
 	phases      []uint32
 	halves      func(dst, a, b []float32)
 	codes       [][]int32

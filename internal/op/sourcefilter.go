@@ -76,10 +76,10 @@ func (r *Run) SourceFilter(slot Slot, s *SourceFilter, x, mixes, pitches tensor.
 		f: sourceRows, y: r.New(x.B, x.T, x.C), z: r.New(x.B, x.T, x.C), a: x, b: mixes,
 		gamma: cycles, phases: phases, source: s, start: m.frame,
 	}
-	if recording { // what the spectra gain by the harmonics' share
-		task.gains = [2]tensor.Tensor{r.New(x.B, x.T, x.C), r.New(x.B, x.T, x.C)}
+	if recording {
+		task.gainRe, task.gainIm = r.New(x.B, x.T, x.C), r.New(x.B, x.T, x.C)
 	}
-	re, im, gains := task.y, task.z, task.gains
+	re, im, gainRe, gainIm := task.y, task.z, task.gainRe, task.gainIm
 	r.eachRows(x.B*x.T, 4, task)
 	r.freeFloats(cycles)
 	if !r.Last {
@@ -97,9 +97,9 @@ func (r *Run) SourceFilter(slot Slot, s *SourceFilter, x, mixes, pitches tensor.
 			r.accumulateGrad(x, r.magnitudeGradient(x, re, im, da, db))
 		}
 		if r.needsGrad(mixes) {
-			r.accumulateGrad(mixes, s.mixGradient(r, mixes, re, im, gains, da, db))
+			r.accumulateGrad(mixes, s.mixGradient(r, mixes, re, im, gainRe, gainIm, da, db))
 		}
-		r.Free(da, db, re, im, gains[0], gains[1])
+		r.Free(da, db, re, im, gainRe, gainIm)
 		r.release(x, mixes)
 	})
 	return wave
@@ -132,8 +132,8 @@ func sourceRows(t *rowsTask, from, to int) {
 		frame := (t.start + i%t.a.T) % noiseFrames
 		noiseRe, noiseIm := s.noiseRe[frame], s.noiseIm[frame]
 		var gainRe, gainIm []float32
-		if t.gains[0].Data != nil {
-			gainRe, gainIm = row(t.gains[0], i), row(t.gains[1], i)
+		if t.gainRe.Data != nil {
+			gainRe, gainIm = row(t.gainRe, i), row(t.gainIm, i)
 		}
 		for k, p := range share {
 			a, b := lineRe[k]-noiseRe[k], lineIm[k]-noiseIm[k]
@@ -149,8 +149,9 @@ func sourceRows(t *rowsTask, from, to int) {
 }
 
 // mixGradient returns the gradient with respect to mixes, from those with respect to the
-// spectra re and im, da and db.
-func (s *SourceFilter) mixGradient(r *Run, mixes, re, im tensor.Tensor, gains [2]tensor.Tensor, da, db tensor.Tensor) tensor.Tensor {
+// spectra re and im, da and db; gainRe and gainIm are what these gain by the share of the
+// harmonics.
+func (s *SourceFilter) mixGradient(r *Run, mixes, re, im, gainRe, gainIm, da, db tensor.Tensor) tensor.Tensor {
 	d := r.New(mixes.B, mixes.T, mixes.C)
 	r.pool.Split(d.B*d.T, 4, func(from, to int) {
 		own := newScratch(2 * re.C)
@@ -158,7 +159,7 @@ func (s *SourceFilter) mixGradient(r *Run, mixes, re, im tensor.Tensor, gains [2
 		shares, offsets := own.take(re.C), own.take(re.C)
 		for i := from; i < to; i++ {
 			re, im, da, db, dx := row(re, i), row(im, i), row(da, i), row(db, i), row(d, i)
-			gainRe, gainIm := row(gains[0], i), row(gains[1], i)
+			gainRe, gainIm := row(gainRe, i), row(gainIm, i)
 			s.envelope(shares, row(mixes, i)[:s.knots])
 			kernel.Sigmoid(shares, shares)
 			for k, a := range da {
