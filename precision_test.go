@@ -4,6 +4,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	facodec "github.com/facodec-go/facodec"
@@ -103,5 +104,38 @@ func TestFastBound(t *testing.T) {
 				t.Errorf("%.1f dB, at most %d; %d of %d codes equal, at least %.1f %%", level, fastNoise, equal, all, 100*least)
 			}
 		})
+	}
+}
+
+// TestSameCodesSameSound: the built-in model's phases add up over an utterance, and so would
+// whatever a precision changed in them: the same codes are the same samples at every precision.
+func TestSameCodesSameSound(t *testing.T) {
+	samples, err := audio.ReadFile("testdata/speech/en.flac", 24000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tokens *facodec.Tokens
+	var want []float32
+	for _, precision := range []string{facodec.Exact, facodec.Fast, facodec.BF16, facodec.Int8} {
+		c, err := defaultmodel.Open(facodec.WithPrecision(precision))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if tokens == nil {
+			if tokens, err = c.Encode(samples); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := c.Decode(tokens)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want == nil {
+			want = got
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: another waveform", precision)
+		}
 	}
 }

@@ -62,7 +62,7 @@ func TestTrainAgain(t *testing.T) {
 	}
 	r = run(t, append([]string{"train", "--preset", "tiny", "--quiet"}, args...)...)
 	lines := strings.Split(strings.TrimSpace(r.stderr), "\n")
-	if r.code != exitFailed || !strings.Contains(lines[0], "(--exp-name, --init)") || !slices.Contains(lines, "differs: model_params.latent_dim: 128, was 24") {
+	if r.code != exitFailed || !strings.Contains(lines[0], "(--config, --exp-name, --init)") || !slices.Contains(lines, "differs: model_params.latent_dim: 128, was 24") {
 		t.Errorf("another preset: exit %d: %s", r.code, r.stderr)
 	}
 	for _, line := range lines[1:] {

@@ -180,7 +180,7 @@ func (f *runFlags) cure(err error, ranks int) error {
 	case errors.Is(err, train.ErrResume):
 		return fmt.Errorf("%w; --resume takes a checkpoint of training, auto or none, --init weights that a new run starts from", err)
 	case errors.Is(err, train.ErrOtherNetworks):
-		return fmt.Errorf("%w (--exp-name, --init)", err)
+		return fmt.Errorf("%w (--config, --exp-name, --init)", err)
 	case tooManyBad:
 		return fmt.Errorf("%w; --max-bad sets how many may be", err)
 	}

@@ -80,13 +80,16 @@ type Codec struct {
 func NewCodec(c CodecConfig) *Codec {
 	encoder, quantizer, decoder := nn.NewBuilder("encoder"), nn.NewBuilder("quantizer"), nn.NewBuilder("decoder")
 	encoder.Network().Codes, quantizer.Network().Codes = true, true
-	return &Codec{
+	codec := &Codec{
 		CodecConfig: c,
 		Encoder:     c.waveEncoder(encoder),
 		Quantizer:   NewQuantizer(quantizer, c.Quantizer),
 		Decoder:     c.waveDecoder(decoder),
 		networks:    networks{encoder.Network(), quantizer.Network(), decoder.Network()},
 	}
+	// Phases that add up take over what differs in the decoder's input, too.
+	quantizer.Network().AlwaysExact = decoder.Network().AlwaysExact
+	return codec
 }
 
 // FrameRate returns the frames in a second, rounded down where it is no whole

@@ -25,6 +25,9 @@ func Noun[N integer](n N, noun string) string {
 	if stem, ok := strings.CutSuffix(noun, "y"); ok && stem != "" && !strings.ContainsRune("aeiou", rune(stem[len(stem)-1])) {
 		return stem + "ies"
 	}
+	if strings.HasSuffix(noun, "epoch") { // a ch that is spoken as a k
+		return noun + "s"
+	}
 	for _, sibilant := range []string{"s", "x", "ch", "sh"} {
 		if strings.HasSuffix(noun, sibilant) {
 			return noun + "es"

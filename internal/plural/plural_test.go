@@ -16,6 +16,7 @@ func TestOf(t *testing.T) {
 		{2, "key", "2 keys", "keys"},
 		{3, "bias", "3 biases", "biases"},
 		{3, "batch", "3 batches", "batches"},
+		{2, "epoch", "2 epochs", "epochs"},
 		{-1, "dB step", "-1 dB steps", "dB steps"},
 	} {
 		if got := Of(test.n, test.noun); got != test.want {

@@ -3,6 +3,7 @@ package train
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -43,7 +44,9 @@ func otherNetworks(path string, old, c *config.Config) error {
 	if name := presetOf(old, func(p *config.Config) bool { return sameNetworks(old, p) }); name != "" {
 		preset = "; they are those of the preset " + name
 	}
-	return &DifferenceError{fmt.Errorf("%s: %w%s; give this run another exp_name, or start it from the weights alone", path, ErrOtherNetworks, preset), lines}
+	own := filepath.Join(filepath.Dir(filepath.Dir(path)), configName)
+	return &DifferenceError{fmt.Errorf("%s: %w%s; go on with its own experiment, %s, give this run another exp_name, or start it from the weights alone",
+		path, ErrOtherNetworks, preset, own), lines}
 }
 
 // kindOf says what an experiment trains.

@@ -38,6 +38,12 @@ func (r *run) initial(params []*nn.Param) (weights.Source, error) {
 			r.Report("%s %s: %s", plural.Of(len(names), "tensor"), []string{"not in it", "of another shape", "without use"}[i], shorten(names))
 		}
 	}
+	if len(missing)+len(misshapen) > 0 && r.initFrom != nil {
+		_, lines := r.weightsDiffer()
+		for _, line := range lines {
+			r.Report("%s", line)
+		}
+	}
 	return src, nil
 }
 

@@ -140,7 +140,7 @@ func (r *run) epochs() (n int, key string) {
 func (r *run) whyComplete() string {
 	steps := plural.Of(r.trainer.Steps, "step")
 	epochs, key := r.epochs()
-	if r.Steps > 0 && r.Steps <= epochs*r.perEpoch() {
+	if r.Steps > 0 && r.Steps < epochs*r.perEpoch() {
 		return fmt.Sprintf("it has %s; ask for more than %d to train it further", steps, r.trainer.Steps)
 	}
 	return fmt.Sprintf("it has %s, those of %s; an experiment file with a larger %s trains it further", steps, plural.Of(epochs, "epoch"), key)
