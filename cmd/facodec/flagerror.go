@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -70,9 +71,17 @@ func quoted(value string) string {
 func refuseEmpty(cmd *cobra.Command) (err error) {
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		const mayBe = "title" // none above a picture
-		if err == nil && f.Value.Type() == "string" && f.Value.String() == "" && f.DefValue == "" && f.Name != mayBe {
+		if err == nil && f.Name != mayBe && isEmpty(f) {
 			err = &usageError{cmd.CommandPath(), fmt.Errorf("--%s is empty: give it a value, or leave it out", f.Name)}
 		}
 	})
 	return err
+}
+
+// isEmpty says whether a flag is given a value of which nothing can be made.
+func isEmpty(f *pflag.Flag) bool {
+	if values, ok := f.Value.(pflag.SliceValue); ok {
+		return slices.Contains(values.GetSlice(), "")
+	}
+	return f.Value.Type() == "string" && f.Value.String() == "" && (f.DefValue == "" || f.Name == "resume")
 }

@@ -48,6 +48,8 @@ func TestMessages(t *testing.T) {
 		{[]string{"train", "--preset", "tiny", "--dataset", dir, "--init", ""}, "--init is empty: "},
 		{[]string{"train-redecoder", "--codec", "default", "--dataset", ""}, "--dataset is empty: "},
 		{[]string{"serve", "--token", ""}, "--token is empty: "},
+		{[]string{"train", "--preset", "tiny", "--dataset", dir, "--resume", ""}, "--resume is empty: "},
+		{[]string{"convert", "--source", dir, "--reference", ""}, "--reference is empty: "},
 		{[]string{"train", "--config", text, "--dataset", dir}, "--config " + text + ":1: is no experiment file: it holds no keys; want an experiment file, as facodec train --preset base --print-config prints it"},
 		{[]string{"train", "--config", dir, "--dataset", dir}, "--config " + dir + ": is a directory; want an experiment file, as"},
 		{[]string{"train", "--config", fixture("small.safetensors"), "--dataset", dir}, "small.safetensors: is a checkpoint; want an experiment file, as"},
