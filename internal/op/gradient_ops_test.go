@@ -375,7 +375,21 @@ func spectrumCases() []gradientCase {
 			p.loss = func(r *Run, x []tensor.Tensor) float64 { return weight * r.Spectral(s, x[0], target, weight) }
 		}}
 	}
+	envelope := func(name string, b, n, segment int) gradientCase {
+		return gradientCase{"Envelope", name, func(p *problem) {
+			const weight = 0.75
+			s := &EnvelopeLoss{STFT: NewSTFT(32, 16), Bands: bands, Segment: segment}
+			x := p.input(b, 1, n)
+			target := tensor.New(b, 1, n)
+			for i, v := range x.value { // a noise that rises and falls, and silence
+				target.Row(i/n, 0)[i%n] = float32(math.Sin(float64(i*i))) * max(0, 1+v) * float32(1-i/n)
+			}
+			p.loss = func(r *Run, x []tensor.Tensor) float64 { return weight * r.Envelope(s, x[0], target, weight) }
+		}}
+	}
 	return []gradientCase{
+		envelope("segments", 2, 300, 9),
+		envelope("shorter than a segment", 1, 100, 30),
 		stft("whole", 2, 160, 16, 4, 0, 0),
 		stft("without two frames at each end", 2, 61, 32, 8, 12, 2),
 		spectral("log", 1, 0, nil, 0.25),

@@ -31,6 +31,11 @@ var waveLosses = []loss[waveforms]{
 		func(r *op.Run, w waveforms, weight float64) float64 {
 			return w.stft.Value(r, w.detachedUnless(r, weight), w.target, weight)
 		}},
+	{optional(newLossInfo("envelope", eventlog.EnvelopeLoss, "Reconstruction", "envelopes of bands", "training")),
+		func(w config.LossWeights) float64 { return w.Envelope },
+		func(r *op.Run, w waveforms, weight float64) float64 {
+			return r.Envelope(w.envelope, w.output, w.target, weight)
+		}},
 	{newLossInfo("l1", eventlog.WaveLoss, "Reconstruction", "waveform, L1", "training"),
 		func(w config.LossWeights) float64 { return w.Waveform },
 		func(r *op.Run, w waveforms, weight float64) float64 {
@@ -184,6 +189,7 @@ type waveforms struct {
 	output, target tensor.Tensor // [B, 1, N]
 	perturbed      []bool        // nil for none
 	mel, stft      model.SpectralLoss
+	envelope       *op.EnvelopeLoss
 }
 
 // l1 is the mean distance of the waveforms. What is encoded in another voice does not
