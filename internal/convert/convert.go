@@ -30,7 +30,7 @@ type Options struct {
 	// Metadata is put into the output beside the checkpoint's own; an empty text takes
 	// away what the checkpoint has.
 	Metadata map[string]string
-	// DType is the type that Export stores weights in: F32 by default, F16 or BF16,
+	// DType is the type that Export stores weights in: F32 by default, F16, BF16 or I8,
 	// which take half of the space.
 	DType weights.DType
 	// Progress, if not nil, is called with the bytes written and to write.
@@ -288,9 +288,15 @@ func write(ctx context.Context, output string, arrays []weights.Array, metadata 
 		}
 		metadata[checkpoint.ConfigKey] = string(text)
 	}
-	report := Report{Output: output, Format: format, Tensors: len(arrays), Config: c != nil}
+	report := Report{Output: output, Format: format, Config: c != nil}
 	for i, a := range arrays {
-		report.Parameters += checkpoint.Elements(a.Shape)
+		if a.DType == weights.I8 && format == torchFormat {
+			return Report{}, fmt.Errorf("%s: PyTorch files have no place for the scales of 8-bit weights: name a .safetensors file, or choose another type", output)
+		}
+		if !a.Scales {
+			report.Tensors++
+			report.Parameters += checkpoint.Elements(a.Shape)
+		}
 		arrays[i].Values = func() ([]float32, error) {
 			if err := ctx.Err(); err != nil {
 				return nil, err

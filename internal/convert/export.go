@@ -22,7 +22,8 @@ import (
 // NaturalSpeech 3 family, predictors are left out.
 //
 // With a DType of 16 bits, matrices and filters are rounded to it, and what is small
-// stays float32: codebooks, biases, gains. The names of folders and files that the
+// stays float32: codebooks, biases, gains. With I8, which only safetensors can hold, the
+// large ones are stored in 8 bits, with a scale for each row, and the others as F16. The names of folders and files that the
 // experiment was run with are not put into output.
 func Export(ctx context.Context, input, output string, o Options) (Report, error) {
 	return rewrite(ctx, input, output, o, func(file *weights.File, c *config.Config) (selection, error) {
@@ -65,12 +66,27 @@ func (s *selection) narrow(d weights.DType) {
 	if d == weights.F32 {
 		return
 	}
-	for i, a := range s.arrays {
-		if a.DType == weights.F32 && !staysFloat32(a) {
-			s.arrays[i].DType = d
+	arrays := s.arrays
+	s.arrays = nil
+	for _, a := range arrays {
+		switch {
+		case a.DType != weights.F32 || staysFloat32(a):
+		case d != weights.I8:
+			a.DType = d
+		case checkpoint.Elements(a.Shape) < leastInt8:
+			a.DType = weights.F16
+		default:
+			integers, scales := weights.Int8(a)
+			s.arrays = append(s.arrays, integers, scales)
+			continue
 		}
+		s.arrays = append(s.arrays, a)
 	}
 }
+
+// leastInt8 is the least number of values of an array that I8 stores in 8 bits: those of
+// the small ones, which take no space, are rounded less.
+const leastInt8 = 1 << 16
 
 // staysFloat32 says which arrays are not rounded: codebooks, whose entries are compared
 // with each other, and vectors (biases, norms, gains). They are 1 % of a small codec, and

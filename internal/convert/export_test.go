@@ -248,6 +248,63 @@ func TestExportDType(t *testing.T) {
 	}
 }
 
+// TestExportInt8: large matrices in 8 bits with scales for their rows, small ones in 16, the
+// rest in float32; it opens, it counts the same parameters, and it may be exported again. A
+// PyTorch file has no place for scales.
+func TestExportInt8(t *testing.T) {
+	in := codectest.Checkpoint(t, "in.safetensors", strings.Replace(codectest.Config, `"timbre_hidden_dim": 16`, `"timbre_hidden_dim": 96`, 1))
+	original := codectest.Open(t, in)
+	dir := t.TempDir()
+	output, again := filepath.Join(dir, "out.safetensors"), filepath.Join(dir, "again.pth")
+	r, err := convert.Export(t.Context(), in, output, convert.Options{DType: weights.I8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := convert.Export(t.Context(), output, again, convert.Options{})
+	if err != nil || plain.Parameters != r.Parameters || plain.Tensors != r.Tensors {
+		t.Errorf("%+v, then %+v, %v", r, plain, err)
+	}
+	types := map[weights.DType]int{}
+	f, back := codectest.Open(t, output), codectest.Open(t, again)
+	for _, name := range f.Names() {
+		x, _ := f.Lookup(name)
+		y, _ := original.Lookup(name)
+		z, _ := back.Lookup(name)
+		types[x.DType]++
+		if large := y.Elements() >= 1<<16 && !strings.Contains(name, "codebook"); large != (x.DType == weights.I8) {
+			t.Errorf("%s of %v is %s", name, y.Shape, x.DType)
+		}
+		xs, errX := x.Float32()
+		ys, errY := y.Float32()
+		zs, errZ := z.Float32()
+		if errX != nil || errY != nil || errZ != nil || len(xs) != len(ys) || !slices.Equal(xs, zs) {
+			t.Fatal(name, errX, errY, errZ)
+		}
+		largest := 0.0
+		for _, v := range ys {
+			largest = max(largest, math.Abs(float64(v)))
+		}
+		for i, v := range ys {
+			if d := math.Abs(float64(xs[i] - v)); d > largest/250 {
+				t.Fatalf("%s: %g became %g", name, v, xs[i])
+			}
+		}
+	}
+	if types[weights.I8] < 2 || types[weights.F16] < 3 || types[weights.F32] < 3 {
+		t.Error(types)
+	}
+	if _, err := facodec.Open(output, facodec.WithThreads(1)); err != nil {
+		t.Error(err)
+	}
+	torch := filepath.Join(dir, "out.pth")
+	if _, err := convert.Export(t.Context(), in, torch, convert.Options{DType: weights.I8}); err == nil || !strings.Contains(err.Error(), ".safetensors") {
+		t.Error(err)
+	}
+	if _, err := os.Stat(torch); err == nil {
+		t.Error("a file was written")
+	}
+}
+
 // TestExportPaths: what an experiment knows of the machine that it was run on is not
 // given away.
 func TestExportPaths(t *testing.T) {

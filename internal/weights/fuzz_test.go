@@ -35,6 +35,7 @@ func FuzzTorch(f *testing.F) {
 func FuzzSafetensors(f *testing.F) {
 	f.Add(smallFiles(f)["ours.safetensors"])
 	f.Add(safetensors(`{"a":{"dtype":"F16","shape":[2,1],"data_offsets":[0,4]},"__metadata__":{"x":"y"}}`, "0123"))
+	f.Add(safetensors(`{"a":{"dtype":"I8","shape":[2,2],"data_offsets":[0,4]},"a_scale":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}`, "0123"+floats(1, 2)))
 	f.Add(safetensors(`{}`, ""))
 	f.Fuzz(checkAny)
 }

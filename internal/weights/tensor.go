@@ -26,6 +26,7 @@ type Tensor struct {
 	negated  bool             // the values are those in store with the other sign
 	opaque   string           // why there are no values: "a sparse tensor; ..."; "" for one that has them
 	generate func() []float32 // of a generated tensor
+	scales   *Tensor          // of 8-bit integers that stand for weights, see scale.go; nil for none
 }
 
 // ErrOpaque is wrapped by the error for the values of a tensor that cannot be read as
@@ -58,6 +59,19 @@ func (t *Tensor) Elements() int {
 // they are needed, the result is a view into the mapped file: read-only, and
 // valid until the file is closed. Otherwise it is a converted copy.
 func (t *Tensor) Float32() ([]float32, error) {
+	values, err := t.float32()
+	if err != nil || t.scales == nil {
+		return values, err
+	}
+	scales, err := t.scales.Float32()
+	if err == nil {
+		scaleRows(values, scales)
+	}
+	return values, err
+}
+
+// float32 is Float32 without the scales.
+func (t *Tensor) float32() ([]float32, error) {
 	if t.generate != nil {
 		return t.generate(), nil
 	}
@@ -107,13 +121,13 @@ func negate[T float32 | float64](values []T) {
 // Float64 returns the values in row-major order, always as a copy. It is exact
 // for every type, but for integers beyond 2^53.
 func (t *Tensor) Float64() ([]float64, error) {
-	if t.generate != nil {
-		narrow := t.generate()
+	if t.generate != nil || t.scales != nil {
+		narrow, err := t.Float32()
 		values := make([]float64, len(narrow))
 		for i, v := range narrow {
 			values[i] = float64(v)
 		}
-		return values, nil
+		return values, err
 	}
 	if err := t.Err(); err != nil {
 		return nil, err

@@ -123,6 +123,7 @@ func (f *File) finish() error {
 		return err
 	}
 	f.entries = nil
+	f.scale()
 	f.names = slices.Sorted(maps.Keys(f.tensors))
 	return nil
 }

@@ -21,10 +21,13 @@ import (
 type Array struct {
 	Name  string
 	Shape []int
-	// DType is F32, F16 or BF16, which values are rounded to, or I64 for the counters
-	// that some networks keep; anything with Fill. A value that is beyond F16 or BF16
-	// is an error.
+	// DType is F32, F16 or BF16, which values are rounded to, I64 for the counters that
+	// some networks keep, or I8 of Int8; anything with Fill. A value that is beyond F16 or
+	// BF16 is an error.
 	DType DType
+	// Scales says that the values are those of another array's rows, see Int8, and no
+	// parameters.
+	Scales bool
 	// Values returns the elements in row-major order. It is called once.
 	Values func() ([]float32, error)
 	// Fill, if not nil, writes the elements instead: row-major, little-endian, in
@@ -80,7 +83,7 @@ func check(arrays []Array) (total int64, err error) {
 			return 0, fmt.Errorf("%s occurs twice", a.Name)
 		case !utf8.ValidString(a.Name) || a.Name == "" || a.Name == "__metadata__":
 			return 0, fmt.Errorf("%q cannot be the name of a tensor", a.Name)
-		case a.Fill == nil && !slices.Contains([]DType{F32, F16, BF16, I64}, a.DType):
+		case a.Fill == nil && !slices.Contains([]DType{F32, F16, BF16, I64, I8}, a.DType):
 			return 0, fmt.Errorf("%s: writing %s is not supported", a.Name, a.DType)
 		}
 		seen[a.Name] = true
@@ -210,6 +213,12 @@ func littleEndianBytes(values []float32, d DType) []byte {
 		b := make([]byte, 0, 8*len(values))
 		for _, v := range values {
 			b = le.AppendUint64(b, uint64(int64(v)))
+		}
+		return b
+	case I8:
+		b := make([]byte, len(values))
+		for i, v := range values {
+			b[i] = byte(int8(v))
 		}
 		return b
 	case F16:
