@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/facodec-go/facodec/internal/dsp"
-	"github.com/facodec-go/facodec/internal/kernel"
 	"github.com/facodec-go/facodec/internal/tensor"
 )
 
@@ -35,101 +34,27 @@ const (
 // of both correlations, from 0 to 2, over all segments that are not quiet in target; 0
 // where there is none. Frames are centered, with half a window of reflection at both ends.
 func (r *Run) Envelope(s *EnvelopeLoss, x, target tensor.Tensor, weight float64) float64 {
-	same(x, target)
-	centered := s.Centered()
-	frames := s.frames(centered.length(x.C))
-	blocks := (frames + stftLanes - 1) / stftLanes
-	recording := r.Recording() && r.needsGrad(x) && weight != 0
-	bins, bands := s.Bins()*stftLanes, len(s.Bands)
-	got, want := envelopes(x.B, bands, frames), envelopes(x.B, bands, frames)
-	var spectra []float32 // of x
-	if recording {
-		spectra = r.alloc(x.B * blocks * 2 * bins)
-	}
-	waves, targets := r.extended(x, centered), r.extended(target, centered)
-	r.pool.For(x.B*blocks, func(i int) {
-		b, first := i/blocks, i%blocks*stftLanes
-		count := min(stftLanes, frames-first)
-		own := newScratch(s.Window*stftLanes + 3*bins + bands*stftLanes)
-		defer own.free()
-		frame, power, sums := own.take(s.Window*stftLanes), own.take(bins), own.take(bands*stftLanes)
-		re, im := own.take(bins), []float32(nil)
-		values := func(dst [][]float64, wave []float32) {
-			s.gather(frame, wave, first, count)
-			s.fft.Forward(re, im, frame, stftLanes)
-			for k, v := range re {
-				power[k] = float32(v*v) + float32(im[k]*im[k])
-			}
-			s.Bands.Apply(sums, power, stftLanes)
-			for j := range dst {
-				for l := range count {
-					dst[j][first+l] = math.Sqrt(float64(sums[j*stftLanes+l]) + envelopeFloor)
-				}
-			}
-		}
-		im = own.take(bins)
-		values(want[b], targets[b])
-		if recording {
-			re, im = spectra[i*2*bins:][:bins], spectra[i*2*bins+bins:][:bins]
-		}
-		values(got[b], waves[b])
-	})
-	r.freeAll(waves)
-	r.freeAll(targets)
-	segments, counted := s.segments(want)
-	if counted == 0 {
-		if recording {
-			r.freeFloats(spectra)
-		}
-		return 0
-	}
-	losses := make([]float64, x.B)
-	r.pool.For(x.B, func(b int) {
-		losses[b] = s.compare(got[b], want[b], segments[b]) / float64(counted) // got becomes the gradient
-	})
-	if recording {
-		all := r.allocFrames(s.STFT, x.B, frames)
-		factor := weight / float64(counted)
-		r.pool.For(x.B*blocks, func(i int) {
-			b, first := i/blocks, i%blocks*stftLanes
-			count := min(stftLanes, frames-first)
-			own := newScratch(s.Window*stftLanes + bins + bands*stftLanes)
-			defer own.free()
-			frame, d, sums := own.take(s.Window*stftLanes), own.take(bins), own.take(bands*stftLanes)
-			clear(sums)
-			for j, row := range got[b] {
-				for l := range count {
-					sums[j*stftLanes+l] = float32(factor * row[first+l])
-				}
-			}
-			s.Bands.Adjoint(d, sums, stftLanes)
-			re, im := spectra[i*2*bins:][:bins], spectra[i*2*bins+bins:][:bins]
-			kernel.Mul(re, re, d)
-			kernel.Mul(im, im, d)
-			s.fft.Adjoint(frame, re, im, stftLanes)
-			s.spread(all[b][first*s.Window:], frame, count)
+	return r.bandLoss(s.STFT, s.Bands, x, target, weight, func(got, want [][][]float64) float64 {
+		roots(want)
+		segments, counted := s.segments(want)
+		losses := make([]float64, len(got))
+		r.pool.For(len(got), func(b int) {
+			roots(got[b : b+1])
+			losses[b] = s.compare(got[b], want[b], segments[b], float64(max(1, counted)))
 		})
-		r.freeFloats(spectra)
-		dx := r.sumFrames(s.STFT, all, x, centered, 0)
-		r.recordLoss(func() { r.accumulateGrad(x, dx) })
-	}
-	var total float64
-	for _, v := range losses {
-		total += v
-	}
-	return total
+		return sum(losses)
+	})
 }
 
-// envelopes returns memory for [batch][band][frame].
-func envelopes(batch, bands, frames int) [][][]float64 {
-	all := make([][][]float64, batch)
-	for b := range all {
-		all[b] = make([][]float64, bands)
-		for j := range all[b] {
-			all[b][j] = make([]float64, frames)
+// roots replaces powers by magnitudes.
+func roots(powers [][][]float64) {
+	for _, bands := range powers {
+		for _, row := range bands {
+			for i, v := range row {
+				row[i] = math.Sqrt(v + envelopeFloor)
+			}
 		}
 	}
-	return all
 }
 
 // segments returns for each sequence of a batch where the segments begin that count, and
@@ -160,10 +85,9 @@ func (s *EnvelopeLoss) segments(want [][][]float64) (starts [][]int, counted int
 	return starts, counted
 }
 
-// compare returns the sum of the losses of segments of one sequence, and puts the
-// derivatives with respect to the powers that x are the roots of, halved, in place of x: what
-// a bin's real and imaginary part are to be multiplied with.
-func (s *EnvelopeLoss) compare(x, y [][]float64, starts []int) (loss float64) {
+// compare returns the sum of the losses of segments of one sequence, divided by n, and puts
+// the derivatives with respect to the powers that x are the roots of in place of x.
+func (s *EnvelopeLoss) compare(x, y [][]float64, starts []int, n float64) (loss float64) {
 	bands, length := len(x), min(s.Segment, len(x[0]))
 	d := make([][]float64, bands)
 	rows := func() [][]float64 {
@@ -214,11 +138,11 @@ func (s *EnvelopeLoss) compare(x, y [][]float64, starts []int) (loss float64) {
 		}
 	}
 	for j, row := range x {
-		for n, v := range row {
-			row[n] = d[j][n] / v
+		for i, v := range row {
+			row[i] = d[j][i] / (2 * v * n)
 		}
 	}
-	return loss
+	return loss / n
 }
 
 // standardize subtracts the mean of v, and makes its length 1; it returns the length.
