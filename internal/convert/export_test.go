@@ -1,6 +1,7 @@
 package convert_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math"
@@ -263,6 +264,15 @@ func TestExportInt8(t *testing.T) {
 	plain, err := convert.Export(t.Context(), output, again, convert.Options{})
 	if err != nil || plain.Parameters != r.Parameters || plain.Tensors != r.Tensors {
 		t.Errorf("%+v, then %+v, %v", r, plain, err)
+	}
+	same := filepath.Join(dir, "same.safetensors")
+	if _, err := convert.Export(t.Context(), output, same, convert.Options{DType: weights.I8}); err != nil {
+		t.Fatal(err)
+	}
+	once, errOnce := os.ReadFile(output)
+	twice, errTwice := os.ReadFile(same)
+	if errOnce != nil || errTwice != nil || !bytes.Equal(once, twice) {
+		t.Error("exported twice, the file is another", errOnce, errTwice)
 	}
 	types := map[weights.DType]int{}
 	f, back := codectest.Open(t, output), codectest.Open(t, again)

@@ -56,9 +56,14 @@ func scaleRows(values, scales []float32) {
 
 // Int8 returns the two arrays that stand for a matrix or filter a with 8 bits a value:
 // integers from -127 to 127, and a scale for each row, the first dimension. The rounding
-// is by at most half a 127th of a row's largest magnitude. Values of a are asked for twice.
+// is by at most half a 127th of a row's largest magnitude, and none for what ArrayOf made of
+// such a pair. Values of a are asked for twice.
 func Int8(a Array) (integers, scales Array) {
 	rows := a.Shape[0]
+	if t := a.stored; t != nil {
+		return Array{Name: a.Name, Shape: a.Shape, DType: I8, Values: t.float32, Release: a.Release},
+			Array{Name: a.Name + scaleSuffix, Shape: []int{rows}, DType: F32, Scales: true, Values: t.scales.Float32}
+	}
 	integers = Array{Name: a.Name, Shape: a.Shape, DType: I8, Release: a.Release, Values: func() ([]float32, error) {
 		values, scales, err := scalesOf(a)
 		if err != nil || len(values) == 0 {

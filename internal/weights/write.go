@@ -35,14 +35,19 @@ type Array struct {
 	Fill func(w io.Writer) error
 	// Release is called once the values are written; nil for nothing.
 	Release func()
+
+	stored *Tensor // what the array is made of, if it has scales: Int8 keeps these
 }
 
 // ArrayOf returns a tensor as it can be written: integers stay integers where
 // they may be large, everything else becomes float32.
 func ArrayOf(t *Tensor) Array {
 	a := Array{Name: t.Name, Shape: t.Shape, Values: t.Float32, Release: t.Release}
-	if t.DType == I64 {
+	switch {
+	case t.DType == I64:
 		a.DType = I64
+	case t.scales != nil && t.scales.Elements() == t.Shape[0]:
+		a.stored = t
 	}
 	return a
 }
