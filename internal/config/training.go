@@ -13,7 +13,6 @@ type LossWeights struct {
 	Mel        float64 `key:"mel" frange:"0,1e6"`
 	STFT       float64 `key:"stft" frange:"0,1e6"`      // distance of linear spectra, which tell harmonics apart
 	Envelope   float64 `key:"envelope" frange:"0,1e6"`  // 1 minus the correlation of the bands' envelopes, as of STOI and ESTOI
-	Loudness   float64 `key:"loudness" frange:"0,1e6"`  // difference of loudness in bands, as of PESQ
 	Waveform   float64 `key:"waveform" frange:"0,1e6"`  // mean absolute difference of samples
 	Feature    float64 `key:"feature" frange:"0,1e6"`   // match of the discriminators' features
 	Generator  float64 `key:"generator" frange:"0,1e6"` // the discriminators' score

@@ -16,7 +16,6 @@ const (
 	WaveLoss           = "train/wav_loss"      // l1 of the wave; not trained on
 	MelLoss            = "train/mel_loss"      // unweighted, as all that follow
 	STFTLoss           = "train/stft_loss"     // not trained on
-	LoudnessLoss       = "train/loudness_loss" // difference of loudness over that of the recording
 	EnvelopeLoss       = "train/envelope_loss" // 1 minus the correlation of the bands' envelopes
 	FeatureLoss        = "train/feat_loss"     // of the discriminators' layers
 	CommitLoss         = "train/commit_loss"

@@ -77,17 +77,6 @@ func EnvelopeLoss(rate int) *op.EnvelopeLoss {
 	}
 }
 
-// LoudnessLoss compares the loudness of some 48 mel bands in frames of about 40 ms, for
-// waveforms of a rate in Hz.
-func LoudnessLoss(rate int) *op.LoudnessLoss {
-	const seconds, bands = 0.0427, 48
-	window := 1 << int(math.Round(math.Log2(seconds*float64(rate))))
-	return &op.LoudnessLoss{
-		STFT:  op.NewSTFT(window, window/4),
-		Bands: dsp.NewFilterbank(dsp.SlaneyFilters(rate, window, bands)),
-	}
-}
-
 // Value returns the loss between waveforms x and target, [B, 1, N] both, of at least 1025
 // samples.
 func (l SpectralLoss) Value(r *op.Run, x, target tensor.Tensor, weight float64) float64 {

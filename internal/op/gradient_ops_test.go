@@ -387,27 +387,7 @@ func spectrumCases() []gradientCase {
 			p.loss = func(r *Run, x []tensor.Tensor) float64 { return weight * r.Envelope(s, x[0], target, weight) }
 		}}
 	}
-	loudness := func(name string, b, n int, level float32) gradientCase {
-		return gradientCase{"Loudness", name, func(p *problem) {
-			const weight = 0.75
-			s := &LoudnessLoss{STFT: NewSTFT(32, 8), Bands: bands}
-			x := p.input(b, 1, n)
-			for i := range x.value {
-				if t := i % n; t%24 == 0 {
-					x.value[i] += []float32{32, -64}[t/24%2]
-				}
-			}
-			p.step = 1. / 16
-			target := tensor.New(b, 1, n)
-			for i, v := range x.value { // no loudness comes near that of x, no ratio near the step
-				target.Row(i/n, 0)[i%n] = v * level
-			}
-			p.loss = func(r *Run, x []tensor.Tensor) float64 { return weight * r.Loudness(s, x[0], target, weight) }
-		}}
-	}
 	return []gradientCase{
-		loudness("quieter", 2, 300, 3),
-		loudness("much louder", 1, 100, 0.1),
 		envelope("segments", 2, 300, 9),
 		envelope("shorter than a segment", 1, 100, 30),
 		stft("whole", 2, 160, 16, 4, 0, 0),

@@ -36,11 +36,6 @@ var waveLosses = []loss[waveforms]{
 		func(r *op.Run, w waveforms, weight float64) float64 {
 			return r.Envelope(w.envelope, w.output, w.target, weight)
 		}},
-	{optional(newLossInfo("loudness", eventlog.LoudnessLoss, "Reconstruction", "loudness", "training")),
-		func(w config.LossWeights) float64 { return w.Loudness },
-		func(r *op.Run, w waveforms, weight float64) float64 {
-			return r.Loudness(w.loudness, w.output, w.target, weight)
-		}},
 	{newLossInfo("l1", eventlog.WaveLoss, "Reconstruction", "waveform, L1", "training"),
 		func(w config.LossWeights) float64 { return w.Waveform },
 		func(r *op.Run, w waveforms, weight float64) float64 {
@@ -195,7 +190,6 @@ type waveforms struct {
 	perturbed      []bool        // nil for none
 	mel, stft      model.SpectralLoss
 	envelope       *op.EnvelopeLoss
-	loudness       *op.LoudnessLoss
 }
 
 // l1 is the mean distance of the waveforms. What is encoded in another voice does not

@@ -195,7 +195,7 @@ func (s *step) discriminatorCrop(r *op.Run, x tensor.Tensor) tensor.Tensor {
 func (s *step) generatorStep(piece *Batch, wave tensor.Tensor) {
 	r, share := s.generatorRun, s.share(piece)
 	target := r.Waveforms(piece.Target)
-	addLosses(s, waveLosses, waveforms{wave, target, piece.Perturbed, s.mel, s.stft, s.envelope, s.loudness}, share)
+	addLosses(s, waveLosses, waveforms{wave, target, piece.Perturbed, s.mel, s.stft, s.envelope}, share)
 	if s.adversarial() {
 		real := s.Discriminator.Forward(r, s.discriminatorCrop(r, target))
 		addLosses(s, adversarialLosses, discriminatorFeatures{real, s.Discriminator.Forward(r, s.discriminatorCrop(r, wave))}, share)

@@ -48,7 +48,6 @@ type Trainer struct {
 	discriminatorRun *op.Run
 	mel, stft        model.SpectralLoss
 	envelope         *op.EnvelopeLoss
-	loudness         *op.LoudnessLoss
 	partials, slices freeList // of gradients that are being summed
 
 	// Traffic is what summing gradients over ranks has taken so far.
@@ -75,7 +74,7 @@ func newTrainer(networks *model.AdversarialNetworks, rate int, src weights.Sourc
 	t := &Trainer{
 		Options: o, AdversarialNetworks: networks, Optimizers: map[string]*Optimizer{},
 		region: &tensor.Region{}, pool: pool, generatorRun: op.NewRun(pool), discriminatorRun: op.NewRun(pool),
-		mel: model.MelLoss(rate), stft: model.STFTLoss(rate), envelope: model.EnvelopeLoss(rate), loudness: model.LoudnessLoss(rate),
+		mel: model.MelLoss(rate), stft: model.STFTLoss(rate), envelope: model.EnvelopeLoss(rate),
 		bucketValues: bucketValues, bucketOrders: map[string][]int32{},
 	}
 	t.partials.region, t.slices.region = t.region, t.region
