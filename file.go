@@ -29,6 +29,8 @@ type FileOptions struct {
 	// model was trained on, and the output back to the file's level. The file is read
 	// once more. Silence remains silence.
 	Normalize bool
+	// Gain scales the output, in dB: below 0 where it would be clipped. See FileReport.Peak.
+	Gain float64
 	// Progress, if not nil, is called regularly with the seconds of the source that
 	// are done.
 	Progress func(seconds float64)
@@ -43,6 +45,7 @@ type FileReport struct {
 	Seconds  float64
 	Frames   int
 	Clipped  int64    // samples of the output beyond full scale
+	Peak     float64  // the largest magnitude of the output's samples, above 1 if they were clipped
 	Bytes    int64    // of an output that is no audio file
 	Notices  []string // oddities of the source, without its name
 	Warnings []string // likely mistakes
@@ -226,7 +229,7 @@ func (c *Codec) ConvertFile(ctx context.Context, source, output string, d *Decod
 
 // decodeFile sends the channels of a file through streams, one each.
 func (c *Codec) decodeFile(ctx context.Context, start time.Time, in recording.Recording, output string, streams []*Stream, o FileOptions) (FileReport, error) {
-	out := fileOutput{path: output, streams: streams, in: in,
+	out := fileOutput{path: output, streams: streams, in: in, gain: recording.Decibels(o.Gain),
 		options: audio.WriteOptions{Rate: c.SampleRate(), FileRate: o.OutputRate, Channels: in.Channels, Format: o.SampleFormat, Comment: o.Comment}}
 	defer out.discard()
 	report := FileReport{Source: in.Path, Output: output}
@@ -264,7 +267,7 @@ func (c *Codec) decodeFile(ctx context.Context, start time.Time, in recording.Re
 	hop := int64(c.HopLength())
 	report.Info, report.Notices, report.Frames = result.Info, result.Notices, int((report.Samples+hop-1)/hop)
 	report.Seconds = float64(report.Samples) / float64(c.SampleRate())
-	report.Clipped, report.Elapsed = out.w.Clipped(), time.Since(start)
+	report.Clipped, report.Peak, report.Elapsed = out.w.Clipped(), out.w.Peak(), time.Since(start)
 	return report, nil
 }
 
@@ -274,6 +277,7 @@ type fileOutput struct {
 	options audio.WriteOptions
 	streams []*Stream
 	in      recording.Recording
+	gain    recording.Gain
 	w       *audio.Writer // made when there is something to write: bad input leaves no trace
 }
 
@@ -303,6 +307,7 @@ func (f *fileOutput) write() (err error) {
 		}
 	}
 	f.in.Undo(samples)
+	f.gain.Apply(samples)
 	return f.w.Write(samples)
 }
 

@@ -55,9 +55,11 @@ func TestWriterRoundTrip(t *testing.T) {
 			t.Fatalf("info %+v; want %s at %d Hz", info, want, rate)
 		}
 		var clipped int64
+		var peak float32
 		want := make([]float32, len(samples))
 		for i, x := range samples {
 			want[i] = x
+			peak = max(peak, x, -x)
 			if format != F32 {
 				if math.Abs(float64(x)) > 1 {
 					clipped++
@@ -67,8 +69,8 @@ func TestWriterRoundTrip(t *testing.T) {
 				want[i] = float32(math.Max(-scale, math.Min(scale-1, s)) / scale)
 			}
 		}
-		if len(got) != len(want) || w.Samples() != int64(len(want)) || w.Clipped() != clipped {
-			t.Fatalf("%d samples read, %d counted of %d; %d clipped of %d", len(got), w.Samples(), len(want), w.Clipped(), clipped)
+		if len(got) != len(want) || w.Samples() != int64(len(want)) || w.Clipped() != clipped || w.Peak() != float64(peak) {
+			t.Fatalf("%d samples read, %d counted of %d; %d clipped of %d; peak %g, want %g", len(got), w.Samples(), len(want), w.Clipped(), clipped, w.Peak(), peak)
 		}
 		for i := range got {
 			if got[i] != want[i] {

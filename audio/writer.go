@@ -100,6 +100,7 @@ type Writer struct {
 	resample *channelResampler // nil: the file has the rate of the samples
 	samples  int64             // frames taken
 	clipped  int64
+	peak     float32
 	err      error // the first error; it stays
 }
 
@@ -253,6 +254,9 @@ func (w *Writer) Write(samples []float32) error {
 }
 
 func (w *Writer) encode(samples []float32) error {
+	for _, x := range samples {
+		w.peak = max(w.peak, x, -x)
+	}
 	clipped, err := w.enc.encode(samples)
 	w.clipped += clipped
 	if err != nil {
@@ -273,6 +277,10 @@ func (w *Writer) Samples() int64 { return w.samples }
 // Clipped returns how many samples of the file lay outside ±1 and were clipped; F32
 // clips none.
 func (w *Writer) Clipped() int64 { return w.clipped }
+
+// Peak returns the largest magnitude of the file's samples, 1 at full scale, as it was before
+// they were clipped.
+func (w *Writer) Peak() float64 { return float64(w.peak) }
 
 // Commit completes the file and puts it in its place, replacing what is there. A
 // file without samples is allowed. After an error, now or in Write, nothing is

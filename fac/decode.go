@@ -45,6 +45,8 @@ type DecodeOptions struct {
 	// OutputRate is the rate of the file written in Hz; 0 for the codec's, which
 	// Out always has.
 	OutputRate int
+	// Gain scales the samples written, in dB: below 0 where they would be clipped.
+	Gain float64
 	// Comment is a line of ASCII that the file written carries; see audio.FindComment.
 	Comment string
 	// Parts are those to decode; nil for all that are there, or, in another voice,
@@ -120,7 +122,7 @@ func (f *fileDecoder) run(ctx context.Context) (facodec.FileReport, error) {
 	if err := f.w.Commit(); err != nil {
 		return facodec.FileReport{}, err
 	}
-	report.Clipped = f.w.Clipped()
+	report.Clipped, report.Peak = f.w.Clipped(), f.w.Peak()
 	return report, nil
 }
 
@@ -289,6 +291,7 @@ func (f *fileDecoder) write(samples []float32, hold int) (err error) {
 	if n == 0 {
 		return nil
 	}
+	recording.Decibels(f.options.Gain).Apply(f.held[:n])
 	err = f.w.Write(f.held[:n])
 	f.held = append(f.held[:0], f.held[n:]...)
 	return err

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -29,6 +28,8 @@ type batch struct {
 	// together says that do may run for several files at a time, a thread each:
 	// with many files this is quicker than all threads on one after the other.
 	together bool
+	// outputs say how recordings are written, for a command that writes some.
+	outputs *outputFlags
 	// oneOutput says that all sources go into one, so that a line about a source
 	// names the source.
 	oneOutput bool
@@ -183,6 +184,9 @@ func (b *batch) work(cmd *cobra.Command, jobs []job, show *display, r *report, b
 		if err := made.make(b.outputDir); err != nil {
 			return err
 		}
+		if err := probeOutputs(outputsToMake(jobs, b.force)); err != nil {
+			return err
+		}
 	}
 	files := b.files(cmd, missing(jobs, b.force || b.oneOutput))
 	b.alone = files > 1
@@ -260,6 +264,19 @@ func missing(jobs []job, force bool) (n int) {
 	return n
 }
 
+// outputsToMake returns the outputs, but for streams, that are certainly to be written.
+func outputsToMake(jobs []job, force bool) (outputs []string) {
+	for _, j := range jobs {
+		if j.toFile() && (force || !exists(j.output)) {
+			outputs = append(outputs, j.output)
+		}
+	}
+	return outputs
+}
+
+// toFile says whether the output is a file, of this name or behind links.
+func (j job) toFile() bool { return j.output != dash && !atomicfile.IsStream(j.output) }
+
 // showShortened says which outputs are not called as a user would expect.
 func (b *batch) showShortened(show *display, jobs []job) {
 	n, first := 0, job{}
@@ -313,8 +330,7 @@ func (b *batch) show(show *display, jobs int, r facodec.FileReport) {
 		show.warning("%s", text)
 	}
 	if r.Clipped > 0 {
-		show.warning("%s: %d of %d samples were beyond full scale and are clipped; --sample-format f32 keeps them",
-			r.Output, r.Clipped, r.Samples)
+		show.warning("%s: %d of %d samples were beyond full scale, %s", r.Output, r.Clipped, r.Samples, b.outputs.cureClipping(r))
 	}
 }
 
@@ -325,10 +341,10 @@ type outcome struct {
 }
 
 func (b *batch) one(ctx context.Context, w worker, j job, made *folders, progress func(float64)) (o outcome) {
-	if o.err = ctx.Err(); o.err == nil {
-		o.err = made.make(filepath.Dir(j.output))
+	if o.err = ctx.Err(); o.err == nil && j.toFile() {
+		o.err = made.ready(j.output)
 	}
-	if o.err == nil && w.keep == nil && w.check == nil && isFile(j.source) && j.output != dash && !atomicfile.IsStream(j.output) {
+	if o.err == nil && w.keep == nil && w.check == nil && isFile(j.source) && j.toFile() {
 		var of record
 		if of, o.err = w.made.of(ctx, j.source); o.err == nil {
 			j.comment = of.String()

@@ -23,7 +23,16 @@ import (
 // file of that name is ./default.
 const builtin = "default"
 
-// builtinConverts is what convert says of the built-in model; docs/model.md has the figures.
+// conversionNotices returns what a command that converts voices has to say of the codec whose
+// decoder does it.
+func (f *modelFlags) conversionNotices() []string {
+	if f.checkpoint != builtin {
+		return nil
+	}
+	return []string{builtinConverts}
+}
+
+// builtinConverts is what conversions say of the built-in model; docs/model.md has the figures.
 const builtinConverts = "the built-in model " + defaultmodel.Title + " keeps some of the source's voice; see docs/model.md"
 
 // builtinNotice says which model works where none was named.

@@ -132,10 +132,23 @@ func TestBuiltinPlot(t *testing.T) {
 	}
 }
 
-// TestBuiltinConverts: convert says what the built-in model cannot do yet.
+// TestBuiltinConverts: whatever converts says what the built-in model cannot do yet, and what
+// does not convert says nothing.
 func TestBuiltinConverts(t *testing.T) {
-	r := succeed(t, "convert", "--source", clip("en.flac"), "--reference", clip("it.flac"), "--output-dir", t.TempDir())
-	if !strings.Contains(r.stderr, "facodec: notice: "+builtinConverts+"\n") {
-		t.Errorf("stderr: %s", r.stderr)
+	dir := t.TempDir()
+	compressed := filepath.Join(dir, "en.fac")
+	succeed(t, "encode", clip("en.flac"), "-o", compressed)
+	for _, test := range []struct {
+		args []string
+		want bool
+	}{
+		{[]string{"convert", "--source", clip("en.flac"), "--reference", clip("it.flac"), "--output-dir", dir}, true},
+		{[]string{"decode", compressed, "--reference", clip("it.flac"), "-o", filepath.Join(dir, "it.wav")}, true},
+		{[]string{"decode", compressed, "-o", filepath.Join(dir, "en.wav")}, false},
+	} {
+		r := succeed(t, test.args...)
+		if strings.Contains(r.stderr, "facodec: notice: "+builtinConverts+"\n") != test.want {
+			t.Errorf("%v: stderr: %s", test.args, r.stderr)
+		}
 	}
 }

@@ -243,11 +243,12 @@ func TestClipping(t *testing.T) {
 	flags := &batchFlags{sources: []string{clip("en.flac"), clip("es.flac")}, outputDir: t.TempDir(), quiet: true, json: true}
 	b := batch{
 		batchFlags: flags,
+		outputs:    &outputFlags{gain: -2},
 		rename:     func(name string) string { return name + ".wav" },
 		open: func(context.Context) (worker, error) {
 			return worker{
 				do: func(_ context.Context, j job, _ func(float64)) (facodec.FileReport, error) {
-					return facodec.FileReport{Source: j.source, Output: j.output, Samples: 24000, Seconds: 1, Clipped: 12}, nil
+					return facodec.FileReport{Source: j.source, Output: j.output, Samples: 24000, Seconds: 1, Clipped: 12, Peak: 1.15}, nil
 				},
 				close: func() {},
 			}, nil
@@ -261,7 +262,8 @@ func TestClipping(t *testing.T) {
 	if err := b.run(cmd); err != nil {
 		t.Fatal(err)
 	}
-	if got := stderr.String(); strings.Count(got, "12 of 24000 samples were beyond full scale") != 2 || strings.Count(got, "\n") != 2 {
+	const want = "12 of 24000 samples were beyond full scale, by up to 1.2 dB, and are clipped; --gain -3.3 lowers the output enough, --sample-format f32 keeps them as they are\n"
+	if got := stderr.String(); strings.Count(got, want) != 2 || strings.Count(got, "\n") != 2 {
 		t.Errorf("stderr: %s", got)
 	}
 	var r report

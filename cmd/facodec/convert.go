@@ -29,7 +29,7 @@ with the timbre of the reference. A few seconds of clean speech are enough for a
 
 Output is DIR/converted_<source>_to_<reference>.wav, or for a single source the file
 that -o names: mono, at the codec's sample rate (24 kHz), exactly as long as the source.
---output-format, --output-rate and --channels change that, as in reconstruct. Several
+--output-format, --output-rate, --channels and --gain change that, as in reconstruct. Several
 references, or a folder of them, are taken as one voice, named after the folder if only
 a folder is given, and otherwise after the first clip. A .voice file of facodec voice
 enroll can be used in place of the clips it was made from, alone or together with others.
@@ -87,7 +87,7 @@ func (f *convertFlags) run(cmd *cobra.Command) error {
 	b := f.batch(cmd, rename, func(ctx context.Context) (worker, error) {
 		return f.open(ctx, cmd, voice, f.outputLike(rename))
 	})
-	b.together = false
+	b.together, b.outputs = false, &f.outputs
 	return b.run(cmd)
 }
 
@@ -100,8 +100,8 @@ func (f *convertFlags) open(ctx context.Context, cmd *cobra.Command, voice refer
 	if err != nil {
 		return worker{}, err
 	}
-	if f.checkpoint == builtin && f.redecoder.checkpoint == "" {
-		notices = append(notices, builtinConverts)
+	if f.redecoder.checkpoint == "" {
+		notices = append(notices, f.conversionNotices()...)
 	}
 	w := worker{close: func() { codec.Close() }, notices: notices}
 	if err = f.outputs.probe(codec.SampleRate(), like); err != nil {
@@ -116,7 +116,7 @@ func (f *convertFlags) open(ctx context.Context, cmd *cobra.Command, voice refer
 	w.do = func(ctx context.Context, j job, progress func(float64)) (facodec.FileReport, error) {
 		return codec.ConvertFile(ctx, j.source, j.output, decoder, facodec.FileOptions{
 			SampleFormat: f.outputs.samples, OutputRate: f.outputs.rate, KeepChannels: f.outputs.keepChannels(), Strict: f.strict,
-			Normalize: f.normalize, Comment: j.comment, Progress: progress,
+			Normalize: f.normalize, Gain: f.outputs.gain, Comment: j.comment, Progress: progress,
 		})
 	}
 	return w, nil

@@ -31,7 +31,7 @@ output of reconstruct. The checkpoint must have the quantizer that the file was 
 with; another decoder, for example a fine-tuned one, gives a warning.
 
 Output is DIR/<name>.wav, or for a single source the file that -o names, whose
-extension sets the format; --output-format and --output-rate change it, as in
+extension sets the format; --output-format, --output-rate and --gain change it, as in
 reconstruct. A source called - is standard input, and -o - is standard output. For a
 folder, all .fac files in it are decoded, and its structure is kept below DIR. The whole
 file is checked before it is decoded. Standard input is kept in memory up to its end, 600 bytes per
@@ -102,6 +102,7 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 		if err == nil && len(voice.files) > 0 {
 			timbre, warnings, err = voice.timbre(ctx, codec, false)
 			err = f.cureVoices(err, voice.files, codec)
+			notices = append(notices, f.conversionNotices()...)
 		}
 		if err != nil {
 			codec.Close()
@@ -120,7 +121,7 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 			do: func(ctx context.Context, j job, progress func(float64)) (facodec.FileReport, error) {
 				e := endsOf(ctx, cmd, j)
 				r, err := fac.Decode(ctx, codec, e.source, e.output, fac.DecodeOptions{
-					SampleFormat: f.outputs.samples, OutputRate: f.outputs.rate, Comment: j.comment, Parts: parts, Timbre: timbre, Progress: progress, In: e.in, Out: e.out,
+					SampleFormat: f.outputs.samples, OutputRate: f.outputs.rate, Gain: f.outputs.gain, Comment: j.comment, Parts: parts, Timbre: timbre, Progress: progress, In: e.in, Out: e.out,
 				})
 				return r, f.cureModel(err, j.source, codec)
 			},
@@ -128,6 +129,7 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 			notices: notices,
 		}, nil
 	})
+	b.outputs = &f.outputs
 	return b.run(cmd)
 }
 

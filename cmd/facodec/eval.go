@@ -117,7 +117,7 @@ func (f *evalFlags) run(cmd *cobra.Command) error {
 	}
 	defer e.made.removeEmpty()
 	if len(jobs) > 0 {
-		if err := e.open(cmd, len(jobs)); err != nil {
+		if err := e.open(cmd, jobs); err != nil {
 			return err
 		}
 		defer e.codec.Close()
@@ -168,15 +168,18 @@ func (e *evaluation) jobs() ([]job, error) {
 	return jobs, nil
 }
 
-// open makes ready what n recordings need.
-func (e *evaluation) open(cmd *cobra.Command, n int) (err error) {
+// open makes ready what the recordings need.
+func (e *evaluation) open(cmd *cobra.Command, jobs []job) (err error) {
 	if e.outputDir != "" {
 		if err := e.made.make(e.outputDir); err != nil {
 			return err
 		}
+		if err := probeOutputs(outputsToMake(jobs, true)); err != nil {
+			return err
+		}
 	}
 	b := batch{batchFlags: &batchFlags{modelFlags: e.modelFlags}, together: true}
-	e.files = b.files(cmd, n)
+	e.files = b.files(cmd, len(jobs))
 	e.alone = e.files > 1
 	if e.codec, e.notices, err = e.modelFlags.open(cmd); err != nil {
 		return err

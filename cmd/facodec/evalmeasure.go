@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 
 	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/internal/model"
@@ -19,7 +18,10 @@ type evaluated struct {
 
 // one evaluates a recording.
 func (e *evaluation) one(ctx context.Context, j job, progress func(seconds float64)) (o evaluated) {
-	if o.err = ctx.Err(); o.err != nil {
+	if o.err = ctx.Err(); o.err == nil && j.output != "" {
+		o.err = e.made.ready(j.output)
+	}
+	if o.err != nil {
 		return o
 	}
 	rate := e.codec.SampleRate()
@@ -60,9 +62,6 @@ func (e *evaluation) one(ctx context.Context, j job, progress func(seconds float
 
 // keep writes a reconstruction at the recording's own level.
 func (e *evaluation) keep(path string, samples []float32, gain recording.Gain) (clipped int64, err error) {
-	if err := e.made.make(filepath.Dir(path)); err != nil {
-		return 0, err
-	}
 	w, err := audio.Create(path, e.codec.SampleRate(), e.format)
 	if err != nil {
 		return 0, err

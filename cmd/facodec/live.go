@@ -16,6 +16,7 @@ import (
 
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/audio"
+	"github.com/facodec-go/facodec/internal/atomicfile"
 	"github.com/facodec-go/facodec/internal/live"
 	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/sound"
@@ -204,7 +205,10 @@ func (f *liveFlags) checkOutput() error {
 	if !f.force && exists(f.out) {
 		return fmt.Errorf("%s: exists; --force overwrites it, or give another -o", f.out)
 	}
-	return new(outputFlags).probe(48000, f.out)
+	if err := new(outputFlags).probe(48000, f.out); err != nil {
+		return err
+	}
+	return atomicfile.Probe(f.out)
 }
 
 func (f *liveFlags) run(cmd *cobra.Command) error {
@@ -296,8 +300,8 @@ func (f *liveFlags) openSession(cmd *cobra.Command) (*liveSession, error) {
 	if f.reconstruct && len(s.voices) > 0 && len(f.voices) == 0 {
 		s.own = &s.voices[0]
 	}
-	if f.checkpoint == builtin && !f.reconstruct {
-		notices = append(notices, builtinConverts)
+	if !f.reconstruct {
+		notices = append(notices, f.conversionNotices()...)
 	}
 	for _, text := range notices {
 		s.show.notice("%s", text)

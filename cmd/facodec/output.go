@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/internal/atomicfile"
 )
@@ -19,7 +21,8 @@ type outputFlags struct {
 	sampleFormat string
 	format       string
 	rate         int
-	channels     string // "" where there is no choice
+	channels     string  // "" where there is no choice
+	gain         float64 // dB
 
 	samples audio.SampleFormat // what sampleFormat says
 }
@@ -32,6 +35,7 @@ func (f *outputFlags) add(cmd *cobra.Command, channels bool) {
 	flags.StringVar(&f.format, "output-format", "wav", "`format` of the outputs: wav, flac, or through ffmpeg mp3, opus; with -o its extension says it")
 	addFormat(cmd, &f.sampleFormat)
 	flags.IntVar(&f.rate, "output-rate", 0, "sample rate of the outputs in `Hz`, 44100 or 48000 say (default: the codec's)")
+	flags.Float64Var(&f.gain, "gain", 0, "scale the outputs by so many `dB`: -3 say, where they would be clipped")
 	if channels {
 		flags.StringVar(&f.channels, "channels", "mix", "mix: the mean of a source's channels, one; keep: each by itself, as many as there are")
 	}
@@ -84,10 +88,27 @@ func (f *outputFlags) check(cmd *cobra.Command, output string) (err error) {
 	if cmd.Flags().Changed("output-rate") && (f.rate < audio.MinRate || f.rate > audio.MaxRate) {
 		return usage("--output-rate: %d Hz; rates from %d to %d Hz are written", f.rate, audio.MinRate, audio.MaxRate)
 	}
+	if !(f.gain >= -maxGain && f.gain <= maxGain) {
+		return usage("--gain %g: want %d to %d dB", f.gain, -maxGain, maxGain)
+	}
 	if output == dash && f.rate != 0 {
 		return usage("--output-rate with -o -: a pipe is written at the codec's rate")
 	}
 	return nil
+}
+
+// maxGain is that of --gain, in dB: from the peak of 16 bits to their noise is less.
+const maxGain = 96
+
+// cureClipping says how an output is made of which samples were clipped, and none are: with
+// the gain that its peak leaves room for, or as floats where the format has them.
+func (f *outputFlags) cureClipping(r facodec.FileReport) string {
+	over := 20 * math.Log10(r.Peak)
+	cure := fmt.Sprintf("by up to %.1f dB, and are clipped; --gain %.1f lowers the output enough", over, math.Floor(10*(f.gain-over)-1e-6)/10)
+	if extension := strings.ToLower(filepath.Ext(r.Output)); extension != ".flac" && f.lossy(r.Output) == "" {
+		cure += ", --sample-format f32 keeps them as they are"
+	}
+	return cure
 }
 
 // checkExtension refuses a recording's name whose extension says no format; devices and
@@ -154,6 +175,9 @@ func (f *outputFlags) options(more ...string) string {
 	}
 	if f.rate != 0 {
 		list = append(list, fmt.Sprintf("--output-rate %d", f.rate))
+	}
+	if f.gain != 0 {
+		list = append(list, fmt.Sprintf("--gain %g", f.gain))
 	}
 	if f.keepChannels() {
 		list = append(list, "--channels keep")

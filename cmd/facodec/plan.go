@@ -12,6 +12,7 @@ import (
 	"sync"
 	"unicode/utf8"
 
+	"github.com/facodec-go/facodec/internal/atomicfile"
 	"github.com/facodec-go/facodec/internal/collection"
 	"github.com/facodec-go/facodec/internal/fileerr"
 )
@@ -128,8 +129,9 @@ var errFolder = errors.New("output folder")
 
 // folders makes folders, and removes those again that stayed empty.
 type folders struct {
-	mu   sync.Mutex
-	made []string // parents first
+	mu      sync.Mutex
+	made    []string        // parents first
+	written map[string]bool // folders that take files
 }
 
 // make makes a folder with its parents.
@@ -157,6 +159,55 @@ func (f *folders) make(dir string) error {
 		f.made = append(f.made, missing[i])
 	}
 	return nil
+}
+
+// ready makes the folder of an output and says whether a file can be written there, so that this
+// is known before what may take hours.
+func (f *folders) ready(output string) error {
+	dir := filepath.Dir(output)
+	if err := f.make(dir); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.written[dir] {
+		return nil
+	}
+	if err := atomicfile.Probe(output); err != nil {
+		return err
+	}
+	if f.written == nil {
+		f.written = map[string]bool{}
+	}
+	f.written[dir] = true
+	return nil
+}
+
+// probeOutputs returns an error where no output at all can be written: none of their folders,
+// or of those above that are there already, takes a file.
+func probeOutputs(outputs []string) (err error) {
+	tried := map[string]bool{}
+	for _, output := range outputs {
+		dir := filepath.Dir(output)
+		for filepath.Dir(dir) != dir {
+			if _, err := os.Stat(dir); err == nil {
+				break
+			}
+			dir = filepath.Dir(dir)
+		}
+		if tried[dir] {
+			continue
+		}
+		tried[dir] = true
+		fault := atomicfile.Probe(filepath.Join(dir, filepath.Base(output)))
+		if fault == nil {
+			return nil
+		}
+		if err == nil {
+			err = fault
+		}
+	}
+	return err
 }
 
 // removeEmpty removes what make made and nothing was written to.

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/internal/atomicfile"
 	"github.com/facodec-go/facodec/internal/eventlog"
 	"github.com/facodec-go/facodec/internal/plot"
 	"github.com/facodec-go/facodec/internal/plural"
@@ -145,6 +146,9 @@ func (f *plotFlags) run(cmd *cobra.Command, args []string) error {
 		if isCodes(s.path) {
 			return fmt.Errorf("%s: holds codes and no recording; --codes %s draws them", s.path, s.path)
 		}
+	}
+	if err := atomicfile.Probe(f.output); err != nil {
+		return err
 	}
 	recordings, err := f.recordings(cmd, show, sources)
 	if err != nil {

@@ -23,6 +23,8 @@ names: mono, at the codec's sample rate (24 kHz), exactly as long as the source.
 --output-format, or the extension of -o, chooses FLAC, or MP3 or Opus if ffmpeg is
 installed; --output-rate sets another sample rate; --channels keep processes each
 channel on its own, with its own timbre, and writes as many channels as the source has.
+An output can be louder than its source: samples beyond full scale are clipped, with a
+warning that says which --gain avoids it.
 
 Sources may have any sample rate from 8 to 192 kHz and any number of channels, which are
 mixed to mono; WAV, FLAC, MP3, Ogg (Vorbis, Opus) and WebM (Opus) are read directly,
@@ -67,14 +69,14 @@ that fails is reported, the others are still processed, and the exit code is 2.`
 					do: func(ctx context.Context, j job, progress func(float64)) (facodec.FileReport, error) {
 						return codec.ReconstructFile(ctx, j.source, j.output, facodec.FileOptions{
 							SampleFormat: output.samples, OutputRate: output.rate, KeepChannels: output.keepChannels(), Strict: strict,
-							Normalize: normalize, Comment: j.comment, Progress: progress,
+							Normalize: normalize, Gain: output.gain, Comment: j.comment, Progress: progress,
 						})
 					},
 					close:   func() { codec.Close() },
 					notices: notices,
 				}, nil
 			})
-			b.together = false
+			b.together, b.outputs = false, &output
 			return b.run(cmd)
 		},
 	}

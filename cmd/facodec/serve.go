@@ -185,17 +185,17 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	defer codec.Close()
-	for _, notice := range notices {
-		show.notice("%s", notice)
-	}
 	redecoder, err := f.redecoder.open(cmd, codec)
 	if err != nil {
 		return err
 	}
 	if redecoder != nil {
 		defer redecoder.Close()
-	} else if f.checkpoint == builtin {
-		show.notice("%s", builtinConverts)
+	} else {
+		notices = append(notices, f.conversionNotices()...)
+	}
+	for _, notice := range notices {
+		show.notice("%s", notice)
 	}
 
 	c := f.limits

@@ -192,6 +192,9 @@ const wantedCheckpoint = "the file of a checkpoint, " + builtin + " for the buil
 
 // loadExperiment reads the experiment file that a flag names. wanted says where one is to be had.
 func loadExperiment(flag, path, wanted string) (*config.Config, error) {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return nil, fmt.Errorf("%s %s: is a directory; want an experiment file, %s", flag, path, wanted)
+	}
 	c, err := config.Load(path)
 	if err == nil {
 		return c, nil
@@ -200,8 +203,7 @@ func loadExperiment(flag, path, wanted string) (*config.Config, error) {
 		file.Close()
 		return nil, fmt.Errorf("%s %s: is a checkpoint; want an experiment file, %s", flag, path, wanted)
 	}
-	info, statErr := os.Stat(path)
-	if statErr != nil || info.IsDir() || errors.Is(err, fs.ErrPermission) || errors.Is(err, config.ErrNotExperiment) {
+	if _, statErr := os.Stat(path); statErr != nil || errors.Is(err, fs.ErrPermission) || errors.Is(err, config.ErrNotExperiment) {
 		err = fmt.Errorf("%s %w; want an experiment file, %s", flag, err, wanted)
 	}
 	return nil, err

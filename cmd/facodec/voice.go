@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/internal/atomicfile"
 	"github.com/facodec-go/facodec/internal/plural"
 )
 
@@ -101,6 +102,11 @@ func (f *enrollFlags) run(cmd *cobra.Command) error {
 	for _, source := range found.files {
 		if location(source) == location(f.output) {
 			return fmt.Errorf("%s: is a source; name another file for the voice", f.output)
+		}
+	}
+	if f.force || !exists(f.output) {
+		if err := atomicfile.Probe(f.output); err != nil {
+			return err
 		}
 	}
 	r := enrollReport{Output: f.output, Sources: found.files}

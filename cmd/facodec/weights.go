@@ -56,6 +56,9 @@ type weightsReport struct {
 // write runs writeTo, which writes a checkpoint, with a bar, and reports on it.
 func (f *weightsFlags) write(cmd *cobra.Command, output string, writeTo func(path string, o convert.Options) (convert.Report, error)) error {
 	show := newDisplay(cmd.ErrOrStderr(), f.quiet)
+	if err := convert.CheckOutput(output); err != nil { // before the input is downloaded
+		return err
+	}
 	r := weightsReport{}
 	show.startBar(1, func(done, total float64) string {
 		return fmt.Sprintf("%.0f of %.0f MB", done/1e6, total/1e6)

@@ -7,12 +7,12 @@
 package atomicfile
 
 import (
-	"errors"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"syscall"
 
 	"github.com/facodec-go/facodec/internal/fileerr"
 )
@@ -44,7 +44,7 @@ func Create(path string) (*File, error) {
 		dir = os.TempDir()
 	case info == nil:
 	case info.IsDir():
-		return nil, fileerr.Write(path, errors.New("is a directory"))
+		return nil, fileerr.Write(path, syscall.EISDIR)
 	default:
 		out.mode = info.Mode().Perm()
 	}
@@ -52,6 +52,32 @@ func Create(path string) (*File, error) {
 		return nil, fileerr.Write(path, err)
 	}
 	return out, nil
+}
+
+// probeBytes are enough that a full disk shows, whatever the size of its blocks.
+const probeBytes = 1 << 12
+
+// Probe returns the error that writing to path would end with, as far as it can be told now:
+// its folder is missing or read-only, the disk is full, a folder has its name (then the error
+// is syscall.EISDIR). It is for whoever works long before there is something to write. Nothing
+// is left in the folder; of a device or a pipe nothing can be told.
+func Probe(path string) error {
+	f, err := Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Discard()
+	if f.stream {
+		return nil
+	}
+	_, err = f.Write(make([]byte, probeBytes))
+	if err == nil {
+		err = f.Sync()
+	}
+	if err != nil {
+		return fileerr.Write(path, err)
+	}
+	return nil
 }
 
 // Path returns the destination.

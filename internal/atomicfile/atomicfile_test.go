@@ -4,11 +4,13 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -208,5 +210,37 @@ func TestCommitUnsynced(t *testing.T) {
 	}
 	if got := names(t, dir); len(got) != 1 {
 		t.Errorf("left behind: %q", got)
+	}
+}
+
+// TestProbe: what would keep a file from being written is known before, and nothing is left.
+func TestProbe(t *testing.T) {
+	dir := t.TempDir()
+	folder, file := filepath.Join(dir, "folder"), filepath.Join(dir, "file")
+	if err := os.Mkdir(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	put(t, file, "first")
+	for _, test := range []struct {
+		path string
+		want error // nil for none
+	}{
+		{file, nil},
+		{filepath.Join(dir, "new"), nil},
+		{os.DevNull, nil},
+		{folder, syscall.EISDIR},
+		{filepath.Join(dir, "missing", "x"), fs.ErrNotExist},
+		{filepath.Join(file, "x"), syscall.ENOTDIR},
+	} {
+		err := Probe(test.path)
+		if !errors.Is(err, test.want) || err != nil && !strings.HasPrefix(err.Error(), "write "+test.path+": ") {
+			t.Errorf("%s: error %v, want %v", test.path, err, test.want)
+		}
+	}
+	if got, err := os.ReadFile(file); string(got) != "first" {
+		t.Errorf("a file that was there is %q, error %v", got, err)
+	}
+	if left, _ := os.ReadDir(dir); len(left) != 2 {
+		t.Errorf("left %v", left)
 	}
 }

@@ -148,7 +148,7 @@ func TestLoadErrors(t *testing.T) {
 	if _, err := Load(missing); !errors.Is(err, fs.ErrNotExist) || strings.Count(err.Error(), missing) != 1 {
 		t.Errorf("Load of a missing file: %v", err)
 	}
-	if _, err := Load(dir); err == nil || err.Error() != dir+": is a directory" {
+	if _, err := Load(dir); err == nil || err.Error() != dir+": is a directory; want an experiment file, JSON or YAML" {
 		t.Errorf("Load of a directory: %v", err)
 	}
 }

@@ -18,7 +18,7 @@ import (
 // the key, its value, and what is wanted.
 func Load(path string) (*Config, error) {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return nil, fmt.Errorf("%s: is a directory", path)
+		return nil, fmt.Errorf("%s: is a directory; want an experiment file, JSON or YAML", path)
 	}
 	f, err := os.Open(path)
 	if err == nil {

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/facodec-go/facodec/internal/atomicfile"
 	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/codec"
 	"github.com/facodec-go/facodec/internal/config"
@@ -245,6 +246,15 @@ func metadataOf(file *weights.File) (metadata map[string]any, leftOut []string) 
 	}
 	slices.Sort(leftOut)
 	return metadata, leftOut
+}
+
+// CheckOutput returns the error that writing a checkpoint to path would end with, as far as it
+// can be told before there is one: its extension sets no format, or no file can be written there.
+func CheckOutput(path string) error {
+	if _, err := formatOf(path); err != nil {
+		return err
+	}
+	return atomicfile.Probe(path)
 }
 
 const (

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -16,10 +17,11 @@ import (
 	"github.com/facodec-go/facodec/internal/plural"
 )
 
-// What is wrong with a folder of parallel recordings: it has none of the set's, or the set has
-// it.
+// What is wrong with a folder of parallel recordings: it has none of the set's, those alone of
+// what is held out for validation, or the set has it.
 var (
 	ErrNoParallel       = errors.New("no parallel recordings")
+	ErrParallelHeldOut  = errors.New("no parallel recordings of what is trained on")
 	ErrParallelInside   = errors.New("is a part of the dataset")
 	errParallelVanished = errors.New("it is no longer there")
 )
@@ -37,7 +39,7 @@ type Parallel struct {
 }
 
 // Parallel finds what root has of the set, which is to be a folder of files. That there
-// is nothing is ErrNoParallel; that the set has recordings of root, and so trains on them as if
+// is nothing is ErrNoParallel, nothing but what is held out ErrParallelHeldOut; that the set has recordings of root, and so trains on them as if
 // they were its own, is ErrParallelInside. report is told once of each file, or folder, that
 // turns out to be of no use.
 func (s *Set) Parallel(root string, report func(path, reason string)) (*Parallel, error) {
@@ -80,10 +82,35 @@ func (s *Set) Parallel(root string, report func(path, reason string)) (*Parallel
 		}
 	}
 	if p.Clips == 0 {
+		if err := p.heldOut(root); err != nil {
+			return nil, err
+		}
 		return nil, fmt.Errorf("%s: %w: none of its %s has a file with the name of one of the dataset; want %s for the dataset's %s",
 			root, ErrNoParallel, plural.Of(len(p.folders), "folder"), filepath.Join(root, "VOICE", s.Train[0].Path), s.Train[0].Path)
 	}
 	return p, nil
+}
+
+// heldOut returns ErrParallelHeldOut where the folders have files of what is held out.
+func (p *Parallel) heldOut(root string) error {
+	files := map[string]bool{}
+	for _, c := range p.set.Valid {
+		has, err := p.of(c)
+		if err != nil {
+			return err
+		}
+		if len(has) > 0 {
+			files[c.Path] = true
+		}
+	}
+	if len(files) == 0 {
+		return nil
+	}
+	which := slices.Min(slices.Collect(maps.Keys(files))) + ", the only file of the dataset that its folders have, is"
+	if len(files) > 1 {
+		which = fmt.Sprintf("all %d files of the dataset that its folders have are", len(files))
+	}
+	return fmt.Errorf("%s: %w: %s held out for validation; add recordings of others, or hold out fewer", root, ErrParallelHeldOut, which)
 }
 
 // checkOutside refuses a set that has files of the folders, by whatever links.

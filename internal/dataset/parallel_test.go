@@ -135,6 +135,22 @@ func TestParallelErrors(t *testing.T) {
 	if _, err := s.Parallel(root, nil); !errors.Is(err, ErrParallelInside) {
 		t.Errorf("the dataset itself: error %v", err)
 	}
+	heldOut := t.TempDir()
+	for i, want := range []string{": " + s.Valid[0].Path + ", the only file of the dataset that its folders have, is held out for validation; ", ": all 2 files of the dataset"} {
+		two := *s
+		for _, c := range []Clip{s.Valid[0], s.Train[0]}[:i+1] {
+			writeWAV(t, filepath.Join(heldOut, "x", c.Path), tone(0.5, 0.5))
+		}
+		if i == 1 {
+			two.Valid, two.Train = append(two.Valid[:1:1], s.Train[0]), two.Train[1:]
+		}
+		if _, err := two.Parallel(heldOut, nil); !errors.Is(err, ErrParallelHeldOut) || !strings.Contains(err.Error(), want) || !strings.HasSuffix(err.Error(), "or hold out fewer") {
+			t.Errorf("%d held out: error %v", i+1, err)
+		}
+	}
+	if _, err := s.Parallel(heldOut, nil); err != nil {
+		t.Errorf("one of two is held out: error %v", err)
+	}
 	file := filepath.Join(t.TempDir(), "file")
 	must(t, os.WriteFile(file, nil, 0o644))
 	for _, path := range []string{file, filepath.Join(root, "none")} {

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -26,6 +27,7 @@ import (
 
 	"github.com/facodec-go/facodec/audio"
 
+	"github.com/facodec-go/facodec/internal/atomicfile"
 	"github.com/facodec-go/facodec/internal/fileerr"
 	"github.com/facodec-go/facodec/internal/plural"
 )
@@ -62,6 +64,26 @@ type Log struct {
 // is an error.
 func Open(dir string, last int64) (*Log, error) {
 	return open(dir, last, nil, time.Now)
+}
+
+// Probe returns the error that Open would end with, as far as it can be told without
+// writing to the log: its files, or their folder, cannot be written to.
+func Probe(dir string) error {
+	events := filepath.Join(dir, EventsName)
+	if _, err := os.Lstat(events); err == nil { // else Open makes it
+		if err := atomicfile.Probe(filepath.Join(events, eventsPrefix)); err != nil {
+			return err
+		}
+	}
+	lines := filepath.Join(dir, FileName)
+	f, err := os.OpenFile(lines, os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return atomicfile.Probe(lines)
+	}
+	if err != nil {
+		return fileerr.Write(lines, err)
+	}
+	return f.Close()
 }
 
 // Reopen is Open for a run that will write some of what it logged of its last step again:

@@ -161,6 +161,31 @@ func TestRefuses(t *testing.T) {
 
 func errOf(_ *Log, err error) error { return err }
 
+// TestProbe: a log that cannot be written is told from one that can, and neither is touched.
+func TestProbe(t *testing.T) {
+	written := t.TempDir()
+	start(t, written, -1).mustLog(t, 1, Scalar{"a", 1})
+	before := readText(t, filepath.Join(written, FileName))
+	noFolder := t.TempDir()
+	if err := os.WriteFile(filepath.Join(noFolder, EventsName), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for dir, want := range map[string]error{
+		t.TempDir(): nil, written: nil, folderInPlace(t): syscall.EISDIR, noFolder: syscall.ENOTDIR, filepath.Join(written, "missing"): fs.ErrNotExist,
+	} {
+		entries, _ := os.ReadDir(dir)
+		if err := Probe(dir); !errors.Is(err, want) || err != nil && !strings.HasPrefix(err.Error(), "write "+dir) {
+			t.Errorf("%s: error %v, want %v", dir, err, want)
+		}
+		if left, _ := os.ReadDir(dir); len(left) != len(entries) {
+			t.Errorf("%s: left %v", dir, left)
+		}
+	}
+	if got := readText(t, filepath.Join(written, FileName)); got != before {
+		t.Errorf("the log is %q, was %q", got, before)
+	}
+}
+
 func folderInPlace(t *testing.T) string {
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, FileName), 0o755); err != nil {

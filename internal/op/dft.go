@@ -22,26 +22,41 @@ type FrameSpectrum struct {
 	cos, sin *kernel.Panels
 }
 
-var frameSpectra sync.Map // [2]int to *FrameSpectrum
+var frameSpectra sync.Map // see perFrames
 
 // NewFrameSpectrum returns the transform of frames of window samples, hop samples
 // apart. It is made once.
 func NewFrameSpectrum(window, hop int) *FrameSpectrum {
+	return perFrames(&frameSpectra, window, hop, newFrameSpectrum)
+}
+
+// perFrames returns what is read-only and depends on the frames alone, made once for all who
+// use it: made is a map of it by window and hop.
+func perFrames[T any](made *sync.Map, window, hop int, compute func(window, hop int) T) T {
 	key := [2]int{window, hop}
-	if s, ok := frameSpectra.Load(key); ok {
-		return s.(*FrameSpectrum)
+	once, ok := made.Load(key)
+	if !ok {
+		once, _ = made.LoadOrStore(key, sync.OnceValue(func() T { return compute(window, hop) }))
 	}
-	s, _ := frameSpectra.LoadOrStore(key, newFrameSpectrum(window, hop))
-	return s.(*FrameSpectrum)
+	return once.(func() T)()
+}
+
+// hannWindow returns a periodic Hann window.
+func hannWindow(n int) []float64 {
+	w := make([]float64, n)
+	for i := range w {
+		w[i] = 0.5 - 0.5*math.Cos(2*math.Pi*float64(i)/float64(n))
+	}
+	return w
 }
 
 func newFrameSpectrum(window, hop int) *FrameSpectrum {
 	s := &FrameSpectrum{Window: window, Hop: hop, hann: make([]float32, window), squares: make([]float32, window)}
 	cosines, sines := make([]float32, window), make([]float32, window)
-	for i := range window {
+	for i, w := range hannWindow(window) {
 		sin, cos := math.Sincos(2 * math.Pi * float64(i) / float64(window))
 		cosines[i], sines[i] = float32(cos), float32(sin)
-		s.hann[i] = float32(0.5 - 0.5*cos)
+		s.hann[i] = float32(w)
 		s.squares[i] = float32(s.hann[i] * s.hann[i])
 	}
 	bins := s.Bins()

@@ -121,16 +121,12 @@ func (h *Harmonics) tracks(r *Run, slot Slot, pitches tensor.Tensor) (cycles []f
 func harmonicRows(t *rowsTask, from, to int) {
 	h := t.harmonics
 	bins := h.Bins()
-	most := bins/lowestPitch + 1
-	own := newScratch(4*bins + 3*most)
+	own := newScratch(4*bins + h.work())
 	defer own.free()
-	size, sin, cos, offset := own.take(bins), own.take(bins), own.take(bins), own.take(bins)
-	angles, sines, cosines := own.take(most), own.take(most), own.take(most)
+	size, sin, cos, offset, work := own.take(bins), own.take(bins), own.take(bins), own.take(bins), own.take(h.work())
 	for i := from; i < to; i++ {
 		x, re, im := row(t.a, i), row(t.y, i), row(t.z, i)
-		n := h.angles(angles, t.gamma[i], t.phases[i])
-		kernel.SinCos(sines[:n], cosines[:n], angles[:n])
-		h.lines(re, im, t.gamma[i], sines[:n], cosines[:n])
+		h.frame(re, im, t.gamma[i], t.phases[i], work)
 		h.envelope(size, x[:h.knots])
 		for k, v := range size {
 			size[k] = min(v, maxLogMagnitude)
@@ -144,6 +140,19 @@ func harmonicRows(t *rowsTask, from, to int) {
 			im[k] = size[k] * (float32(a*sin[k]) + float32(b*cos[k]))
 		}
 	}
+}
+
+// work returns how many values frame works with: three for each harmonic of the lowest pitch.
+func (h *Harmonics) work() int { return 3 * (h.Bins()/lowestPitch + 1) }
+
+// frame writes the spectrum of a frame's harmonics, all of amplitude 1, of a pitch in cycles of
+// a window and the first one's phase.
+func (h *Harmonics) frame(re, im []float32, cycles float32, phase uint32, work []float32) {
+	most := len(work) / 3
+	angles, sines, cosines := work[:most], work[most:2*most], work[2*most:]
+	n := h.angles(angles, cycles, phase)
+	kernel.SinCos(sines[:n], cosines[:n], angles[:n])
+	h.lines(re, im, cycles, sines[:n], cosines[:n])
 }
 
 // angles writes the phases of the harmonics whose main lobe lies within the bins, in

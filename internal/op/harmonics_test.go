@@ -40,6 +40,23 @@ func TestHarmonicsOfAnyPitch(t *testing.T) {
 	}
 }
 
+// TestSourceFilterOnce: codecs with the same frames have one source filter, whose noise takes a
+// megabyte and as long to compute as a small model to load.
+func TestSourceFilterOnce(t *testing.T) {
+	all := make([]*SourceFilter, 4)
+	pool := parallel.New(len(all))
+	defer pool.Close()
+	pool.For(len(all), func(i int) { all[i] = NewSourceFilter(24, 12) })
+	for _, s := range all {
+		if s != all[0] {
+			t.Error("another one for the same frames")
+		}
+	}
+	if NewSourceFilter(24, 8) == all[0] || NewSourceFilter(48, 12) == all[0] {
+		t.Error("the same for other frames")
+	}
+}
+
 // TestSourceFilterGoesOn: a stream in chunks has the noise and the phases of the whole, also
 // beyond the frames after which the noise begins again.
 func TestSourceFilterGoesOn(t *testing.T) {

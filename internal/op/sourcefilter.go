@@ -2,6 +2,7 @@ package op
 
 import (
 	"math"
+	"sync"
 
 	"gonum.org/v1/gonum/dsp/fourier"
 
@@ -23,19 +24,24 @@ type SourceFilter struct {
 // noiseFrames are the frames after which the noise begins again, without a seam.
 const noiseFrames = 256
 
-// NewSourceFilter prepares the excitation of frames of window samples, hop samples apart.
-// The noise is always the same, so that an output depends on nothing but its input.
+var sourceFilters sync.Map // see perFrames
+
+// NewSourceFilter returns the excitation of frames of window samples, hop samples apart. It is
+// made once. The noise is always the same, so that an output depends on nothing but its input.
 func NewSourceFilter(window, hop int) *SourceFilter {
+	return perFrames(&sourceFilters, window, hop, newSourceFilter)
+}
+
+func newSourceFilter(window, hop int) *SourceFilter {
 	s := &SourceFilter{Harmonics: NewHarmonics(window, hop)}
 	samples := make([]float64, noiseFrames*hop)
 	state := uint64(1)
 	for i := range samples {
 		samples[i] = white(&state)
 	}
-	hann, energy := make([]float64, window), 0.0
-	for i := range hann {
-		hann[i] = 0.5 - 0.5*math.Cos(2*math.Pi*float64(i)/float64(window))
-		energy += hann[i] * hann[i]
+	hann, energy := hannWindow(window), 0.0
+	for _, w := range hann {
+		energy += w * w
 	}
 	scale := 1 / math.Sqrt(energy)
 	transform, frame := fourier.NewFFT(window), make([]float64, window)
@@ -108,17 +114,14 @@ func (r *Run) SourceFilter(slot Slot, s *SourceFilter, x, mixes, pitches tensor.
 func sourceRows(t *rowsTask, from, to int) {
 	s := t.source
 	bins := s.Bins()
-	most := bins/lowestPitch + 1
-	own := newScratch(6*bins + 3*most)
+	own := newScratch(6*bins + s.work())
 	defer own.free()
 	lineRe, lineIm := own.take(bins), own.take(bins)
 	size, share, sin, cos := own.take(bins), own.take(bins), own.take(bins), own.take(bins)
-	angles, sines, cosines := own.take(most), own.take(most), own.take(most)
+	work := own.take(s.work())
 	for i := from; i < to; i++ {
 		mix, re, im := row(t.b, i), row(t.y, i), row(t.z, i)
-		n := s.angles(angles, t.gamma[i], t.phases[i])
-		kernel.SinCos(sines[:n], cosines[:n], angles[:n])
-		s.lines(lineRe, lineIm, t.gamma[i], sines[:n], cosines[:n])
+		s.frame(lineRe, lineIm, t.gamma[i], t.phases[i], work)
 		s.envelope(share, mix[:s.knots])
 		kernel.Sigmoid(share, share)
 		s.envelope(size, mix[s.knots:])

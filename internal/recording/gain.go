@@ -1,5 +1,7 @@
 package recording
 
+import "math"
+
 // A Gain is the factor that brings a recording to the level of training, where each
 // is peak normalized: scaled to peak 1 (Plachtaa/FAcodec, meldataset.py).
 type Gain float32
@@ -23,6 +25,9 @@ func gainOf(peak float32) Gain {
 	}
 	return Gain(1 / peak)
 }
+
+// Decibels returns the gain of so many decibels.
+func Decibels(dB float64) Gain { return Gain(math.Pow(10, dB/20)) }
 
 // Apply brings samples to the level of training, in place.
 func (g Gain) Apply(samples []float32) { scale(samples, float32(g)) }

@@ -177,6 +177,9 @@ func (r *run) newLabeler(ctx context.Context, units *teacher.Units, speakers *sp
 		parallel, err = r.set.Parallel(dir, func(path, reason string) {
 			r.faults("%s: not used as a parallel recording: %s; its clips are encoded as they are", path, reason)
 		})
+		if errors.Is(err, dataset.ErrParallelHeldOut) {
+			err = fmt.Errorf("%w (validation.files, validation.share)", err)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("augment.parallel: %w", err)
 		}
@@ -217,7 +220,7 @@ func (r *run) newLabeler(ctx context.Context, units *teacher.Units, speakers *sp
 		return nil, fmt.Errorf("model_params.speaker_classes: %d is not enough for %s at %d speeds (augment.speed); raise it, or %s",
 			c.Model.SpeakerClasses, plural.Of(speed.speakers, "speaker"), len(speed.speeds), lower)
 	}
-	store, err := teacher.OpenStore(filepath.Join(r.dir, cacheDir, "labels"))
+	store, err := teacher.OpenStore(filepath.Join(r.dir, labelsDir))
 	if err != nil {
 		return nil, err
 	}

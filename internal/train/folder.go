@@ -10,12 +10,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/facodec-go/facodec/internal/atomicfile"
 	"github.com/facodec-go/facodec/internal/checkpoint"
 	"github.com/facodec-go/facodec/internal/collective"
 	"github.com/facodec-go/facodec/internal/config"
+	"github.com/facodec-go/facodec/internal/eventlog"
 	"github.com/facodec-go/facodec/internal/fileerr"
 	"github.com/facodec-go/facodec/internal/lockfile"
 	"github.com/facodec-go/facodec/internal/weights"
@@ -27,7 +29,8 @@ const (
 	bestName      = "best.safetensors"
 	configName    = "config.json"
 	cacheDir      = "cache"
-	lockName      = "run.lock" // while a process trains
+	labelsDir     = "cache/labels" // of teachers
+	lockName      = "run.lock"     // while a process trains
 )
 
 // RunDir returns the folder of an experiment's run.
@@ -94,12 +97,18 @@ func (r *run) makeFolder() error {
 			}
 		}
 	}
-	if err := os.MkdirAll(filepath.Join(r.dir, checkpointDir), 0o755); err != nil {
-		r.createdDirs, r.createdSubdirs = slices.DeleteFunc(r.createdDirs, missing), slices.DeleteFunc(r.createdSubdirs, missing)
-		if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
-			err = fileerr.In(pathErr.Path, err)
+	names := []string{checkpointDir, cacheDir}
+	if !r.Config.IsRedecoder() {
+		names = append(names, labelsDir)
+	}
+	for _, name := range names {
+		if err := os.MkdirAll(filepath.Join(r.dir, name), 0o755); err != nil {
+			r.createdDirs, r.createdSubdirs = slices.DeleteFunc(r.createdDirs, missing), slices.DeleteFunc(r.createdSubdirs, missing)
+			if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
+				err = fileerr.In(pathErr.Path, err)
+			}
+			return notWritable(err)
 		}
-		return notWritable(err)
 	}
 	lock, err := lockfile.Acquire(filepath.Join(r.dir, lockName))
 	switch {
@@ -110,22 +119,40 @@ func (r *run) makeFolder() error {
 		return notWritable(err)
 	}
 	r.lock = lock
+	return r.probe()
+}
+
+// probe returns an error where something that the run will write cannot be written. It comes
+// before the data is prepared, which may take hours; the first checkpoint would tell later still.
+func (r *run) probe() error {
+	for _, name := range []string{configName, filepath.Join(checkpointDir, bestName)} {
+		if err := atomicfile.Probe(filepath.Join(r.dir, name)); err != nil {
+			return notWritable(err)
+		}
+	}
+	if err := eventlog.Probe(r.dir); err != nil {
+		return notWritable(err)
+	}
 	return nil
 }
 
 // notWritable adds to an error of making the run's folder, or the first files in it, what cures it.
 func notWritable(err error) error {
+	if errors.Is(err, syscall.EISDIR) {
+		return fmt.Errorf("%w, and a run writes a file there: move it away, or name another folder by log_dir and exp_name", err)
+	}
 	return fmt.Errorf("%w; a run is kept in a folder that can be written to: log_dir and exp_name say which", err)
 }
 
-// removeFolder removes what a start that has failed has made: the run's folder, or folders
-// in it. What took long to find out about the dataset is kept.
-func (r *run) removeFolder() {
+// removeFolder removes what a start has made that has failed, or has found the run to be
+// complete: the run's folder, or folders in it. What took long to find out about the dataset is
+// kept for the next start, which a complete run of another folder does not need.
+func (r *run) removeFolder(complete bool) {
 	created := append(slices.Clone(r.createdSubdirs), r.createdDirs...)
-	if len(created) == 0 {
+	if len(created) == 0 || complete && r.heldRun {
 		return
 	}
-	if cache := filepath.Join(r.dir, cacheDir); r.set != nil && time.Since(r.startTime) > keepCacheAfter {
+	if cache := filepath.Join(r.dir, cacheDir); !complete && r.set != nil && time.Since(r.startTime) > keepCacheAfter {
 		r.Report("%s keeps what was found out about the dataset", cache)
 		if len(r.createdDirs) > 0 {
 			return
@@ -137,7 +164,7 @@ func (r *run) removeFolder() {
 	}
 	for _, dir := range created {
 		if err := os.RemoveAll(dir); err != nil {
-			r.Report("%s of the failed start is left behind: %v", dir, err)
+			r.Report("%s, which is of no use, is left behind: %v", dir, err)
 		}
 	}
 	for _, parent := range r.createdDirs[min(1, len(r.createdDirs)):] {
@@ -168,13 +195,18 @@ func (r *run) newestIntact(paths []string) (*weights.File, error) {
 	return nil, fmt.Errorf("%w; no older checkpoint of %s is whole: move its folder %s away to begin again", first, r.dir, checkpointDir)
 }
 
-// openVerified opens a checkpoint and compares it with its digest.
+// openVerified opens a checkpoint of training and compares it with its digest.
 func openVerified(path string) (*weights.File, error) {
 	f, err := weights.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkpoint.VerifyDigest(f); err != nil {
+	if _, ok := f.Metadata()[checkpoint.StateKey]; !ok {
+		err = fmt.Errorf("%s: is no checkpoint of training that can be resumed: it is a model, without the state of its training (%s); a new run can start from its weights", path, checkpoint.StateKey)
+	} else {
+		err = checkpoint.VerifyDigest(f)
+	}
+	if err != nil {
 		f.Close()
 		return nil, err
 	}

@@ -82,6 +82,19 @@ func fullDisk(t *testing.T) {
 	for i := range parts {
 		rooms = append(rooms, pages*page+i*(needed-pages*page)/parts)
 	}
+	// Full from the start, where nothing but the checkpoints goes: that is found out first.
+	elsewhere := smallExperiment(t.TempDir())
+	full := filepath.Join(disk, "full")
+	if err := errors.Join(os.Mkdir(full, 0o755), os.MkdirAll(RunDir(elsewhere), 0o755), os.Symlink(full, filepath.Join(RunDir(elsewhere), checkpointDir))); err != nil {
+		t.Fatal(err)
+	}
+	resize(used())
+	_, err := runSmall(t, elsewhere, 1, func(o *RunOptions) {
+		o.Progress = func(p Progress) { t.Errorf("no room for checkpoints: %s comes first", p.Phase) }
+	})
+	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), filepath.Join(RunDir(elsewhere), checkpointDir)) {
+		t.Errorf("no room for checkpoints: error %v", err)
+	}
 	every := 8
 	if os.Getenv("FACODEC_HEAVY") != "" {
 		every = 1

@@ -27,14 +27,16 @@ func (r *run) loop(ctx context.Context) error {
 		}
 	}
 	before := t.Steps
-	interrupted := false
+	interrupted, end := false, ""
 	for total == 0 || t.Steps < total {
 		f, stop, err := r.prefetcher.next(ctx, total > 0 && t.Steps+1 >= total)
 		if err != nil {
 			return err
 		}
 		if stop != goOn {
-			interrupted = stop == stopInterrupted
+			if interrupted = stop == stopInterrupted; !interrupted {
+				end = "; the time is over, and the same command goes on from there"
+			}
 			break
 		}
 		if err := r.step(f); err != nil {
@@ -75,7 +77,7 @@ func (r *run) loop(ctx context.Context) error {
 		r.Report("stopped at step %d; the same command goes on from %s", t.Steps, r.lastCheckpoint)
 		return fmt.Errorf("stopped at step %d: %w", t.Steps, cmp.Or(ctx.Err(), context.Canceled))
 	}
-	r.Report("step %d: %s", t.Steps, r.lastCheckpoint)
+	r.Report("step %d: %s%s", t.Steps, r.lastCheckpoint, end)
 	return nil
 }
 
@@ -136,25 +138,47 @@ func (r *run) epochs() (n int, key string) {
 	return r.Config.Epochs, "epochs"
 }
 
-// whyComplete says why a run that is done has no step more, and how it gets one.
+// whyComplete says why a run that is done has no step more, and all that has to change for it to
+// get one: the steps that were asked for, the epochs of its experiment, or both.
 func (r *run) whyComplete() string {
-	steps := plural.Of(r.trainer.Steps, "step")
-	epochs, key := r.epochs()
-	if r.Steps > 0 && r.Steps < epochs*r.perEpoch() {
-		return fmt.Sprintf("it has %s; ask for more than %d to train it further", steps, r.trainer.Steps)
+	steps, perEpoch := r.trainer.Steps, r.perEpoch()
+	epochs, _ := r.epochs()
+	why, more := "it has "+plural.Of(steps, "step"), fmt.Sprintf("ask for more than %d to train it further", steps)
+	if steps < epochs*perEpoch {
+		return why + "; " + more
 	}
-	return fmt.Sprintf("it has %s, those of %s; an experiment file with a larger %s trains it further", steps, plural.Of(epochs, "epoch"), key)
+	need := steps/perEpoch + 1
+	keys := fmt.Sprintf("an experiment file with epochs of at least %d", need)
+	switch most := r.Config.Train.MaxEpoch; {
+	case most > 0 && most < need && r.Config.Epochs < need:
+		keys = fmt.Sprintf("an experiment file with epochs and train.max_epoch of at least %d", need)
+	case most > 0 && most < need:
+		keys = fmt.Sprintf("an experiment file with a train.max_epoch of at least %d", need)
+	}
+	if why += ", those of " + plural.Of(epochs, "epoch"); steps > epochs*perEpoch {
+		why = fmt.Sprintf("it has %s, more than the %d of %s", plural.Of(steps, "step"), epochs*perEpoch, plural.Of(epochs, "epoch"))
+	}
+	if r.Steps > 0 && r.Steps <= steps {
+		return why + "; " + more + ", and give " + keys
+	}
+	return why + "; " + keys + " trains it further"
 }
 
 func (r *run) perEpoch() int {
 	return max(1, r.prefetcher.loader.BatchesPerEpoch()/r.Config.Train.GradientAccumulationStep)
 }
 
+// end says until when is trained.
 func (r *run) end(total int) string {
-	if r.Time > 0 {
-		return fmt.Sprintf("to step %d, or for %s", total, r.Time)
+	text := fmt.Sprintf("to step %d", total)
+	if r.Steps > total {
+		epochs, key := r.epochs()
+		text += fmt.Sprintf(", the last of %s (%s)", plural.Of(epochs, "epoch"), key)
 	}
-	return fmt.Sprintf("to step %d", total)
+	if r.Time > 0 {
+		text += fmt.Sprintf(", or for %s", r.Time)
+	}
+	return text
 }
 
 func (r *run) outOfTime() bool { return r.Time > 0 && time.Since(r.startTime) >= r.Time }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/eventlog"
@@ -106,10 +107,20 @@ func TestComplete(t *testing.T) {
 	}{
 		"by steps": {2, nil, "it has 2 steps; ask for more than 2 to train it further"},
 		"by fewer": {1, nil, "it has 2 steps; ask for more than 2 to train it further"},
+		"by steps, with time left": {2, func(_ *config.Config, o *RunOptions) { o.Time = time.Hour },
+			"it has 2 steps; ask for more than 2 to train it further"},
 		"by epochs": {0, func(c *config.Config, _ *RunOptions) { c.Epochs = 1 },
-			"it has 2 steps, those of 1 epoch; an experiment file with a larger epochs trains it further"},
+			"it has 2 steps, those of 1 epoch; an experiment file with epochs of at least 2 trains it further"},
+		"by epochs, with time left": {0, func(c *config.Config, o *RunOptions) { c.Epochs, o.Time = 1, time.Hour },
+			"it has 2 steps, those of 1 epoch; an experiment file with epochs of at least 2 trains it further"},
 		"by epochs, of more steps": {9, func(c *config.Config, _ *RunOptions) { c.Train.MaxEpoch = 1 },
-			"it has 2 steps, those of 1 epoch; an experiment file with a larger train.max_epoch trains it further"},
+			"it has 2 steps, those of 1 epoch; an experiment file with a train.max_epoch of at least 2 trains it further"},
+		"by both": {2, func(c *config.Config, _ *RunOptions) { c.Epochs = 1 },
+			"it has 2 steps, those of 1 epoch; ask for more than 2 to train it further, and give an experiment file with epochs of at least 2"},
+		"by both keys": {3, func(c *config.Config, _ *RunOptions) { c.Epochs, c.Train.MaxEpoch = 1, 1 },
+			"it has 2 steps, those of 1 epoch; an experiment file with epochs and train.max_epoch of at least 2 trains it further"},
+		"by fewer than both": {1, func(c *config.Config, _ *RunOptions) { c.BatchSize, c.Train.MaxEpoch = 4, 1 },
+			"it has 2 steps, more than the 1 of 1 epoch; ask for more than 2 to train it further, and give an experiment file with a train.max_epoch of at least 3"},
 		"of another experiment": {2, func(c *config.Config, o *RunOptions) { c.Loss.Mel, c.Dataset = 14, t.TempDir() },
 			"it has 2 steps; ask for more than 2"},
 		"from other weights": {2, func(_ *config.Config, o *RunOptions) { o.Init = from }, "it has 2 steps; ask for more than 2"},
@@ -196,6 +207,14 @@ func TestSystemErrors(t *testing.T) {
 	}
 	none := filepath.Join(t.TempDir(), "nope.bin")
 	const folder = "; a run is kept in a folder that can be written to: log_dir and exp_name say which"
+	const inTheWay = "is a directory, and a run writes a file there: move it away, or name another folder by log_dir and exp_name"
+	occupied := func(name string) func(c *config.Config, _ *RunOptions) {
+		return func(c *config.Config, _ *RunOptions) {
+			if err := os.MkdirAll(filepath.Join(RunDir(c), name, "x"), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	for _, test := range []struct {
 		name   string
 		change func(c *config.Config, o *RunOptions)
@@ -203,21 +222,10 @@ func TestSystemErrors(t *testing.T) {
 		want   []string // parts
 	}{
 		{"log_dir is a file", func(c *config.Config, _ *RunOptions) { c.LogDir = text }, nil, []string{text + ": ", folder}},
-		{"the lock is a folder", func(c *config.Config, _ *RunOptions) {
-			if err := os.MkdirAll(filepath.Join(RunDir(c), lockName), 0o755); err != nil {
-				t.Fatal(err)
-			}
-		}, nil, []string{lockName + ": ", folder}},
-		{"the log is a folder", func(c *config.Config, _ *RunOptions) {
-			if err := os.MkdirAll(filepath.Join(RunDir(c), eventlog.FileName), 0o755); err != nil {
-				t.Fatal(err)
-			}
-		}, nil, []string{eventlog.FileName + ": ", folder}},
-		{"config.json is a folder", func(c *config.Config, _ *RunOptions) {
-			if err := os.MkdirAll(filepath.Join(RunDir(c), configName, "x"), 0o755); err != nil {
-				t.Fatal(err)
-			}
-		}, nil, []string{configName + ": ", folder}},
+		{"the lock is a folder", occupied(lockName), nil, []string{lockName + ": ", inTheWay}},
+		{"the log is a folder", occupied(eventlog.FileName), nil, []string{eventlog.FileName + ": ", inTheWay}},
+		{"config.json is a folder", occupied(configName), nil, []string{configName + ": ", inTheWay}},
+		{"the best checkpoint is a folder", occupied(filepath.Join(checkpointDir, bestName)), nil, []string{bestName + ": ", inTheWay}},
 		{"no checkpoint to start from", func(_ *config.Config, o *RunOptions) { o.Init = none }, ErrInit, []string{none + ": no such file"}},
 		{"a text to start from", func(_ *config.Config, o *RunOptions) { o.Init = text }, ErrInit, []string{text + ": not a checkpoint"}},
 		{"no pretrained model", func(c *config.Config, _ *RunOptions) { c.PretrainedModel = none }, nil,

@@ -111,7 +111,7 @@ func (r *run) resume(f *weights.File, readState stateReader) error {
 	meta := f.Metadata()
 	old, err := config.Parse(f.Path(), []byte(meta[checkpoint.ConfigKey]))
 	if err != nil {
-		return fmt.Errorf("%w: %s: is no checkpoint of training that can be resumed (%w); a new run can start from its weights", ErrResume, f.Path(), err)
+		return fmt.Errorf("%w: %s: its experiment cannot be read (%w); a new run can start from its weights", ErrResume, f.Path(), err)
 	}
 	if r.Config.Validation.Files == 0 { // the same files are held out as before
 		r.Config.Validation.Files = old.Validation.Files

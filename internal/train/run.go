@@ -85,15 +85,15 @@ func Run(ctx context.Context, o RunOptions) error {
 		train = r.trainRedecoder
 	}
 	err := train(ctx)
-	if err == nil || r.started {
+	if r.started {
 		return err
 	}
 	if r.log != nil {
 		r.log.Close()
 		r.log = nil
 	}
-	r.removeFolder()
-	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+	r.removeFolder(err == nil)
+	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return fmt.Errorf("stopped before the first step: %w", ctx.Err())
 	}
 	return err
