@@ -97,7 +97,7 @@ func (f *outputFlags) check(cmd *cobra.Command, output string) (err error) {
 	return nil
 }
 
-// maxGain is that of --gain, in dB: from the peak of 16 bits to their noise is less.
+// maxGain is the largest of --gain, up or down, in dB: the dynamic range of 16 bits.
 const maxGain = 96
 
 // cureClipping says how an output is made of which samples were clipped, and none are: with

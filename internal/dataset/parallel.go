@@ -39,9 +39,9 @@ type Parallel struct {
 }
 
 // Parallel finds what root has of the set, which is to be a folder of files. That there
-// is nothing is ErrNoParallel, nothing but what is held out ErrParallelHeldOut; that the set has recordings of root, and so trains on them as if
-// they were its own, is ErrParallelInside. report is told once of each file, or folder, that
-// turns out to be of no use.
+// is nothing is ErrNoParallel, nothing but what is held out ErrParallelHeldOut; that the set has
+// recordings of root, and so trains on them as if they were its own, is ErrParallelInside. report
+// is told once of each file, or folder, that turns out to be of no use.
 func (s *Set) Parallel(root string, report func(path, reason string)) (*Parallel, error) {
 	if s.items != nil {
 		return nil, fmt.Errorf("%s: %w: the dataset is a corpus; parallel recordings are found by the names of a folder's files", root, ErrNoParallel)
