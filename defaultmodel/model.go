@@ -7,10 +7,10 @@ import _ "embed"
 // The model that is embedded.
 const (
 	Name     = "base"
-	Version  = "v5"
+	Version  = "v6"
 	License  = "MIT" // of the weights
-	FileName = "facodec-base-v5.safetensors"
+	FileName = "facodec-base-v6.safetensors"
 )
 
-//go:embed facodec-base-v5.safetensors
+//go:embed facodec-base-v6.safetensors
 var checkpoint []byte

@@ -95,7 +95,7 @@ func small() *Config {
 }
 
 // base is for hours to days on two cores and half an hour of speech or more, of many
-// voices. Encoder and decoder work at the frame rate, where a step of a model three
+// voices. Encoder and decoder work at the frame rate, where a step of a model five
 // times as large as tiny takes less time than one of tiny does.
 func base() *Config {
 	c := Default()
@@ -104,6 +104,7 @@ func base() *Config {
 	m := &c.Model
 	m.LSTM = 0
 	m.EncoderType, m.DecoderType = EncoderSTFT, DecoderSourceFilter
+	m.ConvNeXt.EncoderBlocks, m.ConvNeXt.DecoderBlocks = 8, 12
 	m.LatentDim = 192
 	m.ProsodyHidden, m.ProsodyLayers = 64, 4
 	m.TimbreHidden = 128
@@ -126,7 +127,7 @@ func base() *Config {
 	// The envelope is learned first, at half the cost; harmonics, which a mel distance
 	// does not ask for, from their pitch, linear spectra and discriminators.
 	c.Train.DiscriminatorStart, c.Train.DiscriminatorLen = 2000, 26
-	c.Loss.STFT, c.Loss.Pitch = 5, 120
+	c.Loss.STFT, c.Loss.Envelope, c.Loss.Pitch = 5, 80, 120
 	// Conversion needs a decoder that takes the voice from the timbre.
 	c.Augment.Voice = 0.25
 	// Speech is recorded in rooms, over lines and with noise.

@@ -29,4 +29,9 @@ var Models = []Model{
 		Decoder:   "a0f6009b2813e3e18d154383494daaf6",
 		Timbre:    "0f67f77b71a1cba3bc49cb8af20a4d2c",
 		Tokens:    "e24e8668dfb0727555addab2e484d0a2"},
+	{Name: "base v6",
+		Quantizer: "0fe0ae5a3e3a1d188eb3517d73c306fd",
+		Decoder:   "f9643ba4673e95321336793d28a7c5db",
+		Timbre:    "043cec10d848492b772ac8d36b5be0e4",
+		Tokens:    "142c9572de2f90a8833c5935c615d66b"},
 }

@@ -1,5 +1,5 @@
 // Command embed-model puts the weights of a training run into package defaultmodel: the
-// checkpoint in 16 bits under a name with its version, the card, and the table of known
+// checkpoint in 8 bits under a name with its version, the card, and the table of known
 // models. It is run in the module's root:
 //
 //	go run ./scripts/embed-model -steps 9000 -training "9,000 steps in 2 hours on 2 cores" runs/base/checkpoints/best.safetensors
@@ -139,7 +139,7 @@ func embed(c *card, path, steps string) error {
 		metadata[checkpoint.StepKey], metadata[checkpoint.EpochKey] = steps, ""
 	}
 	r, err := convert.Export(context.Background(), path, output, convert.Options{
-		Config: experiment, DType: weights.F16, Metadata: metadata,
+		Config: experiment, DType: weights.I8, Metadata: metadata,
 	})
 	if err != nil {
 		return err
