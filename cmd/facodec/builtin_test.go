@@ -104,7 +104,7 @@ func TestBuiltinCheckpoint(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 	output := filepath.Join(t.TempDir(), "kept.safetensors")
-	succeed(t, "weights", "export", "--dtype", "f16", "default", output)
+	succeed(t, "weights", "export", "--dtype", "int8", "default", output)
 	kept, err := facodec.Open(output)
 	if err != nil {
 		t.Fatal(err)
