@@ -128,17 +128,12 @@ func (r *Run) Activate(act Activation, x tensor.Tensor) tensor.Tensor {
 // sequence on, to that of x, and accumulates the gradient of the activation's parameters.
 // Where x has a gradient already, each block is added to it while it is in the cache.
 func (r *Run) accumulateActivationGrad(act Activation, dy tensor.Tensor, at int, x tensor.Tensor) {
-	var sum tensor.Tensor
-	if r.needsGrad(x) {
-		sum = r.tape.grads[x.Var]
-	}
-	if sum.Data == nil {
-		dx := r.New(x.B, x.T, x.C)
-		r.activationGrad(act, dx, dy, at, x)
-		r.accumulateGrad(x, dx)
+	sum, add := r.gradOf(x)
+	if !add {
+		r.activationGrad(act, sum, dy, at, x)
+		r.accumulateGrad(x, sum)
 		return
 	}
-	same(sum, x)
 	r.eachActivationBlock(act, x, func(b, from, to int, sums []float32) {
 		n := (to - from) * x.Stride
 		own := newScratch(n)
@@ -147,6 +142,16 @@ func (r *Run) accumulateActivationGrad(act Activation, dy tensor.Tensor, at int,
 		act.Backward(dx, dy.Rows(b, at+from, at+to), x.Rows(b, from, to), x.Stride, to-from, x.C, sums)
 		kernel.Add(total, total, dx)
 	})
+}
+
+// gradOf returns the gradient that x has already, to be added to, or memory for the first
+// one, to be passed to accumulateGrad.
+func (r *Run) gradOf(x tensor.Tensor) (dx tensor.Tensor, add bool) {
+	if r.needsGrad(x) && r.tape.grads[x.Var].Data != nil {
+		same(r.tape.grads[x.Var], x)
+		return r.tape.grads[x.Var], true
+	}
+	return r.New(x.B, x.T, x.C), false
 }
 
 // activationGrad writes dx for the rows of dy from row at of each sequence on, and
@@ -160,22 +165,46 @@ func (r *Run) activationGrad(act Activation, dx, dy tensor.Tensor, at int, x ten
 // eachActivationBlock calls f for blocks of rows of every sequence, with what it adds the sums
 // for the activation's parameters to, and accumulates the gradient of these.
 func (r *Run) eachActivationBlock(act Activation, x tensor.Tensor, f func(b, from, to int, sums []float32)) {
-	width := act.GradSums() * tensor.RoundUp(x.C)
-	perSample := (x.T + blockRows - 1) / blockRows
-	sums := r.New(1, 1, max(1, x.B*perSample*width))
-	r.pool.For(x.B*perSample, func(i int) {
-		from := i % perSample * blockRows
-		sum := sums.Data[i*width : (i+1)*width]
-		clear(sum)
-		f(i/perSample, from, min(x.T, from+blockRows), sum)
+	sums := r.newActivationSums(act, x)
+	r.pool.For(x.B*sums.blocks, func(i int) {
+		b, from := i/sums.blocks, i%sums.blocks*blockRows
+		f(b, from, min(x.T, from+blockRows), sums.block(b, from))
 	})
-	if width > 0 {
-		for i := 1; i < x.B*perSample; i++ {
-			kernel.Add(sums.Data[:width], sums.Data[:width], sums.Data[i*width:(i+1)*width])
+	r.accumulateSums(sums)
+}
+
+// activationSums are the sums for an activation's parameters over blocks of blockRows rows of
+// each sequence.
+type activationSums struct {
+	act              Activation
+	data             tensor.Tensor
+	sequences, width int
+	blocks           int // of a sequence
+}
+
+func (r *Run) newActivationSums(act Activation, x tensor.Tensor) activationSums {
+	a := activationSums{act: act, sequences: x.B, width: act.GradSums() * tensor.RoundUp(x.C), blocks: (x.T + blockRows - 1) / blockRows}
+	a.data = r.New(1, 1, max(1, a.sequences*a.blocks*a.width))
+	return a
+}
+
+// block returns the sums of the block of sequence b that begins at row from, at zero.
+func (a *activationSums) block(b, from int) []float32 {
+	sums := a.data.Data[(b*a.blocks+from/blockRows)*a.width:][:a.width]
+	clear(sums)
+	return sums
+}
+
+// accumulateSums adds up the sums of all blocks, in their order, and accumulates the gradient
+// of the activation's parameters.
+func (r *Run) accumulateSums(a activationSums) {
+	if total := a.data.Data[:a.width]; a.width > 0 {
+		for i := 1; i < a.sequences*a.blocks; i++ {
+			kernel.Add(total, total, a.data.Data[i*a.width:(i+1)*a.width])
 		}
-		act.AccumulateGrad(sums.Data[:width])
+		a.act.AccumulateGrad(total)
 	}
-	r.Free(sums)
+	r.Free(a.data)
 }
 
 // activate writes act of the rows of x into those of y, in each sequence from row at on.
@@ -206,17 +235,23 @@ func (t *activationTask) Run(i int) {
 	b, part := i/t.parts, i%t.parts
 	from, to := part*t.x.T/t.parts, (part+1)*t.x.T/t.parts
 	dst, x := t.y.Rows(b, t.at+from, t.at+to), t.x.Rows(b, from, to)
-	if t.act == nil {
+	activateRows(t.act, dst, x, t.x.Stride, t.x.C)
+}
+
+// activateRows writes act, nil for none, of rows of c channels that lie stride apart, one behind
+// the other.
+func activateRows(act Activation, dst, x []float32, stride, c int) {
+	if act == nil {
 		copy(dst, x)
 		return
 	}
-	stride, width := t.x.Stride, tensor.RoundUp(t.x.C)
-	if act, ok := t.act.(rowsActivation); ok && stride == width {
+	width := tensor.RoundUp(c)
+	if act, ok := act.(rowsActivation); ok && stride == width {
 		act.ApplyRows(dst, x, width)
 		return
 	}
 	for at := 0; at < len(x); at += stride {
-		t.act.Apply(dst[at:at+width], x[at:at+width])
+		act.Apply(dst[at:at+width], x[at:at+width])
 	}
 }
 

@@ -92,6 +92,7 @@ func (r *Run) Conv(slot Slot, f Filter, s ConvShape, act Activation, x tensor.Te
 	}
 	var y tensor.Tensor
 	var kept *tensor.Tensor
+	var blocks *blockWindow
 	switch {
 	case f.ToomCook != nil:
 		s.Frame = f.ToomCook.Frame
@@ -105,6 +106,10 @@ func (r *Run) Conv(slot Slot, f Filter, s ConvShape, act Activation, x tensor.Te
 		y = r.productBF16(f, s, w.rows, w.start, w.out, init)
 		kept = r.keepWindow(f, act, w.rows, y.C)
 	default:
+		if blocks = r.blockWindow(f, s, act, x); blocks != nil {
+			y = r.convBlocks(f, s, blocks, init)
+			break
+		}
 		w := r.window(slot, s, act, x, rowsFloat32)
 		y = r.product(f, s, w.rows, w.start, w.out, init)
 		kept = r.keepWindow(f, act, w.rows, y.C)
@@ -116,7 +121,7 @@ func (r *Run) Conv(slot Slot, f Filter, s ConvShape, act Activation, x tensor.Te
 			added = new(tensor.Tensor)
 			*added = *init
 		}
-		r.recordConv(&y, f, s, act, x, added, kept)
+		r.recordConv(&y, f, s, act, x, added, kept, blocks)
 	}
 	return y
 }

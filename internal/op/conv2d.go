@@ -344,21 +344,30 @@ func packStep(out, src []float32, at, step, c, group int) {
 	}
 }
 
-// contractAll is contract on one thread.
+// contractAll is contract on one thread. Where the rows are one panel, those of several taps
+// that lie equally far apart are as many panels of one product: what it reads of at then serves
+// two of them.
 func contractAll(dw, at []float32, m, n int, phases *kernel.Panels, taps int, lead func(tap int) (phase, at int), add bool) {
 	ld := phases.Count() * kernel.Width
 	for t := 0; t < n; t += contractBlock {
-		for tap := range taps {
+		begin := func(tap int) int {
 			phase, first := lead(tap)
-			p := kernel.Product{
-				Dst: dw[tap*ld:], LdDst: taps * ld, A: at[t:], LdA: n,
-				W: &kernel.Panels{Taps: 1, K: min(contractBlock, n-t), N: phases.N,
-					Data: phases.Data[phases.Index(phase, t+first, 0):], Stride: phases.Taps * phases.K * kernel.Width},
-			}
+			return phases.Index(phase, t+first, 0)
+		}
+		for tap := 0; tap < taps; {
+			w := &kernel.Panels{Taps: 1, K: min(contractBlock, n-t), N: phases.N,
+				Data: phases.Data[begin(tap):], Stride: phases.Taps * phases.K * kernel.Width}
+			p := kernel.Product{Dst: dw[tap*ld:], LdDst: taps * ld, A: at[t:], LdA: n, W: w}
 			if add || t > 0 {
 				p.Init, p.LdInit = p.Dst, p.LdDst
 			}
-			p.Run(0, m, 0, phases.Count())
+			first := tap
+			if tap++; ld == kernel.Width && tap < taps {
+				for step := begin(tap) - begin(first); step > 0 && tap < taps && begin(tap)-begin(tap-1) == step; tap++ {
+					w.N, w.Stride = (tap-first+1)*kernel.Width, step
+				}
+			}
+			p.Run(0, m, 0, w.Count())
 		}
 	}
 }

@@ -26,8 +26,8 @@ func (r *Run) keepWindow(f Filter, act Activation, rows tensor.Tensor, out int) 
 }
 
 // recordConv records y = init + Conv(act(x)). kept, if not nil, is the window that keepWindow
-// returned.
-func (r *Run) recordConv(y *tensor.Tensor, f Filter, s ConvShape, act Activation, x tensor.Tensor, init, kept *tensor.Tensor) {
+// returned; blocks, if not nil, what was computed in blocks.
+func (r *Run) recordConv(y *tensor.Tensor, f Filter, s ConvShape, act Activation, x tensor.Tensor, init, kept *tensor.Tensor, blocks *blockWindow) {
 	learns := f.Trainable != nil && !f.Trainable.Frozen()
 	deeper := r.needsGrad(x) || act != nil && act.GradSums() > 0
 	if !learns && !deeper && (init == nil || !r.needsGrad(*init)) {
@@ -38,11 +38,14 @@ func (r *Run) recordConv(y *tensor.Tensor, f Filter, s ConvShape, act Activation
 		if init != nil { // last, for it may take dy
 			defer r.accumulateInitGrad(*init, dy)
 		}
+		together := blocks != nil && deeper && s.Stride == 1
 		pointwise := s.K == 1 && s.Stride == 1 && act == nil
 		padLeft, length := 0, x.T
 		if learns || !pointwise {
 			rows, as := x, rowsFloat32
 			switch {
+			case blocks != nil: // of which the shape is enough
+				rows.T = blocks.rows()
 			case kept != nil && f.BF16 != nil:
 				rows, as = *kept, rowsBF16
 			case kept != nil:
@@ -55,16 +58,26 @@ func (r *Run) recordConv(y *tensor.Tensor, f Filter, s ConvShape, act Activation
 			if learns {
 				dw := r.alloc(dy.C * s.K * tensor.RoundUp(x.C))
 				db := r.alloc(dy.C)
-				r.convWeightGrad(dw, db, dy, rows, as, s.K, s.Stride, s.Dilation)
+				g := weightGrad{dw: dw, a: dy, rows: rows, blocks: blocks, as: as, taps: s.K, stride: s.Stride, dilation: s.Dilation}
+				if together {
+					g.sums = make([]float64, dy.C)
+					r.convGradBlocks(f, s, blocks, dy, &g)
+					g.biasGrad(db)
+				} else {
+					r.convWeightGrad(g, db)
+				}
 				f.Trainable.AccumulateGrad(r, dw, tensor.RoundUp(x.C), db)
 				r.freeFloats(dw)
 				r.freeFloats(db)
 			}
-			if !pointwise {
+			if !pointwise && blocks == nil {
 				r.Free(rows)
 			}
 		}
-		if deeper {
+		if together && !learns {
+			r.convGradBlocks(f, s, blocks, dy, nil)
+		}
+		if deeper && !together {
 			drows := r.convInputGrad(f, s, dy, length, x.C)
 			if pointwise {
 				r.release(x)
@@ -237,22 +250,26 @@ const contractBlock = 512
 //
 // with dw laid out [a.C][taps][rows.C rounded up]. db may be nil. Rows may be of bfloat16
 // where weightGradRounds.
-func (r *Run) convWeightGrad(dw, db []float32, a, rows tensor.Tensor, as rowFormat, taps, stride, dilation int) {
-	r.Profiler.count(int64(a.B) * int64(a.T) * int64(a.C) * int64(taps) * int64(rows.C))
-	sums := make([]float64, a.C)
-	g := weightGrad{dw: dw, sums: sums, a: a, rows: rows, as: as, taps: taps, stride: stride, dilation: dilation}
+func (r *Run) convWeightGrad(g weightGrad, db []float32) {
+	r.Profiler.count(int64(g.a.B) * int64(g.a.T) * int64(g.a.C) * int64(g.taps) * int64(g.rows.C))
+	g.sums = make([]float64, g.a.C)
 	switch {
 	case g.narrow():
-		r.weightGradBySequence(g)
-	case r.weightGradRounds(a.C, rows.C):
+		r.weightGradBySegments(g)
+	case r.weightGradRounds(g.a.C, g.rows.C):
 		r.weightGradBF16(g)
 	default:
 		r.weightGradFloat32(g)
 	}
 	if db != nil {
-		for m, v := range sums {
-			db[m] = float32(v)
-		}
+		g.biasGrad(db)
+	}
+}
+
+// biasGrad writes the gradient of the bias.
+func (g *weightGrad) biasGrad(db []float32) {
+	for m, v := range g.sums {
+		db[m] = float32(v)
 	}
 }
 
@@ -261,7 +278,8 @@ type weightGrad struct {
 	dw                     []float32
 	sums                   []float64
 	a, rows                tensor.Tensor
-	as                     rowFormat // of rows
+	blocks                 *blockWindow // of the values of rows, which are not in memory; nil where they are
+	as                     rowFormat    // of rows
 	taps, stride, dilation int
 }
 

@@ -6,77 +6,133 @@ import (
 )
 
 // The gradients of a convolution of few channels are a small matrix, summed over very many
-// rows: what lies at the rate of samples. A thread then sums those of a whole sequence, a
+// rows: what lies at the rate of samples. A thread then sums those of a segment of a sequence, a
 // block of rows at a time, which stay in the cache between transposition, packing and
-// product. The matrices of the sequences are added up in their order.
+// product. The matrices of the segments are added up in their order.
 
 const (
-	narrowWeights   = 1 << 16 // that such a matrix has at most
-	narrowSequences = 4       // that there are at least
-	narrowBlock     = 512     // rows, or steps of a stride, even and a multiple of kernel.StepBF16
+	narrowWeights   = 1 << 16         // that such a matrix has at most
+	narrowSequences = 4               // that there are at least
+	narrowBlock     = blockRows       // rows, or steps of a stride, even and a multiple of kernel.StepBF16
+	narrowSegment   = 4 * narrowBlock // rows of a segment, at most
 )
 
-// narrow reports whether weightGradBySequence computes g, which depends on its shape alone.
+// narrow reports whether weightGradBySegments computes g, which depends on its shape alone.
 func (g *weightGrad) narrow() bool {
 	return g.a.B >= narrowSequences && g.a.C*g.taps*tensor.RoundUp(g.rows.C) <= narrowWeights && g.a.T >= narrowBlock
 }
 
-func (r *Run) weightGradBySequence(g weightGrad) {
-	size := g.a.C * g.taps * tensor.RoundUp(g.rows.C)
-	parts := r.alloc(g.a.B * size)
-	sums := make([]float64, g.a.B*g.a.C)
-	rounds := r.weightGradRounds(g.a.C, g.rows.C)
-	r.pool.For(g.a.B, func(b int) {
-		own := g
-		own.dw, own.sums = parts[b*size:][:size], sums[b*g.a.C:][:g.a.C]
-		if rounds {
+func (r *Run) weightGradBySegments(g weightGrad) {
+	if r.weightGradRounds(g.a.C, g.rows.C) {
+		s := r.newSegments(g, 1)
+		r.pool.For(g.a.B, func(b int) {
+			own := s.part(b, 0)
 			own.sequenceBF16(b)
-		} else {
-			own.sequenceFloat32(b)
+		})
+		r.addSegments(s)
+		return
+	}
+	s := r.newSegments(g, segmentsOf(g.a.T))
+	r.pool.For(g.a.B*s.each, func(i int) {
+		b, segment := i/s.each, i%s.each
+		own := s.part(b, segment)
+		from, to := s.rows(segment, g.a.T)
+		for t := from; t < to; t += narrowBlock {
+			own.blockFloat32(b, t, t > from)
 		}
 	})
-	copy(g.dw, parts[:size])
-	copy(g.sums, sums)
-	for b := 1; b < g.a.B; b++ {
-		kernel.Add(g.dw[:size], g.dw[:size], parts[b*size:])
-		for m := range g.sums {
-			g.sums[m] += sums[b*g.a.C+m]
-		}
-	}
-	r.freeFloats(parts)
+	r.addSegments(s)
 }
 
-// sequenceFloat32 computes g of sequence b alone.
-func (g *weightGrad) sequenceFloat32(b int) {
+// segments are the sums of the gradients of a convolution over segments of its sequences.
+type segments struct {
+	g    weightGrad // of the whole
+	each int        // segments of a sequence
+	size int        // of a matrix
+	dw   []float32
+	sums []float64
+}
+
+// segmentsOf returns how many segments so many rows are.
+func segmentsOf(rows int) int { return (rows + narrowSegment - 1) / narrowSegment }
+
+func (r *Run) newSegments(g weightGrad, each int) *segments {
+	s := &segments{g: g, each: each, size: g.a.C * g.taps * tensor.RoundUp(g.rows.C)}
+	s.dw, s.sums = r.alloc(g.a.B*each*s.size), make([]float64, g.a.B*each*g.a.C)
+	return s
+}
+
+// rows returns where a segment of n rows begins and ends, whole blocks but for the last.
+func (s *segments) rows(segment, n int) (from, to int) {
+	blocks := (n + narrowBlock - 1) / narrowBlock
+	return segment * blocks / s.each * narrowBlock, min(n, (segment+1)*blocks/s.each*narrowBlock)
+}
+
+// part returns the gradient of a segment of sequence b, which blockFloat32 sums.
+func (s *segments) part(b, segment int) weightGrad {
+	own, i := s.g, b*s.each+segment
+	own.dw, own.sums = s.dw[i*s.size:][:s.size], s.sums[i*s.g.a.C:][:s.g.a.C]
+	return own
+}
+
+// addSegments adds the sums of all segments up.
+func (r *Run) addSegments(s *segments) {
+	g, n := s.g, s.g.a.B*s.each
+	r.pool.Split(s.size, grainValues/n, func(from, to int) {
+		dw := g.dw[from:to]
+		copy(dw, s.dw[from:to])
+		for i := 1; i < n; i++ {
+			kernel.Add(dw, dw, s.dw[i*s.size+from:])
+		}
+	})
+	for i := range n {
+		for m := range g.sums {
+			g.sums[m] += s.sums[i*g.a.C+m]
+		}
+	}
+	r.freeFloats(s.dw)
+}
+
+// blockFloat32 writes the gradient of a block of rows of sequence b, those of a from t on, or
+// adds it.
+func (g *weightGrad) blockFloat32(b, t int, add bool) {
 	a, rows := g.a, g.rows
-	most := narrowBlock + g.reach()
+	n := min(narrowBlock, a.T-t)
+	w := &kernel.Panels{Taps: g.phases(), K: n + g.reach(), N: rows.C}
+	first, filled := t*g.stride, 0
+	if g.blocks != nil {
+		rows.B, rows.T = 1, min(w.K*g.stride, rows.T-first)
+		filled = rows.T * rows.Stride
+	}
 	// Rows as wide as a panel are one, where they lie.
 	direct := g.stride == 1 && rows.Stride == kernel.Width
 	packed := 0
 	if !direct {
-		packed = kernel.PanelsLen(g.phases(), most, rows.C)
+		packed = w.Len()
 	}
-	own := newScratch(a.C*narrowBlock + packed)
+	own := newScratch(a.C*n + packed + filled)
 	defer own.free()
-	at, memory := own.take(a.C*narrowBlock), own.take(packed)
-	for t := 0; t < a.T; t += narrowBlock {
-		n := min(narrowBlock, a.T-t)
-		kernel.Transpose(at, n, a.Rows(b, t, t+n), a.Stride, n, a.C)
-		for m := range a.C {
-			g.sums[m] += kernel.Sum(at[m*n:][:n])
-		}
-		w := &kernel.Panels{Taps: g.phases(), K: n + g.reach(), N: rows.C, Data: memory}
-		if direct {
-			w.Data = rows.Rows(b, t, t+w.K)
-		} else {
-			for phase := range w.Taps {
-				for panel := range w.Count() {
-					packOverTime(w.Data[w.Index(phase, 0, panel*kernel.Width):], rows, b, t*g.stride+phase, g.stride, w.K, panel)
-				}
+	at := own.take(a.C * n)
+	w.Data = own.take(packed)
+	kernel.Transpose(at, n, a.Rows(b, t, t+n), a.Stride, n, a.C)
+	for m := range a.C {
+		g.sums[m] += kernel.Sum(at[m*n:][:n])
+	}
+	if g.blocks != nil {
+		rows.Data = own.take(filled)
+		g.blocks.fill(rows.Data, b, first, first+rows.T)
+		b, first = 0, 0
+	}
+	if direct {
+		w.Data = rows.Rows(b, first, first+w.K)
+	} else {
+		for phase := range w.Taps {
+			for panel := range w.Count() {
+				packOverTime(w.Data[w.Index(phase, 0, panel*kernel.Width):], rows, b, first+phase, g.stride, w.K, panel)
 			}
 		}
-		contractAll(g.dw, at, a.C, n, w, g.taps, g.lead, t > 0)
 	}
+	contractAll(g.dw, at, a.C, n, w, g.taps, g.lead, add)
 }
 
 // sequenceBF16 computes g of sequence b alone, as weightGradBF16 does: a tap moves a, in two

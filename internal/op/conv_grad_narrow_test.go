@@ -61,15 +61,15 @@ func TestNarrowWeightGrad(t *testing.T) {
 					together = (*Run).weightGradBF16
 				}
 				want, wantSums := grad(2, rows, rowsFloat32, together)
-				got, gotSums := grad(1, rows, rowsFloat32, (*Run).weightGradBySequence)
+				got, gotSums := grad(1, rows, rowsFloat32, (*Run).weightGradBySegments)
 				golden.Close(t, "weights", columns(got, c.in), columns(want, c.in), 1e-5)
 				golden.Close(t, "bias", gotSums, wantSums, 1e-6)
-				again, _ := grad(3, rows, rowsFloat32, (*Run).weightGradBySequence)
+				again, _ := grad(3, rows, rowsFloat32, (*Run).weightGradBySegments)
 				golden.Equal(t, "weights on three threads", columns(again, c.in), columns(got, c.in))
 				if rounds && c.out >= minBF16 && c.in >= minBF16 {
 					r := NewRun(parallel.New(1))
 					rounded := r.toBF16(rowsBF16, rows)
-					for name, compute := range map[string]func(r *Run, g weightGrad){"by sequence": (*Run).weightGradBySequence, "together": together} {
+					for name, compute := range map[string]func(r *Run, g weightGrad){"by sequence": (*Run).weightGradBySegments, "together": together} {
 						exact, _ := grad(2, rows, rowsFloat32, compute)
 						kept, _ := grad(2, rounded, rowsBF16, compute)
 						golden.Equal(t, "weights of rounded rows "+name, columns(kept, c.in), columns(exact, c.in))
@@ -142,19 +142,21 @@ func (f *trainedConv) Pack(r *Run) *kernel.Panels {
 }
 
 func (f *trainedConv) PackInputGrad(r *Run, stride int) []*kernel.Panels {
-	if stride != 1 {
-		panic("a stride")
-	}
-	w := r.Panels(f.taps, f.out, f.in)
-	clear(w.Data)
-	for o := range f.out {
-		for tap := range f.taps {
-			for i := range f.in {
-				w.Data[w.Index(f.taps-1-tap, o, i)] = f.w[(o*f.taps+tap)*f.in+i]
+	var phases []*kernel.Panels
+	for p := range stride {
+		n := (f.taps - p + stride - 1) / stride
+		w := r.Panels(n, f.out, f.in)
+		clear(w.Data)
+		for o := range f.out {
+			for j := range n {
+				for i := range f.in {
+					w.Data[w.Index(n-1-j, o, i)] = f.w[(o*f.taps+p+j*stride)*f.in+i]
+				}
 			}
 		}
+		phases = append(phases, w)
 	}
-	return []*kernel.Panels{w}
+	return phases
 }
 
 func (f *trainedConv) AccumulateGrad(_ *Run, dw []float32, ld int, db []float32) {

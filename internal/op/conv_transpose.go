@@ -134,7 +134,7 @@ func (r *Run) recordTranspose(y *tensor.Tensor, f TransposedFilter, act Activati
 			}
 			ld := tensor.RoundUp(f.Channels)
 			dw, db := r.alloc(x.C*2*s*ld), r.alloc(f.Channels)
-			r.convWeightGrad(dw, nil, input, full, rowsFloat32, 2*s, s, 1)
+			r.convWeightGrad(weightGrad{dw: dw, a: input, rows: full, taps: 2 * s, stride: s, dilation: 1}, nil)
 			r.sumColumns(db, dy)
 			f.Trainable.AccumulateGrad(r, dw, ld, db)
 			r.freeFloats(dw)

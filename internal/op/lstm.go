@@ -129,7 +129,7 @@ func (r *Run) recordLSTM(y *tensor.Tensor, f LSTMFilter, x, gates, cells tensor.
 			}{{f.Input, x}, {f.Recurrent, before}} {
 				ld := tensor.RoundUp(side.rows.C)
 				dw, db := r.alloc(dgates.C*ld), r.alloc(dgates.C)
-				r.convWeightGrad(dw, db, dgates, side.rows, rowsFloat32, 1, 1, 1)
+				r.convWeightGrad(weightGrad{dw: dw, a: dgates, rows: side.rows, taps: 1, stride: 1, dilation: 1}, db)
 				side.f.Trainable.AccumulateGrad(r, dw, ld, db)
 				r.freeFloats(dw)
 				r.freeFloats(db)
