@@ -330,7 +330,7 @@ func (b *batch) show(show *display, jobs int, r facodec.FileReport) {
 		show.warning("%s", text)
 	}
 	if r.Clipped > 0 {
-		show.warning("%s: %d of %d samples were beyond full scale, %s", r.Output, r.Clipped, r.Samples, b.outputs.cureClipping(r))
+		show.warning("%s: %s beyond full scale, %s", r.Output, plural.Of(r.Clipped, "sample"), b.outputs.cureClipping(r))
 	}
 }
 

@@ -262,7 +262,7 @@ func TestClipping(t *testing.T) {
 	if err := b.run(cmd); err != nil {
 		t.Fatal(err)
 	}
-	const want = "12 of 24000 samples were beyond full scale, by up to 1.2 dB, and are clipped; --gain -3.3 lowers the output enough, --sample-format f32 keeps them as they are\n"
+	const want = "12 samples beyond full scale, by up to 1.2 dB, and are clipped; --gain -3.3 lowers the output enough, --sample-format f32 keeps them as they are\n"
 	if got := stderr.String(); strings.Count(got, want) != 2 || strings.Count(got, "\n") != 2 {
 		t.Errorf("stderr: %s", got)
 	}

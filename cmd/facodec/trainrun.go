@@ -41,7 +41,7 @@ func (f *runFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.expName, "exp-name", "", "`name` of the run, in place of the experiment's exp_name")
 	flags.StringVar(&f.logDir, "log-dir", "", "`folder` of runs, in place of the experiment's log_dir")
 	flags.StringVar(&f.resume, "resume", train.ResumeAuto, "auto: go on where the run is, if there is one; none: begin a run; or a training checkpoint's `file`")
-	flags.StringVar(&f.init, "init", "", "checkpoint `file` whose weights to start from; default: those of the built-in model, which --preset base fits")
+	flags.StringVar(&f.init, "init", "", "checkpoint `file` whose weights to start from; default: those of the built-in model, which train --preset base fits")
 	flags.BoolVar(&f.partialInit, "partial-init", false, "start also from weights of which the smaller part fits; the rest is random")
 	flags.IntVar(&f.steps, "steps", 0, "stop when the run has so many steps")
 	flags.DurationVar(&f.time, "time", 0, "stop after this long, 90m or 8h say")

@@ -40,7 +40,8 @@ The file extension of OUT sets the format: .safetensors, or .pth, .pt or .bin fo
 PyTorch file that upstream loads. IN may be any checkpoint that weights convert reads.`,
 		Example: `  facodec weights export runs/facodec_tiny/checkpoints/best.safetensors codec.safetensors
   facodec weights export runs/facodec_tiny/checkpoints/best.safetensors codec.pth
-  facodec weights export --dtype f16 runs/facodec_tiny/checkpoints/best.safetensors small.safetensors`,
+  facodec weights export --dtype f16 runs/facodec_tiny/checkpoints/best.safetensors small.safetensors
+  facodec weights export --dtype int8 default kept.safetensors`,
 		Args: wantArgs("IN", "OUT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			d, ok := map[string]weights.DType{"f32": weights.F32, "f16": weights.F16, "bf16": weights.BF16, "int8": weights.I8}[dtype]
@@ -56,7 +57,7 @@ PyTorch file that upstream loads. IN may be any checkpoint that weights convert 
 				o.DType = d
 				o.Data = data
 				r, err := convert.Export(cmd.Context(), input, path, o)
-				small = err == nil && len(r.LeftOut) == 0 && d == weights.F32
+				small = err == nil && len(r.LeftOut) == 0 && d == weights.F32 && data == nil
 				return r, err
 			})
 			if small {

@@ -52,7 +52,7 @@ func weightsOf[O any](table []loss[O]) (all []func(config.LossWeights) float64) 
 func TestTotal(t *testing.T) {
 	c := smallConfig()
 	o := upstreamCodecOptions()
-	o.Weights.Conversion, o.Weights.Pitch = 7, 5
+	o.Weights.Conversion, o.Weights.Pitch, o.Weights.Envelope = 7, 5, 3
 	losses, err := newCodecTrainer(t, c, o, 2).Step(batchOf(t, c, utterances(t, "en", "fr"), 16))
 	if err != nil {
 		t.Fatal(err)

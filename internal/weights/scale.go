@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
 
 // scaleSuffix is what the tensor with the scales of an 8-bit one is called, after its
@@ -16,12 +17,19 @@ const scaleSuffix = "_scale"
 const maxInt8 = 127
 
 // scale has the tensors of 8-bit integers that come with scales read as the weights that
-// they stand for; the scales are no tensors of their own then. Without scales, integers are
-// integers.
+// they stand for; the scales are no tensors of their own then. Without scales, matrices of
+// integers in safetensors are no weights that a network could use: a part of the file is
+// missing.
 func (f *File) scale() {
 	for name, t := range f.tensors {
 		scales := f.tensors[name+scaleSuffix]
-		if t.DType != I8 || len(t.Shape) == 0 || scales == nil {
+		if t.DType != I8 || len(t.Shape) == 0 {
+			continue
+		}
+		if scales == nil {
+			if len(t.Shape) > 1 && !strings.HasPrefix(f.format, "PyTorch") {
+				t.opaque = "integers of 8 bits without their scales, " + plain(f.originals[name]+scaleSuffix)
+			}
 			continue
 		}
 		n := scales.Elements()
