@@ -209,10 +209,10 @@ func alignedSNR(got, want []float32, window int) (median float64, windows int) {
 		for _, v := range want[at : at+window] {
 			energy += float64(v) * float64(v)
 		}
-		if energy/float64(window) < 1e-6 || at+lag < window || at+lag+2*window > len(got) {
+		if energy/float64(window) < 1e-6 || at+lag < window+400 || at+lag+2*window+400 > len(got) {
 			continue
 		}
-		near := bestLag(got, want, at, at+window, lag-100, lag+100)
+		near := bestLag(got, want, at, at+window, lag-400, lag+400)
 		all = append(all, fractionalSNR(got[at+near-32:], want[at:at+window]))
 	}
 	if len(all) == 0 {
