@@ -106,8 +106,13 @@ through() {
 	wait $launcher || true
 	within 20 gone "$(cat pid.1)" || fail "$name: rank 1 does not stop with rank 0"
 	named "stopped at step" || fail "$name: no checkpoint at the stop"
+	local said=$(grep -c 'facodec: interrupted' out)
+	case $name-$said in
+	*-1) ;;
 	# Open MPI ends rank 0 when rank 1 has ended with an error, sometimes before its last line.
-	[ "$(grep -c 'facodec: interrupted' out)" -le 1 ] || fail "$name: more than one rank says that it was interrupted"
+	openmpi*-0) ;;
+	*) fail "$name: $said ranks say that they were interrupted, want one" ;;
+	esac
 	pass "$name: one rank's SIGTERM stops all: $(grep -o 'stopped at step.*' out | head -1)"
 }
 
