@@ -191,6 +191,9 @@ type ConvNeXt struct {
 	HiddenDim     int `key:"hidden_dim" range:"1,16384"` // channels inside of a block
 	EncoderBlocks int `key:"encoder_blocks" range:"0,64"`
 	DecoderBlocks int `key:"decoder_blocks" redecoder:"-" range:"0,64"`
+	// DecoderTimbre makes scale and shift of the norms in the decoder's blocks depend on the
+	// timbre, and not those of its input alone.
+	DecoderTimbre bool `key:"decoder_timbre" redecoder:"-"`
 }
 
 // DAC is the convolutional encoder and decoder.

@@ -34,14 +34,17 @@ type WaveEncoder interface {
 
 // A WaveDecoder turns latent frames into a waveform: [B, T, latent] → [B, T·hop, 1].
 type WaveDecoder interface {
-	Forward(r *op.Run, x tensor.Tensor) tensor.Tensor
+	// Modulations projects timbres [B, 1, latent] once for all frames, for Forward; nil for
+	// a decoder that depends on the timbre by its input alone.
+	Modulations(r *op.Run, timbres tensor.Tensor) []tensor.Tensor
+	Forward(r *op.Run, x tensor.Tensor, modulations []tensor.Tensor) tensor.Tensor
 }
 
 // A pitchDecoder is a WaveDecoder that learns the pitch of speech.
 type pitchDecoder interface {
 	// ForwardPitch is Forward that also returns what stands for the pitch of each frame in
 	// op.Run.PitchLoss, [B, T, 1].
-	ForwardPitch(r *op.Run, x tensor.Tensor) (wave, pitch tensor.Tensor)
+	ForwardPitch(r *op.Run, x tensor.Tensor, modulations []tensor.Tensor) (wave, pitch tensor.Tensor)
 }
 
 // waveEncoder declares the encoder that c describes.

@@ -38,7 +38,7 @@ func CodecConfigOf(c *config.Config) CodecConfig {
 	}
 	if m.DecoderType != config.DecoderDAC {
 		decoder := f
-		decoder.Blocks = m.ConvNeXt.DecoderBlocks
+		decoder.Blocks, decoder.Timbre = m.ConvNeXt.DecoderBlocks, m.ConvNeXt.DecoderTimbre
 		codec.Decoder, codec.ISTFT = DecoderConfig{}, &decoder
 		codec.Harmonics = m.DecoderType == config.DecoderHarmonic
 		codec.SourceFilter = m.DecoderType == config.DecoderSourceFilter

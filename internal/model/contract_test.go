@@ -168,7 +168,7 @@ func TestOneCallIsAStream(t *testing.T) {
 		q := codec.Quantizer
 		r.Reset()
 		r.Last = true
-		y := codec.Decoder.Forward(r, q.Modulate(r, q.Decode(r, codes), q.Modulation(r, timbre)))
+		y := codec.Decode(r, q.Decode(r, codes), codec.Modulation(r, timbre))
 		if got := codec.NewDecoderStream(timbre, pool).Push(codes, true); !slices.Equal(got, y.ToBCT()) {
 			t.Errorf("causal=%v: the stream's samples are not those of the whole utterance", causal)
 		}

@@ -55,8 +55,11 @@ func NewDecoder(b *nn.Builder, c DecoderConfig) *Decoder {
 	return l
 }
 
+// Modulations is that of a WaveDecoder: nil.
+func (l *Decoder) Modulations(*op.Run, tensor.Tensor) []tensor.Tensor { return nil }
+
 // Forward decodes latent frames: [B, T, latent] → [B, T·hop, 1].
-func (l *Decoder) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
+func (l *Decoder) Forward(r *op.Run, x tensor.Tensor, _ []tensor.Tensor) tensor.Tensor {
 	x = l.first.Forward(r, nil, x) // [B, T, dim]
 	if l.lstm != nil {
 		x = l.lstm.Forward(r, x)

@@ -117,7 +117,7 @@ func compareInference(t *testing.T, codec *Codec, pool *parallel.Pool, g *golden
 
 	// From here on the golden codes and timbre are used, so that one near-tie
 	// that falls otherwise does not hide what is compared.
-	compareChannels(t, g, "decoder_input", q.Modulate(r, q.Decode(r, want), q.Modulation(r, wantTimbre)), frames)
+	compareChannels(t, g, "decoder_input", codec.Modulation(r, wantTimbre).apply(r, q.Decode(r, want)), frames)
 	wave, _ = g.F32("reconstruction")
 	golden.Close(t, "reconstruction", codec.NewDecoderStream(wantTimbre, pool).Push(want, true), wave, waveTolerance)
 	want[Residual] = nil

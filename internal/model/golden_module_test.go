@@ -385,5 +385,5 @@ func (m *module) decoder([]string) {
 	l := NewDecoder(m.b, DecoderConfig{
 		Latent: latent, Dim: 96, Rates: []int{6, 5, 5, 2},
 		LSTM: m.layers(`model\.1\.lstm\.weight_hh_l\d+`), Causal: true})
-	m.expect(0, l.Forward(m.load(), m.input("z")))
+	m.expect(0, l.Forward(m.load(), m.input("z"), nil))
 }

@@ -120,28 +120,6 @@ func addAll(r *op.Run, all ...tensor.Tensor) tensor.Tensor {
 	return z
 }
 
-// Modulate returns the decoder's input for quantized frames x, which it takes:
-// LayerNorm(x)·gamma + beta of the timbre [latent]. [B, T, latent] → the same.
-func (q *Quantizer) Modulate(r *op.Run, x tensor.Tensor, m Modulation) tensor.Tensor {
-	return replace(r, x, r.AdaptiveLayerNorm(x, tensor.Tensor(m)))
-}
-
-// A Modulation is the scale and shift of the decoder's input norm, which are linear in the
-// timbre (timbre_linear): gamma, then beta, [B, 1, 2·latent].
-type Modulation tensor.Tensor
-
-// Modulation projects a timbre vector [latent].
-func (q *Quantizer) Modulation(r *op.Run, timbre []float32) Modulation {
-	x := tensor.New(1, 1, q.latent)
-	copy(x.Data, timbre)
-	return q.Modulations(r, x)
-}
-
-// Modulations projects timbre vectors [B, 1, latent], which it takes.
-func (q *Quantizer) Modulations(r *op.Run, timbres tensor.Tensor) Modulation {
-	return Modulation(q.modulate.Forward(r, nil, timbres))
-}
-
 // Decode returns the sum of the quantized frames of all parts: [1, T, latent].
 // Parts without books are left out.
 func (q *Quantizer) Decode(r *op.Run, codes Codes) tensor.Tensor {

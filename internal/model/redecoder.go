@@ -87,7 +87,9 @@ func (l *Redecoder) Latents(r *op.Run, prosody, content [][][]int32, frames int,
 }
 
 // Decode turns latents into a waveform: [B, T, latent] → [B, T·hop, 1].
-func (l *Redecoder) Decode(r *op.Run, z tensor.Tensor) tensor.Tensor { return l.decoder.Forward(r, z) }
+func (l *Redecoder) Decode(r *op.Run, z tensor.Tensor) tensor.Tensor {
+	return l.decoder.Forward(r, z, nil)
+}
 
 // A RedecoderStream turns content codes into samples as they arrive, with the
 // lookahead of its layers: about 48 frames.

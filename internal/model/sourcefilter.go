@@ -30,7 +30,7 @@ func NewSourceFilterDecoder(b *nn.Builder, c FrameConfig) *SourceFilterDecoder {
 		embed: nn.NewConv(b.In("embed"), nn.ConvConfig{
 			In: c.Latent, Out: c.Dim, K: 7, Causal: c.Causal, ZeroPad: true, NoWeightNorm: true,
 		}),
-		stack:  nn.NewConvNeXt(b, c.Dim, c.Hidden, c.Blocks, c.Causal),
+		stack:  nn.NewConvNeXt(b, c.stack()),
 		head:   nn.NewLinear(head.In("out"), c.Dim, source.Bins()),
 		mix:    nn.NewLinear(head.In("mix"), c.Dim, source.Channels()),
 		pitch:  nn.NewLinear(head.In("pitch"), c.Dim, 1),
@@ -39,17 +39,22 @@ func NewSourceFilterDecoder(b *nn.Builder, c FrameConfig) *SourceFilterDecoder {
 	}
 }
 
+// Modulations is that of a WaveDecoder.
+func (l *SourceFilterDecoder) Modulations(r *op.Run, timbres tensor.Tensor) []tensor.Tensor {
+	return l.stack.Modulations(r, timbres)
+}
+
 // Forward decodes latent frames: [B, T, latent] → [B, T·hop, 1].
-func (l *SourceFilterDecoder) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
-	wave, pitch := l.ForwardPitch(r, x)
+func (l *SourceFilterDecoder) Forward(r *op.Run, x tensor.Tensor, modulations []tensor.Tensor) tensor.Tensor {
+	wave, pitch := l.ForwardPitch(r, x, modulations)
 	r.Free(pitch)
 	return wave
 }
 
 // ForwardPitch also returns what stands for the pitch of each frame in op.Run.PitchLoss,
 // [B, T, 1].
-func (l *SourceFilterDecoder) ForwardPitch(r *op.Run, x tensor.Tensor) (wave, pitch tensor.Tensor) {
-	x = l.stack.Forward(r, l.embed.Forward(r, nil, x)) // [B, T, dim]
+func (l *SourceFilterDecoder) ForwardPitch(r *op.Run, x tensor.Tensor, modulations []tensor.Tensor) (wave, pitch tensor.Tensor) {
+	x = l.stack.Forward(r, l.embed.Forward(r, nil, x), modulations) // [B, T, dim]
 	pitch = l.pitch.Forward(r, nil, r.Borrow(x))
 	mix := l.mix.Forward(r, nil, r.Borrow(x))
 	x = l.head.Forward(r, nil, x) // [B, T, bins]

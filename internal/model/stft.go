@@ -17,6 +17,16 @@ type FrameConfig struct {
 	Blocks      int
 	Latent      int
 	Causal      bool
+	Timbre      bool // of a decoder: its blocks depend on the timbre, too, and not its input alone
+}
+
+// stack describes the blocks.
+func (c FrameConfig) stack() nn.ConvNeXtConfig {
+	stack := nn.ConvNeXtConfig{Dim: c.Dim, Hidden: c.Hidden, Blocks: c.Blocks, Causal: c.Causal}
+	if c.Timbre {
+		stack.Condition = c.Latent
+	}
+	return stack
 }
 
 // An STFTEncoder turns a waveform into latent frames, one for each hop. The windows are
@@ -37,7 +47,7 @@ func NewSTFTEncoder(b *nn.Builder, c FrameConfig) *STFTEncoder {
 		features: features,
 		slot:     op.NewSlot(),
 		embed:    nn.NewLinear(b.In("embed"), features.Channels(), c.Dim),
-		stack:    nn.NewConvNeXt(b, c.Dim, c.Hidden, c.Blocks, c.Causal),
+		stack:    nn.NewConvNeXt(b, c.stack()),
 		out:      nn.NewConv(b.In("out"), nn.ConvConfig{In: c.Dim, Out: c.Latent, K: 1}),
 	}
 }
@@ -57,7 +67,7 @@ func (l *STFTEncoder) InitFromData(r *op.Run, x tensor.Tensor) tensor.Tensor {
 func (l *STFTEncoder) hidden(r *op.Run, x tensor.Tensor) tensor.Tensor {
 	h := r.Features(l.slot, l.features, x) // [B, T, channels]
 	r.Free(x)
-	return l.stack.Forward(r, l.embed.Forward(r, nil, h)) // [B, T, dim]
+	return l.stack.Forward(r, l.embed.Forward(r, nil, h), nil) // [B, T, dim]
 }
 
 // An ISTFTDecoder turns latent frames into a waveform by an inverse short-time
@@ -78,17 +88,22 @@ func NewISTFTDecoder(b *nn.Builder, c FrameConfig) *ISTFTDecoder {
 		embed: nn.NewConv(b.In("embed"), nn.ConvConfig{
 			In: c.Latent, Out: c.Dim, K: 7, Causal: c.Causal, ZeroPad: true, NoWeightNorm: true,
 		}),
-		stack:    nn.NewConvNeXt(b, c.Dim, c.Hidden, c.Blocks, c.Causal),
+		stack:    nn.NewConvNeXt(b, c.stack()),
 		head:     nn.NewLinear(b.In("head").In("out"), c.Dim, 2*spectrum.Bins()),
 		spectrum: spectrum,
 		slot:     op.NewSlot(),
 	}
 }
 
+// Modulations is that of a WaveDecoder.
+func (l *ISTFTDecoder) Modulations(r *op.Run, timbres tensor.Tensor) []tensor.Tensor {
+	return l.stack.Modulations(r, timbres)
+}
+
 // Forward decodes latent frames: [B, T, latent] → [B, T·hop, 1].
-func (l *ISTFTDecoder) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
-	x = l.stack.Forward(r, l.embed.Forward(r, nil, x)) // [B, T, dim]
-	x = l.head.Forward(r, nil, x)                      // [B, T, 2·bins]
+func (l *ISTFTDecoder) Forward(r *op.Run, x tensor.Tensor, modulations []tensor.Tensor) tensor.Tensor {
+	x = l.stack.Forward(r, l.embed.Forward(r, nil, x), modulations) // [B, T, dim]
+	x = l.head.Forward(r, nil, x)                                   // [B, T, 2·bins]
 	y := r.InverseSTFT(l.slot, l.spectrum, x)
 	r.Free(x)
 	return y
@@ -117,16 +132,16 @@ func NewHarmonicDecoder(b *nn.Builder, c FrameConfig) *HarmonicDecoder {
 }
 
 // Forward decodes latent frames: [B, T, latent] → [B, T·hop, 1].
-func (l *HarmonicDecoder) Forward(r *op.Run, x tensor.Tensor) tensor.Tensor {
-	wave, pitch := l.ForwardPitch(r, x)
+func (l *HarmonicDecoder) Forward(r *op.Run, x tensor.Tensor, modulations []tensor.Tensor) tensor.Tensor {
+	wave, pitch := l.ForwardPitch(r, x, modulations)
 	r.Free(pitch)
 	return wave
 }
 
 // ForwardPitch also returns what stands for the pitch of each frame in op.Run.PitchLoss,
 // [B, T, 1].
-func (l *HarmonicDecoder) ForwardPitch(r *op.Run, x tensor.Tensor) (wave, pitch tensor.Tensor) {
-	x = l.stack.Forward(r, l.embed.Forward(r, nil, x)) // [B, T, dim]
+func (l *HarmonicDecoder) ForwardPitch(r *op.Run, x tensor.Tensor, modulations []tensor.Tensor) (wave, pitch tensor.Tensor) {
+	x = l.stack.Forward(r, l.embed.Forward(r, nil, x), modulations) // [B, T, dim]
 	pitch = l.pitch.Forward(r, nil, r.Borrow(x))
 	envelopes := l.envelopes.Forward(r, nil, r.Borrow(x))
 	x = l.head.Forward(r, nil, x) // [B, T, 2·bins]

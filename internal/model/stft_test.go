@@ -57,16 +57,24 @@ func TestGoldenFrameNetworks(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		blocks int
-		make   func(b *nn.Builder, c FrameConfig) WaveDecoder
+		make   func(b *nn.Builder, c FrameConfig) func(r *op.Run, x tensor.Tensor) tensor.Tensor
 		input  tensor.Tensor
 	}{
-		{"encoder", 2, func(b *nn.Builder, c FrameConfig) WaveDecoder { return NewSTFTEncoder(b, c) },
+		{"encoder", 2, func(b *nn.Builder, c FrameConfig) func(r *op.Run, x tensor.Tensor) tensor.Tensor {
+			return NewSTFTEncoder(b, c).Forward
+		},
 			column(floatsOf(weights.Uniform(0, "wave", 475)))},
-		{"decoder", 3, func(b *nn.Builder, c FrameConfig) WaveDecoder { return NewISTFTDecoder(b, c) },
+		{"decoder", 3, func(b *nn.Builder, c FrameConfig) func(r *op.Run, x tensor.Tensor) tensor.Tensor {
+			return unconditioned(NewISTFTDecoder(b, c))
+		},
 			rowsOf(floatsOf(weights.Uniform(0, "latent", 13*10)), 10)},
-		{"harmonic", 3, func(b *nn.Builder, c FrameConfig) WaveDecoder { return NewHarmonicDecoder(b, c) },
+		{"harmonic", 3, func(b *nn.Builder, c FrameConfig) func(r *op.Run, x tensor.Tensor) tensor.Tensor {
+			return unconditioned(NewHarmonicDecoder(b, c))
+		},
 			rowsOf(floatsOf(weights.Uniform(0, "latent", 13*10)), 10)},
-		{"source_filter", 3, func(b *nn.Builder, c FrameConfig) WaveDecoder { return NewSourceFilterDecoder(b, c) },
+		{"source_filter", 3, func(b *nn.Builder, c FrameConfig) func(r *op.Run, x tensor.Tensor) tensor.Tensor {
+			return unconditioned(NewSourceFilterDecoder(b, c))
+		},
 			rowsOf(floatsOf(weights.Uniform(0, "latent", 13*10)), 10)},
 	} {
 		b := nn.NewBuilder(tc.name)
@@ -77,7 +85,7 @@ func TestGoldenFrameNetworks(t *testing.T) {
 		})
 		r := op.NewRun(pool)
 		r.Last = true
-		y := l.Forward(r, tc.input)
+		y := l(r, tc.input)
 		want, err := f.Read(map[string]string{"encoder": "latent", "decoder": "wave", "harmonic": "harmonic", "source_filter": "source_filter"}[tc.name])
 		if err != nil {
 			t.Fatal(err)
@@ -101,6 +109,11 @@ func TestGoldenFrameNetworks(t *testing.T) {
 			t.Errorf("%s: relative difference %.2g", tc.name, rms)
 		}
 	}
+}
+
+// unconditioned returns a decoder's Forward, whose blocks do not depend on the timbre.
+func unconditioned(l WaveDecoder) func(r *op.Run, x tensor.Tensor) tensor.Tensor {
+	return func(r *op.Run, x tensor.Tensor) tensor.Tensor { return l.Forward(r, x, nil) }
 }
 
 func floatsOf(v []float64) []float32 {

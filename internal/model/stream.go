@@ -137,7 +137,7 @@ type DecoderStream struct {
 // NewDecoderStream starts an utterance in the voice of timbre [latent].
 func (c *Codec) NewDecoderStream(timbre []float32, pool *parallel.Pool) *DecoderStream {
 	run := op.NewRun(pool)
-	return &DecoderStream{codec: c, run: run, modulation: c.Quantizer.Modulation(run, timbre)}
+	return &DecoderStream{codec: c, run: run, modulation: c.Modulation(run, timbre)}
 }
 
 // Profile measures the stream from now on; nil ends it.
@@ -148,8 +148,8 @@ func (s *DecoderStream) Reset() { s.run.Reset() }
 
 // SetTimbre changes the voice from the next frame on.
 func (s *DecoderStream) SetTimbre(timbre []float32) {
-	s.run.Free(tensor.Tensor(s.modulation))
-	s.modulation = s.codec.Quantizer.Modulation(s.run, timbre)
+	s.modulation.Free(s.run)
+	s.modulation = s.codec.Modulation(s.run, timbre)
 }
 
 // Push adds frames and returns the samples that are complete: hop for each frame
@@ -159,11 +159,10 @@ func (s *DecoderStream) Push(codes Codes, last bool) []float32 { return s.Append
 
 // Append is Push, appending to samples.
 func (s *DecoderStream) Append(samples []float32, codes Codes, last bool) []float32 {
-	q := s.codec.Quantizer
 	return appendBlocks(s.run, samples, codes, last, func(block Codes) tensor.Tensor {
 		s.run.Profiler.Start(stageDecoder)
 		defer s.run.Profiler.Start("")
-		return s.codec.Decoder.Forward(s.run, q.Modulate(s.run, q.Decode(s.run, block), s.modulation))
+		return s.codec.Decode(s.run, s.codec.Quantizer.Decode(s.run, block), s.modulation)
 	})
 }
 

@@ -117,11 +117,11 @@ func (c *Codec) Forward(r *op.Run, in Inputs, masks DropoutMasks) Outputs {
 		parts = append(parts, masks.apply(r, Part(part), quantized.Z))
 	}
 	z := addAll(r, parts...) // [B, T, latent]
-	z = q.Modulate(r, z, q.Modulations(r, r.Borrow(out.Timbre)))
+	m := c.Modulations(r, r.Borrow(out.Timbre))
 	if d, ok := c.Decoder.(pitchDecoder); ok {
-		out.Wave, out.Pitch = d.ForwardPitch(r, z)
+		out.Wave, out.Pitch = d.ForwardPitch(r, m.apply(r, z), m.blocks)
 	} else {
-		out.Wave = c.Decoder.Forward(r, z)
+		out.Wave = c.Decode(r, z, m)
 	}
 	return out
 }
@@ -213,7 +213,7 @@ func (t *CodecTraining) Convert(r *op.Run, out Outputs) Converted {
 		parts = append(parts, r.Detach(out.Parts[part].Z))
 	}
 	z := addAll(r, parts...)
-	c.Wave = t.Codec.Decoder.Forward(r, q.Modulate(r, z, q.Modulations(r, r.Borrow(c.Timbre))))
+	c.Wave = t.Codec.Decode(r, z, t.Codec.Modulations(r, r.Borrow(c.Timbre)))
 	defer func(frozen bool) { t.quantizer.Frozen = frozen }(t.quantizer.Frozen)
 	t.quantizer.Frozen = true
 	frames := q.timbre.Forward(r, r.LogMel(t.spectrum, r.Waveforms(c.Wave)))
