@@ -27,17 +27,21 @@ func TestFrameNetworksInChunks(t *testing.T) {
 	for _, c := range []struct {
 		causal           bool
 		encoder, decoder string
+		timbre           bool // in the decoder's blocks
 	}{
-		{true, config.EncoderSTFT, config.DecoderISTFT},
-		{false, config.EncoderSTFT, config.DecoderISTFT},
-		{true, config.EncoderSTFT, config.DecoderDAC},
-		{true, config.EncoderSTFT, config.DecoderHarmonic},
-		{false, config.EncoderSTFT, config.DecoderHarmonic},
-		{true, config.EncoderSTFT, config.DecoderSourceFilter},
+		{true, config.EncoderSTFT, config.DecoderISTFT, false},
+		{false, config.EncoderSTFT, config.DecoderISTFT, false},
+		{true, config.EncoderSTFT, config.DecoderDAC, false},
+		{true, config.EncoderSTFT, config.DecoderHarmonic, false},
+		{false, config.EncoderSTFT, config.DecoderHarmonic, true},
+		{true, config.EncoderSTFT, config.DecoderSourceFilter, false},
+		{true, config.EncoderSTFT, config.DecoderSourceFilter, true},
 	} {
-		t.Run(fmt.Sprintf("causal=%v %s %s", c.causal, c.encoder, c.decoder), func(t *testing.T) {
+		t.Run(fmt.Sprintf("causal=%v %s %s timbre=%v", c.causal, c.encoder, c.decoder, c.timbre), func(t *testing.T) {
+			experiment := frameRate(c.causal, c.encoder, c.decoder)
+			experiment.Model.ConvNeXt.DecoderTimbre = c.timbre
 			for _, n := range []int{1, 299, 300, 301, 601, 1199, 3001, 7000 + 17} {
-				checkContract(t, frameRate(c.causal, c.encoder, c.decoder), nn.Exact, n, []int{1, 2, 3})
+				checkContract(t, experiment, nn.Exact, n, []int{1, 2, 3})
 			}
 		})
 	}
@@ -76,6 +80,13 @@ func TestGoldenFrameNetworks(t *testing.T) {
 			return unconditioned(NewSourceFilterDecoder(b, c))
 		},
 			rowsOf(floatsOf(weights.Uniform(0, "latent", 13*10)), 10)},
+		{"styled", 3, func(b *nn.Builder, c FrameConfig) func(r *op.Run, x tensor.Tensor) tensor.Tensor {
+			c.Timbre = true
+			l, timbre := NewISTFTDecoder(b, c), rowsOf(floatsOf(weights.Uniform(0, "timbre", 10)), 10)
+			return func(r *op.Run, x tensor.Tensor) tensor.Tensor {
+				return l.Forward(r, x, l.Modulations(r, timbre))
+			}
+		}, rowsOf(floatsOf(weights.Uniform(0, "latent", 13*10)), 10)},
 	} {
 		b := nn.NewBuilder(tc.name)
 		c.Blocks = tc.blocks
@@ -86,7 +97,7 @@ func TestGoldenFrameNetworks(t *testing.T) {
 		r := op.NewRun(pool)
 		r.Last = true
 		y := l(r, tc.input)
-		want, err := f.Read(map[string]string{"encoder": "latent", "decoder": "wave", "harmonic": "harmonic", "source_filter": "source_filter"}[tc.name])
+		want, err := f.Read(map[string]string{"encoder": "latent", "decoder": "wave", "harmonic": "harmonic", "source_filter": "source_filter", "styled": "styled"}[tc.name])
 		if err != nil {
 			t.Fatal(err)
 		}

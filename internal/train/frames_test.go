@@ -3,9 +3,12 @@ package train
 import (
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/facodec-go/facodec/internal/config"
+	"github.com/facodec-go/facodec/internal/model"
+	"github.com/facodec-go/facodec/internal/nn"
 )
 
 // frameExperiment is smallExperiment with networks at the frame rate and what goes
@@ -17,7 +20,7 @@ func frameExperiment(dir string) *config.Config {
 	c.Loss.Waveform = 3
 	m := &c.Model
 	m.EncoderType, m.DecoderType, m.SpeakerClasses = config.EncoderSTFT, config.DecoderISTFT, 0
-	m.ConvNeXt = config.ConvNeXt{Window: 1200, PhaseBins: 20, Dim: 12, HiddenDim: 16, EncoderBlocks: 1, DecoderBlocks: 1}
+	m.ConvNeXt = config.ConvNeXt{Window: 1200, PhaseBins: 20, Dim: 12, HiddenDim: 16, EncoderBlocks: 1, DecoderBlocks: 1, DecoderTimbre: true}
 	return c
 }
 
@@ -152,5 +155,31 @@ func TestDiscriminatorCrop(t *testing.T) {
 	}
 	if _, err := trainer.Step(batch); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestTimbreOfBlocks: with decoder_timbre what turns a timbre into the norms of the decoder's
+// blocks learns by the gradient of the loss, and so does what the timbre comes from.
+func TestTimbreOfBlocks(t *testing.T) {
+	experiment := frameExperiment(t.TempDir())
+	experiment.Model.SpeakerClasses = 2
+	c := model.CodecTrainingConfig{
+		Codec: model.CodecConfigOf(experiment), Predictors: model.PredictorsConfigOf(experiment), Discriminator: model.DiscriminatorConfigOf(experiment),
+	}
+	o := upstreamCodecOptions()
+	o.Weights = config.LossWeights{Mel: 2}
+	o.Deterministic, o.JointParts, o.DiscriminatorStart, o.Schedule.LearningRate = true, true, 1000, 0
+	trainer := newCodecTrainer(t, c, o, 2)
+	learned := checkSlopes(t, trainer.Trainer, trainer.Step, batchOf(t, c, utterances(t, "en", "fr"), 16), "mel", o.Weights.Mel, 3e-4, func(_ *nn.Network, p *nn.Param) string {
+		switch {
+		case strings.Contains(p.Name, ".style."):
+			return "style"
+		case strings.Contains(p.Name, "timbre_encoder"):
+			return "timbre encoder"
+		}
+		return ""
+	})
+	if learned["style"] != 2 || learned["timbre encoder"] == 0 {
+		t.Errorf("tensors that learn: %v", learned)
 	}
 }

@@ -46,10 +46,20 @@ def param(name, *shape):
     return values.astype(np.float32).astype(np.float64).reshape(shape)
 
 
-def layer_norm(x, name):  # [T, C]
+def normalize(x):  # [T, C]
+    return (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + 1e-5)
+
+
+def layer_norm(x, name):
     c = x.shape[1]
-    x = (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + 1e-5)
-    return x * param(name + ".weight", c) + param(name + ".bias", c)
+    return normalize(x) * param(name + ".weight", c) + param(name + ".bias", c)
+
+
+def style_norm(x, name, vector):
+    """A layer norm whose scale and shift are linear in a vector."""
+    c = x.shape[1]
+    style = linear(vector[None], name + ".style", 2 * c)[0]
+    return normalize(x) * style[:c] + style[c:]
 
 
 def linear(x, name, out):
@@ -68,11 +78,12 @@ def depthwise(x, name, k):
     return y + param(name + ".bias", x.shape[1])
 
 
-def stack(x, name, hidden, blocks):
+def stack(x, name, hidden, blocks, vector=None):
     x = layer_norm(x, name + ".norm")
     for i in range(blocks):
         b = f"{name}.convnext.{i}"
-        h = layer_norm(depthwise(x, b + ".dwconv", 7), b + ".norm")
+        h = depthwise(x, b + ".dwconv", 7)
+        h = layer_norm(h, b + ".norm") if vector is None else style_norm(h, b + ".norm", vector)
         h = linear(gelu(linear(h, b + ".pwconv1", hidden)), b + ".pwconv2", x.shape[1])
         x = x + h * param(b + ".gamma", x.shape[1])
     return layer_norm(x, name + ".final_layer_norm")
@@ -137,12 +148,12 @@ def noise(size, hop, frames):
     return np.array([np.fft.rfft(w * np.roll(wave, -t * hop)[:size]) for t in range(frames)])
 
 
-def decoder(z, size, hop, dim, hidden, blocks, name="decoder"):
+def decoder(z, size, hop, dim, hidden, blocks, name="decoder", timbre=None):
     w = param(name + ".embed.weight", dim, z.shape[1], 7)
     padded = np.vstack([np.zeros((6, z.shape[1])), z])
     h = np.array([np.einsum("kc,ock->o", padded[t : t + 7], w) for t in range(len(z))]) + param(name + ".embed.bias", dim)
     bins = size // 2 + 1
-    x = stack(h, name, hidden, blocks)
+    x = stack(h, name, hidden, blocks, timbre)
     if name == "source_filter":
         share, offset = envelopes(x, name + ".head.mix", size)
         share = 1 / (1 + np.exp(-share))
@@ -166,10 +177,12 @@ def decoder(z, size, hop, dim, hidden, blocks, name="decoder"):
 if __name__ == "__main__":
     x = uniform(0, "wave", 475).astype(np.float32).astype(np.float64)
     z = uniform(0, "latent", 13 * 10).astype(np.float32).astype(np.float64).reshape(13, 10)
+    timbre = uniform(0, "timbre", 10).astype(np.float32).astype(np.float64)
     np.savez(
         os.path.join(os.path.dirname(os.path.abspath(__file__)), "frames.npz"),
         latent=encoder(x, 120, 30, 20, 18, 24, 2, 10).astype(np.float32),
         wave=decoder(z, 120, 30, 18, 24, 3).astype(np.float32),
         harmonic=decoder(z, 120, 30, 18, 24, 3, "harmonic").astype(np.float32),
         source_filter=decoder(z, 120, 30, 18, 24, 3, "source_filter").astype(np.float32),
+        styled=decoder(z, 120, 30, 18, 24, 3, "styled", timbre).astype(np.float32),
     )
