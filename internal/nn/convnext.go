@@ -1,6 +1,8 @@
 package nn
 
 import (
+	"math"
+
 	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/tensor"
 )
@@ -92,11 +94,18 @@ func (l *ConvNeXtBlock) forward(r *op.Run, x, modulation tensor.Tensor) tensor.T
 type ConvNeXt struct {
 	first, last *LayerNorm
 	blocks      []*ConvNeXtBlock
+	unit        tensor.Tensor // the modulation that leaves vectors with mean 0 and length 1
 }
 
 // NewConvNeXt declares a stack of blocks.
 func NewConvNeXt(b *Builder, c ConvNeXtConfig) *ConvNeXt {
 	l := &ConvNeXt{first: NewLayerNorm(b.In("norm"), c.Dim), last: NewLayerNorm(b.In("final_layer_norm"), c.Dim)}
+	if c.Condition > 0 {
+		l.unit = tensor.New(1, 1, 2*c.Condition)
+		for i := range c.Condition {
+			l.unit.Data[i] = float32(1 / math.Sqrt(float64(c.Condition)))
+		}
+	}
 	for i := range c.Blocks {
 		l.blocks = append(l.blocks, newConvNeXtBlock(b.In("convnext").In(i), c))
 	}
@@ -105,13 +114,18 @@ func NewConvNeXt(b *Builder, c ConvNeXtConfig) *ConvNeXt {
 
 // Modulations projects vectors [B, 1, condition] that the blocks depend on, once for all
 // frames: scale and shift of each block's norm, [B, 1, 2·c]; nil for blocks that depend on
-// none.
+// none. Before that their mean is subtracted and their length made 1: an optimizer, whose
+// steps do not depend on the scale of gradients, would move the projections of long vectors
+// too far at once.
 func (l *ConvNeXt) Modulations(r *op.Run, vectors tensor.Tensor) (modulations []tensor.Tensor) {
-	for _, b := range l.blocks {
-		if b.style != nil {
-			modulations = append(modulations, b.style.Forward(r, nil, r.Borrow(vectors)))
-		}
+	if l.unit.Data == nil {
+		return nil
 	}
+	vectors = r.AdaptiveLayerNorm(vectors, l.unit)
+	for _, b := range l.blocks {
+		modulations = append(modulations, b.style.Forward(r, nil, r.Borrow(vectors)))
+	}
+	r.Free(vectors)
 	return modulations
 }
 

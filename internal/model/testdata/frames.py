@@ -56,9 +56,9 @@ def layer_norm(x, name):
 
 
 def style_norm(x, name, vector):
-    """A layer norm whose scale and shift are linear in a vector."""
+    """A layer norm whose scale and shift are linear in a vector, which is made one of mean 0 and length 1."""
     c = x.shape[1]
-    style = linear(vector[None], name + ".style", 2 * c)[0]
+    style = linear(normalize(vector[None]) / np.sqrt(len(vector)), name + ".style", 2 * c)[0]
     return normalize(x) * style[:c] + style[c:]
 
 
