@@ -71,6 +71,9 @@ func (f *outputFlags) check(cmd *cobra.Command, output string) (err error) {
 	if !slices.Contains(outputFormats, f.format) {
 		return usage("--output-format: %q is not one of %s", f.format, strings.Join(outputFormats, ", "))
 	}
+	if output == dash && cmd.Flags().Changed("output-format") {
+		return usage("--output-format with -o -: a pipe gets a WAV file; leave it out, or name a file")
+	}
 	if output != "" && cmd.Flags().Changed("output-format") {
 		return usage("--output-format and -o: the file extension of -o sets the format")
 	}

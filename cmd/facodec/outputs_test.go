@@ -90,6 +90,7 @@ func TestOutputFormats(t *testing.T) {
 		fail(t, want, small(append([]string{"reconstruct", source, "--output-dir", filepath.Join(dir, "none")}, args...)...)...)
 	}
 	fail(t, "the file extension of -o", small("reconstruct", source, "-o", flac, "--output-format", "wav")...)
+	fail(t, "--output-format with -o -: a pipe gets a WAV file", small("decode", filepath.Join(dir, "s.fac"), "-o", "-", "--output-format", "flac")...)
 	fail(t, "sources are read twice", small("reconstruct", "--source", "-", "-o", flac)...)
 	absent(t, filepath.Join(dir, "none"))
 }

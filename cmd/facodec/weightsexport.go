@@ -28,7 +28,7 @@ command as well; OUT is smaller, to keep and to share.
 --dtype f16 halves OUT: filters and matrices are rounded to float16; codebooks, biases
 and gains stay float32, and all commands compute in float32. The result is a different
 model with its own fingerprints: codes differ where two entries are almost equally close
-(0.3 % of them in a codec of 5.8 million parameters; 3 % with bf16 or int8), and waveforms of the
+(0.3 % of them in a codec of 5.8 million parameters; 3 to 5 % with bf16 or int8), and waveforms of the
 same codes differ by -79 dB (bf16: -58 dB).
 
 --dtype int8 makes a quarter of it: matrices of 65,536 values or more become integers

@@ -52,8 +52,12 @@ func (c *Config) checkDurations() error {
 func (c *Config) checkCrops() error {
 	hop := c.Preprocess.Spect.HopLength
 	if need := c.ShortestCrop(); c.MaxLen*hop < need {
-		return &keyError{"max_len", strconv.Itoa(c.MaxLen), fmt.Sprintf("is not supported: crops of %d frames have %s, and the losses need %d; want at least %d, or shorter windows in model_params.discriminator.fft_sizes",
-			c.MaxLen, plural.Of(c.MaxLen*hop, "sample"), need, need/hop)}
+		cure := ""
+		if shortestCrop(hop, nil) < need {
+			cure = ", or shorter windows in model_params.discriminator.fft_sizes"
+		}
+		return &keyError{"max_len", strconv.Itoa(c.MaxLen), fmt.Sprintf("is not supported: crops of %d frames have %s, and the losses need %d; want at least %d%s",
+			c.MaxLen, plural.Of(c.MaxLen*hop, "sample"), need, need/hop, cure)}
 	}
 	return nil
 }
@@ -65,12 +69,16 @@ const melWindow = 2048
 // the losses can be computed: every window of theirs and of the discriminators is
 // reflected at the ends, and a crop has to have what is reflected.
 func (c *Config) ShortestCrop() int {
-	hop := c.Preprocess.Spect.HopLength
+	return shortestCrop(c.Preprocess.Spect.HopLength, c.Model.Discriminator.FFTSizes)
+}
+
+// shortestCrop is ShortestCrop for discriminators of these windows.
+func shortestCrop(hop int, windows []int) int {
 	fits := func(n int) bool {
 		if n <= melWindow/2 {
 			return false
 		}
-		for _, w := range c.Model.Discriminator.FFTSizes {
+		for _, w := range windows {
 			// 3/8 of a window, and what makes the rest whole hops of it
 			// (model.ResolutionDiscriminator).
 			step := w / 4
@@ -81,7 +89,7 @@ func (c *Config) ShortestCrop() int {
 		return true
 	}
 	longest := melWindow
-	for _, w := range c.Model.Discriminator.FFTSizes {
+	for _, w := range windows {
 		longest = max(longest, w)
 	}
 	n := (longest + hop - 1) / hop * hop // fits, and so does all above

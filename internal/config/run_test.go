@@ -25,9 +25,9 @@ func TestCheckRun(t *testing.T) {
 		"clips too short when fast": {func(c *Config) { c.Preprocess.DurationRange[0], c.Augment.Speed = 0.06, 0.5 },
 			"preprocess_params.duration_range: [0.06, 25] is not supported: crops of the shortest clips would have 900 samples, and the losses need 1200; want at least 0.08 s"},
 		"crop too short": {func(c *Config) { c.MaxLen = 3 },
-			"max_len: 3 is not supported: crops of 3 frames have 900 samples, and the losses need 1200; want at least 4, or shorter windows in model_params.discriminator.fft_sizes"},
+			"max_len: 3 is not supported: crops of 3 frames have 900 samples, and the losses need 1200; want at least 4"},
 		"crop shorter than a window reflects": {func(c *Config) { c.MaxLen, c.Model.Discriminator.FFTSizes = 5, []int{4096} },
-			"max_len: 5 is not supported: crops of 5 frames have 1500 samples, and the losses need 2400; want at least 8"},
+			"max_len: 5 is not supported: crops of 5 frames have 1500 samples, and the losses need 2400; want at least 8, or shorter windows in model_params.discriminator.fft_sizes"},
 	} {
 		c := Default()
 		k.change(c)
@@ -36,6 +36,10 @@ func TestCheckRun(t *testing.T) {
 		}
 		err := c.CheckRun()
 		if k.want == "" && err != nil || k.want != "" && (err == nil || !strings.HasPrefix(err.Error(), k.want)) {
+			t.Errorf("%s: error %v, want %s", name, err, k.want)
+		}
+		// Shorter windows are a cure only where those of the discriminators are the longest.
+		if err != nil && strings.Contains(err.Error(), "fft_sizes") != strings.Contains(k.want, "fft_sizes") {
 			t.Errorf("%s: error %v, want %s", name, err, k.want)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"math"
 
 	"gonum.org/v1/gonum/dsp/fourier"
+
+	"github.com/facodec-go/facodec/internal/filterdesign"
 )
 
 // MelConfig describes a log-mel spectrogram.
@@ -48,7 +50,7 @@ type MelFilter struct {
 func NewMel(c MelConfig) *Mel {
 	m := &Mel{
 		MelConfig: c,
-		window:    make([]float64, c.Window),
+		window:    filterdesign.Hann(c.Window),
 		filters:   HTKFilters(c),
 		fft:       fourier.NewFFT(c.FFT),
 		frame:     make([]float64, c.FFT),
@@ -56,9 +58,8 @@ func NewMel(c MelConfig) *Mel {
 		power:     make([]float64, c.FFT/2+1),
 	}
 	m.bank, m.window32 = NewFilterbank(m.filters), make([]float32, c.Window)
-	for i := range m.window {
-		m.window[i] = 0.5 - 0.5*math.Cos(2*math.Pi*float64(i)/float64(c.Window))
-		m.window32[i] = float32(m.window[i])
+	for i, w := range m.window {
+		m.window32[i] = float32(w)
 	}
 	return m
 }

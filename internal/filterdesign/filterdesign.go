@@ -1,5 +1,5 @@
-// Package filterdesign holds what the design of a windowed-sinc filter needs: the
-// sinc, the Kaiser window, and the ratio of two sample rates.
+// Package filterdesign holds what the design of filters and transforms needs: the sinc, the
+// windows of Hann and Kaiser, and the ratio of two sample rates.
 package filterdesign
 
 import "math"
@@ -10,6 +10,16 @@ func Sinc(x float64) float64 {
 		return 1
 	}
 	return math.Sin(math.Pi*x) / (math.Pi * x)
+}
+
+// Hann returns the periodic Hann window of n samples, whose first is 0 (scipy.signal.get_window,
+// torch.hann_window).
+func Hann(n int) []float64 {
+	w := make([]float64, n)
+	for i := range w {
+		w[i] = 0.5 - 0.5*math.Cos(2*math.Pi*float64(i)/float64(n))
+	}
+	return w
 }
 
 // Kaiser returns the Kaiser window over -1 to 1, I0(beta·√(1-x²))/I0(beta), and 0

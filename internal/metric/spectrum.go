@@ -4,6 +4,8 @@ import (
 	"math"
 
 	"gonum.org/v1/gonum/dsp/fourier"
+
+	"github.com/facodec-go/facodec/internal/filterdesign"
 )
 
 // stft computes the magnitudes of a short-time Fourier transform as torch.stft
@@ -21,13 +23,10 @@ func newSTFT(size int) *stft {
 	s := &stft{
 		size:   size,
 		hop:    size / 4,
-		window: make([]float64, size),
+		window: filterdesign.Hann(size),
 		fft:    fourier.NewFFT(size),
 		frame:  make([]float64, size),
 		coeff:  make([]complex128, size/2+1),
-	}
-	for i := range s.window {
-		s.window[i] = 0.5 - 0.5*math.Cos(2*math.Pi*float64(i)/float64(size))
 	}
 	return s
 }

@@ -7,6 +7,7 @@ import (
 	"gonum.org/v1/gonum/dsp/fourier"
 
 	"github.com/facodec-go/facodec/audio"
+	"github.com/facodec-go/facodec/internal/filterdesign"
 )
 
 // What STOI is computed with (Taal et al. 2011, section II).
@@ -45,16 +46,13 @@ func NewSTOI(rate int) (*STOI, error) {
 		return nil, fmt.Errorf("STOI at %d Hz: %w", rate, audio.ErrRate)
 	}
 	s := &STOI{
-		window: make([]float64, stoiWindow),
+		window: filterdesign.Hann(stoiWindow + 1)[1:], // the symmetric one without its two zeros
 		fft:    fourier.NewFFT(stoiFFT),
 		frame:  make([]float64, stoiFFT),
 		coeff:  make([]complex128, stoiFFT/2+1),
 	}
 	if rate != stoiRate {
 		s.rate = newSincFilter(rate, stoiRate)
-	}
-	for i := range s.window { // Hann without its two zeros
-		s.window[i] = 0.5 - 0.5*math.Cos(2*math.Pi*float64(i+1)/(stoiWindow+1))
 	}
 	for j := range s.edges {
 		for side := range 2 {

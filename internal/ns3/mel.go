@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/facodec-go/facodec/internal/dsp"
+	"github.com/facodec-go/facodec/internal/filterdesign"
 	"github.com/facodec-go/facodec/internal/nn"
 	"gonum.org/v1/gonum/dsp/fourier"
 )
@@ -30,10 +31,7 @@ type Mel struct {
 
 // NewMel declares a spectrogram of the lowest bands under b's prefix.
 func NewMel(b *nn.Builder, bands int) *Mel {
-	m := &Mel{bands: bands, window: make([]float64, melWindow), filters: dsp.SlaneyFilters(SampleRate, melFFT, melBands)[:bands]}
-	for i := range m.window {
-		m.window[i] = 0.5 - 0.5*math.Cos(2*math.Pi*float64(i)/melWindow)
-	}
+	m := &Mel{bands: bands, window: filterdesign.Hann(melWindow), filters: dsp.SlaneyFilters(SampleRate, melFFT, melBands)[:bands]}
 	b = b.In("mel_transform")
 	nn.NewBuffer(b, "hann_window", func(v []float32) {
 		for i := range m.window {

@@ -4,6 +4,7 @@ import (
 	"math"
 	"sync"
 
+	"github.com/facodec-go/facodec/internal/filterdesign"
 	"github.com/facodec-go/facodec/internal/kernel"
 	"github.com/facodec-go/facodec/internal/tensor"
 )
@@ -41,19 +42,10 @@ func perFrames[T any](made *sync.Map, window, hop int, compute func(window, hop 
 	return once.(func() T)()
 }
 
-// hannWindow returns a periodic Hann window.
-func hannWindow(n int) []float64 {
-	w := make([]float64, n)
-	for i := range w {
-		w[i] = 0.5 - 0.5*math.Cos(2*math.Pi*float64(i)/float64(n))
-	}
-	return w
-}
-
 func newFrameSpectrum(window, hop int) *FrameSpectrum {
 	s := &FrameSpectrum{Window: window, Hop: hop, hann: make([]float32, window), squares: make([]float32, window)}
 	cosines, sines := make([]float32, window), make([]float32, window)
-	for i, w := range hannWindow(window) {
+	for i, w := range filterdesign.Hann(window) {
 		sin, cos := math.Sincos(2 * math.Pi * float64(i) / float64(window))
 		cosines[i], sines[i] = float32(cos), float32(sin)
 		s.hann[i] = float32(w)

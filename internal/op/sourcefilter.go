@@ -6,6 +6,7 @@ import (
 
 	"gonum.org/v1/gonum/dsp/fourier"
 
+	"github.com/facodec-go/facodec/internal/filterdesign"
 	"github.com/facodec-go/facodec/internal/kernel"
 	"github.com/facodec-go/facodec/internal/tensor"
 )
@@ -39,7 +40,7 @@ func newSourceFilter(window, hop int) *SourceFilter {
 	for i := range samples {
 		samples[i] = white(&state)
 	}
-	hann, energy := hannWindow(window), 0.0
+	hann, energy := filterdesign.Hann(window), 0.0
 	for _, w := range hann {
 		energy += w * w
 	}

@@ -1,10 +1,10 @@
 package op
 
 import (
-	"math"
 	"sync"
 
 	"github.com/facodec-go/facodec/internal/dsp"
+	"github.com/facodec-go/facodec/internal/filterdesign"
 	"github.com/facodec-go/facodec/internal/kernel"
 	"github.com/facodec-go/facodec/internal/tensor"
 )
@@ -25,8 +25,8 @@ func NewSTFT(window, hop int) *STFT { return NewPaddedSTFT(window, window, hop) 
 // NewPaddedSTFT prepares a transform whose window is centered in the FFT.
 func NewPaddedSTFT(fft, window, hop int) *STFT {
 	s := &STFT{Window: fft, Hop: hop, hann: make([]float32, fft), fft: dsp.NewFFT(fft)}
-	for i := range window {
-		s.hann[(fft-window)/2+i] = float32(0.5 - 0.5*math.Cos(2*math.Pi*float64(i)/float64(window)))
+	for i, w := range filterdesign.Hann(window) {
+		s.hann[(fft-window)/2+i] = float32(w)
 	}
 	return s
 }

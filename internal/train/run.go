@@ -74,6 +74,9 @@ func Run(ctx context.Context, o RunOptions) error {
 	if err := o.Config.CheckRun(); err != nil {
 		return err
 	}
+	if err := checkSpeeds(o.Config); err != nil {
+		return err
+	}
 	r := &run{RunOptions: o, dir: RunDir(o.Config), best: -1, startTime: time.Now(), pool: parallel.NewPatient(o.Threads), firstStep: true}
 	r.saved.step, r.validating = -1, -1
 	defer r.close()

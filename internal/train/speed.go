@@ -1,9 +1,11 @@
 package train
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/facodec-go/facodec/audio"
+	"github.com/facodec-go/facodec/internal/config"
 	"github.com/facodec-go/facodec/internal/dataset"
 	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/teacher"
@@ -24,13 +26,27 @@ type speedPerturbation struct {
 	grid     teacher.Grid // of clips and labels
 }
 
+// checkSpeeds refuses speeds at which clips cannot be resampled.
+func checkSpeeds(c *config.Config) error {
+	for _, speed := range c.Augment.Speeds() {
+		if rate := speedRate(c.Preprocess.SampleRate, speed); speed != 1 && (rate < audio.MinRate || rate > audio.MaxRate) {
+			return fmt.Errorf("augment.speed: %v is not supported with preprocess_params.sr %d: clips would be resampled from %d Hz, and rates from %d to %d Hz are; want a smaller one, or 0",
+				c.Augment.Speed, c.Preprocess.SampleRate, rate, audio.MinRate, audio.MaxRate)
+		}
+	}
+	return nil
+}
+
+// speedRate returns the rate that clips of a rate are taken to have at a speed, in Hz.
+func speedRate(rate int, speed float64) int { return int(math.Round(speed * float64(rate))) }
+
 // apply gives a clip the speed that random number i of a step draws. Its labels follow.
 func (c speedPerturbation) apply(item dataset.Item, random op.Random, i int) (dataset.Item, error) {
 	n := min(int(op.Uniform(random.Key(siteSpeed, i), 0)*float64(len(c.speeds))), len(c.speeds)-1)
 	speed := c.speeds[n]
 	labels, labeled := item.Label.(teacher.Labels)
 	if speed != 1 {
-		r, err := audio.NewResampler(int(math.Round(speed*float64(c.grid.SampleRate))), c.grid.SampleRate)
+		r, err := audio.NewResampler(speedRate(c.grid.SampleRate, speed), c.grid.SampleRate)
 		if err != nil {
 			return item, err
 		}

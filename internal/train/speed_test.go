@@ -2,6 +2,7 @@ package train
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/facodec-go/facodec/internal/dataset"
@@ -69,5 +70,21 @@ func TestChange(t *testing.T) {
 	}
 	if said.Speaker != 3 || said.Phones[frames-1] != int32(frames-1) {
 		t.Error("the labels that were given have changed")
+	}
+}
+
+// TestSpeedsAtLowRates: speeds at which clips would be below the lowest rate that is resampled
+// are an error before anything is read, with the key.
+func TestSpeedsAtLowRates(t *testing.T) {
+	c := atRate(smallExperiment(t.TempDir()), 8000, 100, []int{2, 2, 5, 5})
+	c.Augment.Speed = 0.12
+	_, err := runSmall(t, c, 1, nil)
+	want := "augment.speed: 0.12 is not supported with preprocess_params.sr 8000: clips would be resampled from 7143 Hz"
+	if err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("error %v, want %s", err, want)
+	}
+	c.Augment.Speed = 0
+	if err := checkSpeeds(c); err != nil {
+		t.Error(err)
 	}
 }
