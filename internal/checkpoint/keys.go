@@ -24,6 +24,7 @@ const (
 	MeanPrefix    = "adamw.m."      // the first moments
 	SquarePrefix  = "adamw.v."      // the second
 	ChosenPrefix  = "train.chosen." // how often each entry of a codebook was chosen lately
+	VoicesPrefix  = "train.voices." // the timbres of the last utterances
 
 	TrainingPrefix = "train_"
 	StateKey       = "train_state"

@@ -91,6 +91,7 @@ type Train struct {
 	DiscriminatorLen int     `key:"discriminator_len" range:"0,10000000"`
 	ResidualMask     float64 `key:"residual_mask" redecoder:"-" frange:"0,1"`     // probability that a sample's residual is left out
 	JointParts       bool    `key:"joint_parts" redecoder:"-"`                    // prosody and content learn from the reconstruction, too
+	DetachContent    bool    `key:"detach_content" redecoder:"-"`                 // content only where it is decoded in another voice
 	QuantizerDropout float64 `key:"quantizer_dropout" redecoder:"-" frange:"0,1"` // share of a batch that is quantized by a random number of books
 	KeepCheckpoints  int     `key:"keep_checkpoints" range:"1,1000000"`           // the latest ones, besides the best
 	MaxSkippedSteps  int     `key:"max_skipped_steps" range:"1,1000000"`          // in a row, for values that are not finite, before the run stops

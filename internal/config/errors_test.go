@@ -166,6 +166,11 @@ func TestValidate(t *testing.T) {
 		{func(c *Config) { c.Loss.F0 = math.NaN() }, "loss_weights.f0: NaN is not supported; want a number from 0 to 1e+06"},
 		{func(c *Config) { c.Preprocess.Spect.NFFT, c.Loss.Conversion = 1500, 5 },
 			"loss_weights.conversion: 5 is not supported with preprocess_params.spect_params.n_fft 1500; want 0, or for n_fft a power of two from 8 to 2048"},
+		{func(c *Config) { c.Preprocess.Spect.NFFT, c.Loss.Voice, c.Loss.Identity = 1500, 1, 5 },
+			"loss_weights.identity: 5 is not supported with preprocess_params.spect_params.n_fft 1500"},
+		{func(c *Config) { c.Loss.Identity = 5 }, "loss_weights.identity: 5 is not supported without loss_weights.voice"},
+		{func(c *Config) { c.Train.DetachContent = true }, "train.detach_content: true is not supported without augment.voice"},
+		{func(c *Config) { c.Train.DetachContent, c.Augment.Voice = true, 0.5 }, ""},
 		{func(c *Config) { c.Optimizer.Betas[1] = math.NaN() }, "optimizer.betas[1]: NaN is not supported; want a number from 0 to 1"},
 		{func(c *Config) { c.Augment.GainDB[1] = math.Inf(1) }, "augment.gain_db[1]: +Inf is not supported; want a number from -120 to 40"},
 	} {

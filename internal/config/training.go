@@ -24,6 +24,8 @@ type LossWeights struct {
 	Speaker    float64 `key:"speaker" redecoder:"-" frange:"0,1e6"`    // speaker and rev_speaker
 	Conversion float64 `key:"conversion" redecoder:"-" frange:"0,1e6"` // timbre of conversions within the batch
 	Pitch      float64 `key:"pitch" redecoder:"-" frange:"0,1e6"`      // of a decoder that predicts it
+	Voice      float64 `key:"voice" redecoder:"-" frange:"0,1e6"`      // two parts of an utterance have like timbres, those of others have not
+	Identity   float64 `key:"identity" redecoder:"-" frange:"0,1e6"`   // what is decoded has the timbre it is decoded with, needs Voice
 }
 
 // defaultLossWeights are upstream's.

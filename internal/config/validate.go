@@ -226,8 +226,19 @@ func (c *Config) checkOptimizer() error {
 // losses, which has fewer sizes than that of recordings, and of crops that may be no
 // longer than the mel loss's longest window.
 func (c *Config) checkConversion() error {
-	if n := c.Preprocess.Spect.NFFT; c.Loss.Conversion > 0 && (n > melWindow || !dsp.FFTSizeSupported(n)) {
-		return &keyError{"loss_weights.conversion", number(c.Loss.Conversion), fmt.Sprintf("is not supported with preprocess_params.spect_params.n_fft %d; want 0, or for n_fft a power of two from %d to %d", n, dsp.MinFFTSize, melWindow)}
+	for _, loss := range []struct {
+		key    string
+		weight float64
+	}{{"loss_weights.conversion", c.Loss.Conversion}, {"loss_weights.identity", c.Loss.Identity}} {
+		if n := c.Preprocess.Spect.NFFT; loss.weight > 0 && (n > melWindow || !dsp.FFTSizeSupported(n)) {
+			return &keyError{loss.key, number(loss.weight), fmt.Sprintf("is not supported with preprocess_params.spect_params.n_fft %d; want 0, or for n_fft a power of two from %d to %d", n, dsp.MinFFTSize, melWindow)}
+		}
+	}
+	if c.Loss.Identity > 0 && c.Loss.Voice == 0 {
+		return &keyError{"loss_weights.identity", number(c.Loss.Identity), "is not supported without loss_weights.voice, which teaches the timbre encoder to tell voices apart; want that above 0, or 0"}
+	}
+	if c.Train.DetachContent && c.Augment.Voice == 0 {
+		return &keyError{"train.detach_content", "true", "is not supported without augment.voice: content would learn from nothing that is decoded; want that above 0, or false"}
 	}
 	return nil
 }

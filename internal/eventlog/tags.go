@@ -53,11 +53,15 @@ const (
 
 // Tags that upstream does not have.
 const (
-	AdversarialLoss   = "train/loss_gen"          // the generator's, Σ mean((1-D(fake))²)
-	PitchLoss         = "train/pitch_loss"        // octaves by which the decoder's pitch is off, over all frames
-	ConversionLoss    = "train/conversion_loss"   // timbre of conversions from the timbre asked for
-	GradDiscriminator = "grad_norm/discriminator" // before clipping
-	SkippedSteps      = "train/skipped_steps"     // with a loss or gradient that is not finite, so far
+	AdversarialLoss = "train/loss_gen"        // the generator's, Σ mean((1-D(fake))²)
+	PitchLoss       = "train/pitch_loss"      // octaves by which the decoder's pitch is off, over all frames
+	ConversionLoss  = "train/conversion_loss" // timbre of conversions from the timbre asked for
+
+	VoiceLoss             = "train/voice_loss"              // cross-entropy of telling timbres apart: of two parts of an utterance
+	IdentityLoss          = "train/identity_loss"           // of what is decoded and what it is decoded with
+	ConvertedIdentityLoss = "train/converted_identity_loss" // the same of conversions
+	GradDiscriminator     = "grad_norm/discriminator"       // before clipping
+	SkippedSteps          = "train/skipped_steps"           // with a loss or gradient that is not finite, so far
 
 	// A book's name follows: "codebook/perplexity_residual_2".
 	PerplexityOf = "codebook/perplexity_"

@@ -70,6 +70,11 @@ type Inputs struct {
 	Wave    tensor.Tensor   // crops, [B, N, 1]
 	Prosody tensor.Tensor   // the lowest bins of their log-mel, [B, T, prosody mels]
 	Timbre  []tensor.Tensor // the log-mel of each whole utterance, [1, frames, mels]
+	// Partners are other parts of the same utterances, as other microphones and lines would
+	// record them, and Others what is encoded in place of some: other voices on the same line.
+	// Both are log-mels as Timbre is, which then is that of a part, too; nil where timbres are
+	// not compared (Run.Contrast).
+	Partners, Others []tensor.Tensor
 }
 
 // DropoutMasks are what training drops from each sequence.
@@ -82,16 +87,21 @@ type DropoutMasks struct {
 	// JointParts lets the gradients of the waveform losses reach prosody and content, and
 	// not only the residual.
 	JointParts bool
+	// Content is 0 for a sequence whose content gets no gradient from the decoder; nil for 1
+	// everywhere.
+	Content []float32
 }
 
 // apply returns a part's quantized frames as the decoder takes them: the residual
-// masked, the others without a gradient.
+// masked, the others with or without a gradient.
 func (m DropoutMasks) apply(r *op.Run, part Part, z tensor.Tensor) tensor.Tensor {
 	switch {
 	case part == Residual && m.Residual != nil:
 		return r.Scale(z, m.Residual)
 	case part != Residual && !m.JointParts:
 		return r.Detach(z)
+	case part == Content && m.Content != nil:
+		return r.ScaleGradient(z, m.Content)
 	}
 	return z
 }
@@ -101,7 +111,10 @@ type Outputs struct {
 	Wave   tensor.Tensor // [B, N, 1]
 	Pitch  tensor.Tensor // of a decoder that predicts it, for op.Run.PitchLoss: [B, T, 1]
 	Timbre tensor.Tensor // [B, 1, latent]
-	Parts  Parts
+	// Partners and Others are the timbres of those of Inputs, [B, 1, latent] and
+	// [others, 1, latent], the latter constants.
+	Partners, Others tensor.Tensor
+	Parts            Parts
 }
 
 // Forward runs the codec as training does (modules/quantize.py, FAquantizer;
@@ -110,6 +123,12 @@ type Outputs struct {
 func (c *Codec) Forward(r *op.Run, in Inputs, masks DropoutMasks) Outputs {
 	q := c.Quantizer
 	out := Outputs{Timbre: q.Timbres(r, in.Timbre)}
+	if in.Partners != nil {
+		out.Partners = q.Timbres(r, in.Partners)
+	}
+	if in.Others != nil {
+		out.Others = r.Detach(q.Timbres(r, in.Others))
+	}
 	features := q.ProsodyFeatures(r, r.Borrow(in.Prosody))
 	out.Parts = q.quantizeMasked(r, features, c.Encoder.Forward(r, r.Borrow(in.Wave)), masks.Books)
 	var parts []tensor.Tensor
@@ -199,10 +218,6 @@ type Converted struct {
 // the decoder; the timbre encoder, which could lower the loss by collapsing, is frozen.
 // The codec's FFT must be a power of two from 8 to 2048.
 func (t *CodecTraining) Convert(r *op.Run, out Outputs) Converted {
-	if t.spectrum == nil {
-		t.spectrum = melSpectrum(t.Codec.Mel)
-	}
-	q := t.Codec.Quantizer
 	size := out.Timbre.B
 	c := Converted{Timbre: r.New(size, 1, out.Timbre.C)}
 	for b := range size {
@@ -214,11 +229,59 @@ func (t *CodecTraining) Convert(r *op.Run, out Outputs) Converted {
 	}
 	z := addAll(r, parts...)
 	c.Wave = t.Codec.Decode(r, z, t.Codec.Modulations(r, r.Borrow(c.Timbre)))
+	c.WaveTimbre = t.timbreOf(r, r.Waveforms(c.Wave))
+	return c
+}
+
+// Identities are the timbres of what a batch was decoded to, and of what some of it is
+// converted to.
+type Identities struct {
+	Wave tensor.Tensor // the conversions, [n, 1, N]; without data for none
+	// Timbre [B, 1, latent] is the timbre of the outputs, Target that which they were decoded
+	// with; Converted and ConvertedTarget [n, 1, latent] are those of the conversions. Targets
+	// are constants.
+	Timbre, Target, Converted, ConvertedTarget tensor.Tensor
+}
+
+// Identify encodes the timbres of the outputs of a batch, and of its first n utterances
+// decoded from prosody and content with each other's timbre, which is conversion between
+// recordings that no parallel recording is needed for. In contrast to Convert, the gradient
+// goes to decoder and codes; the timbre encoder is frozen here, too.
+func (t *CodecTraining) Identify(r *op.Run, out Outputs, n int) (i Identities) {
+	i.Target = r.Detach(out.Timbre)
+	waves := r.Waveforms(out.Wave)
+	if n > 1 {
+		i.ConvertedTarget = r.New(n, 1, out.Timbre.C)
+		for b := range n {
+			copy(i.ConvertedTarget.Row(b, 0), out.Timbre.Row((b+1)%n, 0))
+		}
+		var parts []tensor.Tensor
+		for _, part := range ConversionParts {
+			parts = append(parts, r.SliceBatch(out.Parts[part].Z, 0, n))
+		}
+		m := t.Codec.Modulations(r, r.Borrow(i.ConvertedTarget))
+		i.Wave = r.Waveforms(t.Codec.Decode(r, addAll(r, parts...), m))
+		waves = r.ConcatBatch(waves, i.Wave)
+	}
+	timbres := t.timbreOf(r, waves)
+	if n > 1 {
+		i.Timbre, i.Converted = r.SliceBatch(timbres, 0, out.Timbre.B), r.SliceBatch(timbres, out.Timbre.B, timbres.B)
+	} else {
+		i.Timbre = timbres
+	}
+	return i
+}
+
+// timbreOf encodes the timbre of decoded waveforms [B, 1, N], without a gradient for the
+// timbre encoder: [B, 1, latent].
+func (t *CodecTraining) timbreOf(r *op.Run, waves tensor.Tensor) tensor.Tensor {
+	if t.spectrum == nil {
+		t.spectrum = melSpectrum(t.Codec.Mel)
+	}
 	defer func(frozen bool) { t.quantizer.Frozen = frozen }(t.quantizer.Frozen)
 	t.quantizer.Frozen = true
-	frames := q.timbre.Forward(r, r.LogMel(t.spectrum, r.Waveforms(c.Wave)))
-	c.WaveTimbre = replace(r, frames, r.Mean(frames))
-	return c
+	frames := t.Codec.Quantizer.timbre.Forward(r, r.LogMel(t.spectrum, waves))
+	return replace(r, frames, r.Mean(frames))
 }
 
 // RedecoderTrainingConfig describes all networks that a redecoder is trained with.

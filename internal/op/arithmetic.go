@@ -49,6 +49,23 @@ func (r *Run) Scale(x tensor.Tensor, factors []float32) tensor.Tensor {
 	return y
 }
 
+// ScaleGradient returns x and multiplies the gradient of each sequence b by factors[b] in the
+// backward pass.
+func (r *Run) ScaleGradient(x tensor.Tensor, factors []float32) tensor.Tensor {
+	y := r.New(x.B, x.T, x.C)
+	copy(y.Data, x.Data)
+	if r.Recording() && r.needsGrad(x) {
+		r.record(&y, func(dy tensor.Tensor) {
+			dx := r.New(x.B, x.T, x.C)
+			for b, f := range factors {
+				kernel.Scale(dx.Rows(b, 0, x.T), dy.Rows(b, 0, x.T), f)
+			}
+			r.accumulateGrad(x, dx)
+		})
+	}
+	return y
+}
+
 // AddHalves adds the first half of y's channels to a and the second to b, each
 // row by row.
 func (r *Run) AddHalves(a, b, y tensor.Tensor) (tensor.Tensor, tensor.Tensor) {

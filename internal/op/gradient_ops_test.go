@@ -110,6 +110,12 @@ func combineCases() []gradientCase {
 			p.input(2, 3, 5).factor = -0.5
 			p.loss = func(r *Run, x []tensor.Tensor) float64 { return p.probe(r, r.ReverseGradient(x[0], 0.5)) }
 		}},
+		{"ScaleGradient", "short", func(p *problem) {
+			p.input(1, 3, 5).factor = 0.25
+			p.loss = func(r *Run, x []tensor.Tensor) float64 {
+				return p.probe(r, r.ScaleGradient(x[0], []float32{0.25}))
+			}
+		}},
 		on("Scale", "short", 3, 4, 5, func(r *Run, x tensor.Tensor) tensor.Tensor {
 			return r.Scale(x, []float32{0.5, 0, -1.25})
 		}),
@@ -388,6 +394,13 @@ func spectrumCases() []gradientCase {
 		}}
 	}
 	return []gradientCase{
+		{"Contrast", "among others", func(p *problem) {
+			const weight = 0.75
+			p.input(3, 1, 5)
+			p.input(3, 1, 5)
+			c := &Contrast{Mean: p.uniform(5, -0.2, 0.2), Others: [][]float32{p.uniform(5, -1, 1), p.uniform(5, -1, 1)}, Temperature: 0.5}
+			p.loss = func(r *Run, x []tensor.Tensor) float64 { return weight * r.Contrast(c, x[0], x[1], weight) }
+		}},
 		envelope("segments", 2, 300, 9),
 		envelope("shorter than a segment", 1, 100, 30),
 		stft("whole", 2, 160, 16, 4, 0, 0),

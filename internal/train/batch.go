@@ -3,6 +3,7 @@ package train
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/facodec-go/facodec/internal/dsp"
 	"github.com/facodec-go/facodec/internal/model"
@@ -40,6 +41,14 @@ type Batch struct {
 
 // Size returns the number of utterances.
 func (b *Batch) Size() int { return b.Inputs.Wave.B }
+
+// unperturbed returns how many utterances at the beginning are encoded as they are.
+func (b *Batch) unperturbed() int {
+	if i := slices.Index(b.Perturbed, true); i >= 0 {
+		return i
+	}
+	return b.Size()
+}
 
 // A Collator makes batches of crops (meldataset.py, Collater). It is used by one goroutine at a time.
 type Collator struct {

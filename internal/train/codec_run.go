@@ -45,7 +45,7 @@ func CodecOptionsOf(c *config.Config) CodecOptions {
 		Options:      OptionsOf(c),
 		ResidualMask: t.ResidualMask, JointParts: t.JointParts, QuantizerDropout: t.QuantizerDropout,
 		RestartCodes: t.RestartCodes, NormalizeCodes: t.NormalizeCodes,
-		DataInit: t.DataInit, Reversal: t.Reversal, ReversalWarmup: t.ReversalWarmup,
+		DetachContent: t.DetachContent, DataInit: t.DataInit, Reversal: t.Reversal, ReversalWarmup: t.ReversalWarmup,
 	}
 }
 
@@ -164,6 +164,7 @@ type labeler struct {
 	speed    speedPerturbation
 	voice    voicePerturbation
 	report   func(format string, args ...any)
+	contrast bool      // timbres are compared
 	unsaved  sync.Once // labels that could not be kept have been reported
 }
 
@@ -226,7 +227,7 @@ func (r *run) newLabeler(ctx context.Context, units *teacher.Units, speakers *sp
 	}
 	l := &labeler{
 		units: units, teachers: teacher.Set{Phones: units, Speaker: units.Speakers(), Pitch: pitch, Store: store, Grid: gridOf(c)},
-		collator: NewCollator(model.CodecConfigOf(c), c.Model.NormF0), speed: speed, report: r.faults,
+		collator: NewCollator(model.CodecConfigOf(c), c.Model.NormF0), speed: speed, report: r.faults, contrast: c.Loss.Voice > 0,
 		voice: voicePerturbation{
 			share: c.Augment.Voice, utterances: c.BatchSize * c.Train.GradientAccumulationStep,
 			sampleRate: c.Preprocess.SampleRate, hop: c.Preprocess.Spect.HopLength, parallel: parallel,
@@ -299,5 +300,9 @@ func (l *labeler) batch(items []dataset.Item, c crops) (*Batch, error) {
 		}
 		us = append(us, u)
 	}
-	return l.collator.Batch(us, c.starts, c.frames)
+	b, err := l.collator.Batch(us, c.starts, c.frames)
+	if err == nil && l.contrast {
+		l.collator.compareVoices(b, us, c.starts, c.frames, c.random, c.first)
+	}
+	return b, err
 }

@@ -20,6 +20,7 @@ type CodecOptions struct {
 	Options
 	ResidualMask     float64 // probability that a sequence is decoded without its residual
 	JointParts       bool    // prosody and content learn from the reconstruction, too
+	DetachContent    bool    // of content, only what is decoded in another voice learns from the waveform
 	QuantizerDropout float64 // share of a batch that uses a random number of books
 	RestartCodes     int     // steps after which an entry that nothing chose is moved; 0 for never
 	NormalizeCodes   bool    // entries keep their length
@@ -40,6 +41,7 @@ type CodecTrainer struct {
 
 	options CodecOptions
 	outputs codecOutputs   // of the last piece
+	voices  *voiceBank     // nil where no timbres are compared
 	entropy contentEntropy // of the whole batch
 }
 
@@ -57,6 +59,10 @@ func NewCodecTrainer(c model.CodecTrainingConfig, src weights.Source, o CodecOpt
 		t.Restarter = NewRestarter(t, o.RestartCodes)
 		t.buffers = t.Restarter.buffers()
 	}
+	if o.Weights.Voice > 0 {
+		t.voices = newVoiceBank(c.Codec.Quantizer.Latent)
+		t.buffers = append(t.buffers, t.voices.buffers()...)
+	}
 	return t, nil
 }
 
@@ -73,6 +79,11 @@ func (t *CodecTrainer) Step(pieces ...*Batch) (Losses, error) {
 	losses, err := t.step(t, pieces)
 	if err != nil {
 		return losses, err
+	}
+	if t.voices != nil {
+		if err := t.voices.add(t.Ranks); err != nil {
+			return losses, err
+		}
 	}
 	return losses, t.adjustCodebooks()
 }
@@ -98,11 +109,20 @@ func (t *CodecTrainer) forward(s *step, piece *Batch, random op.Random) tensor.T
 		t.Model.Predictors.Reversal = float32(t.reversal())
 		t.outputs.Predicted = t.Model.Predictors.Forward(r, out.Parts.Z(), out.Timbre)
 	}
+	if t.voices != nil {
+		t.outputs.contrast = t.voices.contrast(out.Others)
+	}
+	if t.Weights.Identity > 0 && t.outputs.contrast != nil {
+		t.outputs.identities = t.Model.Identify(r, out, piece.unperturbed())
+	}
 	if s.first {
 		t.collect(s, piece)
 	}
 	return out.Wave
 }
+
+// converted returns the conversions of the last piece.
+func (t *CodecTrainer) converted() tensor.Tensor { return t.outputs.identities.Wave }
 
 // predicts says whether anything is learned from predictors, which otherwise do not
 // run.
@@ -135,10 +155,19 @@ func partSite(site uint64, part model.Part) uint64 {
 // another voice are decoded without their residual, as conversions are.
 func (t *CodecTrainer) dropout(s *step, random op.Random, piece *Batch) model.DropoutMasks {
 	n := piece.Size()
-	if t.Deterministic {
-		return model.DropoutMasks{Residual: t.options.Residual, JointParts: t.options.JointParts}
+	masks := model.DropoutMasks{Residual: t.options.Residual, JointParts: t.options.JointParts}
+	if t.options.DetachContent {
+		masks.Content = make([]float32, n)
+		for i, perturbed := range piece.Perturbed {
+			if perturbed {
+				masks.Content[i] = 1
+			}
+		}
 	}
-	masks := model.DropoutMasks{Residual: make([]float32, n), JointParts: t.options.JointParts}
+	if t.Deterministic {
+		return masks
+	}
+	masks.Residual = make([]float32, n)
 	for i := range n {
 		perturbed := piece.Perturbed != nil && piece.Perturbed[i]
 		if !perturbed && op.Uniform(random.Key(siteResidual, i), 0) >= t.options.ResidualMask {
@@ -175,6 +204,9 @@ func (t *CodecTrainer) collect(s *step, piece *Batch) {
 		share := s.share(piece)
 		s.add(contentEntropyName, share*r.CrossEntropy(r.Detach(out.Phones), piece.Phones, 0))
 		s.add(revContentEntropyName, share*r.CrossEntropy(r.Detach(out.RevPhones), piece.Phones, 0))
+	}
+	if t.voices != nil {
+		t.voices.collect(t.Codes[0] == nil, out.Timbre)
 	}
 	if t.Restarter != nil {
 		t.Restarter.collect(t.Codes[0] == nil, out.Parts[:]...)

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/facodec-go/facodec/internal/config"
-	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/nn"
 )
 
@@ -17,7 +16,8 @@ func frameExperiment(dir string) *config.Config {
 	c := smallExperiment(dir)
 	c.Train.JointParts, c.Train.DiscriminatorLen, c.MaxLen = true, 4, 10
 	c.Augment.Room, c.Augment.Noise, c.Augment.Equalizer, c.Augment.BandLimit = 0.5, 0.5, 0.5, 0.5
-	c.Loss.Waveform = 3
+	c.Loss.Waveform, c.Loss.Voice, c.Loss.Identity = 3, 1, 2
+	c.Augment.Voice, c.Train.DetachContent = 0.5, true
 	m := &c.Model
 	m.EncoderType, m.DecoderType, m.SpeakerClasses = config.EncoderSTFT, config.DecoderISTFT, 0
 	m.ConvNeXt = config.ConvNeXt{Window: 1200, PhaseBins: 20, Dim: 12, HiddenDim: 16, EncoderBlocks: 1, DecoderBlocks: 1, DecoderTimbre: true}
@@ -163,9 +163,7 @@ func TestDiscriminatorCrop(t *testing.T) {
 func TestTimbreOfBlocks(t *testing.T) {
 	experiment := frameExperiment(t.TempDir())
 	experiment.Model.SpeakerClasses = 2
-	c := model.CodecTrainingConfig{
-		Codec: model.CodecConfigOf(experiment), Predictors: model.PredictorsConfigOf(experiment), Discriminator: model.DiscriminatorConfigOf(experiment),
-	}
+	c := CodecTrainingConfigOf(experiment)
 	o := upstreamCodecOptions()
 	o.Weights = config.LossWeights{Mel: 2}
 	o.Deterministic, o.JointParts, o.DiscriminatorStart, o.Schedule.LearningRate = true, true, 1000, 0

@@ -108,6 +108,30 @@ var codecLosses = []loss[codecOutputs]{
 			c := o.networks.Convert(r, o.Outputs)
 			return r.L1(c.WaveTimbre, c.Timbre, weight)
 		}},
+	{optional(newLossInfo("voice", eventlog.VoiceLoss, predictors, "timbres told apart", "of recordings")),
+		func(w config.LossWeights) float64 { return w.Voice },
+		func(r *op.Run, o codecOutputs, weight float64) float64 {
+			if o.contrast == nil {
+				return 0
+			}
+			return r.Contrast(o.contrast, o.Timbre, o.Partners, weight)
+		}},
+	{optional(newLossInfo("identity", eventlog.IdentityLoss, predictors, "timbres told apart", "of what is decoded")),
+		func(w config.LossWeights) float64 { return w.Identity },
+		func(r *op.Run, o codecOutputs, weight float64) float64 {
+			if o.contrast == nil {
+				return 0
+			}
+			return r.Contrast(o.contrast, o.identities.Timbre, o.identities.Target, weight)
+		}},
+	{optional(newLossInfo("converted_identity", eventlog.ConvertedIdentityLoss, predictors, "timbres told apart", "of conversions")),
+		func(w config.LossWeights) float64 { return w.Identity },
+		func(r *op.Run, o codecOutputs, weight float64) float64 {
+			if o.contrast == nil || o.identities.Converted.Data == nil {
+				return 0
+			}
+			return r.Contrast(o.contrast, o.identities.Converted, o.identities.ConvertedTarget, weight)
+		}},
 	{optional(newLossInfo("pitch", eventlog.PitchLoss, predictors, "pitch of the decoder, octaves", "training")),
 		func(w config.LossWeights) float64 { return w.Pitch },
 		func(r *op.Run, o codecOutputs, weight float64) float64 {
@@ -218,7 +242,12 @@ func (w waveforms) detachedUnless(r *op.Run, weight float64) tensor.Tensor {
 
 // discriminatorFeatures are those of each discriminator, for recordings and for what a
 // generator made of them.
-type discriminatorFeatures struct{ real, fake []model.Features }
+type discriminatorFeatures struct {
+	real, fake []model.Features
+	// converted are those of conversions, of which there are as many as share of the piece.
+	converted []model.Features
+	share     float64
+}
 
 // featureMatching is the mean distance of each layer, summed.
 func featureMatching(r *op.Run, f discriminatorFeatures, weight float64) (sum float64) {
@@ -233,10 +262,13 @@ func featureMatching(r *op.Run, f discriminatorFeatures, weight float64) (sum fl
 }
 
 // leastSquares is how far the scores are from those of recordings (LSGAN, arXiv
-// 1611.04076).
+// 1611.04076), conversions counting with their share.
 func leastSquares(r *op.Run, f discriminatorFeatures, weight float64) (sum float64) {
 	for _, features := range f.fake {
 		sum += r.MSE(features.Score, 1, weight)
+	}
+	for _, features := range f.converted {
+		sum += f.share * r.MSE(features.Score, 1, f.share*weight)
 	}
 	return sum
 }
@@ -245,6 +277,8 @@ func leastSquares(r *op.Run, f discriminatorFeatures, weight float64) (sum float
 type codecOutputs struct {
 	model.Outputs
 	model.Predicted
+	identities   model.Identities // nothing without their loss
+	contrast     *op.Contrast     // nil where timbres are not compared
 	batch        *Batch
 	networks     *model.CodecTraining
 	quantizer    *model.Quantizer

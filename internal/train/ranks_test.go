@@ -40,6 +40,9 @@ func pieceOf(whole *Batch, from, to int) *Batch {
 		return tensor.Tensor{B: to - from, T: x.T, C: x.C, Stride: x.Stride, Data: x.Data[from*x.T*x.Stride : to*x.T*x.Stride]}
 	}
 	b.Inputs = model.Inputs{Wave: cut(b.Inputs.Wave), Prosody: cut(b.Inputs.Prosody), Timbre: b.Inputs.Timbre[from:to]}
+	if whole.Inputs.Partners != nil {
+		b.Inputs.Partners = whole.Inputs.Partners[from:to]
+	}
 	b.Target, b.Perturbed = cut(b.Target), b.Perturbed[from:to]
 	b.F0, b.Pitch, b.Energy = cut(b.F0), cut(b.Pitch), cut(b.Energy)
 	b.Phones, b.Speaker = b.Phones[from:to], b.Speaker[from:to]
@@ -53,9 +56,10 @@ func pieceOf(whole *Batch, from, to int) *Batch {
 func TestRanksEqualAccumulation(t *testing.T) {
 	c := smallConfig()
 	whole := batchOf(t, c, utterances(t, "en", "fr", "it", "ru", "es"), 16)
+	compareVoices(c, whole, utterances(t, "en", "fr", "it", "ru", "es"))
 	pieces := []*Batch{pieceOf(whole, 0, 1), pieceOf(whole, 1, 3), pieceOf(whole, 3, 4), pieceOf(whole, 4, 5)}
 	o := upstreamCodecOptions()
-	o.Weights.Conversion = 2
+	o.Weights.Conversion, o.Weights.Voice, o.Weights.Identity = 2, 1, 2
 	o.EMADecay, o.Seed, o.RestartCodes, o.NormalizeCodes, o.DataInit = 0.99, 5, 2, true, true
 	o.DiscriminatorStart = 1
 	const steps = 3

@@ -34,6 +34,8 @@ func (t *RedecoderTrainer) forward(s *step, piece *Batch, _ op.Random) tensor.Te
 	return t.Model.Redecoder.Forward(s.generatorRun, piece.Encoded)
 }
 
+func (t *RedecoderTrainer) converted() tensor.Tensor { return tensor.Tensor{} }
+
 func (t *RedecoderTrainer) forwarded(*step) error { return nil }
 
 func (t *RedecoderTrainer) addLosses(*step, *Batch) {}

@@ -16,6 +16,9 @@ type generator interface {
 	// that were computed from them are summed: whatever depends on the whole batch is
 	// gathered from all ranks.
 	forwarded(s *step) error
+	// converted returns further waveforms [n, 1, N] of the piece that was run last which the
+	// discriminator judges; without data for none.
+	converted() tensor.Tensor
 	// addLosses adds the losses of its own, of the piece that was run last, to those of
 	// the step.
 	addLosses(s *step, piece *Batch)
@@ -159,15 +162,20 @@ func (s *step) forward(piece *Batch, first int) tensor.Tensor {
 }
 
 // discriminatorStep adds to the discriminator's gradient: least squares, 1 for
-// recordings and 0 for what the generator made of them.
+// recordings and 0 for what the generator made of them, conversions among it.
 func (s *step) discriminatorStep(piece *Batch, wave tensor.Tensor) {
 	r, share := s.discriminatorRun, s.share(piece)
 	r.Record(op.Random{})
-	both := s.discriminatorCrop(r, r.ConcatBatch(r.Waveforms(piece.Target), r.Detach(wave)))
+	waves := []tensor.Tensor{r.Waveforms(piece.Target), r.Detach(wave)}
+	if converted := s.model.converted(); converted.Data != nil {
+		waves = append(waves, r.Detach(converted))
+	}
+	all := s.discriminatorCrop(r, r.ConcatBatch(waves...))
 	var loss float64
-	for _, features := range s.Discriminator.Forward(r, both) {
+	for _, features := range s.Discriminator.Forward(r, all) {
 		score := features.Score
-		real, fake := r.SliceBatch(score, 0, score.B/2), r.SliceBatch(score, score.B/2, score.B)
+		recordings := score.B / all.B * piece.Size()
+		real, fake := r.SliceBatch(score, 0, recordings), r.SliceBatch(score, recordings, score.B)
 		loss += r.MSE(real, 1, share) + r.MSE(fake, 0, share)
 	}
 	s.gradients.backward(r)
@@ -198,7 +206,12 @@ func (s *step) generatorStep(piece *Batch, wave tensor.Tensor) {
 	addLosses(s, waveLosses, waveforms{wave, target, piece.Perturbed, s.mel, s.stft, s.envelope}, share)
 	if s.adversarial() {
 		real := s.Discriminator.Forward(r, s.discriminatorCrop(r, target))
-		addLosses(s, adversarialLosses, discriminatorFeatures{real, s.Discriminator.Forward(r, s.discriminatorCrop(r, wave))}, share)
+		features := discriminatorFeatures{real: real, fake: s.Discriminator.Forward(r, s.discriminatorCrop(r, wave))}
+		if converted := s.model.converted(); converted.Data != nil {
+			features.converted = s.Discriminator.Forward(r, s.discriminatorCrop(r, converted))
+			features.share = float64(converted.B) / float64(piece.Size())
+		}
+		addLosses(s, adversarialLosses, features, share)
 	}
 	s.model.addLosses(s, piece)
 	s.gradients.backward(r)
