@@ -1,5 +1,5 @@
 // Package defaultmodel is a trained codec for programs to carry with them: its weights,
-// some 11 MB, are embedded into every program that imports it. The root package does not,
+// some 12 MB, are embedded into every program that imports it. The root package does not,
 // so that programs with a checkpoint of their own stay small.
 //
 //	codec, err := defaultmodel.Open()

@@ -7,10 +7,10 @@ import _ "embed"
 // The model that is embedded.
 const (
 	Name     = "base"
-	Version  = "v6"
+	Version  = "v7"
 	License  = "MIT" // of the weights
-	FileName = "facodec-base-v6.safetensors"
+	FileName = "facodec-base-v7.safetensors"
 )
 
-//go:embed facodec-base-v6.safetensors
+//go:embed facodec-base-v7.safetensors
 var checkpoint []byte

@@ -104,7 +104,7 @@ func base() *Config {
 	m := &c.Model
 	m.LSTM = 0
 	m.EncoderType, m.DecoderType = EncoderSTFT, DecoderSourceFilter
-	m.ConvNeXt.EncoderBlocks, m.ConvNeXt.DecoderBlocks = 8, 12
+	m.ConvNeXt.EncoderBlocks, m.ConvNeXt.DecoderBlocks, m.ConvNeXt.DecoderTimbre = 8, 12, true
 	m.LatentDim = 192
 	m.ProsodyHidden, m.ProsodyLayers = 64, 4
 	m.TimbreHidden = 128

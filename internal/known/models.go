@@ -34,4 +34,9 @@ var Models = []Model{
 		Decoder:   "f9643ba4673e95321336793d28a7c5db",
 		Timbre:    "043cec10d848492b772ac8d36b5be0e4",
 		Tokens:    "142c9572de2f90a8833c5935c615d66b"},
+	{Name: "base v7",
+		Quantizer: "69800f9cdfdcf33b8ea966bddfce94ca",
+		Decoder:   "2add2fda90a6512409c0cc8727564058",
+		Timbre:    "03a04fc0d8b4a0efd18c32b78fb41c5c",
+		Tokens:    "17e130f44fb4820420d4eb649d78d71c"},
 }

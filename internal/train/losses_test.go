@@ -52,10 +52,16 @@ func weightsOf[O any](table []loss[O]) (all []func(config.LossWeights) float64) 
 func TestTotal(t *testing.T) {
 	c := smallConfig()
 	o := upstreamCodecOptions()
-	o.Weights.Conversion, o.Weights.Pitch, o.Weights.Envelope = 7, 5, 3
-	losses, err := newCodecTrainer(t, c, o, 2).Step(batchOf(t, c, utterances(t, "en", "fr"), 16))
-	if err != nil {
-		t.Fatal(err)
+	o.Weights.Conversion, o.Weights.Pitch, o.Weights.Envelope, o.Weights.Voice, o.Weights.Identity = 7, 5, 3, 2, 4
+	us := utterances(t, "en", "fr")
+	batch, trainer := batchOf(t, c, us, 16), newCodecTrainer(t, c, o, 2)
+	compareVoices(c, batch, us)
+	var losses Losses
+	for filled := 0; filled <= bankLeast; filled += len(us) { // then timbres are compared
+		var err error
+		if losses, err = trainer.Step(batch); err != nil {
+			t.Fatal(err)
+		}
 	}
 	total := 0.0
 	sum := func(name string, weight func(config.LossWeights) float64) {
