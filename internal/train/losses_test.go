@@ -53,6 +53,7 @@ func TestTotal(t *testing.T) {
 	c := smallConfig()
 	o := upstreamCodecOptions()
 	o.Weights.Conversion, o.Weights.Pitch, o.Weights.Envelope, o.Weights.Voice, o.Weights.Identity = 7, 5, 3, 2, 4
+	o.MeasureInterval = 1
 	us := utterances(t, "en", "fr")
 	batch, trainer := batchOf(t, c, us, 16), newCodecTrainer(t, c, o, 2)
 	compareVoices(c, batch, us)
