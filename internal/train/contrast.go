@@ -136,20 +136,9 @@ func (b *voiceBank) collect(first bool, timbres tensor.Tensor) {
 
 // add adds the timbres of a step, of all ranks, which take the place of the oldest.
 func (b *voiceBank) add(ranks collective.Comm) error {
-	own := [][]byte{collective.Bytes(b.next)}
-	if ranks.Size() > 1 {
-		var err error
-		if own, err = collective.AllGather(ranks, collective.Bytes(b.next)); err != nil {
-			return err
-		}
-	}
-	var all []float32
-	for _, data := range own {
-		v, err := collective.Values[float32](data)
-		if err != nil {
-			return err
-		}
-		all = append(all, v...)
+	all, err := gatherValues(ranks, b.next)
+	if err != nil {
+		return err
 	}
 	kept := append(b.vectorsOf(b.values[:int(b.filled[0])*b.latent]), b.vectorsOf(all)...)
 	kept = kept[max(0, len(kept)-bankSize):]

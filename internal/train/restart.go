@@ -106,21 +106,28 @@ func (r *Restarter) gather(ranks collective.Comm, steps int) error {
 		return nil
 	}
 	for _, b := range r.books {
-		all, err := collective.AllGather(ranks, collective.Bytes(b.inputs))
-		if err != nil {
+		var err error
+		if b.inputs, err = gatherValues(ranks, b.inputs); err != nil {
 			return err
 		}
-		var inputs []float32
-		for _, data := range all {
-			v, err := collective.Values[float32](data)
-			if err != nil {
-				return err
-			}
-			inputs = append(inputs, v...)
-		}
-		b.inputs = inputs
 	}
 	return nil
+}
+
+// gatherValues returns the values of all ranks, those of rank 0 first.
+func gatherValues(ranks collective.Comm, own []float32) (all []float32, err error) {
+	gathered, err := collective.AllGather(ranks, collective.Bytes(own))
+	if err != nil {
+		return nil, err
+	}
+	for _, data := range gathered {
+		v, err := collective.Values[float32](data)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v...)
+	}
+	return all, nil
 }
 
 // adjustCodebooks restarts and normalizes entries after a step.
