@@ -3,28 +3,40 @@ package facodec
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/facodec-go/facodec/internal/codec"
 	"github.com/facodec-go/facodec/internal/fileerr"
 	"github.com/facodec-go/facodec/internal/known"
+	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/recording"
 )
 
-// A VoiceEncoder finds the timbre of a voice from clips of it, as they arrive.
+// A VoiceEncoder finds the timbre of a voice, and frames of it, from clips of it, as they arrive.
 type VoiceEncoder struct {
 	codec  *Codec
 	stream codec.TimbreStream
-	clip   int // samples of the clip that has not ended
-	ended  int // of those that have ended
+	frames *Encoder // nil where conversions cannot have frames of a reference
+	codes  Codes    // of the first MaxVoiceFrames
+	clip   int      // samples of the clip that has not ended
+	ended  int      // of those that have ended
 }
 
 // NewVoiceEncoder starts a voice, with no clip.
-func (c *Codec) NewVoiceEncoder() *VoiceEncoder {
+func (c *Codec) NewVoiceEncoder() *VoiceEncoder { return c.newVoiceEncoder(true) }
+
+// NewTimbreEncoder starts a voice of which the timbre alone is wanted, which takes less time.
+func (c *Codec) NewTimbreEncoder() *VoiceEncoder { return c.newVoiceEncoder(false) }
+
+func (c *Codec) newVoiceEncoder(frames bool) *VoiceEncoder {
 	v := &VoiceEncoder{codec: c}
 	if c.gate.enter() == nil {
 		defer c.gate.leave()
 		v.stream = c.model.NewTimbreEncoder(c.model.Pool)
+		if frames && c.model.TakesReferences() && c.CodebookSize() <= math.MaxUint16+1 && c.model.Need(codec.Encoder) == nil {
+			v.frames = &Encoder{codec: c, stream: c.model.NewEncoder(c.model.Pool)}
+		}
 	}
 	return v
 }
@@ -44,7 +56,27 @@ func (v *VoiceEncoder) Push(samples []float32) error {
 	defer v.codec.gate.leave()
 	v.clip += len(samples)
 	v.stream.Push(samples)
+	v.pushFrames(samples, false)
 	return nil
+}
+
+// pushFrames adds samples of a clip to the frames, until there are as many as are kept.
+func (v *VoiceEncoder) pushFrames(samples []float32, last bool) {
+	frames := v.codes.Frames()
+	if v.frames == nil || frames >= MaxVoiceFrames {
+		return
+	}
+	if len(samples) > 0 || v.frames.total > 0 {
+		v.frames.total += len(samples)
+		v.codes.Append(Codes(v.frames.stream.Push(samples, last)))
+	}
+	if v.codes.Frames() > MaxVoiceFrames {
+		v.codes = v.codes.Slice(0, MaxVoiceFrames)
+	}
+	if last {
+		v.frames.stream.Reset()
+		v.frames.total = 0
+	}
 }
 
 // EndClip ends a clip. What is pushed next is another clip of the same voice.
@@ -54,6 +86,7 @@ func (v *VoiceEncoder) EndClip() {
 	}
 	defer v.codec.gate.leave()
 	v.stream.EndClip()
+	v.pushFrames(nil, true)
 	v.ended += v.clip
 	v.clip = 0
 }
@@ -75,14 +108,18 @@ func (v *VoiceEncoder) Timbre() ([]float32, error) {
 	return nil, fmt.Errorf("no samples of the voice: %w", ErrEmpty)
 }
 
-// Voice returns the voice of the clips that have ended: their timbre, how long
+// Voice returns the voice of the clips that have ended: their timbre, frames of them, how long
 // they are and which model found it.
 func (v *VoiceEncoder) Voice() (*Voice, error) {
 	timbre, err := v.Timbre()
 	if err != nil {
 		return nil, err
 	}
-	return &Voice{Timbre: timbre, Seconds: float64(v.ended) / float64(v.codec.SampleRate()), Model: v.codec.timbreFingerprint()}, nil
+	voice := &Voice{Timbre: timbre, Seconds: float64(v.ended) / float64(v.codec.SampleRate()), Model: v.codec.timbreFingerprint()}
+	if v.codes.Frames() > 0 {
+		voice.Frames, voice.Quantizer = v.codes, v.codec.quantizerFingerprint()
+	}
+	return voice, nil
 }
 
 // EnrollFiles returns one voice from audio files, enrolled voices (see Voice.Save) or
@@ -202,7 +239,22 @@ func (c *Codec) CheckVoice(v *Voice) error {
 		return fmt.Errorf("%w: made by timbre encoder %s, and this codec's is %s; enroll it again with this checkpoint",
 			ErrVoice, known.Label(v.Model.String()), known.Label(own.String()))
 	}
+	if v.Frames.Frames() > 0 {
+		if own := c.quantizerFingerprint(); v.Quantizer != own {
+			return fmt.Errorf("%w: its frames are codes of quantizer %s, and this codec's is %s; enroll it again with this checkpoint",
+				ErrVoice, known.Label(v.Quantizer.String()), known.Label(own.String()))
+		}
+		if err := c.model.CheckCodes(model.Codes(v.Frames)); err != nil {
+			return fmt.Errorf("%w: its frames: %w", ErrVoice, err)
+		}
+	}
 	return codec.CheckTimbre(v.Timbre, c.TimbreLen())
+}
+
+// quantizerFingerprint is that of what codes mean.
+func (c *Codec) quantizerFingerprint() Fingerprint {
+	quantizer, _ := c.model.Fingerprints()
+	return Fingerprint(quantizer)
 }
 
 // timbreFingerprint is that of what turns a voice into its timbre.

@@ -11,14 +11,30 @@ import (
 // Timbre returns the timbre of a voice from one or more clips of it, TimbreLen
 // values.
 func (c *Codec) Timbre(clips ...[]float32) ([]float32, error) {
+	v := c.NewTimbreEncoder()
+	if err := v.pushAll(clips); err != nil {
+		return nil, err
+	}
+	return v.Timbre()
+}
+
+// Voice returns the voice of one or more clips of it: their timbre and frames of them.
+func (c *Codec) Voice(clips ...[]float32) (*Voice, error) {
 	v := c.NewVoiceEncoder()
+	if err := v.pushAll(clips); err != nil {
+		return nil, err
+	}
+	return v.Voice()
+}
+
+func (v *VoiceEncoder) pushAll(clips [][]float32) error {
 	for _, clip := range clips {
 		if err := v.Push(clip); err != nil {
-			return nil, err
+			return err
 		}
 		v.EndClip()
 	}
-	return v.Timbre()
+	return nil
 }
 
 // Encode returns the tokens of an utterance: ceil(len(samples)/HopLength) frames
@@ -86,12 +102,27 @@ func (c *Codec) Reconstruct(samples []float32) ([]float32, error) {
 }
 
 // Convert returns an utterance in the voice of timbre: prosody and content of the source
-// decoded with that timbre, without the residual. As many samples out as in.
+// decoded with that timbre, without the residual. As many samples out as in. ConvertTo is nearer to
+// the voice, where the codec can.
 func (c *Codec) Convert(samples, timbre []float32) ([]float32, error) {
 	d, err := c.NewDecoder(timbre)
 	if err != nil {
 		return nil, err
 	}
+	return c.convert(samples, d)
+}
+
+// ConvertTo returns an utterance in a voice, with DefaultMatch of NewVoiceDecoder. As many
+// samples out as in.
+func (c *Codec) ConvertTo(samples []float32, v *Voice) ([]float32, error) {
+	d, err := c.NewVoiceDecoder(v, DefaultMatch)
+	if err != nil {
+		return nil, err
+	}
+	return c.convert(samples, d)
+}
+
+func (c *Codec) convert(samples []float32, d *Decoder) ([]float32, error) {
 	codes, err := c.NewEncoder().encode(samples)
 	if err != nil {
 		return nil, err

@@ -17,8 +17,8 @@ import (
 	"github.com/facodec-go/facodec/internal/recording"
 )
 
-// A Voice is a timbre that is kept for later, with what made it. It is what
-// `facodec voice enroll` writes, and is used in place of reference clips.
+// A Voice is the timbre of recordings, and frames of them, kept for later with what made them.
+// It is what `facodec voice enroll` writes, and is used in place of reference clips.
 type Voice struct {
 	// Timbre is what decoders take, TimbreLen values.
 	Timbre []float32
@@ -28,10 +28,21 @@ type Voice struct {
 	// Model is the fingerprint of the timbre encoder. The values of a timbre mean
 	// nothing to another one.
 	Model Fingerprint
+	// Frames are codes of the recordings, of all parts and up to MaxVoiceFrames, for
+	// NewVoiceDecoder. A codec whose decoder cannot use them makes none, and a mix of voices has
+	// none: its frames would be of one speaker here and another there.
+	Frames Codes
+	// Quantizer is the fingerprint of the quantizer that the frames are codes of. They mean nothing
+	// to another one.
+	Quantizer Fingerprint
 	// Warnings are what is likely not as it was meant of the files that EnrollFiles made
 	// the voice of: ErrSilent, or less than a second of audio. They are not kept in a file.
 	Warnings []error
 }
+
+// MaxVoiceFrames is how many frames a voice keeps at most: a minute of an FAcodec at 24 kHz. The
+// first are kept.
+const MaxVoiceFrames = 4800
 
 // MixVoices returns the mean of voices of one model, weighted by their seconds.
 // A timbre is itself a mean over the frames of clips, so this is, but for the
@@ -110,15 +121,39 @@ func (v *Voice) check() error {
 	if err := codec.CheckTimbre(v.Timbre, len(v.Timbre)); err != nil {
 		return fmt.Errorf("%w: %w", ErrVoice, err)
 	}
+	frames := v.Frames.Frames()
+	if frames > MaxVoiceFrames {
+		return fmt.Errorf("%w: %d frames, want at most %d", ErrVoice, frames, MaxVoiceFrames)
+	}
+	for part, books := range v.Frames {
+		if frames > 0 && (len(books) == 0 || len(books) > maxVoiceBooks) {
+			return fmt.Errorf("%w: frames of %s of %v, want 1 to %d", ErrVoice, plural.Of(len(books), "book"), Part(part), maxVoiceBooks)
+		}
+		for _, codes := range books {
+			if len(codes) != frames {
+				return fmt.Errorf("%w: frames of books that differ in length", ErrVoice)
+			}
+			for _, code := range codes {
+				if code < 0 || code > math.MaxUint16 {
+					return fmt.Errorf("%w: code %d in its frames", ErrVoice, code)
+				}
+			}
+		}
+	}
 	return nil
 }
 
 // The file of a voice; docs/voice.md describes it. All numbers are little-endian.
 const (
-	voiceMagic   = "facvoice"
-	voiceVersion = 1
-	voiceHeader  = 40 // bytes before the timbre
-	maxTimbre    = 1 << 16
+	voiceMagic    = "facvoice"
+	voiceVersion  = 1  // of a timbre alone
+	framesVersion = 2  // of a timbre and frames
+	voiceHeader   = 40 // bytes before the timbre
+	framesHeader  = 24 // bytes between the timbre and the codes of frames
+	maxTimbre     = 1 << 16
+	maxVoiceBooks = 32 // of a part
+	// maxVoiceFile is the largest file.
+	maxVoiceFile = voiceHeader + 4*maxTimbre + framesHeader + 2*int(NumParts)*maxVoiceBooks*MaxVoiceFrames + 4
 )
 
 var voiceTable = crc32.MakeTable(crc32.Castagnoli)
@@ -130,12 +165,32 @@ func (v *Voice) MarshalBinary() ([]byte, error) {
 	}
 	le := binary.LittleEndian
 	b := append(make([]byte, 0, voiceHeader+4*len(v.Timbre)+4), voiceMagic...)
-	b = le.AppendUint32(b, voiceVersion)
+	frames := v.Frames.Frames()
+	version := uint32(voiceVersion)
+	if frames > 0 {
+		version = framesVersion
+	}
+	b = le.AppendUint32(b, version)
 	b = le.AppendUint32(b, uint32(len(v.Timbre)))
 	b = append(b, v.Model[:]...)
 	b = le.AppendUint64(b, math.Float64bits(v.Seconds))
 	for _, x := range v.Timbre {
 		b = le.AppendUint32(b, math.Float32bits(x))
+	}
+	if frames > 0 {
+		b = append(b, v.Quantizer[:]...)
+		b = le.AppendUint32(b, uint32(frames))
+		for _, books := range v.Frames {
+			b = append(b, byte(len(books)))
+		}
+		b = append(b, 0)
+		for _, books := range v.Frames {
+			for _, codes := range books {
+				for _, code := range codes {
+					b = le.AppendUint16(b, uint16(code))
+				}
+			}
+		}
 	}
 	return le.AppendUint32(b, crc32.Checksum(b, voiceTable)), nil
 }
@@ -150,12 +205,35 @@ func (v *Voice) UnmarshalBinary(b []byte) error {
 	if len(b) < voiceHeader {
 		return fmt.Errorf("%w: cut short, %s", ErrVoice, plural.Of(len(b), "byte"))
 	}
-	if version := le.Uint32(b[8:]); version != voiceVersion {
-		return fmt.Errorf("%w: version %d, and this program reads version %d", ErrVoice, version, voiceVersion)
+	version := le.Uint32(b[8:])
+	if version != voiceVersion && version != framesVersion {
+		return fmt.Errorf("%w: version %d, and this program reads versions %d and %d", ErrVoice, version, voiceVersion, framesVersion)
 	}
 	n := int64(le.Uint32(b[12:]))
-	if want := voiceHeader + 4*n + 4; n > maxTimbre || int64(len(b)) != want {
-		return fmt.Errorf("%w: %s for a timbre of %s, want %d", ErrVoice, plural.Of(len(b), "byte"), plural.Of(n, "value"), want)
+	if n > maxTimbre {
+		return fmt.Errorf("%w: a timbre of %s, want 1 to %d", ErrVoice, plural.Of(n, "value"), maxTimbre)
+	}
+	want := voiceHeader + 4*n + 4
+	var frames int64
+	var books []byte // of each part
+	if version == framesVersion {
+		if want += framesHeader; int64(len(b)) < want {
+			return fmt.Errorf("%w: cut short, %s", ErrVoice, plural.Of(len(b), "byte"))
+		}
+		head := b[want-4-framesHeader:]
+		frames, books = int64(le.Uint32(head[16:])), head[20:20+NumParts]
+		if head[20+NumParts] != 0 {
+			return fmt.Errorf("%w: byte %d of it is not 0", ErrVoice, want-4-framesHeader+20+int64(NumParts))
+		}
+		if frames == 0 || frames > MaxVoiceFrames {
+			return fmt.Errorf("%w: %s, want 1 to %d", ErrVoice, plural.Of(frames, "frame"), MaxVoiceFrames)
+		}
+		for _, n := range books {
+			want += 2 * frames * int64(n)
+		}
+	}
+	if int64(len(b)) != want {
+		return fmt.Errorf("%w: %s for a timbre of %s and %s, want %d", ErrVoice, plural.Of(len(b), "byte"), plural.Of(n, "value"), plural.Of(frames, "frame"), want)
 	}
 	body, sum := b[:len(b)-4], le.Uint32(b[len(b)-4:])
 	if crc32.Checksum(body, voiceTable) != sum {
@@ -168,6 +246,21 @@ func (v *Voice) UnmarshalBinary(b []byte) error {
 	}
 	for i := range read.Timbre {
 		read.Timbre[i] = math.Float32frombits(le.Uint32(b[voiceHeader+4*i:]))
+	}
+	if frames > 0 {
+		at := b[voiceHeader+4*n:]
+		read.Quantizer = Fingerprint(at[:16])
+		at = at[framesHeader:]
+		for part, n := range books {
+			for range n {
+				codes := make([]int32, frames)
+				for t := range codes {
+					codes[t] = int32(le.Uint16(at[2*t:]))
+				}
+				read.Frames[part] = append(read.Frames[part], codes)
+				at = at[2*frames:]
+			}
+		}
 	}
 	if err := read.check(); err != nil {
 		return err
@@ -202,7 +295,7 @@ func LoadVoice(path string) (*Voice, error) {
 	}
 	defer f.Close()
 	// One byte more than the largest, so that a longer file is seen to be one.
-	b, err := io.ReadAll(io.LimitReader(f, voiceHeader+4*maxTimbre+4+1))
+	b, err := io.ReadAll(io.LimitReader(f, int64(maxVoiceFile)+1))
 	v := &Voice{}
 	if err == nil {
 		err = v.UnmarshalBinary(b)

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -30,7 +31,8 @@ func enroll(t *testing.T, c *Codec, paths ...string) *Voice {
 }
 
 func sameVoice(a, b *Voice) bool {
-	return slices.Equal(a.Timbre, b.Timbre) && a.Seconds == b.Seconds && a.Model == b.Model
+	return slices.Equal(a.Timbre, b.Timbre) && a.Seconds == b.Seconds && a.Model == b.Model &&
+		reflect.DeepEqual(a.Frames, b.Frames) && a.Quantizer == b.Quantizer
 }
 
 func TestVoiceIsKept(t *testing.T) {
@@ -189,10 +191,23 @@ func TestVoiceCosine(t *testing.T) {
 }
 
 func TestVoiceCorruptAtEveryByte(t *testing.T) {
-	v := &Voice{Timbre: []float32{0.5, -1, 2}, Seconds: 3, Model: Fingerprint{1, 2, 3}}
+	for _, v := range []*Voice{
+		{Timbre: []float32{0.5, -1, 2}, Seconds: 3, Model: Fingerprint{1, 2, 3}},
+		{Timbre: []float32{0.5, -1}, Seconds: 3, Model: Fingerprint{1}, Quantizer: Fingerprint{4, 5},
+			Frames: Codes{Prosody: {{1, 2}}, Content: {{3, 400}, {5, 6}}, Residual: {{65535, 0}}}},
+	} {
+		corrupt(t, v)
+	}
+}
+
+func corrupt(t *testing.T, v *Voice) {
 	good, err := v.MarshalBinary()
 	if err != nil {
 		t.Fatal(err)
+	}
+	var back Voice
+	if err := back.UnmarshalBinary(good); err != nil || !sameVoice(v, &back) {
+		t.Fatalf("came back as %+v, %v", back, err)
 	}
 	refused := func(b []byte, what string, at int) {
 		t.Helper()
@@ -213,7 +228,7 @@ func TestVoiceCorruptAtEveryByte(t *testing.T) {
 		refused(good[:i], "cut", i)
 	}
 	refused(append(slices.Clone(good), 0), "longer", len(good))
-	path := codectest.WriteFile(t, "long.voice", string(append(good, make([]byte, 1<<20)...)))
+	path := codectest.WriteFile(t, "long.voice", string(append(good, make([]byte, 2<<20)...)))
 	if _, err := LoadVoice(path); !errors.Is(err, ErrVoice) {
 		t.Errorf("a long file: %v", err)
 	}
@@ -233,6 +248,7 @@ func FuzzVoice(f *testing.F) {
 	for _, v := range []*Voice{
 		{Timbre: []float32{0.5, -1}, Seconds: 3, Model: Fingerprint{1}},
 		{Timbre: make([]float32, 40), Seconds: 0.001},
+		{Timbre: []float32{1}, Seconds: 1, Frames: Codes{{{7, 8, 9}}, {{1, 2, 3}, {4, 5, 6}}, {{0, 0, 1}}}},
 	} {
 		b, err := v.MarshalBinary()
 		if err != nil {

@@ -1,6 +1,8 @@
 package defaultmodel
 
 import (
+	"cmp"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -10,6 +12,7 @@ import (
 
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/audio"
+	"github.com/facodec-go/facodec/internal/dsp"
 	"github.com/facodec-go/facodec/internal/known"
 	"github.com/facodec-go/facodec/internal/metric"
 	"github.com/facodec-go/facodec/internal/weights"
@@ -177,5 +180,102 @@ func TestCheckpoint(t *testing.T) {
 	data[len(data)-1]++ // a copy: the model is what it was
 	if a, b := again.TokensFingerprint(), open(t).TokensFingerprint(); a != b {
 		t.Errorf("fingerprint %s, embedded %s", a, b)
+	}
+}
+
+// spectrum returns the mean log-mel of the louder half of a recording's frames, less its mean: the
+// color of a voice.
+func spectrum(x []float32) []float64 {
+	c := dsp.MelConfig{FilterRate: 24000, FFT: 2048, Window: 1200, Hop: 300, Mels: 40}
+	var frames [][]float32
+	dsp.NewMel(c).Stream().Push(x, true, func(frame []float32) { frames = append(frames, slices.Clone(frame)) })
+	slices.SortFunc(frames, func(a, b []float32) int { return cmp.Compare(dsp.Energy(b), dsp.Energy(a)) })
+	sum := make([]float64, c.Mels)
+	total := 0.0
+	for _, frame := range frames[:len(frames)/2] {
+		for k, v := range frame {
+			sum[k] += float64(v) / float64(len(frames)/2)
+			total += float64(v) / float64(len(frames)/2*c.Mels)
+		}
+	}
+	for k := range sum {
+		sum[k] -= total
+	}
+	return sum
+}
+
+func distance(a, b []float64) (d float64) {
+	for k, v := range a {
+		d += (v - b[k]) * (v - b[k])
+	}
+	return math.Sqrt(d)
+}
+
+// TestConversion: frames of the reference bring a conversion nearer to its voice than the timbre
+// alone does, by its mean spectrum, leave what is said to be understood, and are
+// the same however the recording is cut.
+func TestConversion(t *testing.T) {
+	c := open(t)
+	stoi, err := metric.NewSTOI(c.SampleRate())
+	if err != nil {
+		t.Fatal(err)
+	}
+	recordings := map[string][]float32{}
+	for _, name := range []string{"en", "es", "fr"} {
+		if recordings[name], err = audio.ReadFile("../testdata/speech/"+name+".flac", c.SampleRate()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var clear float64
+	pairs := [][2]string{{"en", "fr"}, {"fr", "es"}, {"es", "en"}}
+	for _, pair := range pairs {
+		x := recordings[pair[0]]
+		voice, err := c.Voice(recordings[pair[1]])
+		if err != nil {
+			t.Fatal(err)
+		}
+		matched, err := c.ConvertTo(x, voice)
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain, err := c.Convert(x, voice.Timbre)
+		if err != nil {
+			t.Fatal(err)
+		}
+		own, err := c.Reconstruct(x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := spectrum(recordings[pair[1]])
+		if with, without := distance(spectrum(matched), want), distance(spectrum(plain), want); with >= without {
+			t.Errorf("%v: spectra differ by %.3f with frames of the reference, by %.3f without", pair, with, without)
+		}
+		clear += stoi.Measure(own, matched) / float64(len(pairs))
+
+		d, err := c.NewVoiceDecoder(voice, facodec.DefaultMatch)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := c.NewStream(d, facodec.Prosody, facodec.Content)
+		for rest := x; len(rest) > 0; {
+			n := min(1234, len(rest))
+			if err := s.Write(rest[:n]); err != nil {
+				t.Fatal(err)
+			}
+			rest = rest[n:]
+		}
+		if err := s.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		pieces := make([]float32, s.Buffered())
+		s.Read(pieces)
+		if !slices.Equal(pieces, matched) {
+			t.Errorf("%v: other samples in pieces", pair)
+		}
+	}
+	if clear < 0.65 {
+		t.Errorf("STOI against the reconstruction %.3f", clear)
+	} else {
+		t.Logf("STOI against the reconstruction %.3f", clear)
 	}
 }

@@ -53,8 +53,9 @@ type DecodeOptions struct {
 	// all but the residual, as conversion does. Each goes through the norm and the
 	// timbre as all together would, so that one alone can be listened to.
 	Parts []facodec.Part
-	// Timbre, TimbreLen values, is another voice than the file's own.
-	Timbre []float32
+	// Decoder, if not nil, is one of the codec in another voice than the file's own
+	// (facodec.Codec.NewVoiceDecoder). It can then be used for another file.
+	Decoder *facodec.Decoder
 	// Progress, if not nil, is called regularly with the seconds done.
 	Progress func(seconds float64)
 	// In, if not nil, is read instead of the file source, which is then its name in
@@ -73,7 +74,7 @@ type DecodeOptions struct {
 //
 // The timbre is known at the end of a compressed file, and files are read twice.
 // From In the codes are kept until the end has come, 600 bytes for every second,
-// unless Timbre is given: then samples come as the codes do, and an error may come
+// unless Decoder is given: then samples come as the codes do, and an error may come
 // after them.
 func Decode(ctx context.Context, c *facodec.Codec, source, output string, o DecodeOptions) (facodec.FileReport, error) {
 	start := time.Now()
@@ -94,8 +95,8 @@ type fileDecoder struct {
 
 	close    func() // of the source; nil where none was opened
 	identity recording.Identity
-	timbre   []float32
-	samples  int64 // of the utterance; -1 before the trailer was read
+	timbre   []float32 // the file's own, if it is needed
+	samples  int64     // of the utterance; -1 before the trailer was read
 	w        *audio.Writer
 	held     []float32 // may reach past the end of the utterance
 }
@@ -126,10 +127,9 @@ func (f *fileDecoder) run(ctx context.Context) (facodec.FileReport, error) {
 	return report, nil
 }
 
-// open returns what to decode from, with timbre set. Where the file can be read
+// open returns what to decode from, with timbre set if it is needed. Where the file can be read
 // twice or its own timbre is wanted, it has been checked whole.
 func (f *fileDecoder) open(ctx context.Context) (io.Reader, error) {
-	f.timbre = f.options.Timbre
 	in := f.options.In
 	if in == nil {
 		f.identity = recording.IdentityOf(f.source)
@@ -152,7 +152,7 @@ func (f *fileDecoder) open(ctx context.Context) (io.Reader, error) {
 		}
 		in = pipe
 	}
-	if f.timbre != nil {
+	if f.options.Decoder != nil {
 		return in, nil
 	}
 	var kept bytes.Buffer
@@ -182,9 +182,7 @@ func (f *fileDecoder) scan(ctx context.Context, in io.Reader) error {
 			return fileerr.Read(f.source, err)
 		}
 	}
-	if f.timbre == nil {
-		f.timbre = r.Timbre()
-	}
+	f.timbre = r.Timbre()
 	f.samples = r.Samples()
 	return nil
 }
@@ -201,14 +199,17 @@ func (f *fileDecoder) decode(ctx context.Context, in io.Reader) (facodec.FileRep
 	if err != nil {
 		return facodec.FileReport{}, fileerr.Read(f.source, err)
 	}
-	parts, err := partsOf(h, f.options.Parts, f.options.Timbre != nil)
+	parts, err := partsOf(h, f.options.Parts, f.options.Decoder != nil)
 	if err != nil {
 		return facodec.FileReport{}, fmt.Errorf("%s: %w", f.source, err)
 	}
-	d, err := c.NewDecoder(f.timbre)
-	if err != nil {
-		return facodec.FileReport{}, fmt.Errorf("%s: %w", f.source, err)
+	d := f.options.Decoder
+	if d == nil {
+		if d, err = c.NewDecoder(f.timbre); err != nil {
+			return facodec.FileReport{}, fmt.Errorf("%s: %w", f.source, err)
+		}
 	}
+	d.Reset() // of a file that was broken off
 	for {
 		if err := ctx.Err(); err != nil {
 			return facodec.FileReport{}, err

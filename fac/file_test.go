@@ -147,7 +147,10 @@ func TestFacChoices(t *testing.T) {
 			t.Fatal(err)
 		}
 		sizes[k.drop] = int(report.Bytes)
-		o := DecodeOptions{SampleFormat: audio.F32, Parts: k.parts, Timbre: k.timbre, In: &fac, Out: &wav}
+		o := DecodeOptions{SampleFormat: audio.F32, Parts: k.parts, In: &fac, Out: &wav}
+		if k.timbre != nil {
+			o.Decoder = decoderOf(t, c, k.timbre)
+		}
 		if _, err := Decode(ctx, c, "in", "out", o); err != nil {
 			t.Fatal(err)
 		}
@@ -186,6 +189,14 @@ func TestFacChoices(t *testing.T) {
 	}
 }
 
+func decoderOf(t *testing.T, c *facodec.Codec, timbre []float32) *facodec.Decoder {
+	d, err := c.NewDecoder(timbre)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
 // TestFacArrives: codes leave while the utterance goes on, and with a voice given
 // so do samples.
 func TestFacArrives(t *testing.T) {
@@ -194,6 +205,7 @@ func TestFacArrives(t *testing.T) {
 	x := codectest.Vowel(60000, 24000)
 	_, wav := wavOf(t, x)
 	voice, _ := c.Timbre(x)
+	inVoice := decoderOf(t, c, voice)
 	facIn, facOut := io.Pipe()
 	wavIn, wavOut := io.Pipe()
 	soundIn, soundOut := io.Pipe()
@@ -204,7 +216,7 @@ func TestFacArrives(t *testing.T) {
 		errs <- err
 	}()
 	go func() {
-		_, err := Decode(ctx, c, "fac", "out", DecodeOptions{SampleFormat: audio.F32, Timbre: voice, In: facIn, Out: soundOut})
+		_, err := Decode(ctx, c, "fac", "out", DecodeOptions{SampleFormat: audio.F32, Decoder: inVoice, In: facIn, Out: soundOut})
 		soundOut.CloseWithError(err)
 		errs <- err
 	}()
@@ -263,7 +275,7 @@ func TestFacFileFaults(t *testing.T) {
 		if _, err = Decode(ctx, c, "in", "out", DecodeOptions{In: bytes.NewReader(k.data), Out: &wav}); !errors.Is(err, k.want) || wav.Len() > 0 {
 			t.Errorf("%s from a pipe: %v, %d bytes out", what, err, wav.Len())
 		}
-		if _, err = Decode(ctx, c, "in", out, DecodeOptions{In: bytes.NewReader(k.data), Timbre: voice}); !errors.Is(err, k.want) {
+		if _, err = Decode(ctx, c, "in", out, DecodeOptions{In: bytes.NewReader(k.data), Decoder: decoderOf(t, c, voice)}); !errors.Is(err, k.want) {
 			t.Errorf("%s as it comes: %v", what, err)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/audio"
+	"github.com/facodec-go/facodec/defaultmodel"
 	"github.com/facodec-go/facodec/internal/npz"
 )
 
@@ -305,4 +306,81 @@ func TestConfigBeside(t *testing.T) {
 		t.Fatal(err)
 	}
 	succeed(t, append(args, "--config", fixture("small.json"), "--force")...)
+}
+
+// TestConvertMatch: with the built-in model, conversions have frames of the reference, as many as
+// --match says, from clips, from an enrolled voice and of compressed files alike.
+func TestConvertMatch(t *testing.T) {
+	codec, err := defaultmodel.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer codec.Close()
+	source, reference := clip("en.flac"), clip("it.flac")
+	voice, err := codec.Voice(input(t, reference))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := codec.ConvertTo(input(t, source), voice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := codec.Convert(input(t, source), voice.Timbre)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	enrolled, compressed := filepath.Join(dir, "it.voice"), filepath.Join(dir, "en.fac")
+	succeed(t, "voice", "enroll", "--source", reference, "-o", enrolled)
+	succeed(t, "encode", source, "-o", compressed)
+	out := filepath.Join(dir, "out.wav")
+	for _, k := range []struct {
+		args []string
+		want []float32
+	}{
+		{[]string{"convert", "--source", source, "--reference", reference}, want},
+		{[]string{"convert", "--source", source, "--reference", enrolled, "--match", "0.9"}, want},
+		{[]string{"convert", "--source", source, "--reference", reference, "--match", "0"}, plain},
+		{[]string{"decode", compressed, "--reference", reference}, want},
+		{[]string{"decode", compressed, "--reference", enrolled}, want},
+		{[]string{"decode", compressed, "--reference", enrolled, "--match", "0"}, plain},
+	} {
+		succeed(t, append(k.args, "-o", out, "--force", "--sample-format", "f32")...)
+		checkSamples(t, out, k.want)
+	}
+	// Outputs of another share are not taken for the same.
+	convert := []string{"convert", "--source", source, "--reference", reference, "-o", out, "--sample-format", "f32"}
+	succeed(t, append(convert, "--force")...)
+	if r := succeed(t, convert...); !strings.Contains(r.stderr, "kept") {
+		t.Errorf("the same again: %s", r.stderr)
+	}
+	for _, share := range []string{"0", "0.8"} {
+		if r := run(t, append(convert, "--match", share)...); r.code == 0 || !strings.Contains(r.stderr, "--match") && !strings.Contains(r.stderr, "options") && !strings.Contains(r.stderr, "voice") {
+			t.Errorf("--match %s on an output of another: %d, %s", share, r.code, r.stderr)
+		}
+	}
+	mixed := filepath.Join(dir, "mixed.voice")
+	succeed(t, "voice", "enroll", "--source", enrolled, clip("fr.flac"), "-o", mixed)
+	small := fixture("small.safetensors")
+	for _, k := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"convert", "--source", source, "--reference", reference, "--match", "1.1"}, "--match 1.1: give 0"},
+		{[]string{"convert", "--source", source, "--reference", reference, "--match", "NaN"}, "give 0"},
+		{[]string{"convert", "--source", source, "--reference", reference, "--match", "0.5", "--checkpoint-path", small}, "no frames"},
+		{[]string{"convert", "--source", source, "--reference", mixed, "--match", "0.5"}, "no frames"},
+		{[]string{"convert", "--source", source, "--reference", reference, "--match", "0.5", "--redecoder-checkpoint", small}, "timbre alone"},
+		{[]string{"decode", compressed, "--match", "0.5"}, "--match is of a --reference"},
+		{[]string{"decode", compressed, "--reference", reference, "--parts", "content", "--match", "0.5"}, "without --parts"},
+		{[]string{"live", "-", "--reference", reference, "--match", "-1"}, "--match -1"},
+	} {
+		if k.args[0] != "live" {
+			k.args = append(k.args, "-o", filepath.Join(dir, "no.wav"))
+		}
+		if r := run(t, k.args...); r.code == 0 || !strings.Contains(r.stderr, k.want) {
+			t.Errorf("%q: %d, %s", k.args, r.code, r.stderr)
+		}
+	}
+	succeed(t, "convert", "--source", source, "--reference", mixed, "-o", out, "--force") // by its timbre
 }

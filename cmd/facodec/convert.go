@@ -14,6 +14,7 @@ type convertFlags struct {
 	pipeFlags
 	redecoder  redecoderFlags
 	outputs    outputFlags
+	match      matchFlags
 	references []string
 	normalize  bool
 	strict     bool
@@ -25,7 +26,10 @@ func newConvert() *cobra.Command {
 		Use:   "convert --source FILE... --reference FILE... {--output-dir DIR | -o FILE} [--checkpoint-path CHECKPOINT]",
 		Short: "Convert recordings to the voice of a reference clip",
 		Long: `Convert changes the voice of recordings: it decodes prosody and content of the source
-with the timbre of the reference. A few seconds of clean speech are enough for a reference.
+with the timbre of the reference. With the built-in model, and others whose decoder_type is
+source_filter, most of each frame is that of the reference itself which is nearest in sound and
+pitch; --match sets how much. A few seconds of clean speech are enough for a reference; more
+of it, up to a minute, make clearer speech, for more of its sounds are there to be found.
 
 Output is DIR/converted_<source>_to_<reference>.wav, or for a single source the file
 that -o names: mono, at the codec's sample rate (24 kHz), exactly as long as the source.
@@ -54,6 +58,7 @@ source that fails is reported, the others are still processed, and the exit code
 	flags.add(cmd)
 	f := cmd.Flags()
 	f.StringArrayVar(&flags.references, "reference", nil, "audio `file`s of one voice, a folder of them, or a .voice (facodec voice enroll); may be repeated")
+	flags.match.add(cmd)
 	flags.redecoder.add(cmd)
 	flags.outputs.add(cmd, true)
 	addNormalize(cmd, &flags.normalize)
@@ -70,6 +75,12 @@ func (f *convertFlags) run(cmd *cobra.Command) error {
 	}
 	if err := f.redecoder.check(); err != nil {
 		return &usageError{cmd.CommandPath(), err}
+	}
+	if err := f.match.check(cmd); err != nil {
+		return err
+	}
+	if f.redecoder.checkpoint != "" && f.match.given {
+		return &usageError{cmd.CommandPath(), errors.New("--match is of the codec's own decoder; a redecoder takes the timbre alone")}
 	}
 	if err := f.outputs.check(cmd, f.output); err != nil {
 		return err
@@ -134,21 +145,21 @@ func (f *convertFlags) decoder(ctx context.Context, cmd *cobra.Command, codec *f
 			codec.Close()
 		}
 	}
-	timbre, warnings, err := voice.timbre(ctx, codec, f.normalize)
+	v, err := voice.voice(ctx, codec, f.normalize)
 	if err != nil {
 		return nil, f.cureVoices(err, voice.files, codec)
 	}
-	w.warnings = warnings
-	w.made = record{Command: cmd.Name(), Voice: hashOfTimbre(timbre), Options: f.outputs.options(f.precisionOption(), given(f.normalize, "--normalize"))}
+	w.warnings = v.Warnings
+	w.made = record{Command: cmd.Name(), Options: f.outputs.options(f.precisionOption(), given(f.normalize, "--normalize"))}
 	if redecoder != nil {
-		w.made.Model = fingerprints(codec.TokensFingerprint(), redecoder.Fingerprint)
-	} else if made, err := madeBy(cmd, codec); err != nil {
+		w.made.Model, w.made.Voice = fingerprints(codec.TokensFingerprint(), redecoder.Fingerprint), hashOfVoice(v, 0)
+		return redecoder.NewDecoder(v.Timbre)
+	}
+	made, err := madeBy(cmd, codec)
+	if err != nil {
 		return nil, err
-	} else {
-		w.made.Model = made.Model
 	}
-	if redecoder != nil {
-		return redecoder.NewDecoder(timbre)
-	}
-	return codec.NewDecoder(timbre)
+	w.made.Model, w.made.Voice = made.Model, hashOfVoice(v, f.match.match)
+	w.made.Options = f.outputs.options(f.match.option(v), f.precisionOption(), given(f.normalize, "--normalize"))
+	return f.match.decoder(codec, v)
 }

@@ -17,6 +17,7 @@ type decodeFlags struct {
 	pipeFlags
 	outputs    outputFlags
 	references []string
+	match      matchFlags
 	parts      string
 }
 
@@ -38,7 +39,7 @@ file is checked before it is decoded. Standard input is kept in memory up to its
 second of audio, because the timbre is stored there.
 
 --reference decodes in another voice, as convert does: prosody and content of the file
-with the timbre of the reference, without the residual. From standard input, samples
+with the timbre of the reference and frames of it (--match), without the residual. From standard input, samples
 are then written while codes still arrive.
 
 --parts decodes selected parts only, to listen to what each carries: a list of
@@ -57,6 +58,7 @@ reported, the others are still processed, and the exit code is 2.`,
 	f := cmd.Flags()
 	f.StringArrayVar(&flags.references, "reference", nil, "audio `file`s of another voice, a folder of them, or an enrolled voice; may be repeated")
 	f.StringVar(&flags.parts, "parts", "", "`list` of the parts to decode: prosody, content, residual (default: all, and with --reference all but the residual)")
+	flags.match.add(cmd)
 	flags.outputs.add(cmd, false)
 	return cmd
 }
@@ -78,6 +80,15 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 			return &usageError{cmd.CommandPath(), fmt.Errorf("--parts: %w", err)}
 		}
 	}
+	if err := f.match.check(cmd); err != nil {
+		return err
+	}
+	if f.match.given && (len(f.references) == 0 || parts != nil) {
+		return &usageError{cmd.CommandPath(), errors.New("--match is of a --reference without --parts")}
+	}
+	if parts != nil {
+		f.match.match = 0 // what is listened to is of the file
+	}
 	var voice references
 	if len(f.references) > 0 {
 		if voice, err = findReferences(f.references, f.outputDir); err == nil {
@@ -89,18 +100,26 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	rename := func(name string) string { return name + f.outputs.extension() }
 	b := f.batch(cmd, rename, func(ctx context.Context) (worker, error) {
-		codec, notices, err := f.open(cmd, facodec.WithoutEncoder())
+		var options []facodec.Option
+		if len(voice.files) == 0 {
+			options = append(options, facodec.WithoutEncoder())
+		}
+		codec, notices, err := f.open(cmd, options...)
 		if err != nil {
 			return worker{}, err
 		}
-		var timbre []float32
+		var another *facodec.Voice
+		var inVoice *facodec.Decoder
 		var warnings []error
 		quantizer, decoder, err := codec.Fingerprints()
 		if err == nil {
 			err = f.outputs.probe(codec.SampleRate(), f.outputLike(rename))
 		}
 		if err == nil && len(voice.files) > 0 {
-			timbre, warnings, err = voice.timbre(ctx, codec, false)
+			if another, err = voice.voice(ctx, codec, false); err == nil {
+				warnings = another.Warnings
+				inVoice, err = f.match.decoder(codec, another)
+			}
 			err = f.cureVoices(err, voice.files, codec)
 			notices = append(notices, f.conversionNotices()...)
 		}
@@ -109,8 +128,8 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 			return worker{}, err
 		}
 		made := record{Command: cmd.Name(), Model: fingerprints(quantizer, decoder), Options: f.outputs.options(f.precisionOption())}
-		if timbre != nil {
-			made.Voice = hashOfTimbre(timbre)
+		if another != nil {
+			made.Voice, made.Options = hashOfVoice(another, f.match.match), f.outputs.options(f.match.option(another), f.precisionOption())
 		}
 		if parts != nil {
 			made.Options = f.outputs.options(f.precisionOption(), fmt.Sprintf("--parts %v", parts))
@@ -121,7 +140,7 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 			do: func(ctx context.Context, j job, progress func(float64)) (facodec.FileReport, error) {
 				e := endsOf(ctx, cmd, j)
 				r, err := fac.Decode(ctx, codec, e.source, e.output, fac.DecodeOptions{
-					SampleFormat: f.outputs.samples, OutputRate: f.outputs.rate, Gain: f.outputs.gain, Comment: j.comment, Parts: parts, Timbre: timbre, Progress: progress, In: e.in, Out: e.out,
+					SampleFormat: f.outputs.samples, OutputRate: f.outputs.rate, Gain: f.outputs.gain, Comment: j.comment, Parts: parts, Decoder: inVoice, Progress: progress, In: e.in, Out: e.out,
 				})
 				return r, f.cureModel(err, j.source, codec)
 			},

@@ -215,11 +215,20 @@ func keep(ctx context.Context, jobs []job, force bool, check func(context.Contex
 	return nil, nil, fmt.Errorf("%w%s; --force overwrites what is there, or give another output", first, more)
 }
 
-// hashOfTimbre tells one voice from another.
-func hashOfTimbre(timbre []float32) string {
+// hashOfVoice tells one voice from another.
+func hashOfVoice(voice *facodec.Voice, match float64) string {
 	var b []byte
-	for _, x := range timbre {
+	for _, x := range voice.Timbre {
 		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
+	}
+	if match > 0 {
+		for _, books := range voice.Frames {
+			for _, codes := range books {
+				for _, code := range codes {
+					b = binary.LittleEndian.AppendUint32(b, uint32(code))
+				}
+			}
+		}
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:16])

@@ -110,7 +110,7 @@ func (f *enrollFlags) run(cmd *cobra.Command) error {
 		}
 	}
 	r := enrollReport{Output: f.output, Sources: found.files}
-	codec, notices, err := f.open(cmd, timbreOnly...)
+	codec, notices, err := f.open(cmd, facodec.WithoutDecoder())
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/spf13/cobra"
+
 	facodec "github.com/facodec-go/facodec"
 )
 
@@ -58,12 +60,49 @@ func voiceName(args, files []string) string {
 	return nameOf(files[0])
 }
 
-// timbre returns the voice's timbre, with normalize of clips brought to peak 1, and what
-// is likely not as it was meant.
-func (r references) timbre(ctx context.Context, codec *facodec.Codec, normalize bool) (timbre []float32, warnings []error, err error) {
-	voice, err := codec.EnrollFiles(ctx, r.files, normalize, nil)
-	if err != nil {
-		return nil, nil, err
+// voice returns the voice, with normalize of clips brought to peak 1. Its warnings are what is
+// likely not as it was meant.
+func (r references) voice(ctx context.Context, codec *facodec.Codec, normalize bool) (*facodec.Voice, error) {
+	return codec.EnrollFiles(ctx, r.files, normalize, nil)
+}
+
+// matchFlags say how much of a conversion's frames is of the reference.
+type matchFlags struct {
+	match float64
+	given bool
+}
+
+func (f *matchFlags) add(cmd *cobra.Command) {
+	cmd.Flags().Float64Var(&f.match, "match", facodec.DefaultMatch, "`share` of the reference's own frames in what is decoded, 0 to 1: more is nearer to its voice, less is clearer, and 0 is its timbre alone; of models with decoder_type source_filter, as the built-in one")
+}
+
+func (f *matchFlags) check(cmd *cobra.Command) error {
+	if f.given = cmd.Flags().Changed("match"); f.given && !(f.match >= 0 && f.match <= 1) {
+		return &usageError{cmd.CommandPath(), fmt.Errorf("--match %g: give 0, the timbre alone, to 1, frames of the reference alone", f.match)}
 	}
-	return voice.Timbre, voice.Warnings, nil
+	return nil
+}
+
+// decoder returns a decoder in a voice of codec.
+func (f *matchFlags) decoder(codec *facodec.Codec, voice *facodec.Voice) (*facodec.Decoder, error) {
+	if err := f.fits(voice); err != nil {
+		return nil, err
+	}
+	return codec.NewVoiceDecoder(voice, f.match)
+}
+
+// fits refuses a share that was asked for of a voice that has no frames.
+func (f *matchFlags) fits(voice *facodec.Voice) error {
+	if f.given && f.match > 0 && voice.Frames.Frames() == 0 {
+		return fmt.Errorf("--match %g: the voice has no frames: of models whose decoder_type is source_filter, as the built-in one, clips have some, and voices that were enrolled from clips since version 2 of .voice files; mixes of voices have none", f.match)
+	}
+	return nil
+}
+
+// option is the flag as an output's record has it, "" where it changes nothing.
+func (f *matchFlags) option(voice *facodec.Voice) string {
+	if voice.Frames.Frames() == 0 || f.match == 0 {
+		return ""
+	}
+	return fmt.Sprintf("--match %g", f.match)
 }

@@ -36,7 +36,8 @@ type converter struct {
 	mode         Mode
 	gain         float64 // of the codec's voice against the bypass: 0 to 1
 	step         float64 // of gain, for a sample
-	timbre, goal []float32
+	voice        Voice     // that is heard, or that a glide leads to
+	timbre       []float32 // that is heard
 	from         []float32 // where a glide began
 	glide        int       // frames of it that are still to come
 }
@@ -44,17 +45,18 @@ type converter struct {
 // A gap is what was skipped at a place of the codec's time line.
 type gap struct{ at, n int }
 
-func newConverter(c *codec.Codec, mode Mode, timbre []float32) *converter {
+func newConverter(c *codec.Codec, mode Mode, voice Voice) *converter {
 	v := &converter{
 		codec: c, conceal: newConcealer(c.SampleRate), mode: mode,
 		step:   1 / (crossfade.Seconds() * float64(c.SampleRate)),
-		timbre: slices.Clone(timbre), goal: slices.Clone(timbre), from: slices.Clone(timbre),
+		voice: voice, timbre: slices.Clone(voice.Timbre), from: slices.Clone(voice.Timbre),
 	}
 	if mode != Bypass {
 		v.gain = 1
 	}
 	v.encoder = c.NewEncoder(c.Pool)
-	v.decoder = c.NewDecoder(timbre, c.Pool)
+	v.decoder = c.NewDecoder(voice.Timbre, c.Pool)
+	v.setReference()
 	return v
 }
 
@@ -90,14 +92,25 @@ func (v *converter) probe(frames int) (delay int, took time.Duration, err error)
 }
 
 // set changes what is heard. It is called between two pushes.
-func (v *converter) set(mode Mode, timbre []float32) {
-	v.mode = mode
-	if slices.Equal(timbre, v.goal) {
-		return
+func (v *converter) set(mode Mode, voice Voice) {
+	sameMode, sameVoice := mode == v.mode, voice.Same(v.voice)
+	v.mode, v.voice = mode, voice
+	if !sameMode || !sameVoice {
+		v.setReference()
 	}
-	copy(v.from, v.timbre)
-	copy(v.goal, timbre)
-	v.glide = glideFrames
+	if !sameVoice {
+		copy(v.from, v.timbre)
+		v.glide = glideFrames
+	}
+}
+
+// setReference has the decoder convert with frames of the voice, or reconstruct without any.
+func (v *converter) setReference() {
+	voice := v.voice
+	if v.mode == Reconstruct {
+		voice.Reference = nil
+	}
+	voice.SetReference(v.decoder)
 }
 
 // push converts samples and appends to dst what is ready. With last the input ends.
@@ -141,11 +154,11 @@ func (v *converter) skip(dst, samples []float32) []float32 {
 func (v *converter) glideOn() {
 	v.glide--
 	x := float32(glideFrames-v.glide) / glideFrames
-	for i, to := range v.goal {
+	for i, to := range v.voice.Timbre {
 		v.timbre[i] = v.from[i] + (to-v.from[i])*x
 	}
 	if v.glide == 0 {
-		copy(v.timbre, v.goal)
+		copy(v.timbre, v.voice.Timbre)
 	}
 	v.decoder.SetTimbre(v.timbre)
 }

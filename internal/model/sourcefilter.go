@@ -51,6 +51,15 @@ func (l *SourceFilterDecoder) Forward(r *op.Run, x tensor.Tensor, modulations []
 	return wave
 }
 
+// Voicing is that of a voicedDecoder.
+func (l *SourceFilterDecoder) Voicing(r *op.Run, x tensor.Tensor, modulations []tensor.Tensor) (semitones, harmonic tensor.Tensor) {
+	x = l.stack.Forward(r, l.embed.Forward(r, nil, x), modulations)
+	pitch, mix := l.pitch.Forward(r, nil, r.Borrow(x)), l.mix.Forward(r, nil, x)
+	semitones, harmonic = r.Semitones(pitch), l.source.Harmonic(r, mix)
+	r.Free(pitch, mix)
+	return semitones, harmonic
+}
+
 // ForwardPitch also returns what stands for the pitch of each frame in op.Run.PitchLoss,
 // [B, T, 1].
 func (l *SourceFilterDecoder) ForwardPitch(r *op.Run, x tensor.Tensor, modulations []tensor.Tensor) (wave, pitch tensor.Tensor) {

@@ -132,6 +132,7 @@ type DecoderStream struct {
 	codec      *Codec
 	run        *op.Run
 	modulation Modulation
+	match      *matcher // nil without a reference
 }
 
 // NewDecoderStream starts an utterance in the voice of timbre [latent].
@@ -144,7 +145,22 @@ func (c *Codec) NewDecoderStream(timbre []float32, pool *parallel.Pool) *Decoder
 func (s *DecoderStream) Profile(p *op.Profiler) { s.run.Profiler = p }
 
 // Reset starts another utterance in the same voice.
-func (s *DecoderStream) Reset() { s.run.Reset() }
+func (s *DecoderStream) Reset() {
+	s.run.Reset()
+	if s.match != nil {
+		s.match.reset()
+	}
+}
+
+// SetReference has frames of a reference take the place of the stream's from the next frame on, or
+// share it with a strength below 1; nil ends that. The timbre stays as it is. With a reference,
+// codes are those of prosody and content; others are left out. See Codec.TakesReferences.
+func (s *DecoderStream) SetReference(f *Reference, strength float64) {
+	s.match = nil
+	if f != nil && strength > 0 {
+		s.match = newMatcher(s.codec, f, strength, s.run.Pool())
+	}
+}
 
 // SetTimbre changes the voice from the next frame on.
 func (s *DecoderStream) SetTimbre(timbre []float32) {
@@ -162,8 +178,16 @@ func (s *DecoderStream) Append(samples []float32, codes Codes, last bool) []floa
 	return appendBlocks(s.run, samples, codes, last, func(block Codes) tensor.Tensor {
 		s.run.Profiler.Start(stageDecoder)
 		defer s.run.Profiler.Start("")
-		return s.codec.Decode(s.run, s.codec.Quantizer.Decode(s.run, block), s.modulation)
+		return s.codec.Decode(s.run, s.frames(block), s.modulation)
 	})
+}
+
+// frames returns the decoder's frames for codes: [1, T, latent].
+func (s *DecoderStream) frames(codes Codes) tensor.Tensor {
+	if s.match == nil || len(codes[Prosody]) == 0 || len(codes[Content]) == 0 || codes.Frames() == 0 {
+		return s.codec.Quantizer.Decode(s.run, codes)
+	}
+	return s.match.frames(s.run, codes, s.modulation)
 }
 
 // appendBlocks sends frames through decode, a block at a time, and appends to samples what

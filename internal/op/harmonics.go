@@ -73,6 +73,18 @@ func (r *Run) cycles(x tensor.Tensor) (cycles, sigmoids []float32) {
 	return cycles, sigmoids
 }
 
+// Semitones returns the pitches that x [B, T, 1] stands for in semitones above the lowest.
+func (r *Run) Semitones(x tensor.Tensor) tensor.Tensor {
+	cycles, sigmoids := r.cycles(x)
+	r.freeFloats(cycles)
+	y := r.New(x.B, x.T, 1)
+	for i := range x.B * x.T {
+		row(y, i)[0] = float32(12 * pitchOctaves * sigmoids[i])
+	}
+	r.freeFloats(sigmoids)
+	return y
+}
+
 // A phaseState is the phase of the first harmonic at the middle of a frame, and what it
 // gains at the frame's pitch in half of a hop, both in turns of 2^32.
 type phaseState struct{ phase, half uint32 }

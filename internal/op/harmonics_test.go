@@ -40,6 +40,72 @@ func TestHarmonicsOfAnyPitch(t *testing.T) {
 	}
 }
 
+// TestVoicing: semitones and the share of harmonics are what the excitation is made of.
+func TestVoicing(t *testing.T) {
+	pool := parallel.New(1)
+	defer pool.Close()
+	r := NewRun(pool)
+	s := NewSourceFilter(1200, 300)
+	pitches, mixes := tensor.New(1, 3, 1), tensor.New(1, 3, s.Channels())
+	for i, v := range []float32{0, -30, 1} {
+		pitches.Row(0, i)[0] = v
+	}
+	for i := range lowKnots {
+		mixes.Row(0, 1)[i] = 30
+		mixes.Row(0, 2)[i] = float32(i%2)*60 - 30
+	}
+	for i := lowKnots; i < s.Channels(); i++ {
+		mixes.Row(0, 2)[i] = 30 // no part of it
+	}
+	semitones, harmonic := r.Semitones(pitches), s.Harmonic(r, mixes)
+	for i, want := range [][2]float64{{12 * 1.75, 0.5}, {0, 1}, {12 * 3.5 / (1 + math.Exp(-1)), 0.5}} {
+		if got := float64(semitones.Row(0, i)[0]); math.Abs(got-want[0]) > 1e-4 {
+			t.Errorf("%d: %g semitones, want %g", i, got, want[0])
+		}
+		if got := float64(harmonic.Row(0, i)[0]); math.Abs(got-want[1]) > 1e-6 {
+			t.Errorf("%d: a share of %g, want %g", i, got, want[1])
+		}
+	}
+}
+
+func TestSquaredDistances(t *testing.T) {
+	pool := parallel.New(3)
+	defer pool.Close()
+	r := NewRun(pool)
+	x, y := tensor.New(1, 5, 37), tensor.New(1, 70, 37)
+	for i := range x.Data {
+		x.Data[i] = float32(math.Sin(float64(i)))
+	}
+	var squares []float32
+	for j := range y.T {
+		sum := 0.0
+		for k := range y.C {
+			v := float32(math.Cos(float64(3*j + k*k)))
+			y.Row(0, j)[k] = v
+			sum += float64(v) * float64(v)
+		}
+		squares = append(squares, float32(sum))
+	}
+	copy(y.Row(0, 69), x.Row(0, 4))
+	squares[69] = 0
+	for _, v := range x.Row(0, 4) {
+		squares[69] += v * v
+	}
+	d := r.SquaredDistances(x, y, squares)
+	for i := range x.T {
+		for j := range y.T {
+			want := 0.0
+			for k := range x.C {
+				e := float64(x.Row(0, i)[k]) - float64(y.Row(0, j)[k])
+				want += e * e
+			}
+			if got := float64(d.Row(0, i)[j]); math.Abs(got-want) > 1e-5 {
+				t.Errorf("%d, %d: %g, want %g", i, j, got, want)
+			}
+		}
+	}
+}
+
 // TestSourceFilterOnce: codecs with the same frames have one source filter, whose noise takes a
 // megabyte and as long to compute as a small model to load.
 func TestSourceFilterOnce(t *testing.T) {

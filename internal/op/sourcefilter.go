@@ -22,6 +22,9 @@ type SourceFilter struct {
 	noiseRe, noiseIm [][]float32 // of noiseFrames frames, of mean power 1 in every bin
 }
 
+// lowKnots are the knots of Harmonic: with a window of 1200 samples at 24 kHz up to 840 Hz.
+const lowKnots = 8
+
 // noiseFrames are the frames after which the noise begins again, without a seam.
 const noiseFrames = 256
 
@@ -110,6 +113,20 @@ func (r *Run) SourceFilter(slot Slot, s *SourceFilter, x, mixes, pitches tensor.
 		r.release(x, mixes)
 	})
 	return wave
+}
+
+// Harmonic returns the mean share of the harmonics at the lowest frequencies that mixes [B, T,
+// Channels] stand for: [B, T, 1].
+func (s *SourceFilter) Harmonic(r *Run, mixes tensor.Tensor) tensor.Tensor {
+	y := r.New(mixes.B, mixes.T, 1)
+	n := min(lowKnots, s.knots)
+	shares := r.alloc(n)
+	for i := range mixes.B * mixes.T {
+		kernel.Sigmoid(shares[:n], row(mixes, i)[:n])
+		row(y, i)[0] = float32(kernel.Sum(shares[:n]) / float64(n))
+	}
+	r.freeFloats(shares)
+	return y
 }
 
 func sourceRows(t *rowsTask, from, to int) {

@@ -1,0 +1,248 @@
+package model
+
+import (
+	"math"
+	"slices"
+	"sort"
+	"testing"
+
+	"github.com/facodec-go/facodec/internal/config"
+	"github.com/facodec-go/facodec/internal/nn"
+	"github.com/facodec-go/facodec/internal/op"
+	"github.com/facodec-go/facodec/internal/parallel"
+)
+
+// referenceCase is a small codec that takes references, with the codes of a source and a
+// reference of another length.
+func referenceCase(t *testing.T, threads int) (codec *Codec, pool *parallel.Pool, source, reference Codes, timbre []float32) {
+	pool = parallel.New(threads)
+	t.Cleanup(pool.Close)
+	c := frameRate(true, config.EncoderSTFT, config.DecoderSourceFilter)
+	c.Model.ConvNeXt.DecoderTimbre = true
+	codec = loadRandomAt(t, nn.Exact, CodecConfigOf(c), 7, pool)
+	wave := speechlike(30000)
+	source = codec.NewEncoderStream(pool).Push(wave[:20000], true)
+	loud := slices.Clone(wave[20000:])
+	for i := range loud {
+		loud[i] *= 3 * float32(math.Sin(float64(i)/40))
+	}
+	return codec, pool, source, codec.NewEncoderStream(pool).Push(loud, true), timbreOf(codec, pool, loud)
+}
+
+func partRows(r *op.Run, codec *Codec, codes Codes) (parts [NumParts][][]float64) {
+	for part, x := range codec.Quantizer.DecodeParts(r, codes) {
+		for t := range x.T {
+			row := make([]float64, x.C)
+			for k, v := range x.Row(0, t) {
+				row[k] = float64(v)
+			}
+			parts[part] = append(parts[part], row)
+		}
+	}
+	return parts
+}
+
+// voicing is what a decoder tells of codes, in one go.
+func voicing(codec *Codec, pool *parallel.Pool, codes Codes, timbre []float32) (pitch []float64, voiced []bool) {
+	r := op.NewRun(pool)
+	m := codec.Modulation(r, timbre)
+	semitones, harmonic := codec.Decoder.(voicedDecoder).Voicing(r, m.apply(r, codec.Quantizer.Decode(r, codes)), m.blocks)
+	for t := range semitones.T {
+		pitch = append(pitch, float64(semitones.Row(0, t)[0]))
+		voiced = append(voiced, harmonic.Row(0, t)[0] > voicedShare)
+	}
+	return pitch, voiced
+}
+
+// TestReferenceFrames compares the frames of a conversion with those of the definition,
+// written out: every distance of every frame.
+func TestReferenceFrames(t *testing.T) {
+	codec, pool, source, reference, timbre := referenceCase(t, 2)
+	if !codec.TakesReferences() {
+		t.Fatal("takes no references")
+	}
+	r := op.NewRun(pool)
+	xs, ys := partRows(r, codec, source), partRows(r, codec, reference)
+	conversion := source
+	conversion[Residual] = nil
+	pitchX, voicedX := voicing(codec, pool, conversion, timbre)
+	pitchY, voicedY := voicing(codec, pool, reference, timbre)
+	if !slices.Contains(voicedX, true) || !slices.Contains(voicedY, true) || !slices.Contains(voicedX, false) || !slices.Contains(voicedY, false) {
+		t.Fatal("all frames are voiced, or none: nothing is tested of the means")
+	}
+	latent := len(xs[0][0])
+	mean := func(part int) []float64 {
+		m, n := make([]float64, latent), 0.0
+		for t, row := range ys[part] {
+			if voicedY[t] {
+				n++
+				for k, v := range row {
+					m[k] += v
+				}
+			}
+		}
+		for k := range m {
+			m[k] /= n
+		}
+		return m
+	}
+	var means [2][]float64
+	for part := range means {
+		means[part] = mean(part)
+	}
+	square := func(part, t, j int) (d float64) {
+		own, n := make([]float64, latent), float64(meanFrames)
+		for k := range own {
+			own[k] = meanFrames * means[part][k]
+		}
+		for s := range t + 1 {
+			if voicedX[s] {
+				n++
+				for k, v := range xs[part][s] {
+					own[k] += v
+				}
+			}
+		}
+		for k := range own {
+			e := xs[part][t][k] - own[k]/n - (ys[part][j][k] - means[part][k])
+			d += e * e
+		}
+		return d
+	}
+	var content, prosody [][]float64
+	for t := range xs[0] {
+		var c, p []float64
+		for j := range ys[0] {
+			e := pitchX[t] - pitchY[j]
+			d := square(int(Content), t, j)
+			c = append(c, d+contentPitch*e*e)
+			p = append(p, d+square(int(Prosody), t, j)+prosodyPitch*e*e)
+		}
+		content, prosody = append(content, c), append(prosody, p)
+	}
+	// nearest also returns by how much the last one taken is nearer than the next.
+	nearest := func(d [][]float64, t int) (list []int, margin float64) {
+		at := make([]float64, len(ys[0]))
+		for j := range at {
+			n := 0.0
+			for o := 0; o <= matchPast && o <= t && o <= j; o++ {
+				at[j] += d[t-o][j-o]
+				n++
+			}
+			at[j] /= n
+			list = append(list, j)
+		}
+		sort.SliceStable(list, func(a, b int) bool { return at[list[a]] < at[list[b]] })
+		return list[:matchFrames], at[list[matchFrames]] - at[list[matchFrames-1]]
+	}
+	f := codec.NewReference(reference, timbre, pool)
+	for _, strength := range []float64{0.9, 1} {
+		s := codec.NewDecoderStream(timbre, pool)
+		s.SetReference(f, strength)
+		s.run.Last = true
+		got := s.frames(conversion)
+		differ := 0
+		for t2 := range xs[0] {
+			js, marginC := nearest(content, t2)
+			ps, marginP := nearest(prosody, t2)
+			if min(marginC, marginP) < 1e-4 {
+				continue // either may be taken
+			}
+			for k := range latent {
+				want := (1 - strength) * (xs[Prosody][t2][k] + xs[Content][t2][k])
+				for i := range matchFrames {
+					want += strength / matchFrames * (ys[Content][js[i]][k] + ys[Residual][js[i]][k] + ys[Prosody][ps[i]][k])
+				}
+				if v := float64(got.Row(0, t2)[k]); math.Abs(v-want) > 1e-4*(1+math.Abs(want)) {
+					t.Fatalf("strength %g, frame %d, channel %d: %g, want %g", strength, t2, k, v, want)
+				}
+			}
+			differ++
+		}
+		if differ < len(xs[0])/2 {
+			t.Errorf("only %d of %d frames were compared", differ, len(xs[0]))
+		}
+	}
+}
+
+// TestReferenceInChunks: conversions with a reference do not depend on how codes arrive, nor
+// on the number of threads; with strength 0 they are those of the timbre alone.
+func TestReferenceInChunks(t *testing.T) {
+	var want []float32
+	for _, threads := range []int{1, 2, 3} {
+		codec, pool, source, reference, timbre := referenceCase(t, threads)
+		source[Residual] = nil
+		f := codec.NewReference(reference, timbre, pool)
+		s := codec.NewDecoderStream(timbre, pool)
+		s.SetReference(f, 0.9)
+		whole := s.Push(source, true)
+		if want == nil {
+			want = whole
+		}
+		if !slices.Equal(whole, want) {
+			t.Errorf("%d threads: other samples", threads)
+		}
+		if len(whole) != source.Frames()*codec.Hop() {
+			t.Errorf("%d samples of %d frames", len(whole), source.Frames())
+		}
+		for name, next := range sizes(codec.Hop()) {
+			s.Reset()
+			var got []float32
+			chunked(source.Frames(), func() int { return (next() + codec.Hop() - 1) / codec.Hop() }, func(from, to int, last bool) {
+				got = append(got, s.Push(source.Slice(from, to), last)...)
+			})
+			if !slices.Equal(got, want) {
+				t.Errorf("in chunks of %s: other samples", name)
+			}
+		}
+		plain := codec.NewDecoderStream(timbre, pool).Push(source, true)
+		if slices.Equal(plain, want) {
+			t.Error("the reference changes nothing")
+		}
+		s.Reset()
+		s.SetReference(f, 0)
+		if !slices.Equal(s.Push(source, true), plain) {
+			t.Error("with strength 0 it is not the timbre alone")
+		}
+		s.Reset()
+		s.SetReference(f, 1)
+		for _, part := range ConversionParts {
+			some := source
+			some[part] = nil
+			s.Reset()
+			if got := s.Push(some, true); !slices.Equal(got, codec.NewDecoderStream(timbre, pool).Push(some, true)) {
+				t.Errorf("without %v it is not the timbre alone", part)
+			}
+		}
+	}
+}
+
+// TestReferenceShort: references of fewer frames than are averaged.
+func TestReferenceShort(t *testing.T) {
+	codec, pool, source, reference, timbre := referenceCase(t, 2)
+	for n := 1; n <= matchFrames+1; n++ {
+		s := codec.NewDecoderStream(timbre, pool)
+		s.SetReference(codec.NewReference(reference.Slice(0, n), timbre, pool), 1)
+		for i, v := range s.Push(source, true) {
+			if v-v != 0 {
+				t.Fatalf("%d frames: sample %d is %v", n, i, v)
+			}
+		}
+	}
+}
+
+// TestReferenceAllocatesNothing frame by frame.
+func TestReferenceAllocatesNothing(t *testing.T) {
+	codec, pool, source, reference, timbre := referenceCase(t, 1)
+	s := codec.NewDecoderStream(timbre, pool)
+	s.SetReference(codec.NewReference(reference, timbre, pool), 0.9)
+	samples := make([]float32, 0, 10*codec.Hop())
+	frame := source.Slice(20, 21)
+	step := func() { samples = s.Append(samples[:0], frame, false) }
+	for range 20 {
+		step()
+	}
+	if n := testing.AllocsPerRun(50, step); n != 0 {
+		t.Errorf("%v allocations for a frame", n)
+	}
+}
