@@ -28,32 +28,6 @@ func (c *Codec) NewDecoder(timbre []float32) (*Decoder, error) {
 	return c.newDecoder(codec.Voice{Timbre: slices.Clone(timbre)})
 }
 
-// DefaultMatch is the match of NewVoiceDecoder that the program uses.
-const DefaultMatch = codec.DefaultMatch
-
-// NewVoiceDecoder starts a conversion to a voice. Where the voice has frames of its recordings, they
-// take the place of the source's: of each frame of prosody and content, the mean of those
-// that are nearest in content, prosody and pitch, as in kNN-VC (arXiv 2305.18975); the residual
-// is theirs, too, and that of the source is not used. match is their share, 0 to 1. More brings
-// the voice nearer, less keeps speech clearer. With 0, or of a voice without frames, it is
-// NewDecoder of the timbre.
-func (c *Codec) NewVoiceDecoder(v *Voice, match float64) (*Decoder, error) {
-	if err := c.model.Need(codec.Decoder); err != nil {
-		return nil, err
-	}
-	if err := codec.CheckMatch(match); err != nil {
-		return nil, err
-	}
-	if err := c.CheckVoice(v); err != nil {
-		return nil, err
-	}
-	if err := c.gate.enter(); err != nil {
-		return nil, err
-	}
-	defer c.gate.leave()
-	return c.newDecoder(c.model.NewVoice(slices.Clone(v.Timbre), model.Codes(v.Frames), match))
-}
-
 func (c *Codec) newDecoder(v codec.Voice) (*Decoder, error) {
 	d := &Decoder{codec: c, gates: gates{&c.gate}, newDecoder: func() (*Decoder, error) { return c.newDecoder(v) }}
 	if err := d.gates.enter(); err != nil {
@@ -63,10 +37,6 @@ func (c *Codec) newDecoder(v codec.Voice) (*Decoder, error) {
 	d.stream = c.model.NewVoiceDecoder(v)
 	return d, nil
 }
-
-// NewDecoder returns another decoder in the same voice, for another utterance at the same
-// time. It shares what was prepared for the voice.
-func (d *Decoder) NewDecoder() (*Decoder, error) { return d.newDecoder() }
 
 // Push adds frames and returns the samples that are complete. All pieces of an
 // utterance hold the same parts.

@@ -15,9 +15,9 @@
 // Convert a voice, in memory or from file to file:
 //
 //	voice, err := codec.Voice(reference)               // []float32, mono at codec.SampleRate()
-//	converted, err := codec.ConvertTo(samples, voice)  // as many samples out as in
+//	converted, err := codec.Convert(samples, voice.Timbre) // as many samples out as in
 //
-//	decoder, err := codec.NewVoiceDecoder(voice, facodec.DefaultMatch)
+//	decoder, err := codec.NewVoiceDecoder(voice, 0.5)       // and frames of the reference
 //	report, err := codec.ConvertFile(ctx, "clip.flac", "converted.wav", decoder, facodec.FileOptions{})
 //
 // Encode to codes and decode them again:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/facodec-go/facodec/internal/codec"
 	"github.com/facodec-go/facodec/internal/fileerr"
@@ -13,28 +14,27 @@ import (
 	"github.com/facodec-go/facodec/internal/recording"
 )
 
-// A VoiceEncoder finds the timbre of a voice, and frames of it, from clips of it, as they arrive.
+// A VoiceEncoder finds the timbre of a voice from clips of it, as they arrive.
 type VoiceEncoder struct {
 	codec  *Codec
 	stream codec.TimbreStream
-	frames *Encoder // nil where conversions cannot have frames of a reference
+	frames *Encoder // nil unless frames are wanted, and conversions can have frames of a reference
 	codes  Codes    // of the first MaxVoiceFrames
 	clip   int      // samples of the clip that has not ended
 	ended  int      // of those that have ended
 }
 
 // NewVoiceEncoder starts a voice, with no clip.
-func (c *Codec) NewVoiceEncoder() *VoiceEncoder { return c.newVoiceEncoder(true) }
-
-// NewTimbreEncoder starts a voice of which the timbre alone is wanted, which takes less time.
-func (c *Codec) NewTimbreEncoder() *VoiceEncoder { return c.newVoiceEncoder(false) }
+func (c *Codec) NewVoiceEncoder() *VoiceEncoder { return c.newVoiceEncoder(false) }
 
 func (c *Codec) newVoiceEncoder(frames bool) *VoiceEncoder {
 	v := &VoiceEncoder{codec: c}
 	if c.gate.enter() == nil {
 		defer c.gate.leave()
 		v.stream = c.model.NewTimbreEncoder(c.model.Pool)
-		if frames && c.model.TakesReferences() && c.CodebookSize() <= math.MaxUint16+1 && c.model.Need(codec.Encoder) == nil {
+		books := c.Books()
+		fits := c.CodebookSize() <= math.MaxUint16+1 && slices.Max(books[:]) <= maxVoiceBooks
+		if frames && fits && c.model.TakesReferences() && c.model.Need(codec.Encoder) == nil {
 			v.frames = &Encoder{codec: c, stream: c.model.NewEncoder(c.model.Pool)}
 		}
 	}
@@ -108,7 +108,7 @@ func (v *VoiceEncoder) Timbre() ([]float32, error) {
 	return nil, fmt.Errorf("no samples of the voice: %w", ErrEmpty)
 }
 
-// Voice returns the voice of the clips that have ended: their timbre, frames of them, how long
+// Voice returns the voice of the clips that have ended: their timbre, how long
 // they are and which model found it.
 func (v *VoiceEncoder) Voice() (*Voice, error) {
 	timbre, err := v.Timbre()
@@ -116,8 +116,9 @@ func (v *VoiceEncoder) Voice() (*Voice, error) {
 		return nil, err
 	}
 	voice := &Voice{Timbre: timbre, Seconds: float64(v.ended) / float64(v.codec.SampleRate()), Model: v.codec.timbreFingerprint()}
-	if v.codes.Frames() > 0 {
-		voice.Frames, voice.Quantizer = v.codes, v.codec.quantizerFingerprint()
+	if v.codes.Frames() > 0 && v.clip == 0 {
+		voice.Quantizer = v.codec.quantizerFingerprint()
+		voice.Frames.Append(v.codes) // a copy: the next clips are added to these
 	}
 	return voice, nil
 }
@@ -130,10 +131,23 @@ func (v *VoiceEncoder) Voice() (*Voice, error) {
 // which is in the voice's Warnings, and so is audio of less than a second in all; if
 // nothing is heard in any of them and there is no enrolled voice, the error is ErrSilent.
 func (c *Codec) EnrollFiles(ctx context.Context, paths []string, normalize bool, progress func(seconds float64)) (*Voice, error) {
+	return c.enrollFiles(ctx, paths, normalize, false, progress)
+}
+
+// EnrollFrames is EnrollFiles of a voice that also has frames of the clips, for NewVoiceDecoder, where
+// the codec can use them.
+func (c *Codec) EnrollFrames(ctx context.Context, paths []string, normalize bool, progress func(seconds float64)) (*Voice, error) {
+	if err := c.model.Need(codec.Encoder); err != nil {
+		return nil, fmt.Errorf("for frames: %w", err)
+	}
+	return c.enrollFiles(ctx, paths, normalize, true, progress)
+}
+
+func (c *Codec) enrollFiles(ctx context.Context, paths []string, normalize, frames bool, progress func(seconds float64)) (*Voice, error) {
 	var voices []*Voice
 	var heard []string           // the clips of the voice
 	var silent, warnings []error // why the others are none, and what is told if there are some
-	clips := c.NewVoiceEncoder()
+	clips := c.newVoiceEncoder(frames)
 	push := func(samples []float32) error {
 		if err := clips.Push(samples); err != nil {
 			return err
@@ -229,9 +243,44 @@ func (c *Codec) checkClip(ctx context.Context, r recording.Recording) (why, warn
 	return nil, nil, nil
 }
 
+// NewVoiceDecoder starts a conversion to a voice. Where the voice has frames of its recordings, they
+// take the place of the source's: of each frame of prosody and content, the mean of those
+// that are nearest in content, prosody and pitch, as in kNN-VC (arXiv 2305.18975); the residual
+// is theirs, too, and that of the source is not used. match is their share, 0 to 1. More brings
+// the voice nearer, less keeps speech clearer. With 0, or of a voice without frames, it is
+// NewDecoder of the timbre.
+func (c *Codec) NewVoiceDecoder(v *Voice, match float64) (*Decoder, error) {
+	if err := c.model.Need(codec.Decoder); err != nil {
+		return nil, err
+	}
+	if err := codec.CheckMatch(match); err != nil {
+		return nil, err
+	}
+	if err := c.CheckVoice(v); err != nil {
+		return nil, err
+	}
+	voice, err := c.prepare(v, match)
+	if err != nil {
+		return nil, err
+	}
+	return c.newDecoder(voice)
+}
+
+// prepare leaves the gate before a decoder is made, which enters it again.
+func (c *Codec) prepare(v *Voice, match float64) (codec.Voice, error) {
+	if err := c.gate.enter(); err != nil {
+		return codec.Voice{}, err
+	}
+	defer c.gate.leave()
+	return c.model.NewVoice(slices.Clone(v.Timbre), model.Codes(v.Frames), match), nil
+}
+
 // CheckVoice returns an error that wraps ErrVoice if v was not made by this
 // codec's timbre encoder.
 func (c *Codec) CheckVoice(v *Voice) error {
+	if v == nil {
+		return fmt.Errorf("%w: none", ErrVoice)
+	}
 	if err := v.check(); err != nil {
 		return err
 	}

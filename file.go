@@ -141,7 +141,7 @@ func (c *Codec) newFirstPass() firstPass {
 	if c.model.TimbreFromEncoder {
 		return &encodePass{encoder: c.NewAnalyzer()}
 	}
-	return timbrePass{c.NewTimbreEncoder()}
+	return timbrePass{c.NewVoiceEncoder()}
 }
 
 // timbrePass only computes the timbre.
@@ -218,7 +218,7 @@ func (c *Codec) ConvertFile(ctx context.Context, source, output string, d *Decod
 	}
 	streams := []*Stream{c.NewStream(d, conversionParts...)}
 	for len(streams) < in.Channels {
-		another, err := d.NewDecoder()
+		another, err := d.newDecoder()
 		if err != nil {
 			return FileReport{}, err
 		}

@@ -11,16 +11,17 @@ import (
 // Timbre returns the timbre of a voice from one or more clips of it, TimbreLen
 // values.
 func (c *Codec) Timbre(clips ...[]float32) ([]float32, error) {
-	v := c.NewTimbreEncoder()
+	v := c.NewVoiceEncoder()
 	if err := v.pushAll(clips); err != nil {
 		return nil, err
 	}
 	return v.Timbre()
 }
 
-// Voice returns the voice of one or more clips of it: their timbre and frames of them.
+// Voice returns the voice of one or more clips of it: their timbre, and frames of them for
+// NewVoiceDecoder where the codec can use them.
 func (c *Codec) Voice(clips ...[]float32) (*Voice, error) {
-	v := c.NewVoiceEncoder()
+	v := c.newVoiceEncoder(true)
 	if err := v.pushAll(clips); err != nil {
 		return nil, err
 	}
@@ -102,8 +103,8 @@ func (c *Codec) Reconstruct(samples []float32) ([]float32, error) {
 }
 
 // Convert returns an utterance in the voice of timbre: prosody and content of the source
-// decoded with that timbre, without the residual. As many samples out as in. ConvertTo is nearer to
-// the voice, where the codec can.
+// decoded with that timbre, without the residual. As many samples out as in. ConvertTo can be nearer
+// to the voice.
 func (c *Codec) Convert(samples, timbre []float32) ([]float32, error) {
 	d, err := c.NewDecoder(timbre)
 	if err != nil {
@@ -112,10 +113,9 @@ func (c *Codec) Convert(samples, timbre []float32) ([]float32, error) {
 	return c.convert(samples, d)
 }
 
-// ConvertTo returns an utterance in a voice, with DefaultMatch of NewVoiceDecoder. As many
-// samples out as in.
-func (c *Codec) ConvertTo(samples []float32, v *Voice) ([]float32, error) {
-	d, err := c.NewVoiceDecoder(v, DefaultMatch)
+// ConvertTo returns an utterance in a voice, as NewVoiceDecoder does. As many samples out as in.
+func (c *Codec) ConvertTo(samples []float32, v *Voice, match float64) ([]float32, error) {
+	d, err := c.NewVoiceDecoder(v, match)
 	if err != nil {
 		return nil, err
 	}

@@ -29,7 +29,8 @@ type Voice struct {
 	// nothing to another one.
 	Model Fingerprint
 	// Frames are codes of the recordings, of all parts and up to MaxVoiceFrames, for
-	// NewVoiceDecoder. A codec whose decoder cannot use them makes none, and a mix of voices has
+	// NewVoiceDecoder, if Codec.Voice or EnrollFrames made the voice; none otherwise. They can be
+	// decoded: who has them can hear what was said. A codec whose decoder cannot use them makes none, and a mix of voices has
 	// none: its frames would be of one speaker here and another there.
 	Frames Codes
 	// Quantizer is the fingerprint of the quantizer that the frames are codes of. They mean nothing
@@ -121,6 +122,9 @@ func (v *Voice) check() error {
 	if err := codec.CheckTimbre(v.Timbre, len(v.Timbre)); err != nil {
 		return fmt.Errorf("%w: %w", ErrVoice, err)
 	}
+	if v == nil {
+		return fmt.Errorf("%w: none", ErrVoice)
+	}
 	frames := v.Frames.Frames()
 	if frames > MaxVoiceFrames {
 		return fmt.Errorf("%w: %d frames, want at most %d", ErrVoice, frames, MaxVoiceFrames)
@@ -210,7 +214,7 @@ func (v *Voice) UnmarshalBinary(b []byte) error {
 		return fmt.Errorf("%w: version %d, and this program reads versions %d and %d", ErrVoice, version, voiceVersion, framesVersion)
 	}
 	n := int64(le.Uint32(b[12:]))
-	if n > maxTimbre {
+	if n == 0 || n > maxTimbre {
 		return fmt.Errorf("%w: a timbre of %s, want 1 to %d", ErrVoice, plural.Of(n, "value"), maxTimbre)
 	}
 	want := voiceHeader + 4*n + 4
@@ -229,6 +233,9 @@ func (v *Voice) UnmarshalBinary(b []byte) error {
 			return fmt.Errorf("%w: %s, want 1 to %d", ErrVoice, plural.Of(frames, "frame"), MaxVoiceFrames)
 		}
 		for _, n := range books {
+			if n == 0 {
+				return fmt.Errorf("%w: frames of a part without books", ErrVoice)
+			}
 			want += 2 * frames * int64(n)
 		}
 	}

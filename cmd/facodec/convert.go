@@ -26,10 +26,12 @@ func newConvert() *cobra.Command {
 		Use:   "convert --source FILE... --reference FILE... {--output-dir DIR | -o FILE} [--checkpoint-path CHECKPOINT]",
 		Short: "Convert recordings to the voice of a reference clip",
 		Long: `Convert changes the voice of recordings: it decodes prosody and content of the source
-with the timbre of the reference. With the built-in model, and others whose decoder_type is
-source_filter, most of each frame is that of the reference itself which is nearest in sound and
-pitch; --match sets how much. A few seconds of clean speech are enough for a reference; more
-of it, up to a minute, make clearer speech, for more of its sounds are there to be found.
+with the timbre of the reference. A few seconds of clean speech are enough for a reference.
+
+--match, with the built-in model and others whose decoder_type is source_filter, puts frames of
+the reference itself, those nearest in sound and pitch, in place of the source's. The voice comes
+much nearer, and words become less clear, the more so the shorter the reference is: give a
+minute of it, and a share between 0.3 and 0.9 (docs/model.md has figures).
 
 Output is DIR/converted_<source>_to_<reference>.wav, or for a single source the file
 that -o names: mono, at the codec's sample rate (24 kHz), exactly as long as the source.
@@ -145,7 +147,7 @@ func (f *convertFlags) decoder(ctx context.Context, cmd *cobra.Command, codec *f
 			codec.Close()
 		}
 	}
-	v, err := voice.voice(ctx, codec, f.normalize)
+	v, err := voice.voice(ctx, codec, f.normalize, f.match.match > 0)
 	if err != nil {
 		return nil, f.cureVoices(err, voice.files, codec)
 	}
@@ -160,6 +162,6 @@ func (f *convertFlags) decoder(ctx context.Context, cmd *cobra.Command, codec *f
 		return nil, err
 	}
 	w.made.Model, w.made.Voice = made.Model, hashOfVoice(v, f.match.match)
-	w.made.Options = f.outputs.options(f.match.option(v), f.precisionOption(), given(f.normalize, "--normalize"))
+	w.made.Options = f.outputs.options(f.precisionOption(), f.match.option(v), given(f.normalize, "--normalize"))
 	return f.match.decoder(codec, v)
 }

@@ -39,7 +39,7 @@ file is checked before it is decoded. Standard input is kept in memory up to its
 second of audio, because the timbre is stored there.
 
 --reference decodes in another voice, as convert does: prosody and content of the file
-with the timbre of the reference and frames of it (--match), without the residual. From standard input, samples
+with the timbre of the reference, and frames of it with --match, without the residual. From standard input, samples
 are then written while codes still arrive.
 
 --parts decodes selected parts only, to listen to what each carries: a list of
@@ -101,7 +101,7 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 	rename := func(name string) string { return name + f.outputs.extension() }
 	b := f.batch(cmd, rename, func(ctx context.Context) (worker, error) {
 		var options []facodec.Option
-		if len(voice.files) == 0 {
+		if f.match.match == 0 {
 			options = append(options, facodec.WithoutEncoder())
 		}
 		codec, notices, err := f.open(cmd, options...)
@@ -116,7 +116,7 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 			err = f.outputs.probe(codec.SampleRate(), f.outputLike(rename))
 		}
 		if err == nil && len(voice.files) > 0 {
-			if another, err = voice.voice(ctx, codec, false); err == nil {
+			if another, err = voice.voice(ctx, codec, false, f.match.match > 0); err == nil {
 				warnings = another.Warnings
 				inVoice, err = f.match.decoder(codec, another)
 			}
@@ -129,7 +129,7 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 		}
 		made := record{Command: cmd.Name(), Model: fingerprints(quantizer, decoder), Options: f.outputs.options(f.precisionOption())}
 		if another != nil {
-			made.Voice, made.Options = hashOfVoice(another, f.match.match), f.outputs.options(f.match.option(another), f.precisionOption())
+			made.Voice, made.Options = hashOfVoice(another, f.match.match), f.outputs.options(f.precisionOption(), f.match.option(another))
 		}
 		if parts != nil {
 			made.Options = f.outputs.options(f.precisionOption(), fmt.Sprintf("--parts %v", parts))

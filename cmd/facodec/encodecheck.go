@@ -56,7 +56,7 @@ func checkCompressed(ctx context.Context, codec *facodec.Codec, want fac.Header,
 	first := codec.NewEncoder()
 	var begin facodec.Codes
 	samples := int64(0)
-	voice := codec.NewTimbreEncoder()
+	voice := codec.NewVoiceEncoder()
 	if _, err := in.Read(ctx, func(piece []float32) error {
 		samples += int64(len(piece))
 		if samples <= int64(2*codec.SampleRate()) {

@@ -101,6 +101,7 @@ type voiceDescription struct {
 	Bytes     int64   `json:"bytes"`
 	Seconds   float64 `json:"seconds"`
 	TimbreLen int     `json:"timbre_len"`
+	Frames    int     `json:"frames,omitempty"` // codes of the recordings
 	Model     string  `json:"model"`
 }
 
@@ -185,7 +186,7 @@ func describeVoice(path string) (*voiceDescription, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &voiceDescription{File: path, Kind: "voice", Bytes: int64(len(b)), Seconds: v.Seconds, TimbreLen: len(v.Timbre), Model: v.Model.String()}, nil
+	return &voiceDescription{File: path, Kind: "voice", Bytes: int64(len(b)), Seconds: v.Seconds, TimbreLen: len(v.Timbre), Frames: v.Frames.Frames(), Model: v.Model.String()}, nil
 }
 
 func (d *voiceDescription) print(out io.Writer) {
@@ -193,6 +194,9 @@ func (d *voiceDescription) print(out io.Writer) {
 	line("%s: voice, %s", d.File, megabytes(d.Bytes))
 	line("  enrolled from  %s s of speech", trim(d.Seconds))
 	line("  timbre         %s", plural.Of(d.TimbreLen, "value"))
+	if d.Frames > 0 {
+		line("  frames         %d, codes of the recordings (--match)", d.Frames)
+	}
 	line("  model          %s", known.Label(d.Model))
 }
 

@@ -27,7 +27,6 @@ type liveFlags struct {
 	modelFlags
 	references  []string
 	voices      []string
-	match       matchFlags
 	reconstruct bool
 	delay       time.Duration
 	buffer      time.Duration
@@ -117,7 +116,6 @@ ahead, which is too long for a conversation.`,
 	f.SortFlags = false
 	f.StringArrayVar(&flags.references, "reference", nil, "audio `file`s of one voice, a folder of them, or a .voice (facodec voice enroll); may be repeated")
 	f.StringSliceVar(&flags.voices, "voices", nil, "several voices, to switch between: `file`s or folders, with commas between them")
-	flags.match.add(cmd)
 	f.BoolVar(&flags.reconstruct, "reconstruct", false, "your own voice, through the codec")
 	f.StringVar(&flags.input, "input", "", "`device` that captures (default: the desktop's)")
 	f.StringVar(&flags.output, "output", "", "`device` that plays (default: the desktop's)")
@@ -153,9 +151,6 @@ func (f *liveFlags) check(cmd *cobra.Command, args []string) error {
 		if given(name) && (cmd.Flags().Lookup(name).Value.String() == "" || cmd.Flags().Lookup(name).Value.String() == "[]") {
 			return usage("--%s is empty", name)
 		}
-	}
-	if err := f.match.check(cmd); err != nil {
-		return err
 	}
 	switch {
 	case f.list:
@@ -245,8 +240,8 @@ func (f *liveFlags) run(cmd *cobra.Command) error {
 
 // A liveVoice is one that can be chosen.
 type liveVoice struct {
-	name  string
-	voice live.Voice
+	name   string
+	timbre []float32
 }
 
 // A liveSession is the command at work.
@@ -292,21 +287,15 @@ func (f *liveFlags) openSession(cmd *cobra.Command) (*liveSession, error) {
 	}
 	s := &liveSession{liveFlags: f, codec: codec, show: newDisplay(cmd.ErrOrStderr(), f.quiet)}
 	for _, r := range found {
-		v, err := r.voice(cmd.Context(), codec, false)
-		var voice live.Voice
-		if err == nil {
-			if err = f.match.fits(v); err == nil {
-				voice, err = live.NewVoice(codec, v, f.match.match)
-			}
-		}
+		timbre, warnings, err := r.timbre(cmd.Context(), codec)
 		if err != nil {
 			s.close()
 			return nil, f.cureVoices(err, r.files, codec)
 		}
-		for _, w := range v.Warnings {
+		for _, w := range warnings {
 			s.show.warning("%v", w)
 		}
-		s.voices = append(s.voices, liveVoice{r.name, voice})
+		s.voices = append(s.voices, liveVoice{r.name, timbre})
 	}
 	if f.reconstruct && len(s.voices) > 0 && len(f.voices) == 0 {
 		s.own = &s.voices[0]
@@ -331,13 +320,13 @@ func (s *liveSession) close() {
 func (s *liveSession) start(o live.DuplexOptions) error {
 	o.Delay = s.delay
 	if len(s.voices) > 0 {
-		o.Voice = s.voices[0].voice
+		o.Voice = s.voices[0].timbre
 	}
 	switch {
 	case s.reconstruct && s.own == nil:
 		o.Mode, s.wantOwn = live.Bypass, true
 	case s.reconstruct:
-		o.Mode, o.Voice = live.Reconstruct, s.own.voice
+		o.Mode, o.Voice = live.Reconstruct, s.own.timbre
 	}
 	err := s.chooseBlock()
 	if err == nil {

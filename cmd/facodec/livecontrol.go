@@ -78,7 +78,7 @@ func (s *liveSession) toVoice(i int) error {
 	s.mu.Lock()
 	s.now, s.wantOwn = i, false
 	s.mu.Unlock()
-	return s.duplex.Set(live.Convert, s.voices[i].voice)
+	return s.duplex.Set(live.Convert, s.voices[i].timbre)
 }
 
 func were(n int, what string) string {
@@ -93,7 +93,7 @@ func (s *liveSession) bypass() error {
 	s.mu.Lock()
 	s.wantOwn = false
 	s.mu.Unlock()
-	return s.duplex.Set(live.Bypass, live.Voice{})
+	return s.duplex.Set(live.Bypass, nil)
 }
 
 // toOwn changes to one's own voice through the codec, once it is known.
@@ -105,20 +105,20 @@ func (s *liveSession) toOwn() error {
 	if own == nil {
 		return fmt.Errorf("your own voice is not known yet: %.0f %% of the speech that it takes was heard", 100*s.learn.Heard())
 	}
-	return s.duplex.Set(live.Reconstruct, own.voice)
+	return s.duplex.Set(live.Reconstruct, own.timbre)
 }
 
 // learned is called with one's own timbre.
 func (s *liveSession) learned(timbre []float32) {
 	s.mu.Lock()
-	s.own = &liveVoice{"own", live.Voice{Timbre: timbre}}
+	s.own = &liveVoice{"own", timbre}
 	want := s.wantOwn
 	s.wantOwn = false
 	s.mu.Unlock()
 	if !want {
 		return
 	}
-	if err := s.duplex.Set(live.Reconstruct, s.own.voice); err != nil {
+	if err := s.duplex.Set(live.Reconstruct, timbre); err != nil {
 		s.show.warning("%v", err)
 		return
 	}

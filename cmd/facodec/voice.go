@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -34,6 +35,7 @@ type enrollFlags struct {
 	modelFlags
 	sources []string
 	output  string
+	frames  bool
 	force   bool
 	quiet   bool
 	json    bool
@@ -46,7 +48,7 @@ func newVoiceEnroll() *cobra.Command {
 		Short: "Store the voice of recordings in a small file",
 		Long: `Enroll computes the timbre of recordings of one speaker and writes it to a file of 1 KB
 (4 KB with the published codec), .voice by convention. --reference accepts it in place of the recordings, with the same
-result. The recordings cannot be recovered from it.
+result. The recordings cannot be recovered from it, unless --frames puts codes of them there.
 
 Sources are audio files, folders of them, or enrolled voices; together they become one
 voice, their mean weighted by length. If one fails, nothing is written. A voice works
@@ -63,6 +65,7 @@ of other recordings or of a --precision that gives another timbre, is an error, 
 	flags.StringArrayVar(&f.sources, "source", nil, "audio `file`s of one speaker, or folders of them; may be repeated")
 	flags.StringVarP(&f.output, "output", "o", "", "`file` to write the voice to, alice.voice say")
 	f.add(cmd)
+	flags.BoolVar(&f.frames, "frames", false, "also keep codes of the recordings, up to a minute, for --match of convert: what was said can be heard from them")
 	flags.BoolVar(&f.force, "force", false, "overwrite an output that exists; otherwise it is kept if it is the same voice")
 	flags.BoolVar(&f.quiet, "quiet", false, "print nothing but errors and warnings")
 	flags.BoolVar(&f.json, "json", false, "print a report to stdout")
@@ -110,18 +113,25 @@ func (f *enrollFlags) run(cmd *cobra.Command) error {
 		}
 	}
 	r := enrollReport{Output: f.output, Sources: found.files}
-	codec, notices, err := f.open(cmd, facodec.WithoutDecoder())
+	networks := timbreOnly
+	if f.frames {
+		networks = []facodec.Option{facodec.WithoutDecoder()}
+	}
+	codec, notices, err := f.open(cmd, networks...)
 	if err != nil {
 		return err
 	}
 	defer codec.Close()
 	start := time.Now()
-	voice, err := enroll(cmd, codec, show, found.files)
+	voice, err := enroll(cmd, codec, show, found.files, f.frames)
 	if err != nil {
 		return f.cureVoices(err, found.files, codec)
 	}
 	for _, warning := range voice.Warnings {
 		show.warning("%v", warning)
+	}
+	if f.frames && voice.Frames.Frames() == 0 {
+		return fmt.Errorf("--frames: there are none: the codec's decoder_type is not source_filter, or enrolled voices are among several sources; leave --frames out")
 	}
 	if exists(f.output) && !f.force {
 		if err := f.checkKept(voice); err != nil {
@@ -154,6 +164,8 @@ func (f *enrollFlags) checkKept(voice *facodec.Voice) error {
 		return fmt.Errorf("%w; --force overwrites it", err)
 	case was.Model != voice.Model:
 		return fmt.Errorf("%s: was made with other weights; --force overwrites it, or give another -o", f.output)
+	case !reflect.DeepEqual(was.Frames, voice.Frames):
+		return fmt.Errorf("%s: has other frames of recordings, or was made with or without --frames; --force overwrites it, or give another -o", f.output)
 	case was.Seconds != voice.Seconds || distance(voice.Timbre, was.Timbre) > sameTimbre:
 		return fmt.Errorf("%s: was made of other recordings, or with another --precision; --force overwrites it, or give another -o", f.output)
 	}
@@ -164,7 +176,7 @@ func (f *enrollFlags) checkKept(voice *facodec.Voice) error {
 var timbreOnly = []facodec.Option{facodec.WithoutEncoder(), facodec.WithoutDecoder()}
 
 // enroll finds the voice of files, with a bar.
-func enroll(cmd *cobra.Command, codec *facodec.Codec, show *display, files []string) (*facodec.Voice, error) {
+func enroll(cmd *cobra.Command, codec *facodec.Codec, show *display, files []string, frames bool) (*facodec.Voice, error) {
 	total := 0.0
 	if show.terminal() {
 		for _, file := range files {
@@ -173,8 +185,12 @@ func enroll(cmd *cobra.Command, codec *facodec.Codec, show *display, files []str
 	}
 	show.startBar(total, func(done, total float64) string { return clock(done) + " of " + clock(total) })
 	defer show.stopBar()
-	return codec.EnrollFiles(cmd.Context(), files, false, func(seconds float64) {
+	progress := func(seconds float64) {
 		total = max(total, seconds)
 		show.progress(seconds, total, filepath.Base(files[0]))
-	})
+	}
+	if frames {
+		return codec.EnrollFrames(cmd.Context(), files, false, progress)
+	}
+	return codec.EnrollFiles(cmd.Context(), files, false, progress)
 }

@@ -99,7 +99,7 @@ func (f *modelFlags) voices(cmd *cobra.Command, args []string, show *display) ([
 	}
 	defer codec.Close()
 	for i, files := range found {
-		if voices[i], err = enroll(cmd, codec, show, files); err != nil {
+		if voices[i], err = enroll(cmd, codec, show, files, false); err != nil {
 			return nil, f.cureVoices(err, files, codec)
 		}
 	}

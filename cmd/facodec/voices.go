@@ -60,10 +60,22 @@ func voiceName(args, files []string) string {
 	return nameOf(files[0])
 }
 
-// voice returns the voice, with normalize of clips brought to peak 1. Its warnings are what is
+// voice returns the voice, with normalize of clips brought to peak 1, and with frames of them for --match. Its warnings are what is
 // likely not as it was meant.
-func (r references) voice(ctx context.Context, codec *facodec.Codec, normalize bool) (*facodec.Voice, error) {
+func (r references) voice(ctx context.Context, codec *facodec.Codec, normalize, frames bool) (*facodec.Voice, error) {
+	if frames {
+		return codec.EnrollFrames(ctx, r.files, normalize, nil)
+	}
 	return codec.EnrollFiles(ctx, r.files, normalize, nil)
+}
+
+// timbre returns the voice's timbre alone, and what is likely not as it was meant.
+func (r references) timbre(ctx context.Context, codec *facodec.Codec) (timbre []float32, warnings []error, err error) {
+	voice, err := r.voice(ctx, codec, false, false)
+	if err != nil {
+		return nil, nil, err
+	}
+	return voice.Timbre, voice.Warnings, nil
 }
 
 // matchFlags say how much of a conversion's frames is of the reference.
@@ -73,7 +85,7 @@ type matchFlags struct {
 }
 
 func (f *matchFlags) add(cmd *cobra.Command) {
-	cmd.Flags().Float64Var(&f.match, "match", facodec.DefaultMatch, "`share` of the reference's own frames in what is decoded, 0 to 1: more is nearer to its voice, less is clearer, and 0 is its timbre alone; of models with decoder_type source_filter, as the built-in one")
+	cmd.Flags().Float64Var(&f.match, "match", 0, "`share` of the reference's own frames in what is decoded, 0 to 1, in models with decoder_type source_filter such as the built-in one: more is nearer to its voice, and less clear; 0 is the timbre alone")
 }
 
 func (f *matchFlags) check(cmd *cobra.Command) error {
@@ -93,8 +105,8 @@ func (f *matchFlags) decoder(codec *facodec.Codec, voice *facodec.Voice) (*facod
 
 // fits refuses a share that was asked for of a voice that has no frames.
 func (f *matchFlags) fits(voice *facodec.Voice) error {
-	if f.given && f.match > 0 && voice.Frames.Frames() == 0 {
-		return fmt.Errorf("--match %g: the voice has no frames: of models whose decoder_type is source_filter, as the built-in one, clips have some, and voices that were enrolled from clips since version 2 of .voice files; mixes of voices have none", f.match)
+	if f.match > 0 && voice.Frames.Frames() == 0 {
+		return fmt.Errorf("--match %g: the voice has no frames: of models whose decoder_type is source_filter, as the built-in one, clips have some, and .voice files that were enrolled with --frames; mixes of voices have none", f.match)
 	}
 	return nil
 }

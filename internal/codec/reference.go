@@ -2,15 +2,10 @@ package codec
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/parallel"
 )
-
-// DefaultMatch is how much of a conversion's frames is of the reference unless something else
-// is asked for: more is nearer to the voice, and less is clearer (docs/model.md).
-const DefaultMatch = 0.9
 
 // CheckMatch refuses what is no share.
 func CheckMatch(match float64) error {
@@ -48,7 +43,7 @@ type Voice struct {
 // must not have been left out.
 func (c *Codec) NewVoice(timbre []float32, frames model.Codes, match float64) Voice {
 	v := Voice{Timbre: timbre, Match: match}
-	if match > 0 && frames.Frames() > 0 {
+	if match > 0 && frames.Frames() > 0 && c.TakesReferences() {
 		v.Reference = c.Networks.(referenceNetworks).NewReference(frames, timbre, c.Pool)
 	}
 	return v
@@ -57,18 +52,8 @@ func (c *Codec) NewVoice(timbre []float32, frames model.Codes, match float64) Vo
 // NewVoiceDecoder returns a decoder in a voice.
 func (c *Codec) NewVoiceDecoder(v Voice) DecoderStream {
 	d := c.NewDecoder(v.Timbre, c.Pool)
-	v.SetReference(d)
-	return d
-}
-
-// Same reports whether two voices sound the same.
-func (v Voice) Same(w Voice) bool {
-	return slices.Equal(v.Timbre, w.Timbre) && v.Reference == w.Reference && v.Match == w.Match
-}
-
-// SetReference has a decoder convert with the voice's reference, or end to if it has none.
-func (v Voice) SetReference(d DecoderStream) {
-	if d, ok := d.(referenceStream); ok {
-		d.SetReference(v.Reference, v.Match)
+	if v.Reference != nil {
+		d.(referenceStream).SetReference(v.Reference, v.Match)
 	}
+	return d
 }

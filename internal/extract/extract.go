@@ -114,7 +114,7 @@ func measure(ctx context.Context, c *facodec.Codec, source string, o Options) (*
 	if u.in, err = recording.Open(ctx, source, recording.Options{Rate: c.SampleRate(), Normalize: o.Normalize, Strict: o.Strict, Opener: o.Opener}); err != nil {
 		return nil, err
 	}
-	v := c.NewTimbreEncoder()
+	v := c.NewVoiceEncoder()
 	samples := 0
 	_, err = u.in.Read(ctx, func(piece []float32) error {
 		samples += len(piece)

@@ -36,8 +36,7 @@ type converter struct {
 	mode         Mode
 	gain         float64 // of the codec's voice against the bypass: 0 to 1
 	step         float64 // of gain, for a sample
-	voice        Voice     // that is heard, or that a glide leads to
-	timbre       []float32 // that is heard
+	timbre, goal []float32
 	from         []float32 // where a glide began
 	glide        int       // frames of it that are still to come
 }
@@ -45,18 +44,17 @@ type converter struct {
 // A gap is what was skipped at a place of the codec's time line.
 type gap struct{ at, n int }
 
-func newConverter(c *codec.Codec, mode Mode, voice Voice) *converter {
+func newConverter(c *codec.Codec, mode Mode, timbre []float32) *converter {
 	v := &converter{
 		codec: c, conceal: newConcealer(c.SampleRate), mode: mode,
 		step:   1 / (crossfade.Seconds() * float64(c.SampleRate)),
-		voice: voice, timbre: slices.Clone(voice.Timbre), from: slices.Clone(voice.Timbre),
+		timbre: slices.Clone(timbre), goal: slices.Clone(timbre), from: slices.Clone(timbre),
 	}
 	if mode != Bypass {
 		v.gain = 1
 	}
 	v.encoder = c.NewEncoder(c.Pool)
-	v.decoder = c.NewDecoder(voice.Timbre, c.Pool)
-	v.setReference()
+	v.decoder = c.NewDecoder(timbre, c.Pool)
 	return v
 }
 
@@ -92,25 +90,14 @@ func (v *converter) probe(frames int) (delay int, took time.Duration, err error)
 }
 
 // set changes what is heard. It is called between two pushes.
-func (v *converter) set(mode Mode, voice Voice) {
-	sameMode, sameVoice := mode == v.mode, voice.Same(v.voice)
-	v.mode, v.voice = mode, voice
-	if !sameMode || !sameVoice {
-		v.setReference()
+func (v *converter) set(mode Mode, timbre []float32) {
+	v.mode = mode
+	if slices.Equal(timbre, v.goal) {
+		return
 	}
-	if !sameVoice {
-		copy(v.from, v.timbre)
-		v.glide = glideFrames
-	}
-}
-
-// setReference has the decoder convert with frames of the voice, or reconstruct without any.
-func (v *converter) setReference() {
-	voice := v.voice
-	if v.mode == Reconstruct {
-		voice.Reference = nil
-	}
-	voice.SetReference(v.decoder)
+	copy(v.from, v.timbre)
+	copy(v.goal, timbre)
+	v.glide = glideFrames
 }
 
 // push converts samples and appends to dst what is ready. With last the input ends.
@@ -154,11 +141,11 @@ func (v *converter) skip(dst, samples []float32) []float32 {
 func (v *converter) glideOn() {
 	v.glide--
 	x := float32(glideFrames-v.glide) / glideFrames
-	for i, to := range v.voice.Timbre {
+	for i, to := range v.goal {
 		v.timbre[i] = v.from[i] + (to-v.from[i])*x
 	}
 	if v.glide == 0 {
-		copy(v.timbre, v.voice.Timbre)
+		copy(v.timbre, v.goal)
 	}
 	v.decoder.SetTimbre(v.timbre)
 }

@@ -52,7 +52,7 @@ func TestDuplexIsConvert(t *testing.T) {
 	}
 	for _, piece := range []int{1, 240, 480, 1200} {
 		clock := &manual{}
-		d, err := NewDuplex(c, DuplexOptions{Options: Options{Voice: Voice{Timbre: voice}, Clock: clock.clock}, Delay: 200 * time.Millisecond, OneClock: true})
+		d, err := NewDuplex(c, DuplexOptions{Options: Options{Voice: voice, Clock: clock.clock}, Delay: 200 * time.Millisecond, OneClock: true})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -62,7 +62,7 @@ func TestDuplexIsConvert(t *testing.T) {
 		if s := d.Stats(); s.Late != 0 || s.Dropouts != 0 || s.Delay != 200*time.Millisecond {
 			t.Errorf("pieces of %d: %+v", piece, s)
 		}
-		least, err := NewDuplex(c, DuplexOptions{Options: Options{Voice: Voice{Timbre: voice}, Clock: clock.clock}, OneClock: true, Margin: NoMargin})
+		least, err := NewDuplex(c, DuplexOptions{Options: Options{Voice: voice, Clock: clock.clock}, OneClock: true, Margin: NoMargin})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +88,7 @@ func TestLateFrame(t *testing.T) {
 		t.Fatal(err)
 	}
 	clock := &manual{}
-	d, err := NewDuplex(c, DuplexOptions{Options: Options{Voice: Voice{Timbre: voice}, Clock: clock.clock, MaxWait: NeverSkip}, Delay: 200 * time.Millisecond, OneClock: true})
+	d, err := NewDuplex(c, DuplexOptions{Options: Options{Voice: voice, Clock: clock.clock, MaxWait: NeverSkip}, Delay: 200 * time.Millisecond, OneClock: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestRates(t *testing.T) {
 		}
 		want := resample(converted, 24000, out)
 		clock := &manual{}
-		d, err := NewDuplex(c, DuplexOptions{Options: Options{InRate: in, OutRate: out, Voice: Voice{Timbre: voice}, Clock: clock.clock}, Delay: 250 * time.Millisecond, OneClock: true})
+		d, err := NewDuplex(c, DuplexOptions{Options: Options{InRate: in, OutRate: out, Voice: voice, Clock: clock.clock}, Delay: 250 * time.Millisecond, OneClock: true})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -59,8 +59,8 @@ type Options struct {
 	// InRate and OutRate are those of the samples written and read, in Hz; 0 is the
 	// codec's.
 	InRate, OutRate int
-	// Voice is one of the codec (NewVoice), which Convert and Reconstruct need.
-	Voice Voice
+	// Voice is a timbre of the codec, which Convert and Reconstruct need.
+	Voice []float32
 	Mode  Mode
 	// Block is how many frames Process converts at a time, 1 to MaxBlock; 0 is 1. A frame of
 	// a block takes less time than one by itself, and waits for the others: the delay grows
@@ -95,7 +95,7 @@ type Engine struct {
 	arrived arrivals
 	ended   bool
 	mode    Mode
-	voice   Voice // without a timbre until one is set
+	voice   []float32
 	changed bool // mode or voice, since Process looked
 	meters  meters
 
@@ -107,7 +107,7 @@ type Engine struct {
 	pending  []float32           // at the codec's rate, less than a block after Process
 	done     []float32
 	final    []float32
-	goal     Voice     // voice, as Process saw it
+	goal     []float32 // voice, as Process saw it
 	skipping bool      // what was taken last
 	// catchingUp says that more waits behind what was skipped.
 	catchingUp bool
@@ -146,12 +146,12 @@ func New(c *facodec.Codec, o Options) (*Engine, error) {
 		o.Clock = func() time.Duration { return time.Since(start) }
 	}
 	e := &Engine{codec: m, options: o, mode: o.Mode, block: o.Block * m.Hop}
-	voice := Voice{Timbre: make([]float32, m.Timbre)}
-	if o.Voice.Timbre != nil {
-		if err := codec.CheckTimbre(o.Voice.Timbre, m.Timbre); err != nil {
+	voice := make([]float32, m.Timbre)
+	if o.Voice != nil {
+		if err := codec.CheckTimbre(o.Voice, m.Timbre); err != nil {
 			return nil, err
 		}
-		voice = o.Voice
+		copy(voice, o.Voice)
 		e.voice = voice
 	}
 	if err := e.checkMode(o.Mode); err != nil {
@@ -174,7 +174,7 @@ func New(c *facodec.Codec, o Options) (*Engine, error) {
 	}
 	e.took = took
 	e.algorithm += seconds(float64(delay) / float64(m.SampleRate))
-	e.goal = voice
+	e.goal = slices.Clone(voice)
 	e.raw = make([]float32, audio.ResampledLen(int64(e.block), m.SampleRate, o.InRate))
 	e.in, e.out = newRing(queueSeconds*o.InRate), newRing(queueSeconds*o.OutRate)
 	e.meters.init(e.block, m.SampleRate)
@@ -196,7 +196,7 @@ func (e *Engine) checkMode(m Mode) error {
 	switch {
 	case m < Convert || m > Bypass:
 		return fmt.Errorf("%v: there are %v, %v and %v", m, Convert, Reconstruct, Bypass)
-	case m != Bypass && e.voice.Timbre == nil:
+	case m != Bypass && e.voice == nil:
 		return fmt.Errorf("%v: %w", m, ErrVoice)
 	}
 	return nil
@@ -208,19 +208,19 @@ func (e *Engine) InRate() int { return e.options.InRate }
 // OutRate is the rate of the samples read, in Hz.
 func (e *Engine) OutRate() int { return e.options.OutRate }
 
-// Set changes the mode, and the voice unless it has no timbre, while the engine runs: the voice
+// Set changes the mode, and the voice unless it is nil, while the engine runs: the voice
 // within 50 ms from the next frame on, the bypass in a crossfade of 10 ms.
-func (e *Engine) Set(mode Mode, voice Voice) error {
-	if voice.Timbre != nil {
-		if err := codec.CheckTimbre(voice.Timbre, e.codec.Timbre); err != nil {
+func (e *Engine) Set(mode Mode, voice []float32) error {
+	if voice != nil {
+		if err := codec.CheckTimbre(voice, e.codec.Timbre); err != nil {
 			return err
 		}
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	before := e.voice
-	if voice.Timbre != nil {
-		e.voice = voice
+	if voice != nil {
+		e.voice = slices.Clone(voice)
 	}
 	if err := e.checkMode(mode); err != nil {
 		e.voice = before
@@ -364,7 +364,7 @@ func (e *Engine) next() (n int, last, ok bool) {
 	last = e.ended && e.in.n == 0
 	e.finished = last
 	if e.changed {
-		e.goal = e.voice
+		copy(e.goal, e.voice)
 		e.convert.set(e.mode, e.goal)
 		e.changed = false
 	}

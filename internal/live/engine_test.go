@@ -92,7 +92,7 @@ func TestConvertIsConvert(t *testing.T) {
 			for name, piece := range map[string]func() int{
 				"frames": func() int { return 300 }, "20 ms": func() int { return 480 }, "any": func() int { return 1 + rng.IntN(3000) }, "whole": func() int { return n },
 			} {
-				e := newEngine(t, c, Options{Voice: Voice{Timbre: voice}, Mode: mode, Clock: (&manual{}).clock})
+				e := newEngine(t, c, Options{Voice: voice, Mode: mode, Clock: (&manual{}).clock})
 				if got := run(t, e, x, piece); !slices.Equal(got, want) {
 					t.Fatalf("%v of %d samples, pieces %s: %d samples came out, or others", mode, n, name, len(got))
 				}
@@ -107,11 +107,11 @@ func TestRefused(t *testing.T) {
 	if _, err := New(c, Options{}); !errors.Is(err, ErrVoice) {
 		t.Errorf("no voice: %v", err)
 	}
-	if _, err := New(c, Options{Voice: Voice{Timbre: voice[1:]}}); !errors.Is(err, facodec.ErrTokens) {
+	if _, err := New(c, Options{Voice: voice[1:]}); !errors.Is(err, facodec.ErrTokens) {
 		t.Errorf("a voice of another length: %v", err)
 	}
 	e := newEngine(t, c, Options{Mode: Bypass})
-	if err := e.Set(Convert, Voice{}); !errors.Is(err, ErrVoice) {
+	if err := e.Set(Convert, nil); !errors.Is(err, ErrVoice) {
 		t.Errorf("no voice: %v", err)
 	}
 	if err := e.Write(make([]float32, 3*24000)); !errors.Is(err, ErrFull) {
@@ -134,9 +134,9 @@ func TestBlock(t *testing.T) {
 		t.Fatal(err)
 	}
 	frame := seconds(float64(c.HopLength()) / float64(c.SampleRate()))
-	one := newEngine(t, c, Options{Voice: Voice{Timbre: voice}}).Stats().Algorithm
+	one := newEngine(t, c, Options{Voice: voice}).Stats().Algorithm
 	for _, block := range []int{1, 2, 4, MaxBlock} {
-		e := newEngine(t, c, Options{Voice: Voice{Timbre: voice}, Block: block, MaxWait: NeverSkip})
+		e := newEngine(t, c, Options{Voice: voice, Block: block, MaxWait: NeverSkip})
 		if got := e.Stats().Algorithm - one; (got - time.Duration(block-1)*frame).Abs() > time.Microsecond {
 			t.Errorf("blocks of %d frames: %v more delay", block, got)
 		}
@@ -149,7 +149,7 @@ func TestBlock(t *testing.T) {
 		}
 	}
 	for _, block := range []int{-1, MaxBlock + 1} {
-		if _, err := New(c, Options{Voice: Voice{Timbre: voice}, Block: block}); err == nil {
+		if _, err := New(c, Options{Voice: voice, Block: block}); err == nil {
 			t.Errorf("blocks of %d frames are taken", block)
 		}
 	}
@@ -165,7 +165,7 @@ func TestBlockInTime(t *testing.T) {
 	x := codectest.Vowel(24000, 24000)
 	for _, block := range []int{1, 4} {
 		clock := &manual{}
-		d, err := NewDuplex(c, DuplexOptions{Options: Options{Voice: Voice{Timbre: voiceOf(t, c, 1)}, Block: block, Clock: clock.clock}, OneClock: true, Margin: NoMargin})
+		d, err := NewDuplex(c, DuplexOptions{Options: Options{Voice: voiceOf(t, c, 1), Block: block, Clock: clock.clock}, OneClock: true, Margin: NoMargin})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,9 @@
 package model
 
 import (
+	"math"
+	"slices"
+
 	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/parallel"
 	"github.com/facodec-go/facodec/internal/tensor"
@@ -22,22 +25,27 @@ const (
 	// meanFrames is how many frames the reference's mean counts for in the source's, which is
 	// a mean over its voiced frames so far.
 	meanFrames = 10
-	// voicedShare is from which share of harmonics on a frame counts as voiced.
-	voicedShare = 0.5
+	// A frame counts as voiced from this share of harmonics on, unless its level is so far below
+	// the highest so far, or that of the reference, as logarithms of power: 35 and 50 dB.
+	voicedShare  = 0.5
+	voicedBelow  = 8
+	loudestBelow = 11.5
 )
 
-// A voicedDecoder tells pitch and voicing of frames, which it also decodes.
+// A voicedDecoder tells pitch, voicing and level of frames, which it also decodes.
 type voicedDecoder interface {
-	// Voicing returns the pitch of each frame in semitones, and the share of harmonics at low frequencies,
-	// for the arguments of Forward: [B, T, 1] each.
-	Voicing(r *op.Run, x tensor.Tensor, modulations []tensor.Tensor) (semitones, harmonic tensor.Tensor)
+	// Voicing returns the pitch of each frame in semitones, the share of harmonics at low
+	// frequencies, and the logarithm of its power, for the arguments of Forward: [B, T, 1] each.
+	Voicing(r *op.Run, x tensor.Tensor, modulations []tensor.Tensor) (semitones, harmonic, levels tensor.Tensor)
+	// ForwardLevels is Forward of one sequence at such levels.
+	ForwardLevels(r *op.Run, x tensor.Tensor, modulations []tensor.Tensor, levels tensor.Tensor) tensor.Tensor
 }
 
-// TakesReferences reports whether conversions can have a Reference: the decoder tells
-// pitch and voicing, of every frame as soon as it has arrived.
+// TakesReferences reports whether conversions can have a Reference: every part has books, and the
+// decoder tells pitch and voicing, of every frame as soon as it has arrived.
 func (c *Codec) TakesReferences() bool {
 	_, voiced := c.Decoder.(voicedDecoder)
-	return voiced && c.ISTFT.Causal
+	return voiced && c.ISTFT.Causal && !slices.Contains(c.CodecConfig.Quantizer.Books[:], 0)
 }
 
 // A Reference is the frames of recordings of a voice, prepared for matching. It is
@@ -51,6 +59,7 @@ type Reference struct {
 	mean    [len(matchedParts)][]float32
 	centred [len(matchedParts)]tensor.Tensor
 	squares [len(matchedParts)][]float32
+	loudest float32 // level of its frames
 }
 
 // matchedParts are those by which frames are matched.
@@ -68,11 +77,15 @@ func (c *Codec) NewReference(codes Codes, timbre []float32, pool *parallel.Pool)
 		r.Free(x)
 	}
 	m := c.Modulation(r, timbre)
-	semitones, harmonic := c.Decoder.(voicedDecoder).Voicing(r, m.apply(r, addAll(r, f.parts[:]...)), m.blocks)
-	voiced := 0
+	semitones, harmonic, levels := c.Decoder.(voicedDecoder).Voicing(r, m.apply(r, addAll(r, f.parts[:]...)), m.blocks)
+	f.loudest = levels.Row(0, 0)[0]
 	for t := range f.frames {
 		f.pitch = append(f.pitch, semitones.Row(0, t)[0])
-		if harmonic.Row(0, t)[0] > voicedShare {
+		f.loudest = max(f.loudest, levels.Row(0, t)[0])
+	}
+	voiced, isVoiced := 0, make([]bool, f.frames)
+	for t := range isVoiced {
+		if isVoiced[t] = harmonic.Row(0, t)[0] > voicedShare && levels.Row(0, t)[0] > f.loudest-voicedBelow; isVoiced[t] {
 			voiced++
 		}
 	}
@@ -80,7 +93,7 @@ func (c *Codec) NewReference(codes Codes, timbre []float32, pool *parallel.Pool)
 		x := f.parts[part]
 		sum := make([]float64, x.C)
 		for t := range f.frames {
-			if voiced == 0 || harmonic.Row(0, t)[0] > voicedShare {
+			if voiced == 0 || isVoiced[t] {
 				addTo(sum, x.Row(0, t))
 			}
 		}
@@ -119,8 +132,10 @@ type matcher struct {
 	strength  float32
 	guide     *op.Run // decodes the source's pitch in the reference's voice
 
-	voiced float64                      // frames so far
-	sums   [len(matchedParts)][]float64 // over these
+	loudest  float32                      // level so far
+	isVoiced []bool                       // of the frames of a block
+	voiced   float64                      // frames so far
+	sums     [len(matchedParts)][]float64 // over these
 	// Distances of the last matchPast frames from every frame of the reference, the latest
 	// first: of content, and of prosody and content.
 	past    [2][matchPast][]float32
@@ -129,7 +144,7 @@ type matcher struct {
 }
 
 func newMatcher(c *Codec, f *Reference, strength float64, pool *parallel.Pool) *matcher {
-	m := &matcher{codec: c, reference: f, strength: float32(strength), guide: op.NewRun(pool), overall: make([]float32, f.frames)}
+	m := &matcher{codec: c, reference: f, strength: float32(strength), guide: op.NewRun(pool), overall: make([]float32, f.frames), loudest: quietest}
 	for i := range m.sums {
 		m.sums[i] = make([]float64, len(f.mean[i]))
 	}
@@ -144,27 +159,50 @@ func newMatcher(c *Codec, f *Reference, strength float64, pool *parallel.Pool) *
 // reset starts another utterance.
 func (m *matcher) reset() {
 	m.guide.Reset()
-	m.voiced, m.seen = 0, 0
+	m.voiced, m.seen, m.loudest = 0, 0, quietest
 	for _, sum := range m.sums {
 		clear(sum)
 	}
 }
 
+// quietest is below every level.
+const quietest = -math.MaxFloat32
+
+// decode returns the waveform of codes of prosody and content in the voice of a modulation, the
+// level of each frame as it would be without the reference.
+func (m *matcher) decode(r *op.Run, codes Codes, voice Modulation) tensor.Tensor {
+	z, levels := m.frames(r, codes, voice)
+	wave := m.codec.Decoder.(voicedDecoder).ForwardLevels(r, voice.apply(r, z), voice.blocks, levels)
+	m.guide.Free(levels)
+	return wave
+}
+
 // frames returns the decoder's frames for codes of prosody and content, before the norm, in
 // the voice of the modulation: [1, T, latent]. Those of the source and those of the reference
-// are mixed by the strength, 0 to 1.
-func (m *matcher) frames(r *op.Run, codes Codes, voice Modulation) tensor.Tensor {
+// are mixed by the strength, 0 to 1. The levels are those of frames of the source alone, [1, T, 1],
+// of the run of the guide.
+func (m *matcher) frames(r *op.Run, codes Codes, voice Modulation) (z, levels tensor.Tensor) {
 	f := m.reference
 	parts := m.codec.Quantizer.DecodeParts(r, Codes{Prosody: codes[Prosody], Content: codes[Content]})
 	m.guide.Last = r.Last
-	semitones, harmonic := m.codec.Decoder.(voicedDecoder).Voicing(m.guide, voice.apply(m.guide, m.guide.Add(parts[Prosody], parts[Content])), voice.blocks)
+	semitones, harmonic, levels := m.codec.Decoder.(voicedDecoder).Voicing(m.guide, voice.apply(m.guide, m.guide.Add(parts[Prosody], parts[Content])), voice.blocks)
+	m.isVoiced = m.isVoiced[:0]
+	for t := range levels.T {
+		level := levels.Row(0, t)[0]
+		m.loudest = max(m.loudest, level)
+		m.isVoiced = append(m.isVoiced, harmonic.Row(0, t)[0] > voicedShare && level > max(m.loudest-voicedBelow, f.loudest-loudestBelow))
+	}
 	var distances [len(matchedParts)]tensor.Tensor
 	for i, part := range matchedParts {
-		distances[i] = m.distances(r, i, parts[part], harmonic)
+		distances[i] = m.distances(r, i, parts[part])
 	}
-	m.count(harmonic)
+	for _, voiced := range m.isVoiced {
+		if voiced {
+			m.voiced++
+		}
+	}
 
-	z := r.Add(parts[Prosody], parts[Content])
+	z = r.Add(parts[Prosody], parts[Content])
 	r.Free(parts[Prosody], parts[Content])
 	for t := range z.T {
 		prosody, content := distances[0].Row(0, t), distances[1].Row(0, t)
@@ -193,7 +231,7 @@ func (m *matcher) frames(r *op.Run, codes Codes, voice Modulation) tensor.Tensor
 	}
 	r.Free(distances[:]...)
 	m.guide.Free(semitones, harmonic)
-	return z
+	return z, levels
 }
 
 // add adds one of n frames of the reference.
@@ -206,12 +244,12 @@ func (m *matcher) add(to, frame []float32, n int) {
 
 // distances returns the squared distances of frames x [1, T, latent] of a matched part from those
 // of the reference, each less the mean of its own voice: [1, T, reference].
-func (m *matcher) distances(r *op.Run, part int, x, harmonic tensor.Tensor) tensor.Tensor {
+func (m *matcher) distances(r *op.Run, part int, x tensor.Tensor) tensor.Tensor {
 	f := m.reference
 	centred := r.New(1, x.T, x.C)
 	voiced, sum := m.voiced, m.sums[part]
 	for t := range x.T {
-		if harmonic.Row(0, t)[0] > voicedShare {
+		if m.isVoiced[t] {
 			voiced++
 			addTo(sum, x.Row(0, t))
 		}
@@ -223,15 +261,6 @@ func (m *matcher) distances(r *op.Run, part int, x, harmonic tensor.Tensor) tens
 	d := r.SquaredDistances(centred, f.centred[part], f.squares[part])
 	r.Free(centred)
 	return d
-}
-
-// count counts the voiced frames.
-func (m *matcher) count(harmonic tensor.Tensor) {
-	for t := range harmonic.T {
-		if harmonic.Row(0, t)[0] > voicedShare {
-			m.voiced++
-		}
-	}
 }
 
 // nearest returns the n frames of the reference that are nearest, given their distances from a

@@ -10,6 +10,7 @@ import (
 	"github.com/facodec-go/facodec/internal/nn"
 	"github.com/facodec-go/facodec/internal/op"
 	"github.com/facodec-go/facodec/internal/parallel"
+	"github.com/facodec-go/facodec/internal/tensor"
 )
 
 // referenceCase is a small codec that takes references, with the codes of a source and a
@@ -43,15 +44,16 @@ func partRows(r *op.Run, codec *Codec, codes Codes) (parts [NumParts][][]float64
 }
 
 // voicing is what a decoder tells of codes, in one go.
-func voicing(codec *Codec, pool *parallel.Pool, codes Codes, timbre []float32) (pitch []float64, voiced []bool) {
+func voicing(codec *Codec, pool *parallel.Pool, codes Codes, timbre []float32) (pitch, levels []float64, harmonic []bool) {
 	r := op.NewRun(pool)
 	m := codec.Modulation(r, timbre)
-	semitones, harmonic := codec.Decoder.(voicedDecoder).Voicing(r, m.apply(r, codec.Quantizer.Decode(r, codes)), m.blocks)
+	semitones, share, power := codec.Decoder.(voicedDecoder).Voicing(r, m.apply(r, codec.Quantizer.Decode(r, codes)), m.blocks)
 	for t := range semitones.T {
 		pitch = append(pitch, float64(semitones.Row(0, t)[0]))
-		voiced = append(voiced, harmonic.Row(0, t)[0] > voicedShare)
+		levels = append(levels, float64(power.Row(0, t)[0]))
+		harmonic = append(harmonic, share.Row(0, t)[0] > voicedShare)
 	}
-	return pitch, voiced
+	return pitch, levels, harmonic
 }
 
 // TestReferenceFrames compares the frames of a conversion with those of the definition,
@@ -65,8 +67,15 @@ func TestReferenceFrames(t *testing.T) {
 	xs, ys := partRows(r, codec, source), partRows(r, codec, reference)
 	conversion := source
 	conversion[Residual] = nil
-	pitchX, voicedX := voicing(codec, pool, conversion, timbre)
-	pitchY, voicedY := voicing(codec, pool, reference, timbre)
+	pitchX, levelX, voicedX := voicing(codec, pool, conversion, timbre)
+	pitchY, levelY, voicedY := voicing(codec, pool, reference, timbre)
+	loudest := slices.Max(levelY)
+	for t, level := range levelY {
+		voicedY[t] = voicedY[t] && level > loudest-voicedBelow
+	}
+	for t, level := range levelX {
+		voicedX[t] = voicedX[t] && level > slices.Max(levelX[:t+1])-voicedBelow && level > loudest-loudestBelow
+	}
 	if !slices.Contains(voicedX, true) || !slices.Contains(voicedY, true) || !slices.Contains(voicedX, false) || !slices.Contains(voicedY, false) {
 		t.Fatal("all frames are voiced, or none: nothing is tested of the means")
 	}
@@ -140,7 +149,12 @@ func TestReferenceFrames(t *testing.T) {
 		s := codec.NewDecoderStream(timbre, pool)
 		s.SetReference(f, strength)
 		s.run.Last = true
-		got := s.frames(conversion)
+		got, levels := s.match.frames(s.run, conversion, s.modulation)
+		for t2, want := range levelX {
+			if v := float64(levels.Row(0, t2)[0]); math.Abs(v-want) > 1e-4 {
+				t.Fatalf("frame %d: level %g, want %g", t2, v, want)
+			}
+		}
 		differ := 0
 		for t2 := range xs[0] {
 			js, marginC := nearest(content, t2)
@@ -244,5 +258,33 @@ func TestReferenceAllocatesNothing(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(50, step); n != 0 {
 		t.Errorf("%v allocations for a frame", n)
+	}
+}
+
+// TestReferenceLevels: frames are decoded at the level that they are asked for, if that is not far
+// above their own.
+func TestReferenceLevels(t *testing.T) {
+	codec, pool, source, _, timbre := referenceCase(t, 2)
+	d := codec.Decoder.(voicedDecoder)
+	decode := func(change float32) (power float64) {
+		r := op.NewRun(pool)
+		m := codec.Modulation(r, timbre)
+		frames := func() tensor.Tensor { return m.apply(r, codec.Quantizer.Decode(r, source)) }
+		r.Last = true
+		_, _, levels := d.Voicing(op.NewRun(pool), frames(), m.blocks)
+		for t := range levels.T {
+			levels.Row(0, t)[0] += change
+		}
+		wave := d.ForwardLevels(r, frames(), m.blocks, levels)
+		for t := range wave.T {
+			power += float64(wave.Row(0, t)[0]) * float64(wave.Row(0, t)[0])
+		}
+		return power
+	}
+	same := decode(0)
+	for change, want := range map[float32]float64{-3: -3, -50: -50, 1: 1, 20: 2 * mostGain} {
+		if got := math.Log(decode(change) / same); math.Abs(got-want) > 0.01 {
+			t.Errorf("levels %g higher change the power by %g, want %g", change, got, want)
+		}
 	}
 }

@@ -52,21 +52,45 @@ func (l *SourceFilterDecoder) Forward(r *op.Run, x tensor.Tensor, modulations []
 }
 
 // Voicing is that of a voicedDecoder.
-func (l *SourceFilterDecoder) Voicing(r *op.Run, x tensor.Tensor, modulations []tensor.Tensor) (semitones, harmonic tensor.Tensor) {
-	x = l.stack.Forward(r, l.embed.Forward(r, nil, x), modulations)
-	pitch, mix := l.pitch.Forward(r, nil, r.Borrow(x)), l.mix.Forward(r, nil, x)
-	semitones, harmonic = r.Semitones(pitch), l.source.Harmonic(r, mix)
-	r.Free(pitch, mix)
-	return semitones, harmonic
+func (l *SourceFilterDecoder) Voicing(r *op.Run, x tensor.Tensor, modulations []tensor.Tensor) (semitones, harmonic, levels tensor.Tensor) {
+	magnitudes, mix, pitch := l.heads(r, x, modulations)
+	semitones, harmonic, levels = r.Semitones(pitch), l.source.Harmonic(r, mix), r.LogPower(magnitudes)
+	r.Free(magnitudes, mix, pitch)
+	return semitones, harmonic, levels
+}
+
+// ForwardLevels is that of a voicedDecoder.
+func (l *SourceFilterDecoder) ForwardLevels(r *op.Run, x tensor.Tensor, modulations []tensor.Tensor, levels tensor.Tensor) tensor.Tensor {
+	magnitudes, mix, pitch := l.heads(r, x, modulations)
+	own := r.LogPower(magnitudes)
+	for t := range own.T {
+		change := min((levels.Row(0, t)[0]-own.Row(0, t)[0])/2, mostGain)
+		row := magnitudes.Row(0, t)
+		for k := range row {
+			row[k] += change
+		}
+	}
+	wave := r.SourceFilter(l.slot, l.source, magnitudes, mix, pitch)
+	r.Free(own, magnitudes, mix, pitch)
+	return wave
+}
+
+// mostGain is by how much a frame may be raised to a level: 12 dB, as the logarithm of a
+// magnitude. What is nearly silent has noise that would be heard.
+const mostGain = 1.4
+
+// heads returns what the heads make of latent frames: log magnitudes [B, T, bins], mixes and pitches.
+func (l *SourceFilterDecoder) heads(r *op.Run, x tensor.Tensor, modulations []tensor.Tensor) (magnitudes, mix, pitch tensor.Tensor) {
+	x = l.stack.Forward(r, l.embed.Forward(r, nil, x), modulations) // [B, T, dim]
+	pitch = l.pitch.Forward(r, nil, r.Borrow(x))
+	mix = l.mix.Forward(r, nil, r.Borrow(x))
+	return l.head.Forward(r, nil, x), mix, pitch
 }
 
 // ForwardPitch also returns what stands for the pitch of each frame in op.Run.PitchLoss,
 // [B, T, 1].
 func (l *SourceFilterDecoder) ForwardPitch(r *op.Run, x tensor.Tensor, modulations []tensor.Tensor) (wave, pitch tensor.Tensor) {
-	x = l.stack.Forward(r, l.embed.Forward(r, nil, x), modulations) // [B, T, dim]
-	pitch = l.pitch.Forward(r, nil, r.Borrow(x))
-	mix := l.mix.Forward(r, nil, r.Borrow(x))
-	x = l.head.Forward(r, nil, x) // [B, T, bins]
+	x, mix, pitch := l.heads(r, x, modulations)
 	wave = r.SourceFilter(l.slot, l.source, x, mix, pitch)
 	r.Free(x, mix)
 	return wave, pitch

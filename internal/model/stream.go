@@ -178,16 +178,11 @@ func (s *DecoderStream) Append(samples []float32, codes Codes, last bool) []floa
 	return appendBlocks(s.run, samples, codes, last, func(block Codes) tensor.Tensor {
 		s.run.Profiler.Start(stageDecoder)
 		defer s.run.Profiler.Start("")
-		return s.codec.Decode(s.run, s.frames(block), s.modulation)
+		if s.match != nil && len(block[Prosody]) > 0 && len(block[Content]) > 0 && block.Frames() > 0 {
+			return s.match.decode(s.run, block, s.modulation)
+		}
+		return s.codec.Decode(s.run, s.codec.Quantizer.Decode(s.run, block), s.modulation)
 	})
-}
-
-// frames returns the decoder's frames for codes: [1, T, latent].
-func (s *DecoderStream) frames(codes Codes) tensor.Tensor {
-	if s.match == nil || len(codes[Prosody]) == 0 || len(codes[Content]) == 0 || codes.Frames() == 0 {
-		return s.codec.Quantizer.Decode(s.run, codes)
-	}
-	return s.match.frames(s.run, codes, s.modulation)
 }
 
 // appendBlocks sends frames through decode, a block at a time, and appends to samples what

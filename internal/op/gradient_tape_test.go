@@ -17,17 +17,20 @@ import (
 // withoutCase are the methods of Run that return a tensor and have no gradient to
 // be checked.
 var withoutCase = map[string]string{
-	"New":          "memory",
-	"Zeros":        "memory",
-	"Borrow":       "its argument",
-	"RequireGrad":  "its argument",
-	"Detach":       "its argument as a constant (TestDetach)",
-	"Grad":         "what is checked",
-	"Align":        "its argument, in a recording",
-	"Image":        "the inputs of the cases of Conv2D",
-	"Crop":         "the results of the cases of Conv2D",
-	"ResidualBF16": "inference alone; Conv has its gradient",
-	"Entries":      "constants; StraightThrough has their gradient",
+	"New":              "memory",
+	"Zeros":            "memory",
+	"Borrow":           "its argument",
+	"RequireGrad":      "its argument",
+	"Detach":           "its argument as a constant (TestDetach)",
+	"Grad":             "what is checked",
+	"Align":            "its argument, in a recording",
+	"Image":            "the inputs of the cases of Conv2D",
+	"Crop":             "the results of the cases of Conv2D",
+	"ResidualBF16":     "inference alone; Conv has its gradient",
+	"Semitones":        "inference alone; PitchLoss has the gradient of pitches",
+	"SquaredDistances": "inference alone",
+	"LogPower":         "inference alone",
+	"Entries":          "constants; StraightThrough has their gradient",
 }
 
 // TestEveryOperationHasACase looks for exported methods of Run that return tensors,

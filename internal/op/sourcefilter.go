@@ -115,6 +115,22 @@ func (r *Run) SourceFilter(slot Slot, s *SourceFilter, x, mixes, pitches tensor.
 	return wave
 }
 
+// LogPower returns the logarithm of each frame's power, for log magnitudes x [B, T, bins] as SourceFilter
+// takes them: [B, T, 1].
+func (r *Run) LogPower(x tensor.Tensor) tensor.Tensor {
+	y := r.New(x.B, x.T, 1)
+	squares := r.alloc(x.C)
+	for i := range x.B * x.T {
+		for k, v := range row(x, i) {
+			squares[k] = 2 * min(v, maxLogMagnitude)
+		}
+		kernel.Exp(squares[:x.C], squares[:x.C])
+		row(y, i)[0] = float32(math.Log(max(kernel.Sum(squares[:x.C]), 1e-30)))
+	}
+	r.freeFloats(squares)
+	return y
+}
+
 // Harmonic returns the mean share of the harmonics at the lowest frequencies that mixes [B, T,
 // Channels] stand for: [B, T, 1].
 func (s *SourceFilter) Harmonic(r *Run, mixes tensor.Tensor) tensor.Tensor {

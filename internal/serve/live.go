@@ -78,7 +78,7 @@ type stream struct {
 	own     *live.OwnVoice
 	format  string
 	voice   string    // id
-	inVoice live.Voice
+	timbre  []float32 // of voice
 	stats   time.Duration
 	maxWait time.Duration
 	replies chan protocol.Reply
@@ -229,27 +229,27 @@ func (l *stream) set(r protocol.Request) protocol.Reply {
 	if l.wantOwn {
 		before = live.Reconstruct
 	}
-	mode, voice, err := l.chosen(r, before)
+	mode, timbre, err := l.chosen(r, before)
 	if err != nil {
 		return problemReply(statusOf(err), err)
 	}
 	wantOwn := false
 	switch {
-	case voice.Timbre != nil || mode == live.Bypass:
-	case mode == live.Convert && l.inVoice.Timbre == nil: // the engine may have one's own
+	case timbre != nil || mode == live.Bypass:
+	case mode == live.Convert && l.timbre == nil: // the engine may have one's own
 		return problemReply(http.StatusUnprocessableEntity, l.refused(live.ErrVoice))
 	case mode == live.Convert:
-		voice = l.inVoice
+		timbre = l.timbre
 	case l.ownTimbre != nil:
-		voice.Timbre = l.ownTimbre
+		timbre = l.ownTimbre
 	default:
 		mode, wantOwn = live.Bypass, true
 	}
-	if err := l.refused(l.engine.Set(mode, voice)); err != nil {
+	if err := l.refused(l.engine.Set(mode, timbre)); err != nil {
 		return problemReply(statusOf(err), err)
 	}
 	if l.wantOwn = wantOwn; r.Voice != "" {
-		l.voice, l.inVoice = r.Voice, voice
+		l.voice, l.timbre = r.Voice, timbre
 	}
 	return protocol.Reply{Type: protocol.Set, Mode: mode.String(), Voice: l.voice}
 }
@@ -262,7 +262,7 @@ func (l *stream) learned(timbre []float32, err error) {
 	if l.wantOwn = false; err == nil {
 		l.ownTimbre = timbre
 		if want {
-			err = l.engine.Set(live.Reconstruct, live.Voice{Timbre: timbre})
+			err = l.engine.Set(live.Reconstruct, timbre)
 		}
 	}
 	switch {

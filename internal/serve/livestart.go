@@ -72,7 +72,7 @@ func (l *stream) start() error {
 	if o.Mode == live.Reconstruct && r.Voice == "" {
 		o.Mode, l.wantOwn = live.Bypass, true
 	}
-	l.voice, l.inVoice = r.Voice, o.Voice
+	l.voice, l.timbre = r.Voice, o.Voice
 	if l.engine, err = live.New(codec, o); err != nil {
 		return l.refused(err)
 	}
@@ -107,21 +107,21 @@ func parse(b []byte, r *protocol.Request) error {
 }
 
 // chosen returns the mode and the voice that a message asks for: before is the mode where it
-// asks for none, and the voice has no timbre then.
-func (l *stream) chosen(r protocol.Request, before live.Mode) (mode live.Mode, voice live.Voice, err error) {
+// asks for none, and nil the voice.
+func (l *stream) chosen(r protocol.Request, before live.Mode) (mode live.Mode, timbre []float32, err error) {
 	if mode = before; r.Mode != "" {
 		if mode, err = live.ParseMode(r.Mode); err != nil {
-			return mode, voice, faultf(http.StatusUnprocessableEntity, "mode", "%q: there are convert, reconstruct and bypass", short(r.Mode))
+			return mode, nil, faultf(http.StatusUnprocessableEntity, "mode", "%q: there are convert, reconstruct and bypass", short(r.Mode))
 		}
 	}
 	if r.Voice == "" {
-		return mode, voice, nil
+		return mode, nil, nil
 	}
 	v, err := l.s.voices.get(r.Voice, "voice", http.StatusUnprocessableEntity)
 	if err != nil {
-		return mode, voice, err
+		return mode, nil, err
 	}
-	return mode, v.live, nil
+	return mode, v.voice.Timbre, nil
 }
 
 // refused names the field of an engine's error.

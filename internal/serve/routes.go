@@ -43,7 +43,6 @@ type OutputQuery struct {
 	Rate         int      `query:"rate" minimum:"8000" maximum:"192000" doc:"sample rate of the answer in Hz; the codec's if it is left out"`
 	Parts        []string `query:"parts" enum:"prosody,content,residual" doc:"decode these parts alone, to listen to what each carries"`
 	Voice        string   `query:"voice" maxLength:"64" doc:"id of a voice that was enrolled"`
-	Match        float64  `query:"match" minimum:"0" maximum:"1" default:"0.9" doc:"share of the reference's own frames in a conversion: more is nearer to its voice, less is clearer, 0 is its timbre alone; only of models with decoder_type source_filter, as the built-in one, and not with parts"`
 }
 
 // options are the checked parameters, but for the voice.
@@ -61,14 +60,6 @@ func (q OutputQuery) options() (outputOptions, []facodec.Part, error) {
 		parts = append(parts, part)
 	}
 	return o, parts, nil
-}
-
-// match returns the share of the reference's frames: of single parts that are listened to, none.
-func (q OutputQuery) match() float64 {
-	if q.Parts != nil {
-		return 0
-	}
-	return q.Match
 }
 
 // allParts and conversionParts are those that are decoded if none are named.
@@ -232,7 +223,7 @@ func (s *Server) transcode(raw *Raw, t *transcoding) error {
 			if v == nil {
 				return noVoice
 			}
-			d, err := s.decoder(v, nil, t.convert, t.match())
+			d, err := s.decoder(v.Timbre, t.convert)
 			if err != nil {
 				return err
 			}
@@ -267,10 +258,12 @@ func (s *Server) transcode(raw *Raw, t *transcoding) error {
 	switch {
 	case err != nil:
 		return err
-	case v == nil && t.convert:
+	case v != nil:
+		source.Timbre = v.Timbre
+	case t.convert:
 		return noVoice
 	}
-	d, err := s.decoder(v, source.Timbre, t.convert, t.match())
+	d, err := s.decoder(source.Timbre, t.convert)
 	if err != nil {
 		return err
 	}
@@ -389,12 +382,15 @@ func (s *Server) decodeFile(raw *Raw, q OutputQuery) error {
 	if err != nil {
 		return err
 	}
+	if v != nil {
+		source.Timbre = v.Timbre
+	}
 	if parts == nil {
 		if parts = allParts; v != nil {
 			parts = conversionParts
 		}
 	}
-	d, err := s.codecDecoder(v, source.Timbre, v != nil, q.match())
+	d, err := s.decoder(source.Timbre, false)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,6 @@ import (
 
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/audio"
-	"github.com/facodec-go/facodec/defaultmodel"
 	"github.com/facodec-go/facodec/fac"
 	"github.com/facodec-go/facodec/internal/codectest"
 	"github.com/facodec-go/facodec/internal/extract"
@@ -534,55 +533,4 @@ func TestInfoAndPage(t *testing.T) {
 			t.Errorf("metrics lack %s", line)
 		}
 	}
-}
-
-// TestMatch: conversions by the built-in model have frames of the voice, as many as match says,
-// and are what the library makes.
-func TestMatch(t *testing.T) {
-	c, err := defaultmodel.Open(facodec.WithThreads(1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	x := newSite(t, Config{Codec: c})
-	en, it := speech(t, "en"), speech(t, "it")
-	v := x.enroll(it)
-	voice, err := c.Voice(samplesOf(t, it, 24000))
-	if err != nil {
-		t.Fatal(err)
-	}
-	source := samplesOf(t, en, 24000)
-	want := func(samples []float32, err error) []float32 {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return samples
-	}
-	matched, plain := want(c.ConvertTo(source, voice)), want(c.Convert(source, voice.Timbre))
-	clips, kind := form("source", string(en), "reference", string(it))
-	tokens := x.post("/v1/encode", en)
-	for _, test := range []struct {
-		path string
-		body []byte
-		kind string
-		want []float32
-	}{
-		{"/v1/convert?voice=" + v.ID, en, "", matched},
-		{"/v1/convert?stream=true&voice=" + v.ID, en, "", matched},
-		{"/v1/convert?match=0.9", clips, kind, matched},
-		{"/v1/convert?match=0&voice=" + v.ID, en, "", plain},
-		{"/v1/decode?voice=" + v.ID, tokens, "", matched},
-		{"/v1/decode?parts=prosody,content&voice=" + v.ID, tokens, "", plain},
-	} {
-		r, b := x.do("POST", test.path+"&sample_format=f32", bytes.NewReader(test.body), "Content-Type", test.kind)
-		if r.StatusCode != http.StatusOK {
-			t.Fatalf("%s: %s %s", test.path, r.Status, b)
-		}
-		if got := samplesOf(t, b, 24000); !slices.Equal(got, test.want) {
-			t.Errorf("%s: %d samples, and other ones than the library's %d", test.path, len(got), len(test.want))
-		}
-	}
-	r, b := x.do("POST", "/v1/convert?match=1.5&voice="+v.ID, bytes.NewReader(en))
-	x.problem(r, b, http.StatusUnprocessableEntity, "query.match")
 }

@@ -131,24 +131,12 @@ func (j *job) encode(p part, o sourceOptions, ownTimbre bool, take func(facodec.
 	return out, in(p.location, err)
 }
 
-// decoder returns one in a voice, or where it is nil with a recording's own timbre: for a
-// conversion that of the redecoder, if there is one.
-func (s *Server) decoder(v *facodec.Voice, own []float32, convert bool, match float64) (*facodec.Decoder, error) {
+// decoder returns one in a voice: for a conversion that of the redecoder, if there is one.
+func (s *Server) decoder(timbre []float32, convert bool) (*facodec.Decoder, error) {
 	if r := s.config.Redecoder; convert && r != nil {
-		return r.NewDecoder(v.Timbre)
+		return r.NewDecoder(timbre)
 	}
-	return s.codecDecoder(v, own, convert, match)
-}
-
-// codecDecoder is decoder with the codec's own.
-func (s *Server) codecDecoder(v *facodec.Voice, own []float32, convert bool, match float64) (*facodec.Decoder, error) {
-	switch {
-	case v == nil:
-		return s.config.Codec.NewDecoder(own)
-	case convert:
-		return s.voices.newDecoder(v, match)
-	}
-	return s.config.Codec.NewDecoder(v.Timbre)
+	return s.config.Codec.NewDecoder(timbre)
 }
 
 // decode sends an utterance's samples, of some parts of its codes.

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	facodec "github.com/facodec-go/facodec"
-	"github.com/facodec-go/facodec/internal/live"
 	"github.com/facodec-go/facodec/internal/plural"
 )
 
@@ -24,10 +23,8 @@ type Voice struct {
 	Created  time.Time `json:"created"`
 	Warnings []string  `json:"warnings,omitempty" doc:"what is likely not as it was meant, such as a silent clip"`
 
-	voice   *facodec.Voice
-	decoder *facodec.Decoder // of DefaultMatch, for others in the same voice
-	live    live.Voice       // the same for live streams
-	order   int
+	voice *facodec.Voice
+	order int
 }
 
 // voices are kept in memory while the server runs.
@@ -47,17 +44,9 @@ func (v *voices) add(name string, voice *facodec.Voice) (Voice, error) {
 	if err := v.codec.CheckVoice(voice); err != nil {
 		return Voice{}, err
 	}
-	decoder, err := v.codec.NewVoiceDecoder(voice, facodec.DefaultMatch)
-	if err != nil {
-		return Voice{}, err
-	}
-	inVoice, err := live.NewVoice(v.codec, voice, facodec.DefaultMatch)
-	if err != nil {
-		return Voice{}, err
-	}
 	var id [8]byte
 	rand.Read(id[:])
-	e := Voice{ID: hex.EncodeToString(id[:]), Name: name, Seconds: voice.Seconds, Created: time.Now().UTC().Truncate(time.Second), voice: voice, decoder: decoder, live: inVoice}
+	e := Voice{ID: hex.EncodeToString(id[:]), Name: name, Seconds: voice.Seconds, Created: time.Now().UTC().Truncate(time.Second), voice: voice}
 	for _, w := range voice.Warnings {
 		e.Warnings = append(e.Warnings, oneLine(w.Error()))
 	}
@@ -81,18 +70,6 @@ func (v *voices) get(id, location string, status int) (Voice, error) {
 		return Voice{}, faultf(status, location, "there is no voice %q; GET /v1/voices lists those that are kept", short(id))
 	}
 	return e, nil
-}
-
-// newDecoder returns a decoder of a conversion to a voice, which may be one of those kept.
-func (v *voices) newDecoder(voice *facodec.Voice, match float64) (*facodec.Decoder, error) {
-	if match == facodec.DefaultMatch {
-		for _, e := range v.list() {
-			if e.voice == voice {
-				return e.decoder.NewDecoder()
-			}
-		}
-	}
-	return v.codec.NewVoiceDecoder(voice, match)
 }
 
 func (v *voices) delete(id string) error {
@@ -126,7 +103,7 @@ func (v *voices) len() int {
 // voiceMagic begins a .voice file (docs/voice.md), and maxVoiceFile is more than any has.
 const (
 	voiceMagic   = "facvoice"
-	maxVoiceFile = 2 << 20
+	maxVoiceFile = 64 << 10
 )
 
 // readVoice reads a .voice file.
