@@ -18,10 +18,10 @@ import (
 type VoiceEncoder struct {
 	codec  *Codec
 	stream codec.TimbreStream
-	frames *Encoder // nil unless frames are wanted, and conversions can have frames of a reference
-	codes  Codes    // of the first MaxVoiceFrames
-	clip   int      // samples of the clip that has not ended
-	ended  int      // of those that have ended
+	frames codec.EncoderStream // nil unless frames are wanted, and conversions can have frames of a reference
+	codes  Codes               // of the first MaxVoiceFrames
+	clip   int                 // samples of the clip that has not ended
+	ended  int                 // of those that have ended
 }
 
 // NewVoiceEncoder starts a voice, with no clip.
@@ -35,7 +35,7 @@ func (c *Codec) newVoiceEncoder(frames bool) *VoiceEncoder {
 		books := c.Books()
 		fits := c.CodebookSize() <= math.MaxUint16+1 && slices.Max(books[:]) <= maxVoiceBooks
 		if frames && fits && c.model.TakesReferences() && c.model.Need(codec.Encoder) == nil {
-			v.frames = &Encoder{codec: c, stream: c.model.NewEncoder(c.model.Pool)}
+			v.frames = c.model.NewEncoder(c.model.Pool)
 		}
 	}
 	return v
@@ -62,20 +62,15 @@ func (v *VoiceEncoder) Push(samples []float32) error {
 
 // pushFrames adds samples of a clip to the frames, until there are as many as are kept.
 func (v *VoiceEncoder) pushFrames(samples []float32, last bool) {
-	frames := v.codes.Frames()
-	if v.frames == nil || frames >= MaxVoiceFrames {
+	if v.frames == nil || v.clip == 0 || v.codes.Frames() == MaxVoiceFrames {
 		return
 	}
-	if len(samples) > 0 || v.frames.total > 0 {
-		v.frames.total += len(samples)
-		v.codes.Append(Codes(v.frames.stream.Push(samples, last)))
-	}
+	v.codes.Append(Codes(v.frames.Push(samples, last)))
 	if v.codes.Frames() > MaxVoiceFrames {
 		v.codes = v.codes.Slice(0, MaxVoiceFrames)
 	}
 	if last {
-		v.frames.stream.Reset()
-		v.frames.total = 0
+		v.frames.Reset()
 	}
 }
 
@@ -246,8 +241,9 @@ func (c *Codec) checkClip(ctx context.Context, r recording.Recording) (why, warn
 // NewVoiceDecoder starts a conversion to a voice. Where the voice has frames of its recordings, they
 // take the place of the source's: of each frame of prosody and content, the mean of those
 // that are nearest in content, prosody and pitch, as in kNN-VC (arXiv 2305.18975); the residual
-// is theirs, too, and that of the source is not used. match is their share, 0 to 1. More brings
-// the voice nearer, less keeps speech clearer. With 0, or of a voice without frames, it is
+// is theirs, too, and that of the source is not used. The level of each frame is what it would
+// be by the timbre alone. match is their share, 0 to 1. More brings
+// the voice nearer, less keeps words clearer. With 0, or of a voice without frames, it is
 // NewDecoder of the timbre.
 func (c *Codec) NewVoiceDecoder(v *Voice, match float64) (*Decoder, error) {
 	if err := c.model.Need(codec.Decoder); err != nil {

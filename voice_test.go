@@ -9,7 +9,9 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/facodec-go/facodec/internal/codectest"
 )
@@ -301,5 +303,135 @@ func TestTimbreOfEndedClips(t *testing.T) {
 	voice, err := v.Voice()
 	if err != nil || !slices.Equal(voice.Timbre, want) || voice.Seconds != 0.375 {
 		t.Errorf("while another clip goes on: %v, %v seconds", err, voice.Seconds)
+	}
+}
+
+// sourceFilterConfig is a codec whose decoder tells the pitch of frames.
+const sourceFilterConfig = `{"model_params": {"latent_dim": 24, "codebook_size": 32, "codebook_dim": 4, "prosody_hidden_dim": 16,
+	"prosody_layers": 2, "timbre_hidden_dim": 16, "causal": true, "encoder_type": "stft", "decoder_type": "source_filter",
+	"convnext": {"window": 1200, "phase_bins": 20, "dim": 16, "hidden_dim": 24, "encoder_blocks": 1, "decoder_blocks": 1}}}`
+
+// TestVoiceFrames: a voice has the codes of its clips where the codec can use them, as many as are
+// kept, whatever is enrolled after it; and is refused by a codec of another quantizer.
+func TestVoiceFrames(t *testing.T) {
+	c, err := OpenRandom(3, WithConfig(codectest.WriteFile(t, "c.json", sourceFilterConfig)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	a, b := codectest.Vowel(30000, 24000), codectest.Vowel(12100, 24000)
+	want, err := c.Encode(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	more, err := c.Encode(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := c.newVoiceEncoder(true)
+	for _, piece := range [][]float32{a[:1], a[1:7000], a[7000:]} {
+		if err := v.Push(piece); err != nil {
+			t.Fatal(err)
+		}
+	}
+	v.EndClip()
+	first, err := v.Voice()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(first.Frames, want.Codes) {
+		t.Errorf("%d frames, and other codes than those of the clip, %d", first.Frames.Frames(), want.Frames())
+	}
+	v.Push(b)
+	if open, err := v.Voice(); err != nil || open.Frames.Frames() != 0 {
+		t.Errorf("while a clip goes on: %d frames, %v", open.Frames.Frames(), err)
+	}
+	v.EndClip()
+	both, err := v.Voice()
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := Codes{}
+	whole.Append(want.Codes)
+	whole.Append(more.Codes)
+	if !reflect.DeepEqual(both.Frames, whole) || !reflect.DeepEqual(first.Frames, want.Codes) {
+		t.Errorf("%d frames of both clips; the first voice now has %d", both.Frames.Frames(), first.Frames.Frames())
+	}
+	for range MaxVoiceFrames/100 + 1 {
+		v.Push(a)
+		v.EndClip()
+	}
+	if long, err := v.Voice(); err != nil || long.Frames.Frames() != MaxVoiceFrames || c.CheckVoice(long) != nil {
+		t.Errorf("more than are kept: %d frames, %v, %v", long.Frames.Frames(), err, c.CheckVoice(long))
+	}
+	if plain := enroll(t, c, clipFile(t, "a.wav", a)); plain.Frames.Frames() != 0 {
+		t.Error("EnrollFiles keeps frames")
+	}
+	if mixed, err := MixVoices(first, both); err != nil || mixed.Frames.Frames() != 0 {
+		t.Errorf("a mix has frames, or %v", err)
+	}
+
+	other := *first
+	other.Quantizer[0]++
+	if _, err := c.NewVoiceDecoder(&other, 0.5); !errors.Is(err, ErrVoice) {
+		t.Errorf("of another quantizer: %v", err)
+	}
+	other = *first
+	other.Frames = Codes{}
+	other.Frames.Append(first.Frames)
+	other.Frames[Content][0][3] = int32(c.CodebookSize())
+	if _, err := c.NewVoiceDecoder(&other, 0.5); !errors.Is(err, ErrVoice) {
+		t.Errorf("a code beyond the codebook: %v", err)
+	}
+	if _, err := c.NewVoiceDecoder(nil, 0.5); !errors.Is(err, ErrVoice) {
+		t.Errorf("no voice: %v", err)
+	}
+	for _, match := range []float64{-0.1, 1.1, math.NaN()} {
+		if _, err := c.NewVoiceDecoder(first, match); err == nil {
+			t.Errorf("a match of %g", match)
+		}
+	}
+
+	// A codec whose decoder tells no pitch, with the same encoder and quantizer, goes by the timbre.
+	without, err := OpenRandom(3, WithConfig(codectest.WriteFile(t, "d.json", strings.Replace(sourceFilterConfig, "source_filter", "istft", 1))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer without.Close()
+	if err := without.CheckVoice(first); err != nil {
+		t.Fatalf("not the same encoder and quantizer: %v", err)
+	}
+	y, err := without.ConvertTo(b, first, 0.9)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plain, err := without.Convert(b, first.Timbre); err != nil || !slices.Equal(y, plain) {
+		t.Errorf("without pitches: not the conversion by the timbre, %v", err)
+	}
+}
+
+// TestVoiceDecoderClosed: a codec can be closed while decoders are made.
+func TestVoiceDecoderClosed(t *testing.T) {
+	c, err := OpenRandom(3, WithConfig(codectest.WriteFile(t, "c.json", sourceFilterConfig)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := c.Voice(codectest.Vowel(12000, 24000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := make(chan error)
+	go func() {
+		for {
+			if _, err := c.NewVoiceDecoder(v, 0.9); err != nil {
+				made <- err
+				return
+			}
+		}
+	}()
+	time.Sleep(10 * time.Millisecond)
+	c.Close()
+	if err := <-made; !errors.Is(err, ErrClosed) {
+		t.Error(err)
 	}
 }
