@@ -14,10 +14,10 @@
 //
 // Convert a voice, in memory or from file to file:
 //
-//	voice, err := codec.Voice(reference)               // []float32, mono at codec.SampleRate()
-//	converted, err := codec.Convert(samples, voice.Timbre) // as many samples out as in
+//	timbre, err := codec.Timbre(reference)             // []float32, mono at codec.SampleRate()
+//	converted, err := codec.Convert(samples, timbre)   // as many samples out as in
 //
-//	decoder, err := codec.NewVoiceDecoder(voice, 0.5)       // and frames of the reference
+//	decoder, err := codec.NewDecoder(timbre)
 //	report, err := codec.ConvertFile(ctx, "clip.flac", "converted.wav", decoder, facodec.FileOptions{})
 //
 // Encode to codes and decode them again:
@@ -44,8 +44,8 @@
 // the standard configuration. A frame is [Codec.HopLength] samples, 300: 80 frames a
 // second, each with six codes of 10 bits, are 4.8 kbit/s. The timbre is one vector for
 // the whole utterance. Voice conversion decodes prosody and content with the timbre of
-// another speaker, and where the decoder tells the pitch of frames, puts frames of that
-// speaker's recordings in their place ([Codec.NewVoiceDecoder]). A [Voice] holds both, to keep.
+// another speaker. Where the decoder tells the pitch of frames, it can put frames of that
+// speaker's recordings in their place ([Codec.Voice], [Codec.ConvertTo]). A [Voice] holds both, to keep.
 //
 // # Streams
 //

@@ -30,8 +30,8 @@ with the timbre of the reference. A few seconds of clean speech are enough for a
 
 --match, with the built-in model and others whose decoder_type is source_filter, puts frames of
 the reference itself, those nearest in sound and pitch, in place of the source's. The voice comes
-much nearer, and words become less clear, the more so the shorter the reference is: give a
-minute of it, and a share between 0.3 and 0.9 (docs/model.md has figures).
+nearer, and words become less clear, the more so the larger the share and the shorter the
+reference is (docs/model.md has figures): try 0.3 first, and up to a minute of the reference.
 
 Output is DIR/converted_<source>_to_<reference>.wav, or for a single source the file
 that -o names: mono, at the codec's sample rate (24 kHz), exactly as long as the source.
