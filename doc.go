@@ -44,8 +44,9 @@
 // the standard configuration. A frame is [Codec.HopLength] samples, 300: 80 frames a
 // second, each with six codes of 10 bits, are 4.8 kbit/s. The timbre is one vector for
 // the whole utterance. Voice conversion decodes prosody and content with the timbre of
-// another speaker. Where the decoder tells the pitch of frames, it can put frames of that
-// speaker's recordings in their place ([Codec.Voice], [Codec.ConvertTo]). A [Voice] holds both, to keep.
+// another speaker. Where the decoder predicts pitch and spectrum of frames, it can filter what is
+// converted toward the mean spectrum of that speaker's recordings, and put frames of these in place of
+// the source's ([Codec.Voice], [Codec.ConvertTo]). A [Voice] holds all of it, to keep.
 //
 // # Streams
 //

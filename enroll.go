@@ -18,23 +18,34 @@ import (
 type VoiceEncoder struct {
 	codec  *Codec
 	stream codec.TimbreStream
-	frames codec.EncoderStream // nil unless frames are wanted, and conversions can have frames of a reference
+	frames codec.EncoderStream // nil unless conversions can have a spectrum and frames of a reference
+	keep   bool                // codes are kept in the voice
 	codes  Codes               // of the first MaxVoiceFrames
 	clip   int                 // samples of the clip that has not ended
 	ended  int                 // of those that have ended
 }
 
 // NewVoiceEncoder starts a voice, with no clip.
-func (c *Codec) NewVoiceEncoder() *VoiceEncoder { return c.newVoiceEncoder(false) }
+func (c *Codec) NewVoiceEncoder() *VoiceEncoder { return c.newVoiceEncoder(wantSpectrum) }
 
-func (c *Codec) newVoiceEncoder(frames bool) *VoiceEncoder {
-	v := &VoiceEncoder{codec: c}
+// What a voice is to have.
+type voiceContent int
+
+const (
+	wantTimbre   voiceContent = iota // alone
+	wantSpectrum                     // and where the codec's decoder has one, a spectrum
+	wantFrames                       // and frames
+)
+
+func (c *Codec) newVoiceEncoder(want voiceContent) *VoiceEncoder {
+	v := &VoiceEncoder{codec: c, keep: want == wantFrames}
 	if c.gate.enter() == nil {
 		defer c.gate.leave()
 		v.stream = c.model.NewTimbreEncoder(c.model.Pool)
 		books := c.Books()
 		fits := c.CodebookSize() <= math.MaxUint16+1 && slices.Max(books[:]) <= maxVoiceBooks
-		if frames && fits && c.model.TakesReferences() && c.model.Need(codec.Encoder) == nil {
+		wanted := want == wantFrames || want == wantSpectrum && c.model.Need(codec.Decoder) == nil
+		if wanted && fits && c.model.TakesReferences() && c.model.Need(codec.Encoder) == nil {
 			v.frames = c.model.NewEncoder(c.model.Pool)
 		}
 	}
@@ -111,9 +122,21 @@ func (v *VoiceEncoder) Voice() (*Voice, error) {
 		return nil, err
 	}
 	voice := &Voice{Timbre: timbre, Seconds: float64(v.ended) / float64(v.codec.SampleRate()), Model: v.codec.timbreFingerprint()}
-	if v.codes.Frames() > 0 && v.clip == 0 {
+	if v.codes.Frames() == 0 || v.clip > 0 {
+		return voice, nil
+	}
+	if v.keep {
 		voice.Quantizer = v.codec.quantizerFingerprint()
 		voice.Frames.Append(v.codes) // a copy: the next clips are added to these
+	}
+	if v.codec.model.Need(codec.Decoder) == nil {
+		if err := v.codec.gate.enter(); err != nil {
+			return nil, err
+		}
+		defer v.codec.gate.leave()
+		if voice.Spectrum = v.codec.model.Spectrum(timbre, model.Codes(v.codes)); voice.Spectrum != nil {
+			voice.Decoder = v.codec.decoderFingerprint()
+		}
 	}
 	return voice, nil
 }
@@ -126,7 +149,7 @@ func (v *VoiceEncoder) Voice() (*Voice, error) {
 // which is in the voice's Warnings, and so is audio of less than a second in all; if
 // nothing is heard in any of them and there is no enrolled voice, the error is ErrSilent.
 func (c *Codec) EnrollFiles(ctx context.Context, paths []string, normalize bool, progress func(seconds float64)) (*Voice, error) {
-	return c.enrollFiles(ctx, paths, normalize, false, progress)
+	return c.enrollFiles(ctx, paths, normalize, wantSpectrum, progress)
 }
 
 // EnrollFrames is EnrollFiles of a voice that also has frames of the clips, for NewVoiceDecoder, where
@@ -135,14 +158,14 @@ func (c *Codec) EnrollFrames(ctx context.Context, paths []string, normalize bool
 	if err := c.model.Need(codec.Encoder); err != nil {
 		return nil, fmt.Errorf("for frames: %w", err)
 	}
-	return c.enrollFiles(ctx, paths, normalize, true, progress)
+	return c.enrollFiles(ctx, paths, normalize, wantFrames, progress)
 }
 
-func (c *Codec) enrollFiles(ctx context.Context, paths []string, normalize, frames bool, progress func(seconds float64)) (*Voice, error) {
+func (c *Codec) enrollFiles(ctx context.Context, paths []string, normalize bool, want voiceContent, progress func(seconds float64)) (*Voice, error) {
 	var voices []*Voice
 	var heard []string           // the clips of the voice
 	var silent, warnings []error // why the others are none, and what is told if there are some
-	clips := c.newVoiceEncoder(frames)
+	clips := c.newVoiceEncoder(want)
 	push := func(samples []float32) error {
 		if err := clips.Push(samples); err != nil {
 			return err
@@ -238,13 +261,15 @@ func (c *Codec) checkClip(ctx context.Context, r recording.Recording) (why, warn
 	return nil, nil, nil
 }
 
-// NewVoiceDecoder starts a conversion to a voice. Where the voice has frames of its recordings, they
+// NewVoiceDecoder starts a conversion to a voice. Where the voice has the Spectrum of its recordings, by this
+// codec's decoder, what is decoded is filtered slowly until it has the same mean spectrum; levels stay. Where the voice has frames of
+// its recordings, they
 // take the place of the source's: of each frame of prosody and content, the mean of those
 // that are nearest in content, prosody and pitch, as in kNN-VC (arXiv 2305.18975); the residual
 // is theirs, too, and that of the source is not used. The level of each frame is what it would
 // be by the timbre alone. match is their share, 0 to 1. More brings
-// the voice nearer, less keeps words clearer. With 0, or of a voice without frames, it is
-// NewDecoder of the timbre.
+// the voice nearer, less keeps words clearer. With 0, or of a voice without frames, the frames
+// are the source's, and of a voice without a spectrum that is NewDecoder of the timbre.
 func (c *Codec) NewVoiceDecoder(v *Voice, match float64) (*Decoder, error) {
 	if err := c.model.Need(codec.Decoder); err != nil {
 		return nil, err
@@ -268,7 +293,11 @@ func (c *Codec) prepare(v *Voice, match float64) (codec.Voice, error) {
 		return codec.Voice{}, err
 	}
 	defer c.gate.leave()
-	return c.model.NewVoice(slices.Clone(v.Timbre), model.Codes(v.Frames), match), nil
+	var spectrum []float32
+	if len(v.Spectrum) > 0 && v.Decoder == c.decoderFingerprint() {
+		spectrum = slices.Clone(v.Spectrum)
+	}
+	return c.model.NewVoice(slices.Clone(v.Timbre), spectrum, model.Codes(v.Frames), match), nil
 }
 
 // CheckVoice returns an error that wraps ErrVoice if v was not made by this
@@ -293,7 +322,16 @@ func (c *Codec) CheckVoice(v *Voice) error {
 			return fmt.Errorf("%w: its frames: %w", ErrVoice, err)
 		}
 	}
+	if n := len(v.Spectrum); n > 0 && c.model.Need(codec.Decoder) == nil && v.Decoder == c.decoderFingerprint() && n != c.model.Bins() {
+		return fmt.Errorf("%w: a spectrum of %d magnitudes, and this codec's has %d", ErrVoice, n, c.model.Bins())
+	}
 	return codec.CheckTimbre(v.Timbre, c.TimbreLen())
+}
+
+// decoderFingerprint is that of what spectra mean.
+func (c *Codec) decoderFingerprint() Fingerprint {
+	_, decoder := c.model.Fingerprints()
+	return Fingerprint(decoder)
 }
 
 // quantizerFingerprint is that of what codes mean.

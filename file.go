@@ -141,7 +141,7 @@ func (c *Codec) newFirstPass() firstPass {
 	if c.model.TimbreFromEncoder {
 		return &encodePass{encoder: c.NewAnalyzer()}
 	}
-	return timbrePass{c.NewVoiceEncoder()}
+	return timbrePass{c.newVoiceEncoder(wantTimbre)}
 }
 
 // timbrePass only computes the timbre.

@@ -11,17 +11,17 @@ import (
 // Timbre returns the timbre of a voice from one or more clips of it, TimbreLen
 // values.
 func (c *Codec) Timbre(clips ...[]float32) ([]float32, error) {
-	v := c.NewVoiceEncoder()
+	v := c.newVoiceEncoder(wantTimbre)
 	if err := v.pushAll(clips); err != nil {
 		return nil, err
 	}
 	return v.Timbre()
 }
 
-// Voice returns the voice of one or more clips of it: their timbre, and frames of them for
+// Voice returns the voice of one or more clips of it: their timbre, and their spectrum and frames for
 // NewVoiceDecoder where the codec can use them.
 func (c *Codec) Voice(clips ...[]float32) (*Voice, error) {
-	v := c.newVoiceEncoder(true)
+	v := c.newVoiceEncoder(wantFrames)
 	if err := v.pushAll(clips); err != nil {
 		return nil, err
 	}

@@ -36,6 +36,12 @@ type Voice struct {
 	// Quantizer is the fingerprint of the quantizer that the frames are codes of. They mean nothing
 	// to another one.
 	Quantizer Fingerprint
+	// Spectrum is the mean of the log magnitudes that the decoder predicts for voiced frames of the recordings, of the first
+	// minute: the voice's, the microphone's and the room's, for NewVoiceDecoder. Nil where the codec's decoder
+	// has none (decoder_type source_filter does) or was left out. What was said cannot be told from it.
+	Spectrum []float32
+	// Decoder is the fingerprint of the decoder whose magnitudes these are. Another one does not use them.
+	Decoder Fingerprint
 	// Warnings are what is likely not as it was meant of the files that EnrollFiles made
 	// the voice of: ErrSilent, or less than a second of audio. They are not kept in a file.
 	Warnings []error
@@ -76,7 +82,26 @@ func MixVoices(voices ...*Voice) (*Voice, error) {
 	for i, x := range sum {
 		mixed.Timbre[i] = float32(x / seconds)
 	}
+	mixed.mixSpectra(voices)
 	return mixed, mixed.check()
+}
+
+// mixSpectra gives v the mean spectrum of voices, if all have one of the same decoder.
+func (v *Voice) mixSpectra(voices []*Voice) {
+	first := voices[0]
+	sum := make([]float64, len(first.Spectrum))
+	for _, w := range voices {
+		if len(w.Spectrum) == 0 || len(w.Spectrum) != len(sum) || w.Decoder != first.Decoder {
+			return
+		}
+		for i, x := range w.Spectrum {
+			sum[i] += w.Seconds * float64(x)
+		}
+	}
+	v.Decoder = first.Decoder
+	for _, x := range sum {
+		v.Spectrum = append(v.Spectrum, float32(x/v.Seconds))
+	}
 }
 
 // Cosine returns the cosine of the angle between two timbres of one model: 1 for
@@ -125,6 +150,14 @@ func (v *Voice) check() error {
 	if v == nil {
 		return fmt.Errorf("%w: none", ErrVoice)
 	}
+	if len(v.Spectrum) > maxSpectrum {
+		return fmt.Errorf("%w: a spectrum of %d magnitudes, want at most %d", ErrVoice, len(v.Spectrum), maxSpectrum)
+	}
+	for _, x := range v.Spectrum {
+		if !(math.Abs(float64(x)) <= maxLogMagnitude) {
+			return fmt.Errorf("%w: a log magnitude of %g in its spectrum, want -%d to %d", ErrVoice, x, maxLogMagnitude, maxLogMagnitude)
+		}
+	}
 	frames := v.Frames.Frames()
 	if frames > MaxVoiceFrames {
 		return fmt.Errorf("%w: %d frames, want at most %d", ErrVoice, frames, MaxVoiceFrames)
@@ -152,12 +185,17 @@ const (
 	voiceMagic    = "facvoice"
 	voiceVersion  = 1  // of a timbre alone
 	framesVersion = 2  // of a timbre and frames
+	fullVersion   = 3  // of a timbre, a spectrum, and frames or none
 	voiceHeader   = 40 // bytes before the timbre
-	framesHeader  = 24 // bytes between the timbre and the codes of frames
-	maxTimbre     = 1 << 16
-	maxVoiceBooks = 32 // of a part
+	spectrumHead  = 20 // bytes before the spectrum
+	framesHeader  = 24 // bytes before the codes of frames
+	maxSpectrum   = 1 << 16
+	// maxLogMagnitude is more than any decoder's: magnitudes are e to the power of it.
+	maxLogMagnitude = 100
+	maxTimbre       = 1 << 16
+	maxVoiceBooks   = 32 // of a part
 	// maxVoiceFile is the largest file.
-	maxVoiceFile = voiceHeader + 4*maxTimbre + framesHeader + 2*int(NumParts)*maxVoiceBooks*MaxVoiceFrames + 4
+	maxVoiceFile = voiceHeader + 4*maxTimbre + spectrumHead + 4*maxSpectrum + framesHeader + 2*int(NumParts)*maxVoiceBooks*MaxVoiceFrames + 4
 )
 
 var voiceTable = crc32.MakeTable(crc32.Castagnoli)
@@ -171,7 +209,10 @@ func (v *Voice) MarshalBinary() ([]byte, error) {
 	b := append(make([]byte, 0, voiceHeader+4*len(v.Timbre)+4), voiceMagic...)
 	frames := v.Frames.Frames()
 	version := uint32(voiceVersion)
-	if frames > 0 {
+	switch {
+	case len(v.Spectrum) > 0:
+		version = fullVersion
+	case frames > 0:
 		version = framesVersion
 	}
 	b = le.AppendUint32(b, version)
@@ -180,6 +221,13 @@ func (v *Voice) MarshalBinary() ([]byte, error) {
 	b = le.AppendUint64(b, math.Float64bits(v.Seconds))
 	for _, x := range v.Timbre {
 		b = le.AppendUint32(b, math.Float32bits(x))
+	}
+	if len(v.Spectrum) > 0 {
+		b = append(b, v.Decoder[:]...)
+		b = le.AppendUint32(b, uint32(len(v.Spectrum)))
+		for _, x := range v.Spectrum {
+			b = le.AppendUint32(b, math.Float32bits(x))
+		}
 	}
 	if frames > 0 {
 		b = append(b, v.Quantizer[:]...)
@@ -210,24 +258,34 @@ func (v *Voice) UnmarshalBinary(b []byte) error {
 		return fmt.Errorf("%w: cut short, %s", ErrVoice, plural.Of(len(b), "byte"))
 	}
 	version := le.Uint32(b[8:])
-	if version != voiceVersion && version != framesVersion {
-		return fmt.Errorf("%w: version %d, and this program reads versions %d and %d", ErrVoice, version, voiceVersion, framesVersion)
+	if version < voiceVersion || version > fullVersion {
+		return fmt.Errorf("%w: version %d, and this program reads versions %d to %d", ErrVoice, version, voiceVersion, fullVersion)
 	}
 	n := int64(le.Uint32(b[12:]))
 	if n == 0 || n > maxTimbre {
 		return fmt.Errorf("%w: a timbre of %s, want 1 to %d", ErrVoice, plural.Of(n, "value"), maxTimbre)
 	}
 	want := voiceHeader + 4*n + 4
-	var frames int64
+	var bins, frames int64
 	var books []byte // of each part
-	if version == framesVersion {
+	if version == fullVersion {
+		if want += spectrumHead; int64(len(b)) < want {
+			return fmt.Errorf("%w: cut short, %s", ErrVoice, plural.Of(len(b), "byte"))
+		}
+		if bins = int64(le.Uint32(b[want-8:])); bins == 0 || bins > maxSpectrum {
+			return fmt.Errorf("%w: a spectrum of %s, want 1 to %d", ErrVoice, plural.Of(bins, "magnitude"), maxSpectrum)
+		}
+		want += 4 * bins
+	}
+	framesAt := want - 4
+	if version == framesVersion || version == fullVersion && int64(len(b)) > want {
 		if want += framesHeader; int64(len(b)) < want {
 			return fmt.Errorf("%w: cut short, %s", ErrVoice, plural.Of(len(b), "byte"))
 		}
-		head := b[want-4-framesHeader:]
+		head := b[framesAt:]
 		frames, books = int64(le.Uint32(head[16:])), head[20:20+NumParts]
 		if head[20+NumParts] != 0 {
-			return fmt.Errorf("%w: byte %d of it is not 0", ErrVoice, want-4-framesHeader+20+int64(NumParts))
+			return fmt.Errorf("%w: byte %d of it is not 0", ErrVoice, framesAt+20+int64(NumParts))
 		}
 		if frames == 0 || frames > MaxVoiceFrames {
 			return fmt.Errorf("%w: %s, want 1 to %d", ErrVoice, plural.Of(frames, "frame"), MaxVoiceFrames)
@@ -240,7 +298,7 @@ func (v *Voice) UnmarshalBinary(b []byte) error {
 		}
 	}
 	if int64(len(b)) != want {
-		return fmt.Errorf("%w: %s for a timbre of %s and %s, want %d", ErrVoice, plural.Of(len(b), "byte"), plural.Of(n, "value"), plural.Of(frames, "frame"), want)
+		return fmt.Errorf("%w: %s for a timbre of %s, a spectrum of %s and %s, want %d", ErrVoice, plural.Of(len(b), "byte"), plural.Of(n, "value"), plural.Of(bins, "magnitude"), plural.Of(frames, "frame"), want)
 	}
 	body, sum := b[:len(b)-4], le.Uint32(b[len(b)-4:])
 	if crc32.Checksum(body, voiceTable) != sum {
@@ -254,8 +312,16 @@ func (v *Voice) UnmarshalBinary(b []byte) error {
 	for i := range read.Timbre {
 		read.Timbre[i] = math.Float32frombits(le.Uint32(b[voiceHeader+4*i:]))
 	}
-	if frames > 0 {
+	if bins > 0 {
 		at := b[voiceHeader+4*n:]
+		read.Decoder = Fingerprint(at[:16])
+		read.Spectrum = make([]float32, bins)
+		for i := range read.Spectrum {
+			read.Spectrum[i] = math.Float32frombits(le.Uint32(at[spectrumHead+4*i:]))
+		}
+	}
+	if frames > 0 {
+		at := b[framesAt:]
 		read.Quantizer = Fingerprint(at[:16])
 		at = at[framesHeader:]
 		for part, n := range books {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/facodec-go/facodec/internal/codectest"
+	"github.com/facodec-go/facodec/internal/model"
 )
 
 // clipFile writes a clip of a voice as a WAV file.
@@ -34,7 +35,7 @@ func enroll(t *testing.T, c *Codec, paths ...string) *Voice {
 
 func sameVoice(a, b *Voice) bool {
 	return slices.Equal(a.Timbre, b.Timbre) && a.Seconds == b.Seconds && a.Model == b.Model &&
-		reflect.DeepEqual(a.Frames, b.Frames) && a.Quantizer == b.Quantizer
+		reflect.DeepEqual(a.Frames, b.Frames) && a.Quantizer == b.Quantizer && slices.Equal(a.Spectrum, b.Spectrum) && a.Decoder == b.Decoder
 }
 
 func TestVoiceIsKept(t *testing.T) {
@@ -251,6 +252,8 @@ func FuzzVoice(f *testing.F) {
 		{Timbre: []float32{0.5, -1}, Seconds: 3, Model: Fingerprint{1}},
 		{Timbre: make([]float32, 40), Seconds: 0.001},
 		{Timbre: []float32{1}, Seconds: 1, Frames: Codes{{{7, 8, 9}}, {{1, 2, 3}, {4, 5, 6}}, {{0, 0, 1}}}},
+		{Timbre: []float32{1}, Seconds: 1, Spectrum: []float32{-7, 1.5, 3}, Decoder: Fingerprint{2}},
+		{Timbre: []float32{1}, Seconds: 1, Spectrum: []float32{-7}, Frames: Codes{{{7}}, {{1}}, {{0}}}},
 	} {
 		b, err := v.MarshalBinary()
 		if err != nil {
@@ -328,7 +331,7 @@ func TestVoiceFrames(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := c.newVoiceEncoder(true)
+	v := c.newVoiceEncoder(wantFrames)
 	for _, piece := range [][]float32{a[:1], a[1:7000], a[7000:]} {
 		if err := v.Push(piece); err != nil {
 			t.Fatal(err)
@@ -408,6 +411,109 @@ func TestVoiceFrames(t *testing.T) {
 	if plain, err := without.Convert(b, first.Timbre); err != nil || !slices.Equal(y, plain) {
 		t.Errorf("without pitches: not the conversion by the timbre, %v", err)
 	}
+}
+
+// TestVoiceSpectrum: voices have the mean spectrum of their clips where the codec's decoder predicts
+// some, conversions go by it, and it is kept, mixed, and left alone by a codec of another decoder.
+func TestVoiceSpectrum(t *testing.T) {
+	config := codectest.WriteFile(t, "c.json", sourceFilterConfig)
+	c, err := OpenRandom(3, WithConfig(config))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	a, b := codectest.Vowel(30000, 24000), codectest.Vowel(48000, 24000)[36000:]
+	pathA, pathB := clipFile(t, "a.wav", a), clipFile(t, "b.wav", b)
+	v, w := enroll(t, c, pathA), enroll(t, c, pathB)
+	tokens, err := c.Encode(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	timbre, _ := c.Timbre(a)
+	if want := c.model.Spectrum(timbre, model.Codes(tokens.Codes)); len(want) != 601 || !slices.Equal(v.Spectrum, want) {
+		t.Errorf("%d magnitudes, and other than those of the clip, %d", len(v.Spectrum), len(want))
+	}
+	frames, err := c.EnrollFrames(t.Context(), []string{pathA}, false, nil)
+	if err != nil || !slices.Equal(frames.Spectrum, v.Spectrum) || frames.Decoder != v.Decoder {
+		t.Errorf("with frames it has another spectrum, %v", err)
+	}
+
+	converted, err := c.ConvertTo(a, w, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := c.Convert(a, w.Timbre)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if slices.Equal(converted, plain) {
+		t.Error("the spectrum changes nothing")
+	}
+	if bare := (&Voice{Timbre: w.Timbre, Seconds: 1, Model: w.Model}); !slices.Equal(must(c.ConvertTo(a, bare, 0)), plain) {
+		t.Error("without a spectrum it is not the conversion by the timbre")
+	}
+
+	for name, v := range map[string]*Voice{"spectrum": v, "spectrum and frames": frames} {
+		path := filepath.Join(t.TempDir(), "a.voice")
+		if err := v.Save(path); err != nil {
+			t.Fatal(err)
+		}
+		if read, err := LoadVoice(path); err != nil || !sameVoice(v, read) {
+			t.Errorf("%s: another voice came back, %v", name, err)
+		}
+	}
+	corrupt(t, &Voice{Timbre: []float32{1}, Seconds: 1, Spectrum: []float32{-7, 2}, Decoder: Fingerprint{2}})
+	for _, x := range []float32{float32(math.NaN()), float32(math.Inf(-1)), 101} {
+		if _, err := (&Voice{Timbre: []float32{1}, Seconds: 1, Spectrum: []float32{1, x}}).MarshalBinary(); !errors.Is(err, ErrVoice) {
+			t.Errorf("a log magnitude of %g: %v", x, err)
+		}
+	}
+
+	mixed, err := MixVoices(v, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, x := range mixed.Spectrum {
+		want := (v.Seconds*float64(v.Spectrum[i]) + w.Seconds*float64(w.Spectrum[i])) / (v.Seconds + w.Seconds)
+		if math.Abs(float64(x)-want) > 1e-5*(1+math.Abs(want)) {
+			t.Fatalf("mixed magnitude %d is %g, want %g", i, x, want)
+		}
+	}
+	if len(mixed.Spectrum) != len(v.Spectrum) || mixed.Decoder != v.Decoder {
+		t.Error("a mix has no spectrum, or names another decoder")
+	}
+	if mixed, err := MixVoices(v, &Voice{Timbre: w.Timbre, Seconds: 1, Model: w.Model}); err != nil || mixed.Spectrum != nil {
+		t.Errorf("a mix with a voice that has no spectrum has one, %v", err)
+	}
+
+	other := *w
+	other.Decoder[0]++
+	if y, err := c.ConvertTo(a, &other, 0); err != nil || !slices.Equal(y, plain) {
+		t.Errorf("the spectrum of another decoder: not the conversion by the timbre, %v", err)
+	}
+	other = *w
+	other.Spectrum = w.Spectrum[1:]
+	if _, err := c.ConvertTo(a, &other, 0); !errors.Is(err, ErrVoice) {
+		t.Errorf("a spectrum of another length: %v", err)
+	}
+	for name, option := range map[string]Option{"encoder": WithoutEncoder(), "decoder": WithoutDecoder()} {
+		part, err := OpenRandom(3, WithConfig(config), option)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer part.Close()
+		if v := enroll(t, part, pathA); v.Spectrum != nil {
+			t.Errorf("without the %s there is a spectrum", name)
+		}
+	}
+}
+
+// must returns what a call returned, which must not fail.
+func must(x []float32, err error) []float32 {
+	if err != nil {
+		panic(err)
+	}
+	return x
 }
 
 // TestVoiceDecoderClosed: a codec can be closed while decoders are made.

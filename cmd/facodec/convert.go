@@ -28,8 +28,11 @@ func newConvert() *cobra.Command {
 		Long: `Convert changes the voice of recordings: it decodes prosody and content of the source
 with the timbre of the reference. A few seconds of clean speech are enough for a reference.
 
---match, with the built-in model and others whose decoder_type is source_filter, puts frames of
-the reference itself, those nearest in sound and pitch, in place of the source's. The voice comes
+With the built-in model, and others whose decoder_type is source_filter, the conversion is
+filtered toward the mean spectrum of the reference, by at most 12 dB, once enough of the
+source has been heard to know its own: the reference should be recorded as the output is to sound.
+
+--match, with the same models, puts frames of the reference itself, those nearest in sound and pitch, in place of the source's. The voice comes
 nearer, and words become less clear, the more so the larger the share and the shorter the
 reference is (docs/model.md has figures): try 0.3 first, and up to a minute of the reference.
 

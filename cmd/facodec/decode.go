@@ -39,7 +39,8 @@ file is checked before it is decoded. Standard input is kept in memory up to its
 second of audio, because the timbre is stored there.
 
 --reference decodes in another voice, as convert does: prosody and content of the file
-with the timbre of the reference, and frames of it with --match, without the residual. From standard input, samples
+with the timbre of the reference, filtered toward its mean spectrum, and with frames of it with --match,
+without the residual. From standard input, samples
 are then written while codes still arrive.
 
 --parts decodes selected parts only, to listen to what each carries: a list of
@@ -101,7 +102,7 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 	rename := func(name string) string { return name + f.outputs.extension() }
 	b := f.batch(cmd, rename, func(ctx context.Context) (worker, error) {
 		var options []facodec.Option
-		if f.match.match == 0 {
+		if !voice.clips() {
 			options = append(options, facodec.WithoutEncoder())
 		}
 		codec, notices, err := f.open(cmd, options...)

@@ -102,6 +102,7 @@ type voiceDescription struct {
 	Seconds   float64 `json:"seconds"`
 	TimbreLen int     `json:"timbre_len"`
 	Frames    int     `json:"frames,omitempty"` // codes of the recordings
+	Spectrum  int     `json:"spectrum_len,omitempty"`
 	Model     string  `json:"model"`
 }
 
@@ -186,7 +187,7 @@ func describeVoice(path string) (*voiceDescription, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &voiceDescription{File: path, Kind: "voice", Bytes: int64(len(b)), Seconds: v.Seconds, TimbreLen: len(v.Timbre), Frames: v.Frames.Frames(), Model: v.Model.String()}, nil
+	return &voiceDescription{File: path, Kind: "voice", Bytes: int64(len(b)), Seconds: v.Seconds, TimbreLen: len(v.Timbre), Frames: v.Frames.Frames(), Spectrum: len(v.Spectrum), Model: v.Model.String()}, nil
 }
 
 func (d *voiceDescription) print(out io.Writer) {
@@ -194,6 +195,9 @@ func (d *voiceDescription) print(out io.Writer) {
 	line("%s: voice, %s", d.File, megabytes(d.Bytes))
 	line("  enrolled from  %s s of speech", trim(d.Seconds))
 	line("  timbre         %s", plural.Of(d.TimbreLen, "value"))
+	if d.Spectrum > 0 {
+		line("  spectrum       %s, the mean of the recordings'", plural.Of(d.Spectrum, "magnitude"))
+	}
 	if d.Frames > 0 {
 		line("  frames         %d, codes of the recordings (--match)", d.Frames)
 	}

@@ -240,8 +240,8 @@ func (f *liveFlags) run(cmd *cobra.Command) error {
 
 // A liveVoice is one that can be chosen.
 type liveVoice struct {
-	name   string
-	timbre []float32
+	name string
+	*live.Voice
 }
 
 // A liveSession is the command at work.
@@ -287,15 +287,19 @@ func (f *liveFlags) openSession(cmd *cobra.Command) (*liveSession, error) {
 	}
 	s := &liveSession{liveFlags: f, codec: codec, show: newDisplay(cmd.ErrOrStderr(), f.quiet)}
 	for _, r := range found {
-		timbre, warnings, err := r.timbre(cmd.Context(), codec)
+		voice, err := r.voice(cmd.Context(), codec, false, false)
+		var ready *live.Voice
+		if err == nil {
+			ready, err = live.NewVoice(codec, voice)
+		}
 		if err != nil {
 			s.close()
 			return nil, f.cureVoices(err, r.files, codec)
 		}
-		for _, w := range warnings {
+		for _, w := range voice.Warnings {
 			s.show.warning("%v", w)
 		}
-		s.voices = append(s.voices, liveVoice{r.name, timbre})
+		s.voices = append(s.voices, liveVoice{r.name, ready})
 	}
 	if f.reconstruct && len(s.voices) > 0 && len(f.voices) == 0 {
 		s.own = &s.voices[0]
@@ -320,13 +324,13 @@ func (s *liveSession) close() {
 func (s *liveSession) start(o live.DuplexOptions) error {
 	o.Delay = s.delay
 	if len(s.voices) > 0 {
-		o.Voice = s.voices[0].timbre
+		o.Voice = s.voices[0].Voice
 	}
 	switch {
 	case s.reconstruct && s.own == nil:
 		o.Mode, s.wantOwn = live.Bypass, true
 	case s.reconstruct:
-		o.Mode, o.Voice = live.Reconstruct, s.own.timbre
+		o.Mode, o.Voice = live.Reconstruct, s.own.Voice
 	}
 	err := s.chooseBlock()
 	if err == nil {

@@ -196,7 +196,7 @@ func TestLiveCommands(t *testing.T) {
 	for i, name := range []string{"alice", "bob"} {
 		voice := make([]float32, codec.TimbreLen())
 		voice[i] = 1
-		s.voices = append(s.voices, liveVoice{name, voice})
+		s.voices = append(s.voices, liveVoice{name, &live.Voice{Timbre: voice}})
 	}
 	if err := s.start(live.DuplexOptions{OneClock: true}); err != nil {
 		t.Fatal(err)

@@ -78,7 +78,7 @@ func (s *liveSession) toVoice(i int) error {
 	s.mu.Lock()
 	s.now, s.wantOwn = i, false
 	s.mu.Unlock()
-	return s.duplex.Set(live.Convert, s.voices[i].timbre)
+	return s.duplex.Set(live.Convert, s.voices[i].Voice)
 }
 
 func were(n int, what string) string {
@@ -105,20 +105,20 @@ func (s *liveSession) toOwn() error {
 	if own == nil {
 		return fmt.Errorf("your own voice is not known yet: %.0f %% of the speech that it takes was heard", 100*s.learn.Heard())
 	}
-	return s.duplex.Set(live.Reconstruct, own.timbre)
+	return s.duplex.Set(live.Reconstruct, own.Voice)
 }
 
 // learned is called with one's own timbre.
 func (s *liveSession) learned(timbre []float32) {
 	s.mu.Lock()
-	s.own = &liveVoice{"own", timbre}
+	s.own = &liveVoice{"own", &live.Voice{Timbre: timbre}}
 	want := s.wantOwn
 	s.wantOwn = false
 	s.mu.Unlock()
 	if !want {
 		return
 	}
-	if err := s.duplex.Set(live.Reconstruct, timbre); err != nil {
+	if err := s.duplex.Set(live.Reconstruct, &live.Voice{Timbre: timbre}); err != nil {
 		s.show.warning("%v", err)
 		return
 	}

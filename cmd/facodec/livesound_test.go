@@ -136,7 +136,7 @@ func TestSoundIsConvert(t *testing.T) {
 	}
 	const rate = 48000
 	d, err := live.NewDuplex(codec, live.DuplexOptions{
-		Options: live.Options{InRate: rate, OutRate: rate, Voice: voice}, Delay: 300 * time.Millisecond, Piece: 20 * time.Millisecond,
+		Options: live.Options{InRate: rate, OutRate: rate, Voice: &live.Voice{Timbre: voice}}, Delay: 300 * time.Millisecond, Piece: 20 * time.Millisecond,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -221,6 +221,9 @@ func hashOfVoice(voice *facodec.Voice, match float64) string {
 	for _, x := range voice.Timbre {
 		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
 	}
+	for _, x := range voice.Spectrum {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
+	}
 	if match > 0 {
 		for _, books := range voice.Frames {
 			for _, codes := range books {

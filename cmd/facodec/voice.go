@@ -11,6 +11,7 @@ import (
 
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/internal/atomicfile"
+	inner "github.com/facodec-go/facodec/internal/codec"
 	"github.com/facodec-go/facodec/internal/plural"
 )
 
@@ -18,7 +19,7 @@ func newVoice() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "voice",
 		Short: "Store a voice, or compare two",
-		Long: `Voice stores the timbre of recordings in a small file, which --reference accepts in
+		Long: `Voice stores the timbre of recordings, and their mean spectrum, in a small file, which --reference accepts in
 their place, and measures how similar two voices are.`,
 		Example: `  facodec voice enroll --source testdata/speech/it.flac -o it.voice
   facodec convert --source testdata/speech/en.flac --reference it.voice --output-dir out
@@ -46,8 +47,9 @@ func newVoiceEnroll() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "enroll --source FILE... -o VOICE [--checkpoint-path CHECKPOINT]",
 		Short: "Store the voice of recordings in a small file",
-		Long: `Enroll computes the timbre of recordings of one speaker and writes it to a file of 1 KB
-(4 KB with the published codec), .voice by convention. --reference accepts it in place of the recordings, with the same
+		Long: `Enroll computes the timbre of recordings of one speaker, with models whose decoder_type is
+source_filter also their mean spectrum, and writes them to a file of 3 KB with the built-in
+model (4 KB with the published codec), .voice by convention. --reference accepts it in place of the recordings, with the same
 result. The recordings cannot be recovered from it, unless --frames puts codes of them there.
 
 Sources are audio files, folders of them, or enrolled voices; together they become one
@@ -113,13 +115,15 @@ func (f *enrollFlags) run(cmd *cobra.Command) error {
 		}
 	}
 	r := enrollReport{Output: f.output, Sources: found.files}
-	networks := timbreOnly
-	if f.frames {
-		networks = []facodec.Option{facodec.WithoutDecoder()}
-	}
-	codec, notices, err := f.open(cmd, networks...)
+	codec, notices, err := f.open(cmd, timbreOnly...)
 	if err != nil {
 		return err
+	}
+	if inner.Inner(codec).TakesReferences() { // its voices have a spectrum
+		codec.Close()
+		if codec, notices, err = f.open(cmd); err != nil {
+			return err
+		}
 	}
 	defer codec.Close()
 	start := time.Now()
@@ -164,6 +168,8 @@ func (f *enrollFlags) checkKept(voice *facodec.Voice) error {
 		return fmt.Errorf("%w; --force overwrites it", err)
 	case was.Model != voice.Model:
 		return fmt.Errorf("%s: was made with other weights; --force overwrites it, or give another -o", f.output)
+	case len(was.Spectrum) != len(voice.Spectrum) || was.Decoder != voice.Decoder:
+		return fmt.Errorf("%s: has no spectrum, as voices of earlier versions of this program, or that of another decoder; --force overwrites it, or give another -o", f.output)
 	case !reflect.DeepEqual(was.Frames, voice.Frames):
 		return fmt.Errorf("%s: has other frames of recordings, or was made with or without --frames; --force overwrites it, or give another -o", f.output)
 	case was.Seconds != voice.Seconds || distance(voice.Timbre, was.Timbre) > sameTimbre:

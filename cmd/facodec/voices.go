@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -60,6 +61,11 @@ func voiceName(args, files []string) string {
 	return nameOf(files[0])
 }
 
+// clips reports whether there are clips among the files, beside enrolled voices.
+func (r references) clips() bool {
+	return slices.ContainsFunc(r.files, func(path string) bool { return !facodec.IsVoiceFile(path) })
+}
+
 // voice returns the voice, with normalize of clips brought to peak 1, and with frames of them for --match. Its warnings are what is
 // likely not as it was meant.
 func (r references) voice(ctx context.Context, codec *facodec.Codec, normalize, frames bool) (*facodec.Voice, error) {
@@ -69,15 +75,6 @@ func (r references) voice(ctx context.Context, codec *facodec.Codec, normalize, 
 	return codec.EnrollFiles(ctx, r.files, normalize, nil)
 }
 
-// timbre returns the voice's timbre alone, and what is likely not as it was meant.
-func (r references) timbre(ctx context.Context, codec *facodec.Codec) (timbre []float32, warnings []error, err error) {
-	voice, err := r.voice(ctx, codec, false, false)
-	if err != nil {
-		return nil, nil, err
-	}
-	return voice.Timbre, voice.Warnings, nil
-}
-
 // matchFlags say how much of a conversion's frames is of the reference.
 type matchFlags struct {
 	match float64
@@ -85,12 +82,12 @@ type matchFlags struct {
 }
 
 func (f *matchFlags) add(cmd *cobra.Command) {
-	cmd.Flags().Float64Var(&f.match, "match", 0, "`share` of the reference's own frames in what is decoded, 0 to 1, in models with decoder_type source_filter such as the built-in one: more is nearer to its voice, and less clear; 0 is the timbre alone")
+	cmd.Flags().Float64Var(&f.match, "match", 0, "`share` of the reference's own frames in what is decoded, 0 to 1, in models with decoder_type source_filter such as the built-in one: more is nearer to its voice, and less clear; 0 is none")
 }
 
 func (f *matchFlags) check(cmd *cobra.Command) error {
 	if f.given = cmd.Flags().Changed("match"); f.given && !(f.match >= 0 && f.match <= 1) {
-		return &usageError{cmd.CommandPath(), fmt.Errorf("--match %g: give 0, the timbre alone, to 1, frames of the reference alone", f.match)}
+		return &usageError{cmd.CommandPath(), fmt.Errorf("--match %g: give 0, none, to 1, frames of the reference alone", f.match)}
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func ChooseBlock(c *facodec.Codec) (frames int, realTimeFactor float64, err erro
 		return 0, 0, errNoCodec
 	}
 	for frames = 1; ; frames *= 2 {
-		e, err := New(c, Options{Voice: make([]float32, m.Timbre), Block: frames})
+		e, err := New(c, Options{Voice: AnyVoice(c), Block: frames})
 		if err != nil {
 			return 0, 0, err
 		}

@@ -39,22 +39,24 @@ type converter struct {
 	timbre, goal []float32
 	from         []float32 // where a glide began
 	glide        int       // frames of it that are still to come
+	spectrum     []float32 // of the decoder
 }
 
 // A gap is what was skipped at a place of the codec's time line.
 type gap struct{ at, n int }
 
-func newConverter(c *codec.Codec, mode Mode, timbre []float32) *converter {
+func newConverter(c *codec.Codec, mode Mode, voice *Voice) *converter {
 	v := &converter{
 		codec: c, conceal: newConcealer(c.SampleRate), mode: mode,
 		step:   1 / (crossfade.Seconds() * float64(c.SampleRate)),
-		timbre: slices.Clone(timbre), goal: slices.Clone(timbre), from: slices.Clone(timbre),
+		timbre: slices.Clone(voice.Timbre), goal: slices.Clone(voice.Timbre), from: slices.Clone(voice.Timbre),
 	}
 	if mode != Bypass {
 		v.gain = 1
 	}
 	v.encoder = c.NewEncoder(c.Pool)
-	v.decoder = c.NewDecoder(timbre, c.Pool)
+	v.decoder = c.NewDecoder(voice.Timbre, c.Pool)
+	v.setSpectrum(voice.Spectrum)
 	return v
 }
 
@@ -90,14 +92,26 @@ func (v *converter) probe(frames int) (delay int, took time.Duration, err error)
 }
 
 // set changes what is heard. It is called between two pushes.
-func (v *converter) set(mode Mode, timbre []float32) {
+func (v *converter) set(mode Mode, voice *Voice) {
 	v.mode = mode
-	if slices.Equal(timbre, v.goal) {
+	v.setSpectrum(voice.Spectrum)
+	if slices.Equal(voice.Timbre, v.goal) {
 		return
 	}
 	copy(v.from, v.timbre)
-	copy(v.goal, timbre)
+	copy(v.goal, voice.Timbre)
 	v.glide = glideFrames
+}
+
+// setSpectrum changes what conversions are filtered toward.
+func (v *converter) setSpectrum(spectrum []float32) {
+	if v.mode == Reconstruct {
+		spectrum = nil
+	}
+	if !slices.Equal(spectrum, v.spectrum) {
+		v.spectrum = spectrum
+		codec.SetSpectrum(v.decoder, spectrum)
+	}
 }
 
 // push converts samples and appends to dst what is ready. With last the input ends.

@@ -41,14 +41,14 @@ func steepest(x []float32) (most float64) {
 func TestSwitch(t *testing.T) {
 	c, x := speech(t)
 	x = x[14400:28800]
-	voices := [][]float32{voiceOf(t, c, 1), voiceOf(t, c, 2)}
+	voices := []*Voice{voiceOf(t, c, 1), voiceOf(t, c, 2)}
 	own, err := c.Timbre(x)
 	if err != nil {
 		t.Fatal(err)
 	}
-	copy(voices[0], own)
-	for i := range voices[1] {
-		voices[1][i] = own[i] * 0.7
+	copy(voices[0].Timbre, own)
+	for i := range voices[1].Timbre {
+		voices[1].Timbre[i] = own[i] * 0.7
 	}
 	type state struct {
 		mode  Mode
@@ -138,7 +138,7 @@ func TestSkip(t *testing.T) {
 			continue
 		}
 		skipped := int(math.Round(s.Skipped * 24000))
-		want, err := c.Convert(slices.Concat(x[:from], x[from+skipped:]), voice)
+		want, err := c.Convert(slices.Concat(x[:from], x[from+skipped:]), voice.Timbre)
 		if err != nil {
 			t.Fatal(err)
 		}

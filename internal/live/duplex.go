@@ -99,7 +99,7 @@ func (d *Duplex) Delay() time.Duration { return d.options.Delay }
 func (d *Duplex) LeastDelay() time.Duration { return d.least }
 
 // Set is that of Engine.
-func (d *Duplex) Set(mode Mode, voice []float32) error { return d.engine.Set(mode, voice) }
+func (d *Duplex) Set(mode Mode, voice *Voice) error { return d.engine.Set(mode, voice) }
 
 // Mode is that of Engine.
 func (d *Duplex) Mode() Mode { return d.engine.Mode() }

@@ -46,7 +46,7 @@ func TestDuplexIsConvert(t *testing.T) {
 	c := openCodec(t)
 	voice := voiceOf(t, c, 1)
 	x := codectest.Vowel(24000, 24000)
-	want, err := c.Convert(slices.Concat(x, make([]float32, 24000)), voice)
+	want, err := c.Convert(slices.Concat(x, make([]float32, 24000)), voice.Timbre)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestLateFrame(t *testing.T) {
 	c := openCodec(t)
 	voice := voiceOf(t, c, 1)
 	x := codectest.Vowel(48000, 24000)
-	want, err := c.Convert(x, voice)
+	want, err := c.Convert(x, voice.Timbre)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func TestRates(t *testing.T) {
 			}
 			return r.Flush(r.Process(nil, x))
 		}
-		converted, err := c.Convert(resample(slices.Concat(x, make([]float32, in)), in, 24000), voice)
+		converted, err := c.Convert(resample(slices.Concat(x, make([]float32, in)), in, 24000), voice.Timbre)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -59,8 +59,8 @@ type Options struct {
 	// InRate and OutRate are those of the samples written and read, in Hz; 0 is the
 	// codec's.
 	InRate, OutRate int
-	// Voice is a timbre of the codec, which Convert and Reconstruct need.
-	Voice []float32
+	// Voice is one of the codec, which Convert and Reconstruct need.
+	Voice *Voice
 	Mode  Mode
 	// Block is how many frames Process converts at a time, 1 to MaxBlock; 0 is 1. A frame of
 	// a block takes less time than one by itself, and waits for the others: the delay grows
@@ -95,7 +95,7 @@ type Engine struct {
 	arrived arrivals
 	ended   bool
 	mode    Mode
-	voice   []float32
+	voice   *Voice
 	changed bool // mode or voice, since Process looked
 	meters  meters
 
@@ -107,8 +107,8 @@ type Engine struct {
 	pending  []float32           // at the codec's rate, less than a block after Process
 	done     []float32
 	final    []float32
-	goal     []float32 // voice, as Process saw it
-	skipping bool      // what was taken last
+	goal     *Voice // voice, as Process saw it; not nil
+	skipping bool   // what was taken last
 	// catchingUp says that more waits behind what was skipped.
 	catchingUp bool
 	finished   bool
@@ -146,12 +146,12 @@ func New(c *facodec.Codec, o Options) (*Engine, error) {
 		o.Clock = func() time.Duration { return time.Since(start) }
 	}
 	e := &Engine{codec: m, options: o, mode: o.Mode, block: o.Block * m.Hop}
-	voice := make([]float32, m.Timbre)
+	voice := &Voice{Timbre: make([]float32, m.Timbre)}
 	if o.Voice != nil {
-		if err := codec.CheckTimbre(o.Voice, m.Timbre); err != nil {
+		var err error
+		if voice, err = o.Voice.check(m); err != nil {
 			return nil, err
 		}
-		copy(voice, o.Voice)
 		e.voice = voice
 	}
 	if err := e.checkMode(o.Mode); err != nil {
@@ -167,14 +167,13 @@ func New(c *facodec.Codec, o Options) (*Engine, error) {
 			e.algorithm += delayOf(r, pair[0], pair[1])
 		}
 	}
-	e.convert = newConverter(m, o.Mode, voice)
+	e.convert, e.goal = newConverter(m, o.Mode, voice), voice
 	delay, took, err := e.convert.probe(o.Block)
 	if err != nil {
 		return nil, err
 	}
 	e.took = took
 	e.algorithm += seconds(float64(delay) / float64(m.SampleRate))
-	e.goal = slices.Clone(voice)
 	e.raw = make([]float32, audio.ResampledLen(int64(e.block), m.SampleRate, o.InRate))
 	e.in, e.out = newRing(queueSeconds*o.InRate), newRing(queueSeconds*o.OutRate)
 	e.meters.init(e.block, m.SampleRate)
@@ -210,9 +209,10 @@ func (e *Engine) OutRate() int { return e.options.OutRate }
 
 // Set changes the mode, and the voice unless it is nil, while the engine runs: the voice
 // within 50 ms from the next frame on, the bypass in a crossfade of 10 ms.
-func (e *Engine) Set(mode Mode, voice []float32) error {
+func (e *Engine) Set(mode Mode, voice *Voice) error {
 	if voice != nil {
-		if err := codec.CheckTimbre(voice, e.codec.Timbre); err != nil {
+		var err error
+		if voice, err = voice.check(e.codec); err != nil {
 			return err
 		}
 	}
@@ -220,7 +220,7 @@ func (e *Engine) Set(mode Mode, voice []float32) error {
 	defer e.mu.Unlock()
 	before := e.voice
 	if voice != nil {
-		e.voice = slices.Clone(voice)
+		e.voice = voice
 	}
 	if err := e.checkMode(mode); err != nil {
 		e.voice = before
@@ -364,7 +364,9 @@ func (e *Engine) next() (n int, last, ok bool) {
 	last = e.ended && e.in.n == 0
 	e.finished = last
 	if e.changed {
-		copy(e.goal, e.voice)
+		if e.voice != nil {
+			e.goal = e.voice
+		}
 		e.convert.set(e.mode, e.goal)
 		e.changed = false
 	}

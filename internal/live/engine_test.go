@@ -9,6 +9,7 @@ import (
 	"time"
 
 	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/defaultmodel"
 	"github.com/facodec-go/facodec/internal/codectest"
 )
 
@@ -23,14 +24,14 @@ func openCodec(t testing.TB, options ...facodec.Option) *facodec.Codec {
 	return c
 }
 
-func voiceOf(t testing.TB, c *facodec.Codec, seed uint64) []float32 {
+func voiceOf(t testing.TB, c *facodec.Codec, seed uint64) *Voice {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(seed, 1))
 	voice := make([]float32, c.TimbreLen())
 	for i := range voice {
 		voice[i] = float32(rng.NormFloat64())
 	}
-	return voice
+	return &Voice{Timbre: voice}
 }
 
 // manual is a clock that a test sets.
@@ -78,12 +79,12 @@ func TestConvertIsConvert(t *testing.T) {
 	voice := voiceOf(t, c, 1)
 	for _, n := range []int{1, 299, 300, 3299, 3300, 3301, 24000} {
 		x := codectest.Vowel(n, 24000)
-		converted, err := c.Convert(x, voice)
+		converted, err := c.Convert(x, voice.Timbre)
 		if err != nil {
 			t.Fatal(err)
 		}
 		tokens, _ := c.Encode(x)
-		tokens.Timbre = voice
+		tokens.Timbre = voice.Timbre
 		reconstructed, err := c.Decode(tokens)
 		if err != nil {
 			t.Fatal(err)
@@ -107,7 +108,7 @@ func TestRefused(t *testing.T) {
 	if _, err := New(c, Options{}); !errors.Is(err, ErrVoice) {
 		t.Errorf("no voice: %v", err)
 	}
-	if _, err := New(c, Options{Voice: voice[1:]}); !errors.Is(err, facodec.ErrTokens) {
+	if _, err := New(c, Options{Voice: &Voice{Timbre: voice.Timbre[1:]}}); !errors.Is(err, facodec.ErrTokens) {
 		t.Errorf("a voice of another length: %v", err)
 	}
 	e := newEngine(t, c, Options{Mode: Bypass})
@@ -129,7 +130,7 @@ func TestBlock(t *testing.T) {
 	c := openCodec(t)
 	voice := voiceOf(t, c, 1)
 	x := codectest.Vowel(24000, 24000)
-	want, err := c.Convert(x, voice)
+	want, err := c.Convert(x, voice.Timbre)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,5 +174,53 @@ func TestBlockInTime(t *testing.T) {
 		if s := d.Stats(); s.Late > 0 || s.Dropouts > 0 {
 			t.Errorf("blocks of %d frames: %+v", block, s)
 		}
+	}
+}
+
+// TestVoiceWithSpectrum: what is converted live to an enrolled voice is what ConvertTo returns, and
+// Reconstruct has nothing of its spectrum.
+func TestVoiceWithSpectrum(t *testing.T) {
+	c, err := defaultmodel.Open(facodec.WithThreads(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_, x := speech(t)
+	x = x[:36000]
+	v, err := c.Voice(x[12000:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	voice, err := NewVoice(c, v)
+	if err != nil || len(voice.Spectrum) == 0 {
+		t.Fatalf("a spectrum of %d magnitudes, %v", len(voice.Spectrum), err)
+	}
+	want, err := c.ConvertTo(x, v, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := run(t, newEngine(t, c, Options{Voice: voice, Clock: (&manual{}).clock}), x, func() int { return 777 }); !slices.Equal(got, want) {
+		t.Error("not what ConvertTo returns")
+	}
+	reconstruct := func(v *Voice) []float32 {
+		return run(t, newEngine(t, c, Options{Voice: v, Mode: Reconstruct, Clock: (&manual{}).clock}), x, func() int { return 480 })
+	}
+	if !slices.Equal(reconstruct(voice), reconstruct(&Voice{Timbre: v.Timbre})) {
+		t.Error("Reconstruct depends on the spectrum")
+	}
+	e := newEngine(t, c, Options{Voice: &Voice{Timbre: v.Timbre}, Clock: (&manual{}).clock})
+	if err := e.Set(Convert, voice); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(run(t, e, x, func() int { return 480 }), want) {
+		t.Error("not what ConvertTo returns, of a voice that was set")
+	}
+	other := *v
+	other.Decoder[0]++
+	if voice, err := NewVoice(c, &other); err != nil || voice.Spectrum != nil {
+		t.Errorf("of another decoder: %d magnitudes, %v", len(voice.Spectrum), err)
+	}
+	if _, err := New(c, Options{Voice: &Voice{Timbre: v.Timbre, Spectrum: voice.Spectrum[1:]}}); err == nil {
+		t.Error("a spectrum of another length")
 	}
 }

@@ -32,13 +32,48 @@ const (
 	loudestBelow = 11.5
 )
 
-// A voicedDecoder tells pitch, voicing and level of frames, which it also decodes.
+// A voicedDecoder tells pitch, voicing and level of frames before it makes a waveform of them.
 type voicedDecoder interface {
+	// Predict returns what the waveform is made of, for the arguments of Forward.
+	Predict(r *op.Run, x tensor.Tensor, modulations []tensor.Tensor) Spectra
 	// Voicing returns the pitch of each frame in semitones, the share of harmonics at low
-	// frequencies, and the logarithm of its power, for the arguments of Forward: [B, T, 1] each.
-	Voicing(r *op.Run, x tensor.Tensor, modulations []tensor.Tensor) (semitones, harmonic, levels tensor.Tensor)
-	// ForwardLevels is Forward of one sequence at such levels.
-	ForwardLevels(r *op.Run, x tensor.Tensor, modulations []tensor.Tensor, levels tensor.Tensor) tensor.Tensor
+	// frequencies, and the logarithm of its power: [B, T, 1] each.
+	Voicing(r *op.Run, s Spectra) (semitones, harmonic, levels tensor.Tensor)
+	// Synthesize returns the waveform of spectra, which it takes.
+	Synthesize(r *op.Run, s Spectra) tensor.Tensor
+}
+
+// Spectra are what a voicedDecoder predicts of frames: log magnitudes [B, T, bins], mixes of harmonics
+// and noise [B, T, knots], and pitches [B, T, 1].
+type Spectra struct{ magnitudes, mix, pitch tensor.Tensor }
+
+// Free gives back their memory.
+func (s Spectra) Free(r *op.Run) { r.Free(s.magnitudes, s.mix, s.pitch) }
+
+// setLevels brings each frame to the logarithm of a power, [1, T, 1].
+func (s Spectra) setLevels(r *op.Run, levels tensor.Tensor) {
+	own := r.LogPower(s.magnitudes)
+	for t := range own.T {
+		change := min((levels.Row(0, t)[0]-own.Row(0, t)[0])/2, mostGain)
+		row := s.magnitudes.Row(0, t)
+		for k := range row {
+			row[k] += change
+		}
+	}
+	r.Free(own)
+}
+
+// mostGain is by how much a frame may be raised to a level: 12 dB, as the logarithm of a
+// magnitude. What is nearly silent has noise that would be heard.
+const mostGain = 1.4
+
+// voicing is what a decoder tells of frames x before the norm, which it takes, in a voice.
+func (c *Codec) voicing(r *op.Run, x tensor.Tensor, voice Modulation) (semitones, harmonic, levels tensor.Tensor) {
+	d := c.Decoder.(voicedDecoder)
+	s := d.Predict(r, voice.apply(r, x), voice.blocks)
+	semitones, harmonic, levels = d.Voicing(r, s)
+	s.Free(r)
+	return semitones, harmonic, levels
 }
 
 // TakesReferences reports whether conversions can have a Reference: every part has books, and the
@@ -77,7 +112,7 @@ func (c *Codec) NewReference(codes Codes, timbre []float32, pool *parallel.Pool)
 		r.Free(x)
 	}
 	m := c.Modulation(r, timbre)
-	semitones, harmonic, levels := c.Decoder.(voicedDecoder).Voicing(r, m.apply(r, addAll(r, f.parts[:]...)), m.blocks)
+	semitones, harmonic, levels := c.voicing(r, addAll(r, f.parts[:]...), m)
 	f.loudest = levels.Row(0, 0)[0]
 	for t := range f.frames {
 		f.pitch = append(f.pitch, semitones.Row(0, t)[0])
@@ -169,12 +204,17 @@ func (m *matcher) reset() {
 const quietest = -math.MaxFloat32
 
 // decode returns the waveform of codes of prosody and content in the voice of a modulation, the
-// level of each frame as it would be without the reference.
-func (m *matcher) decode(r *op.Run, codes Codes, voice Modulation) tensor.Tensor {
+// level of each frame as it would be without the reference, equalized if eq is not nil.
+func (m *matcher) decode(r *op.Run, codes Codes, voice Modulation, eq *equalizer) tensor.Tensor {
+	d := m.codec.Decoder.(voicedDecoder)
 	z, levels := m.frames(r, codes, voice)
-	wave := m.codec.Decoder.(voicedDecoder).ForwardLevels(r, voice.apply(r, z), voice.blocks, levels)
+	s := d.Predict(r, voice.apply(r, z), voice.blocks)
+	if eq != nil {
+		eq.apply(r, d, s)
+	}
+	s.setLevels(r, levels)
 	m.guide.Free(levels)
-	return wave
+	return d.Synthesize(r, s)
 }
 
 // frames returns the decoder's frames for codes of prosody and content, before the norm, in
@@ -185,7 +225,7 @@ func (m *matcher) frames(r *op.Run, codes Codes, voice Modulation) (z, levels te
 	f := m.reference
 	parts := m.codec.Quantizer.DecodeParts(r, Codes{Prosody: codes[Prosody], Content: codes[Content]})
 	m.guide.Last = r.Last
-	semitones, harmonic, levels := m.codec.Decoder.(voicedDecoder).Voicing(m.guide, voice.apply(m.guide, m.guide.Add(parts[Prosody], parts[Content])), voice.blocks)
+	semitones, harmonic, levels := m.codec.voicing(m.guide, m.guide.Add(parts[Prosody], parts[Content]), voice)
 	m.isVoiced = m.isVoiced[:0]
 	for t := range levels.T {
 		level := levels.Row(0, t)[0]

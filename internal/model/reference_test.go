@@ -47,7 +47,7 @@ func partRows(r *op.Run, codec *Codec, codes Codes) (parts [NumParts][][]float64
 func voicing(codec *Codec, pool *parallel.Pool, codes Codes, timbre []float32) (pitch, levels []float64, harmonic []bool) {
 	r := op.NewRun(pool)
 	m := codec.Modulation(r, timbre)
-	semitones, share, power := codec.Decoder.(voicedDecoder).Voicing(r, m.apply(r, codec.Quantizer.Decode(r, codes)), m.blocks)
+	semitones, share, power := codec.voicing(r, codec.Quantizer.Decode(r, codes), m)
 	for t := range semitones.T {
 		pitch = append(pitch, float64(semitones.Row(0, t)[0]))
 		levels = append(levels, float64(power.Row(0, t)[0]))
@@ -271,11 +271,13 @@ func TestReferenceLevels(t *testing.T) {
 		m := codec.Modulation(r, timbre)
 		frames := func() tensor.Tensor { return m.apply(r, codec.Quantizer.Decode(r, source)) }
 		r.Last = true
-		_, _, levels := d.Voicing(op.NewRun(pool), frames(), m.blocks)
+		s := d.Predict(r, frames(), m.blocks)
+		_, _, levels := d.Voicing(r, s)
 		for t := range levels.T {
 			levels.Row(0, t)[0] += change
 		}
-		wave := d.ForwardLevels(r, frames(), m.blocks, levels)
+		s.setLevels(r, levels)
+		wave := d.Synthesize(r, s)
 		for t := range wave.T {
 			power += float64(wave.Row(0, t)[0]) * float64(wave.Row(0, t)[0])
 		}

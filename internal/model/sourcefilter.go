@@ -51,33 +51,23 @@ func (l *SourceFilterDecoder) Forward(r *op.Run, x tensor.Tensor, modulations []
 	return wave
 }
 
-// Voicing is that of a voicedDecoder.
-func (l *SourceFilterDecoder) Voicing(r *op.Run, x tensor.Tensor, modulations []tensor.Tensor) (semitones, harmonic, levels tensor.Tensor) {
+// Predict is that of a voicedDecoder.
+func (l *SourceFilterDecoder) Predict(r *op.Run, x tensor.Tensor, modulations []tensor.Tensor) Spectra {
 	magnitudes, mix, pitch := l.heads(r, x, modulations)
-	semitones, harmonic, levels = r.Semitones(pitch), l.source.Harmonic(r, mix), r.LogPower(magnitudes)
-	r.Free(magnitudes, mix, pitch)
-	return semitones, harmonic, levels
+	return Spectra{magnitudes, mix, pitch}
 }
 
-// ForwardLevels is that of a voicedDecoder.
-func (l *SourceFilterDecoder) ForwardLevels(r *op.Run, x tensor.Tensor, modulations []tensor.Tensor, levels tensor.Tensor) tensor.Tensor {
-	magnitudes, mix, pitch := l.heads(r, x, modulations)
-	own := r.LogPower(magnitudes)
-	for t := range own.T {
-		change := min((levels.Row(0, t)[0]-own.Row(0, t)[0])/2, mostGain)
-		row := magnitudes.Row(0, t)
-		for k := range row {
-			row[k] += change
-		}
-	}
-	wave := r.SourceFilter(l.slot, l.source, magnitudes, mix, pitch)
-	r.Free(own, magnitudes, mix, pitch)
+// Voicing is that of a voicedDecoder.
+func (l *SourceFilterDecoder) Voicing(r *op.Run, s Spectra) (semitones, harmonic, levels tensor.Tensor) {
+	return r.Semitones(s.pitch), l.source.Harmonic(r, s.mix), r.LogPower(s.magnitudes)
+}
+
+// Synthesize is that of a voicedDecoder.
+func (l *SourceFilterDecoder) Synthesize(r *op.Run, s Spectra) tensor.Tensor {
+	wave := r.SourceFilter(l.slot, l.source, s.magnitudes, s.mix, s.pitch)
+	s.Free(r)
 	return wave
 }
-
-// mostGain is by how much a frame may be raised to a level: 12 dB, as the logarithm of a
-// magnitude. What is nearly silent has noise that would be heard.
-const mostGain = 1.4
 
 // heads returns what the heads make of latent frames: log magnitudes [B, T, bins], mixes and pitches.
 func (l *SourceFilterDecoder) heads(r *op.Run, x tensor.Tensor, modulations []tensor.Tensor) (magnitudes, mix, pitch tensor.Tensor) {

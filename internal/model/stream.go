@@ -132,7 +132,8 @@ type DecoderStream struct {
 	codec      *Codec
 	run        *op.Run
 	modulation Modulation
-	match      *matcher // nil without a reference
+	match      *matcher   // nil without a reference
+	equalizer  *equalizer // nil without a spectrum
 }
 
 // NewDecoderStream starts an utterance in the voice of timbre [latent].
@@ -149,6 +150,22 @@ func (s *DecoderStream) Reset() {
 	s.run.Reset()
 	if s.match != nil {
 		s.match.reset()
+	}
+	if s.equalizer != nil {
+		s.equalizer.reset()
+	}
+}
+
+// SetSpectrum filters what is decoded from the next frame on so that its mean spectrum becomes that of a
+// voice, as Codec.Spectrum returns it; nil ends that. The decoder is one that takes references.
+func (s *DecoderStream) SetSpectrum(spectrum []float32) {
+	switch {
+	case spectrum == nil:
+		s.equalizer = nil
+	case s.equalizer != nil:
+		s.equalizer.setTarget(spectrum)
+	default:
+		s.equalizer = newEqualizer(spectrum, s.codec.Mel.FilterRate)
 	}
 }
 
@@ -179,9 +196,16 @@ func (s *DecoderStream) Append(samples []float32, codes Codes, last bool) []floa
 		s.run.Profiler.Start(stageDecoder)
 		defer s.run.Profiler.Start("")
 		if s.match != nil && len(block[Prosody]) > 0 && len(block[Content]) > 0 && block.Frames() > 0 {
-			return s.match.decode(s.run, block, s.modulation)
+			return s.match.decode(s.run, block, s.modulation, s.equalizer)
 		}
-		return s.codec.Decode(s.run, s.codec.Quantizer.Decode(s.run, block), s.modulation)
+		z := s.codec.Quantizer.Decode(s.run, block)
+		if s.equalizer != nil {
+			d := s.codec.Decoder.(voicedDecoder)
+			spectra := d.Predict(s.run, s.modulation.apply(s.run, z), s.modulation.blocks)
+			s.equalizer.apply(s.run, d, spectra)
+			return d.Synthesize(s.run, spectra)
+		}
+		return s.codec.Decode(s.run, z, s.modulation)
 	})
 }
 

@@ -128,7 +128,11 @@ func (e *enrollment) voice() (*facodec.Voice, error) {
 		warnings = append(warnings, c.warning())
 	}
 	if e.clips != nil {
-		v, err := e.clips.Voice()
+		var v *facodec.Voice
+		err := e.j.turn(func() (err error) { // it decodes them, for their spectrum
+			v, err = e.clips.Voice()
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}

@@ -77,8 +77,8 @@ type stream struct {
 	engine  *live.Engine
 	own     *live.OwnVoice
 	format  string
-	voice   string    // id
-	timbre  []float32 // of voice
+	voiceID string
+	voice   *live.Voice // of that; nil: none
 	stats   time.Duration
 	maxWait time.Duration
 	replies chan protocol.Reply
@@ -94,9 +94,9 @@ type stream struct {
 	at      time.Time     // when that was so
 
 	// Reconstruct without a voice is in that of who speaks, and bypass until it is learned.
-	learning  sync.Mutex
-	wantOwn   bool // once it is learned
-	ownTimbre []float32
+	learning sync.Mutex
+	wantOwn  bool // once it is learned
+	ownVoice *live.Voice
 }
 
 func (l *stream) run() {
@@ -229,29 +229,29 @@ func (l *stream) set(r protocol.Request) protocol.Reply {
 	if l.wantOwn {
 		before = live.Reconstruct
 	}
-	mode, timbre, err := l.chosen(r, before)
+	mode, voice, err := l.chosen(r, before)
 	if err != nil {
 		return problemReply(statusOf(err), err)
 	}
 	wantOwn := false
 	switch {
-	case timbre != nil || mode == live.Bypass:
-	case mode == live.Convert && l.timbre == nil: // the engine may have one's own
+	case voice != nil || mode == live.Bypass:
+	case mode == live.Convert && l.voice == nil: // the engine may have one's own
 		return problemReply(http.StatusUnprocessableEntity, l.refused(live.ErrVoice))
 	case mode == live.Convert:
-		timbre = l.timbre
-	case l.ownTimbre != nil:
-		timbre = l.ownTimbre
+		voice = l.voice
+	case l.ownVoice != nil:
+		voice = l.ownVoice
 	default:
 		mode, wantOwn = live.Bypass, true
 	}
-	if err := l.refused(l.engine.Set(mode, timbre)); err != nil {
+	if err := l.refused(l.engine.Set(mode, voice)); err != nil {
 		return problemReply(statusOf(err), err)
 	}
 	if l.wantOwn = wantOwn; r.Voice != "" {
-		l.voice, l.timbre = r.Voice, timbre
+		l.voiceID, l.voice = r.Voice, voice
 	}
-	return protocol.Reply{Type: protocol.Set, Mode: mode.String(), Voice: l.voice}
+	return protocol.Reply{Type: protocol.Set, Mode: mode.String(), Voice: l.voiceID}
 }
 
 // learned is told of the timbre of who speaks.
@@ -260,9 +260,9 @@ func (l *stream) learned(timbre []float32, err error) {
 	defer l.learning.Unlock()
 	want := l.wantOwn
 	if l.wantOwn = false; err == nil {
-		l.ownTimbre = timbre
+		l.ownVoice = &live.Voice{Timbre: timbre}
 		if want {
-			err = l.engine.Set(live.Reconstruct, timbre)
+			err = l.engine.Set(live.Reconstruct, l.ownVoice)
 		}
 	}
 	switch {
@@ -270,7 +270,7 @@ func (l *stream) learned(timbre []float32, err error) {
 	case err != nil:
 		l.reply(problemReply(http.StatusInternalServerError, err))
 	default:
-		l.reply(protocol.Reply{Type: protocol.Set, Mode: live.Reconstruct.String(), Voice: l.voice})
+		l.reply(protocol.Reply{Type: protocol.Set, Mode: live.Reconstruct.String(), Voice: l.voiceID})
 	}
 }
 

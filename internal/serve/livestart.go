@@ -72,13 +72,13 @@ func (l *stream) start() error {
 	if o.Mode == live.Reconstruct && r.Voice == "" {
 		o.Mode, l.wantOwn = live.Bypass, true
 	}
-	l.voice, l.timbre = r.Voice, o.Voice
+	l.voiceID, l.voice = r.Voice, o.Voice
 	if l.engine, err = live.New(codec, o); err != nil {
 		return l.refused(err)
 	}
 	ready := protocol.Reply{
 		Type: protocol.Ready, Rate: o.InRate, Format: l.format, SampleRate: codec.SampleRate(), HopMS: 1000 / codec.FrameRate(),
-		AlgorithmMS: ms(l.engine.Stats().Algorithm), Mode: o.Mode.String(), Voice: l.voice,
+		AlgorithmMS: ms(l.engine.Stats().Algorithm), Mode: o.Mode.String(), Voice: l.voiceID,
 	}
 	l.at = time.Now()
 	return l.send(l.ctx, ready)
@@ -108,7 +108,7 @@ func parse(b []byte, r *protocol.Request) error {
 
 // chosen returns the mode and the voice that a message asks for: before is the mode where it
 // asks for none, and nil the voice.
-func (l *stream) chosen(r protocol.Request, before live.Mode) (mode live.Mode, timbre []float32, err error) {
+func (l *stream) chosen(r protocol.Request, before live.Mode) (mode live.Mode, voice *live.Voice, err error) {
 	if mode = before; r.Mode != "" {
 		if mode, err = live.ParseMode(r.Mode); err != nil {
 			return mode, nil, faultf(http.StatusUnprocessableEntity, "mode", "%q: there are convert, reconstruct and bypass", short(r.Mode))
@@ -121,7 +121,8 @@ func (l *stream) chosen(r protocol.Request, before live.Mode) (mode live.Mode, t
 	if err != nil {
 		return mode, nil, err
 	}
-	return mode, v.voice.Timbre, nil
+	voice, err = live.NewVoice(l.s.config.Codec, v.voice)
+	return mode, voice, err
 }
 
 // refused names the field of an engine's error.

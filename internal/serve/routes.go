@@ -223,7 +223,7 @@ func (s *Server) transcode(raw *Raw, t *transcoding) error {
 			if v == nil {
 				return noVoice
 			}
-			d, err := s.decoder(v.Timbre, t.convert)
+			d, err := s.decoder(v, nil, t.convert)
 			if err != nil {
 				return err
 			}
@@ -263,7 +263,7 @@ func (s *Server) transcode(raw *Raw, t *transcoding) error {
 	case t.convert:
 		return noVoice
 	}
-	d, err := s.decoder(source.Timbre, t.convert)
+	d, err := s.decoder(v, source.Timbre, t.convert)
 	if err != nil {
 		return err
 	}
@@ -390,7 +390,7 @@ func (s *Server) decodeFile(raw *Raw, q OutputQuery) error {
 			parts = conversionParts
 		}
 	}
-	d, err := s.decoder(source.Timbre, false)
+	d, err := s.decoder(v, source.Timbre, false)
 	if err != nil {
 		return err
 	}

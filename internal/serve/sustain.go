@@ -49,7 +49,7 @@ func Sustained(ctx context.Context, c *facodec.Codec, block, threads int) (int, 
 
 // convertNoise runs a stream for a while and returns how much of it was converted.
 func convertNoise(ctx context.Context, c *facodec.Codec, block int) (converted, took float64, err error) {
-	e, err := live.New(c, live.Options{Voice: make([]float32, c.TimbreLen()), Block: block, MaxWait: live.NeverSkip})
+	e, err := live.New(c, live.Options{Voice: live.AnyVoice(c), Block: block, MaxWait: live.NeverSkip})
 	if err != nil {
 		return 0, 0, err
 	}

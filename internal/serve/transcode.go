@@ -131,12 +131,16 @@ func (j *job) encode(p part, o sourceOptions, ownTimbre bool, take func(facodec.
 	return out, in(p.location, err)
 }
 
-// decoder returns one in a voice: for a conversion that of the redecoder, if there is one.
-func (s *Server) decoder(timbre []float32, convert bool) (*facodec.Decoder, error) {
-	if r := s.config.Redecoder; convert && r != nil {
-		return r.NewDecoder(timbre)
+// decoder returns one in a voice, of a recording's own timbre if it is nil: for a conversion that of the redecoder, if
+// there is one.
+func (s *Server) decoder(v *facodec.Voice, own []float32, convert bool) (*facodec.Decoder, error) {
+	switch r := s.config.Redecoder; {
+	case v == nil:
+		return s.config.Codec.NewDecoder(own)
+	case convert && r != nil:
+		return r.NewDecoder(v.Timbre)
 	}
-	return s.config.Codec.NewDecoder(timbre)
+	return s.config.Codec.NewVoiceDecoder(v, 0)
 }
 
 // decode sends an utterance's samples, of some parts of its codes.

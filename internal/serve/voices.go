@@ -103,7 +103,7 @@ func (v *voices) len() int {
 // voiceMagic begins a .voice file (docs/voice.md), and maxVoiceFile is more than any has.
 const (
 	voiceMagic   = "facvoice"
-	maxVoiceFile = 64 << 10
+	maxVoiceFile = 128 << 10
 )
 
 // readVoice reads a .voice file.
