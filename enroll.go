@@ -115,7 +115,8 @@ func (v *VoiceEncoder) Timbre() ([]float32, error) {
 }
 
 // Voice returns the voice of the clips that have ended: their timbre, how long
-// they are and which model found it.
+// they are and which model found it, and their spectrum where the codec's decoder predicts
+// one, unless another clip has begun.
 func (v *VoiceEncoder) Voice() (*Voice, error) {
 	timbre, err := v.Timbre()
 	if err != nil {
@@ -155,7 +156,8 @@ func (c *Codec) EnrollFiles(ctx context.Context, paths []string, normalize bool,
 // EnrollFrames is EnrollFiles of a voice that also has frames of the clips, for NewVoiceDecoder, where
 // the codec can use them.
 func (c *Codec) EnrollFrames(ctx context.Context, paths []string, normalize bool, progress func(seconds float64)) (*Voice, error) {
-	if err := c.model.Need(codec.Encoder); err != nil {
+	isClip := func(path string) bool { return !IsVoiceFile(path) }
+	if err := c.model.Need(codec.Encoder); err != nil && slices.ContainsFunc(paths, isClip) {
 		return nil, fmt.Errorf("for frames: %w", err)
 	}
 	return c.enrollFiles(ctx, paths, normalize, wantFrames, progress)

@@ -325,12 +325,19 @@ func TestConvertMatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	plain, err := codec.Convert(input(t, source), voice.Timbre)
+	plain, err := codec.ConvertTo(input(t, source), voice, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
+	byTimbre, err := codec.Convert(input(t, source), voice.Timbre)
+	if err != nil || slices.Equal(byTimbre, plain) {
+		t.Fatalf("the spectrum changes nothing, or %v", err)
+	}
 	dir := t.TempDir()
-	enrolled, compressed := filepath.Join(dir, "it.voice"), filepath.Join(dir, "en.fac")
+	enrolled, compressed, old := filepath.Join(dir, "it.voice"), filepath.Join(dir, "en.fac"), filepath.Join(dir, "old.voice")
+	if err := (&facodec.Voice{Timbre: voice.Timbre, Seconds: 1, Model: voice.Model}).Save(old); err != nil { // as before there were spectra
+		t.Fatal(err)
+	}
 	succeed(t, "voice", "enroll", "--source", reference, "-o", enrolled, "--frames")
 	succeed(t, "encode", source, "-o", compressed)
 	out := filepath.Join(dir, "out.wav")
@@ -345,6 +352,9 @@ func TestConvertMatch(t *testing.T) {
 		{[]string{"decode", compressed, "--reference", reference, "--match", "0.9"}, want},
 		{[]string{"decode", compressed, "--reference", enrolled, "--match", "0.9"}, want},
 		{[]string{"decode", compressed, "--reference", enrolled}, plain},
+		{[]string{"decode", compressed, "--reference", reference}, plain},
+		{[]string{"convert", "--source", source, "--reference", old}, byTimbre},
+		{[]string{"decode", compressed, "--reference", old}, byTimbre},
 	} {
 		succeed(t, append(k.args, "-o", out, "--force", "--sample-format", "f32")...)
 		checkSamples(t, out, k.want)
@@ -382,5 +392,8 @@ func TestConvertMatch(t *testing.T) {
 			t.Errorf("%q: %d, %s", k.args, r.code, r.stderr)
 		}
 	}
-	succeed(t, "convert", "--source", source, "--reference", mixed, "-o", out, "--force") // by its timbre
+	succeed(t, "convert", "--source", source, "--reference", mixed, "-o", out, "--force") // by its timbre and spectrum
+	if r := run(t, "voice", "enroll", "--source", reference, "-o", old); r.code == 0 || !strings.Contains(r.stderr, "no spectrum") {
+		t.Errorf("enrolled again where a voice without a spectrum is: %d, %s", r.code, r.stderr)
+	}
 }

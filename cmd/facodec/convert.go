@@ -157,7 +157,7 @@ func (f *convertFlags) decoder(ctx context.Context, cmd *cobra.Command, codec *f
 	w.warnings = v.Warnings
 	w.made = record{Command: cmd.Name(), Options: f.outputs.options(f.precisionOption(), given(f.normalize, "--normalize"))}
 	if redecoder != nil {
-		w.made.Model, w.made.Voice = fingerprints(codec.TokensFingerprint(), redecoder.Fingerprint), hashOfVoice(v, 0)
+		w.made.Model, w.made.Voice = fingerprints(codec.TokensFingerprint(), redecoder.Fingerprint), hashOfVoice(&facodec.Voice{Timbre: v.Timbre}, 0)
 		return redecoder.NewDecoder(v.Timbre)
 	}
 	made, err := madeBy(cmd, codec)

@@ -119,7 +119,8 @@ func (f *enrollFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if inner.Inner(codec).TakesReferences() { // its voices have a spectrum
+	more := inner.Inner(codec).TakesReferences() // its voices have a spectrum, and may have frames
+	if more {
 		codec.Close()
 		if codec, notices, err = f.open(cmd); err != nil {
 			return err
@@ -127,7 +128,7 @@ func (f *enrollFlags) run(cmd *cobra.Command) error {
 	}
 	defer codec.Close()
 	start := time.Now()
-	voice, err := enroll(cmd, codec, show, found.files, f.frames)
+	voice, err := enroll(cmd, codec, show, found.files, f.frames && more)
 	if err != nil {
 		return f.cureVoices(err, found.files, codec)
 	}
