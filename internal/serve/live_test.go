@@ -18,7 +18,9 @@ import (
 
 	"github.com/coder/websocket"
 
+	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/client"
+	"github.com/facodec-go/facodec/defaultmodel"
 	"github.com/facodec-go/facodec/internal/protocol"
 )
 
@@ -105,6 +107,47 @@ func TestLiveIsConvert(t *testing.T) {
 	_, b := x.do("GET", "/metrics", nil)
 	if !bytes.Contains(b, []byte("facodec_stream_skipped_seconds_total 0")) || !bytes.Contains(b, []byte("facodec_stream_seconds_total 3.8")) {
 		t.Errorf("metrics: %.600s", b[bytes.Index(b, []byte("# HELP facodec_stream")):])
+	}
+}
+
+// TestSpectra: voices that are enrolled with a model whose decoder predicts spectra have one, and what is
+// converted, live, from recordings and from .fac files, goes by it, as ConvertTo does.
+func TestSpectra(t *testing.T) {
+	c, err := defaultmodel.Open(facodec.WithThreads(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	x := newSite(t, Config{Codec: c, Streams: 1})
+	en, it := speech(t, "en"), speech(t, "it")
+	source := samplesOf(t, en, 24000)
+	voice, err := c.Voice(samplesOf(t, it, 24000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := c.ConvertTo(source, voice, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plain, err := c.Convert(source, voice.Timbre); err != nil || slices.Equal(plain, want) {
+		t.Fatalf("the spectrum changes nothing, or %v", err)
+	}
+	v := x.enroll(it)
+	_, file := x.do("GET", "/v1/voices/"+v.ID+"/file", nil)
+	var kept facodec.Voice
+	if err := kept.UnmarshalBinary(file); err != nil || !slices.Equal(kept.Spectrum, voice.Spectrum) || kept.Frames.Frames() > 0 {
+		t.Errorf("the file has %d magnitudes and %d frames, %v", len(kept.Spectrum), kept.Frames.Frames(), err)
+	}
+	if got := samplesOf(t, x.post("/v1/convert?sample_format=f32&voice="+v.ID, en), 24000); !slices.Equal(got, want) {
+		t.Error("a recording: not the samples of ConvertTo")
+	}
+	tokens := x.post("/v1/encode", en)
+	if got := samplesOf(t, x.post("/v1/decode?sample_format=f32&voice="+v.ID, tokens), 24000); !slices.Equal(got, want) {
+		t.Error("a .fac file: not the samples of ConvertTo")
+	}
+	s := x.dial(client.Options{Voice: v.ID, MaxWait: 5 * time.Second})
+	if got := speak(t, s, source, 7777, nil); !slices.Equal(got, want) {
+		t.Errorf("live: %d samples, and not the %d of ConvertTo; %+v", len(got), len(want), s.Statistics())
 	}
 }
 
