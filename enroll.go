@@ -325,7 +325,7 @@ func (c *Codec) CheckVoice(v *Voice) error {
 		}
 	}
 	if n := len(v.Spectrum); n > 0 && c.model.Need(codec.Decoder) == nil && v.Decoder == c.decoderFingerprint() && n != c.model.Bins() {
-		return fmt.Errorf("%w: a spectrum of %d magnitudes, and this codec's has %d", ErrVoice, n, c.model.Bins())
+		return fmt.Errorf("%w: a spectrum of %s, and this codec's has %d", ErrVoice, plural.Of(n, "magnitude"), c.model.Bins())
 	}
 	return codec.CheckTimbre(v.Timbre, c.TimbreLen())
 }

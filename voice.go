@@ -278,7 +278,7 @@ func (v *Voice) UnmarshalBinary(b []byte) error {
 		want += 4 * bins
 	}
 	framesAt := want - 4
-	if version == framesVersion || version == fullVersion && int64(len(b)) > want {
+	if version == framesVersion || version == fullVersion && int64(len(b)) >= want+framesHeader {
 		if want += framesHeader; int64(len(b)) < want {
 			return fmt.Errorf("%w: cut short, %s", ErrVoice, plural.Of(len(b), "byte"))
 		}

@@ -469,6 +469,10 @@ func TestVoiceSpectrum(t *testing.T) {
 		}
 	}
 
+	if err := (&Voice{Timbre: []float32{1, -2e9}, Seconds: 1}).Save(filepath.Join(t.TempDir(), "x.voice")); !errors.Is(err, ErrVoice) {
+		t.Errorf("a timbre that nothing can be computed with: %v", err)
+	}
+
 	mixed, err := MixVoices(v, w)
 	if err != nil {
 		t.Fatal(err)

@@ -69,7 +69,7 @@ func (f *modelFlags) cureModel(err error, path string, codec *facodec.Codec) err
 	}
 	made, other := modelOf(path, codec)
 	switch {
-	case !other:
+	case !other, made == defaultmodel.Title && f.checkpoint == builtin: // it is damaged
 		return err
 	case made == defaultmodel.Title:
 		return fmt.Errorf("%w; --checkpoint-path %s is that model", err, builtin)

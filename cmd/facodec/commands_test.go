@@ -393,6 +393,21 @@ func TestConvertMatch(t *testing.T) {
 		}
 	}
 	succeed(t, "convert", "--source", source, "--reference", mixed, "-o", out, "--force") // by its timbre and spectrum
+	if r := succeed(t, "convert", "--source", source, "--reference", old, "-o", out, "--force"); !strings.Contains(r.stderr, "no spectrum") {
+		t.Errorf("a voice without a spectrum: %s", r.stderr)
+	}
+	if r := succeed(t, "convert", "--source", source, "--reference", enrolled, "-o", out, "--force"); strings.Contains(r.stderr, "no spectrum") {
+		t.Errorf("a voice with a spectrum: %s", r.stderr)
+	}
+	altered := filepath.Join(dir, "altered.voice")
+	other := *voice
+	other.Frames, other.Quantizer, other.Spectrum = facodec.Codes{}, facodec.Fingerprint{}, make([]float32, len(voice.Spectrum))
+	if err := other.Save(altered); err != nil {
+		t.Fatal(err)
+	}
+	if r := run(t, "voice", "enroll", "--source", reference, "-o", altered); r.code == 0 || !strings.Contains(r.stderr, "other recordings") {
+		t.Errorf("enrolled again where another spectrum is: %d, %s", r.code, r.stderr)
+	}
 	if r := run(t, "voice", "enroll", "--source", reference, "-o", old); r.code == 0 || !strings.Contains(r.stderr, "no spectrum") {
 		t.Errorf("enrolled again where a voice without a spectrum is: %d, %s", r.code, r.stderr)
 	}

@@ -29,7 +29,7 @@ func newConvert() *cobra.Command {
 with the timbre of the reference. A few seconds of clean speech are enough for a reference.
 
 With the built-in model, and others whose decoder_type is source_filter, the conversion is
-filtered toward the mean spectrum of the reference, by at most 12 dB, once enough of the
+filtered toward the mean spectrum of the reference, by some 12 dB at most, once enough of the
 source has been heard to know its own: the reference should be recorded as the output is to sound.
 
 --match, with the same models, puts frames of the reference itself, those nearest in sound and pitch, in place of the source's. The voice comes
@@ -164,6 +164,7 @@ func (f *convertFlags) decoder(ctx context.Context, cmd *cobra.Command, codec *f
 	if err != nil {
 		return nil, err
 	}
+	w.notices = append(w.notices, voice.spectrumNotice(codec, v)...)
 	w.made.Model, w.made.Voice = made.Model, hashOfVoice(v, f.match.match)
 	w.made.Options = f.outputs.options(f.precisionOption(), f.match.option(v), given(f.normalize, "--normalize"))
 	return f.match.decoder(codec, v)

@@ -122,7 +122,9 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 				inVoice, err = f.match.decoder(codec, another)
 			}
 			err = f.cureVoices(err, voice.files, codec)
-			notices = append(notices, f.conversionNotices()...)
+			if notices = append(notices, f.conversionNotices()...); err == nil {
+				notices = append(notices, voice.spectrumNotice(codec, another)...)
+			}
 		}
 		if err != nil {
 			codec.Close()

@@ -103,6 +103,7 @@ type voiceDescription struct {
 	TimbreLen int     `json:"timbre_len"`
 	Frames    int     `json:"frames,omitempty"` // codes of the recordings
 	Spectrum  int     `json:"spectrum_len,omitempty"`
+	Decoder   string  `json:"decoder,omitempty"` // of the spectrum
 	Model     string  `json:"model"`
 }
 
@@ -187,7 +188,11 @@ func describeVoice(path string) (*voiceDescription, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &voiceDescription{File: path, Kind: "voice", Bytes: int64(len(b)), Seconds: v.Seconds, TimbreLen: len(v.Timbre), Frames: v.Frames.Frames(), Spectrum: len(v.Spectrum), Model: v.Model.String()}, nil
+	d := &voiceDescription{File: path, Kind: "voice", Bytes: int64(len(b)), Seconds: v.Seconds, TimbreLen: len(v.Timbre), Frames: v.Frames.Frames(), Spectrum: len(v.Spectrum), Model: v.Model.String()}
+	if d.Spectrum > 0 {
+		d.Decoder = v.Decoder.String()
+	}
+	return d, nil
 }
 
 func (d *voiceDescription) print(out io.Writer) {
@@ -196,7 +201,7 @@ func (d *voiceDescription) print(out io.Writer) {
 	line("  enrolled from  %s s of speech", trim(d.Seconds))
 	line("  timbre         %s", plural.Of(d.TimbreLen, "value"))
 	if d.Spectrum > 0 {
-		line("  spectrum       %s, the mean of the recordings'", plural.Of(d.Spectrum, "magnitude"))
+		line("  spectrum       %s, of decoder %s", plural.Of(d.Spectrum, "magnitude"), known.Label(d.Decoder))
 	}
 	if d.Frames > 0 {
 		line("  frames         %d, codes of the recordings (--match)", d.Frames)

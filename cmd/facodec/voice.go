@@ -136,7 +136,7 @@ func (f *enrollFlags) run(cmd *cobra.Command) error {
 		show.warning("%v", warning)
 	}
 	if f.frames && voice.Frames.Frames() == 0 {
-		return fmt.Errorf("--frames: there are none: the codec's decoder_type is not source_filter, or enrolled voices are among several sources; leave --frames out")
+		return fmt.Errorf("--frames: there are none: the codec's decoder_type is not source_filter, or the source is a .voice without frames, or one of several sources; enroll clips, or leave --frames out")
 	}
 	if exists(f.output) && !f.force {
 		if err := f.checkKept(voice); err != nil {
@@ -173,11 +173,15 @@ func (f *enrollFlags) checkKept(voice *facodec.Voice) error {
 		return fmt.Errorf("%s: has no spectrum, as voices of earlier versions of this program, or that of another decoder; --force overwrites it, or give another -o", f.output)
 	case !reflect.DeepEqual(was.Frames, voice.Frames):
 		return fmt.Errorf("%s: has other frames of recordings, or was made with or without --frames; --force overwrites it, or give another -o", f.output)
-	case was.Seconds != voice.Seconds || distance(voice.Timbre, was.Timbre) > sameTimbre:
+	case was.Seconds != voice.Seconds || distance(voice.Timbre, was.Timbre) > sameTimbre || distance(voice.Spectrum, was.Spectrum) > sameSpectrum:
 		return fmt.Errorf("%s: was made of other recordings, or with another --precision; --force overwrites it, or give another -o", f.output)
 	}
 	return nil
 }
+
+// sameSpectrum is the relative RMS up to which two spectra are those of the same recordings: codes
+// that another processor rounds to their neighbors change the mean a little.
+const sameSpectrum = 0.02
 
 // timbreOnly opens a codec for voices alone, a small part of it.
 var timbreOnly = []facodec.Option{facodec.WithoutEncoder(), facodec.WithoutDecoder()}

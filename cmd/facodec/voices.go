@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	facodec "github.com/facodec-go/facodec"
+	inner "github.com/facodec-go/facodec/internal/codec"
 )
 
 // references are the files of one voice: clips, enrolled voices, or both.
@@ -73,6 +74,16 @@ func (r references) voice(ctx context.Context, codec *facodec.Codec, normalize, 
 		return codec.EnrollFrames(ctx, r.files, normalize, nil)
 	}
 	return codec.EnrollFiles(ctx, r.files, normalize, nil)
+}
+
+// spectrumNotice tells that a conversion does without a spectrum that the codec could use, nothing where
+// it has one.
+func (r references) spectrumNotice(codec *facodec.Codec, voice *facodec.Voice) []string {
+	_, decoder, err := codec.Fingerprints()
+	if err != nil || !inner.Inner(codec).TakesReferences() || voice.Decoder == decoder || !slices.ContainsFunc(r.files, facodec.IsVoiceFile) {
+		return nil
+	}
+	return []string{"the voice has no spectrum of this model, as .voice files of earlier versions and mixes with them: the conversion goes by its timbre alone; enroll it again"}
 }
 
 // matchFlags say how much of a conversion's frames is of the reference.

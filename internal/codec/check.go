@@ -23,12 +23,24 @@ var (
 // a stream NaN.
 func CheckSamples(samples []float32) error { return checkFinite("sample", samples) }
 
-// CheckTimbre returns an error unless a timbre has so many values, all finite.
+// mostTimbre is far more than a value of any timbre. What networks make of more may not be finite.
+const mostTimbre = 1e9
+
+// CheckTimbre returns an error unless a timbre has so many values, all finite and none beyond
+// what networks can compute with.
 func CheckTimbre(timbre []float32, values int) error {
 	if len(timbre) != values {
 		return fmt.Errorf("timbre of %s for a codec of %d: %w", plural.Of(len(timbre), "value"), values, ErrTokens)
 	}
-	return checkFinite("timbre value", timbre)
+	if err := checkFinite("timbre value", timbre); err != nil {
+		return err
+	}
+	for i, v := range timbre {
+		if v > mostTimbre || v < -mostTimbre {
+			return fmt.Errorf("timbre value %d is %g, want -%g to %g: %w", i, v, mostTimbre, mostTimbre, ErrTokens)
+		}
+	}
+	return nil
 }
 
 func checkFinite(what string, values []float32) error {

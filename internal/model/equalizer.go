@@ -68,7 +68,12 @@ type spectrumMean struct {
 	loudest float32
 }
 
+// add adds a frame, if it is voiced. One that is not finite, of a voice that is none, is left out: the stream would
+// never come back from it.
 func (m *spectrumMean) add(magnitudes []float32, harmonic, level float32) {
+	if level-level != 0 {
+		return
+	}
 	if m.loudest = max(m.loudest, level); harmonic <= voicedShare || level <= m.loudest-voicedBelow {
 		return
 	}

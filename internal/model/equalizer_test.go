@@ -189,3 +189,24 @@ func TestEqualizerAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations for a frame", n)
 	}
 }
+
+// TestEqualizerForgetsOverflow: frames that are not finite, of a voice that is none, leave nothing behind.
+func TestEqualizerForgetsOverflow(t *testing.T) {
+	codec, pool, source, reference, timbre := referenceCase(t, 1)
+	s := codec.NewDecoderStream(timbre, pool)
+	s.SetSpectrum(codec.Spectrum(reference, timbre, pool))
+	absurd := slices.Clone(timbre)
+	for i := range absurd {
+		absurd[i] = math.MaxFloat32
+	}
+	s.SetTimbre(absurd)
+	lost := s.Push(source.Slice(0, 20), false)
+	if !slices.ContainsFunc(lost, func(x float32) bool { return x-x != 0 }) {
+		t.Fatal("the voice is no absurd one: nothing is tested")
+	}
+	s.SetTimbre(timbre)
+	rest := s.Push(source.Slice(20, source.Frames()), true)
+	if i := slices.IndexFunc(rest[len(rest)/2:], func(x float32) bool { return x-x != 0 }); i >= 0 {
+		t.Errorf("half of the utterance later sample %d is not finite", i)
+	}
+}
