@@ -29,12 +29,14 @@ func newConvert() *cobra.Command {
 with the timbre of the reference. A few seconds of clean speech are enough for a reference.
 
 With the built-in model, and others whose decoder_type is source_filter, the conversion is
-filtered toward the mean spectrum of the reference, by some 12 dB at most, once enough of the
-source has been heard to know its own: the reference should be recorded as the output is to sound.
+filtered toward the mean spectrum of the reference, by some 12 dB at most, once enough of
+the source has been heard to know its own. So a reference should be recorded as the output
+is to sound.
 
---match, with the same models, puts frames of the reference itself, those nearest in sound and pitch, in place of the source's. The voice comes
-nearer, and words become less clear, the more so the larger the share and the shorter the
-reference is (docs/model.md has figures): try 0.3 first, and up to a minute of the reference.
+--match, with the same models, puts frames of the reference itself, those nearest in sound
+and pitch, in place of the source's. The voice comes nearer, and words become less clear, the
+more so the larger the share and the shorter the reference is (docs/model.md has figures):
+try 0.3 first, and up to a minute of the reference.
 
 Output is DIR/converted_<source>_to_<reference>.wav, or for a single source the file
 that -o names: mono, at the codec's sample rate (24 kHz), exactly as long as the source.

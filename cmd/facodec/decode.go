@@ -39,9 +39,9 @@ file is checked before it is decoded. Standard input is kept in memory up to its
 second of audio, because the timbre is stored there.
 
 --reference decodes in another voice, as convert does: prosody and content of the file
-with the timbre of the reference, filtered toward its mean spectrum, and with frames of it with --match,
-without the residual. From standard input, samples
-are then written while codes still arrive.
+with the timbre of the reference, filtered toward its mean spectrum, and with frames of it
+with --match, without the residual. From standard input, samples are then written while
+codes still arrive.
 
 --parts decodes selected parts only, to listen to what each carries: a list of
 prosody, content, residual. With --reference it may include the residual.

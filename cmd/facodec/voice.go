@@ -19,8 +19,8 @@ func newVoice() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "voice",
 		Short: "Store a voice, or compare two",
-		Long: `Voice stores the timbre of recordings, and their mean spectrum, in a small file, which --reference accepts in
-their place, and measures how similar two voices are.`,
+		Long: `Voice stores the timbre of recordings, and their mean spectrum, in a small file, which
+--reference accepts in their place, and measures how similar two voices are.`,
 		Example: `  facodec voice enroll --source testdata/speech/it.flac -o it.voice
   facodec convert --source testdata/speech/en.flac --reference it.voice --output-dir out
   facodec voice compare it.voice testdata/speech/fr.flac`,
@@ -49,8 +49,9 @@ func newVoiceEnroll() *cobra.Command {
 		Short: "Store the voice of recordings in a small file",
 		Long: `Enroll computes the timbre of recordings of one speaker, with models whose decoder_type is
 source_filter also their mean spectrum, and writes them to a file of 3 KB with the built-in
-model (4 KB with the published codec), .voice by convention. --reference accepts it in place of the recordings, with the same
-result. The recordings cannot be recovered from it, unless --frames puts codes of them there.
+model (4 KB with the published codec), .voice by convention. --reference accepts it in place
+of the recordings, with the same result. The recordings cannot be recovered from it, unless
+--frames puts codes of them there.
 
 Sources are audio files, folders of them, or enrolled voices; together they become one
 voice, their mean weighted by length. If one fails, nothing is written. A voice works
