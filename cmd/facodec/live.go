@@ -300,7 +300,9 @@ func (f *liveFlags) openSession(cmd *cobra.Command) (*liveSession, error) {
 			s.show.warning("%v", w)
 		}
 		s.voices = append(s.voices, liveVoice{r.name, ready})
-		notices = append(notices, r.spectrumNotice(codec, voice)...)
+		if !f.reconstruct {
+			notices = append(notices, r.spectrumNotice(codec, voice)...)
+		}
 	}
 	if f.reconstruct && len(s.voices) > 0 && len(f.voices) == 0 {
 		s.own = &s.voices[0]
