@@ -141,8 +141,8 @@ func (v *Voice) check() error {
 	if len(v.Timbre) == 0 || len(v.Timbre) > maxTimbre {
 		return fmt.Errorf("%w: a timbre of %s, want 1 to %d", ErrVoice, plural.Of(len(v.Timbre), "value"), maxTimbre)
 	}
-	if !(v.Seconds > 0) || math.IsInf(v.Seconds, 1) {
-		return fmt.Errorf("%w: made from %v seconds of audio", ErrVoice, v.Seconds)
+	if !(v.Seconds > 0 && v.Seconds <= maxSeconds) {
+		return fmt.Errorf("%w: made from %v seconds of audio, want more than 0 and at most %.0e", ErrVoice, v.Seconds, maxSeconds)
 	}
 	if err := codec.CheckTimbre(v.Timbre, len(v.Timbre)); err != nil {
 		return fmt.Errorf("%w: %w", ErrVoice, err)
@@ -193,7 +193,8 @@ const (
 	// maxLogMagnitude is more than any decoder's: magnitudes are e to the power of it.
 	maxLogMagnitude = 100
 	maxTimbre       = 1 << 16
-	maxVoiceBooks   = 32 // of a part
+	maxSeconds      = 1e9 // of audio, 30 years
+	maxVoiceBooks   = 32  // of a part
 	// maxVoiceFile is the largest file.
 	maxVoiceFile = voiceHeader + 4*maxTimbre + spectrumHead + 4*maxSpectrum + framesHeader + 2*int(NumParts)*maxVoiceBooks*MaxVoiceFrames + 4
 )

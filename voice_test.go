@@ -239,8 +239,10 @@ func corrupt(t *testing.T, v *Voice) {
 
 func TestVoiceNotSaved(t *testing.T) {
 	path := codectest.WriteFile(t, "old.voice", "old")
-	if err := (&Voice{Timbre: []float32{1}, Seconds: math.Inf(1)}).Save(path); !errors.Is(err, ErrVoice) {
-		t.Errorf("saved: %v", err)
+	for _, seconds := range []float64{0, -1, math.NaN(), math.Inf(1), 1e300} { // sums of voices would overflow
+		if err := (&Voice{Timbre: []float32{1}, Seconds: seconds}).Save(path); !errors.Is(err, ErrVoice) {
+			t.Errorf("saved: %v", err)
+		}
 	}
 	if b, _ := os.ReadFile(path); string(b) != "old" {
 		t.Errorf("the file is now %q", b)

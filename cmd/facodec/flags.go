@@ -248,7 +248,13 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return &usageError{cmd.CommandPath(), fmt.Errorf("%q follows no flag that takes it; give --source %[1]s or --reference %[1]s", args[0])}
+	var cures []string
+	for _, flag := range []string{"source", "reference", "dataset", "codec"} {
+		if cmd.Flags().Lookup(flag) != nil {
+			cures = append(cures, "--"+flag+" "+args[0])
+		}
+	}
+	return &usageError{cmd.CommandPath(), fmt.Errorf("%q follows no flag that takes it; give %s", args[0], strings.Join(cures, " or "))}
 }
 
 // addNormalize adds the flag of the commands that encode recordings.

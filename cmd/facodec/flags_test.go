@@ -43,10 +43,13 @@ func TestUsageErrors(t *testing.T) {
 		"--source is empty: ":                                           append([]string{"reconstruct", "--source", ""}, end...),
 		"no --output-dir: ":                                             {"reconstruct", clip("en.flac")},
 		"no --reference: ":                                              append([]string{"convert", "--source", clip("en.flac")}, end...),
-		"follows no flag that takes it":                                 append([]string{"convert", clip("en.flac"), "--reference", clip("it.flac")}, end...),
-		"without --redecoder-checkpoint":                                append([]string{"convert", "--source", clip("en.flac"), "--reference", clip("it.flac"), "--redecoder-config", "x"}, end...),
-		`"s12"`:                                                         append([]string{"reconstruct", clip("en.flac"), "--sample-format", "s12"}, end...),
-		`"codex" is not one of codes`:                                   append([]string{"extract", clip("en.flac"), "--what", "codex"}, end...),
+		`"x" follows no flag that takes it; give --source x or --reference x (see facodec convert --help)`: {"convert", "x", "--reference", clip("it.flac")},
+		`"x" follows no flag that takes it; give --source x (see facodec voice enroll --help)`:             {"voice", "enroll", "x", "-o", "y.voice"},
+		`"x" follows no flag that takes it; give --dataset x (see facodec train --help)`:                   {"train", "x"},
+		`"x" follows no flag that takes it; give --dataset x or --codec x (see facodec train-redecoder --`: {"train-redecoder", "x"},
+		"without --redecoder-checkpoint": append([]string{"convert", "--source", clip("en.flac"), "--reference", clip("it.flac"), "--redecoder-config", "x"}, end...),
+		`"s12"`:                          append([]string{"reconstruct", clip("en.flac"), "--sample-format", "s12"}, end...),
+		`"codex" is not one of codes`:    append([]string{"extract", clip("en.flac"), "--what", "codex"}, end...),
 	} {
 		fail(t, want, args...)
 	}
