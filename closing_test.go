@@ -87,7 +87,7 @@ func TestClosed(t *testing.T) {
 		"VoiceEncoder":    func() error { return voice.Push(x) },
 		"EndClip":         func() error { voice.EndClip(); _, err := voice.Timbre(); return err },
 		"EnrollFiles": func() error {
-			_, err := c.EnrollFiles(t.Context(), []string{clipPath("en.flac")}, false, nil)
+			_, err := c.EnrollFiles(t.Context(), []string{clipPath("en.flac")}, EnrollOptions{})
 			return err
 		},
 		"ReconstructFile": func() error {

@@ -133,7 +133,7 @@ func TestFilesAreUtterances(t *testing.T) {
 		t.Errorf("report %+v", report)
 	}
 
-	voice, err := c.EnrollFiles(ctx, []string{source}, false, nil)
+	voice, err := c.EnrollFiles(ctx, []string{source}, EnrollOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -142,28 +142,30 @@ func (v *VoiceEncoder) Voice() (*Voice, error) {
 	return voice, nil
 }
 
+// EnrollOptions say how EnrollFiles makes a voice. The zero value is of use.
+type EnrollOptions struct {
+	// Normalize brings each file to peak 1, as FileOptions.Normalize does with sources.
+	Normalize bool
+	// Frames also keeps codes of the clips, for NewVoiceDecoder, where the codec can use them.
+	Frames bool
+	// Progress, if not nil, is called regularly with the seconds of all the audio that are done.
+	Progress func(seconds float64)
+}
+
 // EnrollFiles returns one voice from audio files, enrolled voices (see Voice.Save) or
 // both, in flat memory. The audio is one voice as VoiceEncoder makes it, each file a
-// clip, with normalize brought to peak 1 as FileOptions.Normalize does with sources;
-// with enrolled voices it is mixed by MixVoices. progress, if not nil, is told how
-// many seconds of all the audio are done. Clips in which nothing is heard are left out,
+// clip; with enrolled voices it is mixed by MixVoices. Clips in which nothing is heard are left out,
 // which is in the voice's Warnings, and so is audio of less than a second in all; if
 // nothing is heard in any of them and there is no enrolled voice, the error is ErrSilent.
-func (c *Codec) EnrollFiles(ctx context.Context, paths []string, normalize bool, progress func(seconds float64)) (*Voice, error) {
-	return c.enrollFiles(ctx, paths, normalize, wantSpectrum, progress)
-}
-
-// EnrollFrames is EnrollFiles of a voice that also has frames of the clips, for NewVoiceDecoder, where
-// the codec can use them.
-func (c *Codec) EnrollFrames(ctx context.Context, paths []string, normalize bool, progress func(seconds float64)) (*Voice, error) {
-	isClip := func(path string) bool { return !IsVoiceFile(path) }
-	if err := c.model.Need(codec.Encoder); err != nil && slices.ContainsFunc(paths, isClip) {
-		return nil, fmt.Errorf("for frames: %w", err)
+func (c *Codec) EnrollFiles(ctx context.Context, paths []string, o EnrollOptions) (*Voice, error) {
+	want := wantSpectrum
+	if o.Frames {
+		want = wantFrames
+		isClip := func(path string) bool { return !IsVoiceFile(path) }
+		if err := c.model.Need(codec.Encoder); err != nil && slices.ContainsFunc(paths, isClip) {
+			return nil, fmt.Errorf("for frames: %w", err)
+		}
 	}
-	return c.enrollFiles(ctx, paths, normalize, wantFrames, progress)
-}
-
-func (c *Codec) enrollFiles(ctx context.Context, paths []string, normalize bool, want voiceContent, progress func(seconds float64)) (*Voice, error) {
 	var voices []*Voice
 	var heard []string           // the clips of the voice
 	var silent, warnings []error // why the others are none, and what is told if there are some
@@ -172,8 +174,8 @@ func (c *Codec) enrollFiles(ctx context.Context, paths []string, normalize bool,
 		if err := clips.Push(samples); err != nil {
 			return err
 		}
-		if progress != nil {
-			progress(float64(clips.ended+clips.clip) / float64(c.SampleRate()))
+		if o.Progress != nil {
+			o.Progress(float64(clips.ended+clips.clip) / float64(c.SampleRate()))
 		}
 		return nil
 	}
@@ -189,7 +191,7 @@ func (c *Codec) enrollFiles(ctx context.Context, paths []string, normalize bool,
 			voices = append(voices, v)
 			continue
 		}
-		r, err := recording.Open(ctx, path, recording.Options{Rate: c.SampleRate(), Normalize: normalize})
+		r, err := recording.Open(ctx, path, recording.Options{Rate: c.SampleRate(), Normalize: o.Normalize})
 		if err != nil {
 			return nil, err
 		}

@@ -23,7 +23,7 @@ func ExampleCodec_EnrollFiles() {
 	}
 	defer os.RemoveAll(dir)
 
-	voice, err := codec.EnrollFiles(context.Background(), []string{"testdata/speech/it.flac"}, false, nil)
+	voice, err := codec.EnrollFiles(context.Background(), []string{"testdata/speech/it.flac"}, facodec.EnrollOptions{})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -30,7 +30,7 @@ func TestNormalize(t *testing.T) {
 	for _, v := range x {
 		peak = max(peak, -v)
 	}
-	voice, err := c.EnrollFiles(t.Context(), []string{atLevel(t, "voice.wav", codectest.Vowel(9000, 24000), 0.01)}, true, nil)
+	voice, err := c.EnrollFiles(t.Context(), []string{atLevel(t, "voice.wav", codectest.Vowel(9000, 24000), 0.01)}, EnrollOptions{Normalize: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func TestNormalize(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, normalize := range []bool{true, false} {
-		voice, err := c.EnrollFiles(t.Context(), []string{atLevel(t, "x.wav", x, 1)}, normalize, nil)
+		voice, err := c.EnrollFiles(t.Context(), []string{atLevel(t, "x.wav", x, 1)}, EnrollOptions{Normalize: normalize})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -95,7 +95,7 @@ func TestNormalize(t *testing.T) {
 			t.Errorf("normalize %v: timbre of another level", normalize)
 		}
 	}
-	same, err := c.EnrollFiles(t.Context(), []string{atLevel(t, "x.wav", x, 0.25)}, true, nil)
+	same, err := c.EnrollFiles(t.Context(), []string{atLevel(t, "x.wav", x, 0.25)}, EnrollOptions{Normalize: true})
 	if err != nil || !slices.Equal(same.Timbre, tokens.Timbre) {
 		t.Errorf("a voice at peak 1 has another timbre (error %v)", err)
 	}

@@ -26,7 +26,7 @@ func clipFile(t *testing.T, name string, samples []float32) string {
 
 func enroll(t *testing.T, c *Codec, paths ...string) *Voice {
 	t.Helper()
-	v, err := c.EnrollFiles(t.Context(), paths, false, nil)
+	v, err := c.EnrollFiles(t.Context(), paths, EnrollOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,11 +114,11 @@ func TestSilentClipsLeftOut(t *testing.T) {
 		{[]string{voice, silent}, []string{voice}},
 	} {
 		for _, normalize := range []bool{false, true} {
-			want, err := c.EnrollFiles(t.Context(), test.without, normalize, nil)
+			want, err := c.EnrollFiles(t.Context(), test.without, EnrollOptions{Normalize: normalize})
 			if err != nil || want.Warnings != nil {
 				t.Fatal(err, want.Warnings)
 			}
-			v, err := c.EnrollFiles(t.Context(), test.with, normalize, nil)
+			v, err := c.EnrollFiles(t.Context(), test.with, EnrollOptions{Normalize: normalize})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -435,7 +435,7 @@ func TestVoiceSpectrum(t *testing.T) {
 	if want := c.model.Spectrum(timbre, model.Codes(tokens.Codes)); len(want) != 601 || !slices.Equal(v.Spectrum, want) {
 		t.Errorf("%d magnitudes, and other than those of the clip, %d", len(v.Spectrum), len(want))
 	}
-	frames, err := c.EnrollFrames(t.Context(), []string{pathA}, false, nil)
+	frames, err := c.EnrollFiles(t.Context(), []string{pathA}, EnrollOptions{Frames: true})
 	if err != nil || !slices.Equal(frames.Spectrum, v.Spectrum) || frames.Decoder != v.Decoder {
 		t.Errorf("with frames it has another spectrum, %v", err)
 	}

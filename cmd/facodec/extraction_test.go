@@ -288,7 +288,7 @@ func TestNormalizeFlag(t *testing.T) {
 	if _, err := extract.File(t.Context(), codec, source, filepath.Join(dir, "e.npz"), extract.Options{What: extract.What{Codes: true, Timbre: true}, Normalize: true}); err != nil {
 		t.Fatal(err)
 	}
-	voice, err := codec.EnrollFiles(t.Context(), []string{source}, true, nil)
+	voice, err := codec.EnrollFiles(t.Context(), []string{source}, facodec.EnrollOptions{Normalize: true})
 	if err != nil {
 		t.Fatal(err)
 	}

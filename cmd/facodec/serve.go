@@ -296,7 +296,7 @@ func (f *serveFlags) modelName() string {
 // addVoices keeps the voices of --voice.
 func (f *serveFlags) addVoices(ctx context.Context, codec *facodec.Codec, server *serve.Server) error {
 	for _, path := range f.voices {
-		v, err := codec.EnrollFiles(ctx, []string{path}, false, nil)
+		v, err := codec.EnrollFiles(ctx, []string{path}, facodec.EnrollOptions{})
 		if err != nil {
 			return f.cureVoices(err, []string{path}, codec)
 		}

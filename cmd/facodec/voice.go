@@ -201,8 +201,5 @@ func enroll(cmd *cobra.Command, codec *facodec.Codec, show *display, files []str
 		total = max(total, seconds)
 		show.progress(seconds, total, filepath.Base(files[0]))
 	}
-	if frames {
-		return codec.EnrollFrames(cmd.Context(), files, false, progress)
-	}
-	return codec.EnrollFiles(cmd.Context(), files, false, progress)
+	return codec.EnrollFiles(cmd.Context(), files, facodec.EnrollOptions{Frames: frames, Progress: progress})
 }

@@ -70,10 +70,7 @@ func (r references) clips() bool {
 // voice returns the voice, with normalize of clips brought to peak 1, and with frames of them for --match. Its warnings are what is
 // likely not as it was meant.
 func (r references) voice(ctx context.Context, codec *facodec.Codec, normalize, frames bool) (*facodec.Voice, error) {
-	if frames {
-		return codec.EnrollFrames(ctx, r.files, normalize, nil)
-	}
-	return codec.EnrollFiles(ctx, r.files, normalize, nil)
+	return codec.EnrollFiles(ctx, r.files, facodec.EnrollOptions{Normalize: normalize, Frames: frames})
 }
 
 // spectrumNotice tells that a conversion does without a spectrum that the codec could use, nothing where

@@ -260,7 +260,7 @@ func TestVoices(t *testing.T) {
 		t.Errorf("%+v", v)
 	}
 	r, file := x.do("GET", "/v1/voices/"+v.ID+"/file", nil)
-	want, err := c.EnrollFiles(t.Context(), []string{"../../testdata/speech/it.flac"}, false, nil)
+	want, err := c.EnrollFiles(t.Context(), []string{"../../testdata/speech/it.flac"}, facodec.EnrollOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,7 +278,7 @@ func TestVoices(t *testing.T) {
 	if err := want.Save(path); err != nil {
 		t.Fatal(err)
 	}
-	if want, err = c.EnrollFiles(t.Context(), []string{path, "../../testdata/speech/fr.flac"}, false, nil); err != nil {
+	if want, err = c.EnrollFiles(t.Context(), []string{path, "../../testdata/speech/fr.flac"}, facodec.EnrollOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	wantFile, _ := want.MarshalBinary()
@@ -354,7 +354,7 @@ func TestVoices(t *testing.T) {
 			if err := os.WriteFile(path, late.Bytes(), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if v, err := c.EnrollFiles(t.Context(), []string{path}, query != "", nil); err != nil {
+			if v, err := c.EnrollFiles(t.Context(), []string{path}, facodec.EnrollOptions{Normalize: query != ""}); err != nil {
 				t.Error(err)
 			} else if b, _ := v.MarshalBinary(); !bytes.Equal(b, want) {
 				t.Error("speech after silence: not what enroll writes")

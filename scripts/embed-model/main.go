@@ -288,7 +288,7 @@ func updateReadme(path string) error {
 	defer c.Close()
 	var voices []*facodec.Voice
 	for _, clip := range []string{"it.flac", "fr.flac"} {
-		v, err := c.EnrollFiles(context.Background(), []string{"testdata/speech/" + clip}, false, nil)
+		v, err := c.EnrollFiles(context.Background(), []string{"testdata/speech/" + clip}, facodec.EnrollOptions{})
 		if err != nil {
 			return err
 		}
