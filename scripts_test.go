@@ -1,9 +1,14 @@
 package facodec_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"github.com/facodec-go/facodec/internal/codectest"
 )
 
 // TestScriptsHelp: --help of the scripts in Python needs none of the packages that they work with.
@@ -12,7 +17,7 @@ func TestScriptsHelp(t *testing.T) {
 	if err != nil {
 		t.Skip("no python3")
 	}
-	scripts := []string{filepath.Join("scripts", "judge")}
+	scripts := []string{filepath.Join("scripts", "judge"), filepath.Join("scripts", "judge", "agreement.py")}
 	for _, dir := range []string{"parallel-speech", "interop"} {
 		found, err := filepath.Glob(filepath.Join("scripts", dir, "*.py"))
 		if err != nil || len(found) == 0 {
@@ -28,6 +33,58 @@ func TestScriptsHelp(t *testing.T) {
 		out, err := exec.Command(python, "-S", "-B", script, "--help").CombinedOutput()
 		if err != nil || len(out) < 100 {
 			t.Errorf("%s --help: %v: %s", script, err, out)
+		}
+	}
+}
+
+// TestAgreement: a metric that ranks models as a judge does, one that ranks them the other way around, one that says
+// nothing, and one that is undefined for most.
+func TestAgreement(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("no python3")
+	}
+	type table map[string]any
+	encode := func(name string, v any) string {
+		b, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return codectest.WriteFile(t, name, string(b))
+	}
+	systems, args := table{}, []string{"-B", filepath.Join("scripts", "judge", "agreement.py"), ""}
+	for model := range 4 {
+		name := fmt.Sprintf("m%d", model)
+		clips, files := table{}, []table{}
+		for clip := range 5 {
+			judged := float64(model) + 0.1*float64(clip)
+			metrics := table{"same": judged * judged, "inverse": -judged, "constant": 1, "rare": nil}
+			if clip == 0 && model == 0 {
+				metrics["rare"] = 1
+			}
+			clips[fmt.Sprintf("en/c%d", clip)] = table{"pesq": judged}
+			files = append(files, table{"source": fmt.Sprintf("x/en/c%d.flac", clip), "metrics": metrics})
+		}
+		systems[name] = table{"clips": clips}
+		args = append(args, name+"="+encode(name+".json", table{"files": files}))
+	}
+	args[2] = encode("judged.json", table{"systems": systems})
+	out, err := exec.Command(python, append(args, "--judges", "pesq")...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, row := range []string{"4 models, 5 recordings", "| same | 1.00; 1.00; 1.00 |", "| inverse | -1.00; -1.00; -1.00 |", "| constant | —; —; — |", "| rare | —; —; — |"} {
+		if !strings.Contains(string(out), row) {
+			t.Errorf("no %q in\n%s", row, out)
+		}
+	}
+	for want, args := range map[string][]string{
+		"no outputs of that name":       append(args[:4:4], "other="+strings.TrimPrefix(args[3], "m0=")),
+		"2 models: ranks of at least 4": args[:5],
+		"no mos of any recording":       append(args[:len(args):len(args)], "--judges", "mos"),
+	} {
+		if out, err := exec.Command(python, args...).CombinedOutput(); err == nil || !strings.Contains(string(out), want) {
+			t.Errorf("%v: %s, want %q", err, out, want)
 		}
 	}
 }
