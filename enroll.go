@@ -146,7 +146,7 @@ func (v *VoiceEncoder) Voice() (*Voice, error) {
 type EnrollOptions struct {
 	// Normalize brings each file to peak 1, as FileOptions.Normalize does with sources.
 	Normalize bool
-	// Frames also keeps codes of the clips, for NewVoiceDecoder, where the codec can use them.
+	// Frames also keeps codes of the clips, or those of a voice, for NewVoiceDecoder, where the codec can use them.
 	Frames bool
 	// Progress, if not nil, is called regularly with the seconds of all the audio that are done.
 	Progress func(seconds float64)
@@ -158,6 +158,10 @@ type EnrollOptions struct {
 // which is in the voice's Warnings, and so is audio of less than a second in all; if
 // nothing is heard in any of them and there is no enrolled voice, the error is ErrSilent.
 func (c *Codec) EnrollFiles(ctx context.Context, paths []string, o EnrollOptions) (*Voice, error) {
+	if err := c.gate.enter(); err != nil { // voice files alone need nothing of the codec's
+		return nil, err
+	}
+	c.gate.leave()
 	want := wantSpectrum
 	if o.Frames {
 		want = wantFrames
@@ -180,6 +184,9 @@ func (c *Codec) EnrollFiles(ctx context.Context, paths []string, o EnrollOptions
 		return nil
 	}
 	for _, path := range paths {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		if IsVoiceFile(path) {
 			v, err := LoadVoice(path)
 			if err != nil {
@@ -223,10 +230,16 @@ func (c *Codec) EnrollFiles(ctx context.Context, paths []string, o EnrollOptions
 		voices = append(voices, v)
 	}
 	v, err := MixVoices(voices...)
+	if err == nil {
+		err = ctx.Err()
+	}
 	if err != nil {
 		return nil, err
 	}
 	v.Warnings = warnings
+	if !o.Frames { // which can be decoded, and nobody asked for
+		v.Frames, v.Quantizer = Codes{}, Fingerprint{}
+	}
 	return v, nil
 }
 
@@ -307,9 +320,6 @@ func (c *Codec) prepare(v *Voice, match float64) (codec.Voice, error) {
 // CheckVoice returns an error that wraps ErrVoice if v was not made by this
 // codec's timbre encoder.
 func (c *Codec) CheckVoice(v *Voice) error {
-	if v == nil {
-		return fmt.Errorf("%w: none", ErrVoice)
-	}
 	if err := v.check(); err != nil {
 		return err
 	}

@@ -62,9 +62,15 @@ func TestAgreement(t *testing.T) {
 			if clip == 0 && model == 0 {
 				metrics["rare"] = 1
 			}
+			if metrics["partial"] = judged; model == 3 && clip > 3 { // without it the last model's mean is of its worse ones
+				metrics["partial"] = nil
+			}
 			clips[fmt.Sprintf("en/c%d", clip)] = table{"pesq": judged}
 			files = append(files, table{"source": fmt.Sprintf("x/en/c%d.flac", clip), "metrics": metrics})
 		}
+		// Of the same name in another folder.
+		clips["fr/c0"] = table{"pesq": -float64(model)}
+		files = append(files, table{"source": "x/fr/c0.flac", "metrics": table{"same": -model, "inverse": model, "constant": 1, "partial": -model}})
 		systems[name] = table{"clips": clips}
 		args = append(args, name+"="+encode(name+".json", table{"files": files}))
 	}
@@ -73,15 +79,18 @@ func TestAgreement(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	for _, row := range []string{"4 models, 5 recordings", "| same | 1.00; 1.00; 1.00 |", "| inverse | -1.00; -1.00; -1.00 |", "| constant | —; —; — |", "| rare | —; —; — |"} {
+	for _, row := range []string{"4 models, 6 recordings", "| same | 1.00; 1.00; 1.00 |", "| inverse | -1.00; -1.00; -1.00 |", "| constant | —; —; — |", "| rare | —; —; — |", "| partial | 1.00; 1.00; 1.00 |"} {
 		if !strings.Contains(string(out), row) {
 			t.Errorf("no %q in\n%s", row, out)
 		}
 	}
 	for want, args := range map[string][]string{
-		"no outputs of that name":       append(args[:4:4], "other="+strings.TrimPrefix(args[3], "m0=")),
-		"2 models: ranks of at least 4": args[:5],
-		"no mos of any recording":       append(args[:len(args):len(args)], "--judges", "mos"),
+		"m1: two reports of that name":            append(args[:len(args):len(args)], args[4]),
+		"m1.json: give NAME=EVAL.json":            append(args[:4:4], "m1.json"),
+		"not the report that is wanted here":      append(args[:4:4], args[4], args[5], "m3="+args[2]),
+		"no outputs of that name":                 append(args[:6:6], "other="+strings.TrimPrefix(args[3], "m0=")),
+		"2 models: ranks of at least 4":           args[:5],
+		"no mos of these recordings; it has pesq": append(args[:len(args):len(args)], "--judges", "mos"),
 	} {
 		if out, err := exec.Command(python, args...).CombinedOutput(); err == nil || !strings.Contains(string(out), want) {
 			t.Errorf("%v: %s, want %q", err, out, want)

@@ -60,11 +60,14 @@ func MixVoices(voices ...*Voice) (*Voice, error) {
 		return nil, fmt.Errorf("no voice to mix: %w", ErrEmpty)
 	}
 	first := voices[0]
-	sum := make([]float64, len(first.Timbre))
+	var sum []float64
 	seconds := 0.0
 	for _, v := range voices {
 		if err := oneModel(first, v); err != nil {
 			return nil, err
+		}
+		if sum == nil {
+			sum = make([]float64, len(first.Timbre))
 		}
 		for i, x := range v.Timbre {
 			sum[i] += v.Seconds * float64(x)
@@ -138,17 +141,17 @@ func oneModel(v, w *Voice) error {
 
 // check refuses a voice that no codec made.
 func (v *Voice) check() error {
+	if v == nil {
+		return fmt.Errorf("%w: none", ErrVoice)
+	}
 	if len(v.Timbre) == 0 || len(v.Timbre) > maxTimbre {
 		return fmt.Errorf("%w: a timbre of %s, want 1 to %d", ErrVoice, plural.Of(len(v.Timbre), "value"), maxTimbre)
 	}
-	if !(v.Seconds > 0 && v.Seconds <= maxSeconds) {
-		return fmt.Errorf("%w: made from %v seconds of audio, want more than 0 and at most %.0e", ErrVoice, v.Seconds, maxSeconds)
+	if !(v.Seconds >= minSeconds && v.Seconds <= maxSeconds) {
+		return fmt.Errorf("%w: made from %v seconds of audio, want %g to %g", ErrVoice, v.Seconds, minSeconds, maxSeconds)
 	}
 	if err := codec.CheckTimbre(v.Timbre, len(v.Timbre)); err != nil {
 		return fmt.Errorf("%w: %w", ErrVoice, err)
-	}
-	if v == nil {
-		return fmt.Errorf("%w: none", ErrVoice)
 	}
 	if len(v.Spectrum) > maxSpectrum {
 		return fmt.Errorf("%w: a spectrum of %d magnitudes, want at most %d", ErrVoice, len(v.Spectrum), maxSpectrum)
@@ -193,8 +196,9 @@ const (
 	// maxLogMagnitude is more than any decoder's: magnitudes are e to the power of it.
 	maxLogMagnitude = 100
 	maxTimbre       = 1 << 16
-	maxSeconds      = 1e9 // of audio, 30 years
-	maxVoiceBooks   = 32  // of a part
+	minSeconds      = 1e-6 // of audio, less than a sample
+	maxSeconds      = 1e9  // 30 years
+	maxVoiceBooks   = 32   // of a part
 	// maxVoiceFile is the largest file.
 	maxVoiceFile = voiceHeader + 4*maxTimbre + spectrumHead + 4*maxSpectrum + framesHeader + 2*int(NumParts)*maxVoiceBooks*MaxVoiceFrames + 4
 )

@@ -1,6 +1,7 @@
 package facodec
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -237,9 +238,57 @@ func corrupt(t *testing.T, v *Voice) {
 	}
 }
 
+// TestEnrollVoices: of voice files alone, too, nothing is made after the end, and frames are there only where they are asked for.
+func TestEnrollVoices(t *testing.T) {
+	c, err := OpenRandom(3, WithConfig(codectest.WriteFile(t, "c.json", sourceFilterConfig)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	framed, err := c.EnrollFiles(t.Context(), []string{clipFile(t, "a.wav", codectest.Vowel(30000, 24000))}, EnrollOptions{Frames: true})
+	if err != nil || framed.Frames.Frames() == 0 {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "a.voice")
+	if err := framed.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := c.EnrollFiles(t.Context(), []string{path}, EnrollOptions{Frames: true}); err != nil || !sameVoice(v, framed) {
+		t.Errorf("with frames: %v", err)
+	}
+	if v, err := c.EnrollFiles(t.Context(), []string{path}, EnrollOptions{}); err != nil || v.Frames.Frames() > 0 || v.Quantizer != (Fingerprint{}) || !slices.Equal(v.Spectrum, framed.Spectrum) {
+		t.Errorf("without: %v", err)
+	}
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := c.EnrollFiles(canceled, []string{path}, EnrollOptions{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("canceled: %v", err)
+	}
+	c.Close()
+	if _, err := c.EnrollFiles(t.Context(), []string{path}, EnrollOptions{}); !errors.Is(err, ErrClosed) {
+		t.Errorf("closed: %v", err)
+	}
+}
+
+// TestNoVoice: where there is none an error says so.
+func TestNoVoice(t *testing.T) {
+	v := &Voice{Timbre: []float32{1, 2}, Seconds: 1}
+	for name, f := range map[string]func() error{
+		"mixed alone":   func() error { _, err := MixVoices(nil); return err },
+		"mixed":         func() error { _, err := MixVoices(v, nil); return err },
+		"mixed first":   func() error { _, err := MixVoices(nil, v); return err },
+		"compared":      func() error { _, err := v.Cosine(nil); return err },
+		"compared with": func() error { _, err := (*Voice)(nil).Cosine(v); return err },
+		"saved":         func() error { return (*Voice)(nil).Save(filepath.Join(t.TempDir(), "a.voice")) },
+	} {
+		if err := f(); !errors.Is(err, ErrVoice) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestVoiceNotSaved(t *testing.T) {
 	path := codectest.WriteFile(t, "old.voice", "old")
-	for _, seconds := range []float64{0, -1, math.NaN(), math.Inf(1), 1e300} { // sums of voices would overflow
+	for _, seconds := range []float64{0, -1, math.NaN(), math.Inf(1), 1e300, 5e-324} { // sums of voices would overflow, or be rounded
 		if err := (&Voice{Timbre: []float32{1}, Seconds: seconds}).Save(path); !errors.Is(err, ErrVoice) {
 			t.Errorf("saved: %v", err)
 		}

@@ -32,11 +32,20 @@ func partsOf(h Header, wanted []facodec.Part, converted bool) ([]facodec.Part, e
 	}
 	for _, part := range wanted {
 		if part < 0 || part >= facodec.NumParts || h.Books[part] == 0 {
-			return nil, fmt.Errorf("holds no %v codes: they were left out when it was encoded: %w", part, facodec.ErrTokens)
+			return nil, leftOut(part)
 		}
 	}
 	return wanted, nil
 }
+
+// leftOut is an ErrTokens of a file that is of the codec, but was encoded without a part.
+type leftOut facodec.Part
+
+func (p leftOut) Error() string {
+	return fmt.Sprintf("holds no %v codes: they were left out when it was encoded", facodec.Part(p))
+}
+
+func (p leftOut) Is(target error) bool { return target == facodec.ErrTokens }
 
 // DecodeOptions are those of Decode.
 type DecodeOptions struct {

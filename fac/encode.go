@@ -69,10 +69,18 @@ func Encode(ctx context.Context, c *facodec.Codec, source, output string, o Enco
 	if err != nil {
 		return facodec.FileReport{}, err
 	}
+	notices := r.Notices()
+	if o.In == nil {
+		canceled, err := recording.CancelNotices(ctx, source, r.Info(), e.peak, o.Strict)
+		if err != nil {
+			return facodec.FileReport{}, err
+		}
+		notices = append(notices, canceled...)
+	}
 	if err := commit(); err != nil {
 		return facodec.FileReport{}, err
 	}
-	report.Source, report.Output, report.Info, report.Notices = source, output, r.Info(), r.Notices()
+	report.Source, report.Output, report.Info, report.Notices = source, output, r.Info(), notices
 	report.Bytes, report.Elapsed = w.Bytes(), time.Since(start)
 	return report, nil
 }
@@ -92,6 +100,7 @@ type fileEncoder struct {
 	source, output string // in errors
 	w              *Writer
 	progress       func(seconds float64)
+	peak           float32
 }
 
 // encode takes codes and timbre from one pass: each finds its own frames, and what
@@ -106,6 +115,9 @@ func (f *fileEncoder) encode(ctx context.Context, r *audio.Reader) (facodec.File
 			return fmt.Errorf("%s: %w", f.source, err)
 		}
 		samples += int64(len(piece))
+		for _, x := range piece {
+			f.peak = max(f.peak, x, -x)
+		}
 		if f.progress != nil {
 			f.progress(float64(samples) / rate)
 		}

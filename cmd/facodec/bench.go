@@ -84,6 +84,9 @@ func (r *benchReport) measure(ctx context.Context, c *codec.Codec, seconds float
 	return ctx.Err()
 }
 
+// leastSeconds is the shortest utterance whose time says something.
+const leastSeconds = 0.01
+
 func newBench() *cobra.Command {
 	var f modelFlags
 	var seconds float64
@@ -111,8 +114,8 @@ kernels.`,
   facodec bench --model tiny --train --batch 4`,
 		Args: wantArgs(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if seconds <= 0 || seconds > 3600 || runs < 1 {
-				return &usageError{cmd.CommandPath(), fmt.Errorf("%v seconds and %s: give up to 3600 seconds and at least one run", seconds, plural.Of(runs, "run"))}
+			if !(seconds >= leastSeconds && seconds <= 3600) || runs < 1 {
+				return &usageError{cmd.CommandPath(), fmt.Errorf("%v seconds and %s: give %g to 3600 seconds and at least one run", seconds, plural.Of(runs, "run"), leastSeconds)}
 			}
 			switch {
 			case batch < 1 || batch > 4096:

@@ -84,7 +84,9 @@ func TestBench(t *testing.T) {
 			t.Errorf("%v: exit code %d, %s", args, code, errs.String())
 		}
 	}
-	if code := execute(context.Background(), []string{"bench", "--seconds", "-1"}, &out, &errs); code != exitFailed {
-		t.Errorf("exit code %d for negative seconds", code)
+	for _, seconds := range []string{"-1", "0", "1e-9", "nan", "inf"} {
+		if code := execute(context.Background(), []string{"bench", "--seconds", seconds}, &out, &errs); code != exitFailed {
+			t.Errorf("exit code %d for %s seconds", code, seconds)
+		}
 	}
 }

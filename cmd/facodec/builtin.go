@@ -122,7 +122,7 @@ func modelOf(path string, codec *facodec.Codec) (name string, other bool) {
 // its order.
 var judges = []struct{ key, name string }{
 	{"pesq", "PESQ-WB"}, {"stoi", "STOI"}, {"estoi", "ESTOI"}, {"dnsmos", "DNSMOS"},
-	{"wer", "word error rate"}, {"f0_correlation", "f0 correlation"}, {"similarity", "speaker similarity"},
+	{"f0_correlation", "f0 correlation"}, {"similarity", "speaker similarity"},
 }
 
 // describeBuiltin describes the built-in model.

@@ -259,5 +259,5 @@ func noArgs(cmd *cobra.Command, args []string) error {
 
 // addNormalize adds the flag of the commands that encode recordings.
 func addNormalize(cmd *cobra.Command, normalize *bool) {
-	cmd.Flags().BoolVar(normalize, "normalize", false, "scale recordings to peak 1, the level the model was trained on, and outputs back to their own level")
+	cmd.Flags().BoolVar(normalize, "normalize", false, "scale recordings to peak 1, the level that the published model was trained on, and outputs, if they are sound, back to their own level")
 }

@@ -34,13 +34,13 @@ func TestKept(t *testing.T) {
 		{"with other weights (and so 1 other output); --force", []string{"--checkpoint-path", other}},
 	}
 	sound := []change{
-		{"made with none of the options given here", []string{"--sample-format", "f32"}},
+		{"made without --sample-format f32", []string{"--sample-format", "f32"}},
 		{`"s12"`, []string{"--sample-format", "s12"}},
-		{"made with none of the options given here", []string{"--output-rate", "48000"}},
+		{"made without --output-rate 48000", []string{"--output-rate", "48000"}},
 		{"made with --precision fast", []string{"--precision", "exact"}},
 		{`precision "single"`, []string{"--precision", "single"}},
 	}
-	normalize := change{"made with none of the options given here", []string{"--normalize"}}
+	normalize := change{"made without --normalize", []string{"--normalize"}}
 	for _, c := range []struct {
 		command string
 		args    []string
@@ -61,7 +61,7 @@ func TestKept(t *testing.T) {
 		{"decode", nil, "a.wav", slices.Concat(sound, []change{
 			{"nowhere.pth", []string{"--checkpoint-path", "nowhere.pth"}},
 			{"with other weights (and so 1 other output); --force", []string{"--checkpoint-path", other}},
-			{"made with none of the options", []string{"--parts", "content"}},
+			{"made without --parts [content]", []string{"--parts", "content"}},
 			{"in another voice", []string{"--reference", clip("fr.flac")}},
 		})},
 		{"encode", nil, "a.fac", slices.Concat(weights, []change{

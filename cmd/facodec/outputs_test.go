@@ -216,6 +216,47 @@ func TestNames(t *testing.T) {
 	}
 }
 
+// TestCancelingSource: a source that is silent because its channels cancel is told of, is an error with --strict, and is none
+// where channels are kept.
+func TestCancelingSource(t *testing.T) {
+	dir := t.TempDir()
+	var samples []float32
+	for _, x := range tone(6000, 24000) {
+		samples = append(samples, x, -x)
+	}
+	cancel := wav(t, filepath.Join(dir, "cancel.wav"), 24000, 2, samples)
+	silent := wav(t, filepath.Join(dir, "silent.wav"), 24000, 2, make([]float32, len(samples)))
+	const told = "its 2 channels cancel each other when they are mixed; take one of them alone, channel 1 say"
+	for _, c := range []struct {
+		command string
+		args    []string
+	}{
+		{"reconstruct", []string{"--output-dir", filepath.Join(dir, "r")}},
+		{"convert", []string{"--reference", clip("it.flac"), "--output-dir", filepath.Join(dir, "c")}},
+		{"encode", []string{"-o", filepath.Join(dir, "e.fac")}},
+		{"extract", []string{"--output-dir", filepath.Join(dir, "x")}},
+	} {
+		t.Run(c.command, func(t *testing.T) {
+			with := func(source string, more ...string) result {
+				return run(t, small(append(append([]string{c.command, "--source", source}, c.args...), more...)...)...)
+			}
+			if r := with(cancel, "--strict"); r.code == 0 || !strings.Contains(r.stderr, told) {
+				t.Errorf("strict: %d: %s", r.code, r.stderr)
+			}
+			if r := with(cancel); r.code != 0 || !strings.Contains(r.stderr, "notice: ") || !strings.Contains(r.stderr, told) {
+				t.Errorf("%d: %s", r.code, r.stderr)
+			}
+			if r := with(silent, "--force"); strings.Contains(r.stderr, "cancel each other") {
+				t.Errorf("silence: %s", r.stderr)
+			}
+		})
+	}
+	r := run(t, small("reconstruct", "--source", cancel, "--channels", "keep", "--output-dir", filepath.Join(dir, "kept"))...)
+	if r.code != 0 || strings.Contains(r.stderr, "cancel each other") {
+		t.Errorf("kept: %d: %s", r.code, r.stderr)
+	}
+}
+
 // TestSilentReference: a voice of nothing is an error that leaves no output, one of which some is
 // silent or that is short a warning, and channels that cancel are told with what to do.
 func TestSilentReference(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/internal/atomicfile"
 	"github.com/facodec-go/facodec/internal/eventlog"
+	"github.com/facodec-go/facodec/internal/fileerr"
 	"github.com/facodec-go/facodec/internal/plot"
 	"github.com/facodec-go/facodec/internal/plural"
 	"github.com/facodec-go/facodec/internal/recording"
@@ -115,6 +116,11 @@ func (f *plotFlags) run(cmd *cobra.Command, args []string) error {
 	f.named = cmd.Flags().Changed("checkpoint-path")
 	if logs := findLogs(args); logs != nil {
 		return f.plotRuns(cmd, args, logs)
+	}
+	for _, path := range args { // a run that is not there is no recording
+		if _, err := os.Stat(path); err != nil {
+			return fileerr.In(path, err)
+		}
 	}
 	format, err := f.check(args)
 	if err != nil {

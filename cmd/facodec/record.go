@@ -128,7 +128,7 @@ func (r record) check(ctx context.Context, j job) error {
 	case was.Model != r.Model:
 		return &otherwise{j.output, "was made with other weights"}
 	case was.Options != r.Options:
-		return &otherwise{j.output, "was made with " + was.optionsBeside(r)}
+		return &otherwise{j.output, "was made " + was.optionsBeside(r)}
 	case was.Voice != r.Voice:
 		return &otherwise{j.output, "was made in another voice"}
 	case !isFile(j.source):
@@ -172,13 +172,13 @@ func (r record) precision() (precision, others string) {
 // optionsBeside says what options an output was made with, compared with those of now.
 func (r record) optionsBeside(now record) string {
 	precision, others := r.precision()
-	switch wanted, _ := now.precision(); {
+	switch wanted, given := now.precision(); {
 	case precision != wanted:
-		return strings.TrimSpace(precision + " " + others)
+		return "with " + strings.TrimSpace(precision+" "+others)
 	case others == "":
-		return "none of the options given here"
+		return "without " + given
 	}
-	return others
+	return "with " + others
 }
 
 // keep splits off the jobs whose outputs exist and are what this run would make, which

@@ -94,7 +94,9 @@ func (r Recording) Read(ctx context.Context, take func([]float32) error) (Result
 		return Result{}, err
 	}
 	defer in.Close()
+	var peak float32
 	err = ReadFrom(ctx, in, func(samples []float32) error {
+		peak = peakOf(peak, samples)
 		r.Apply(samples)
 		return take(samples)
 	})
@@ -106,7 +108,15 @@ func (r Recording) Read(ctx context.Context, take func([]float32) error) (Result
 	if err != nil {
 		return Result{}, err
 	}
-	return Result{in.Info(), in.Notices()}, nil
+	notices := in.Notices()
+	if r.options.Opener == nil && !r.options.KeepChannels {
+		canceled, err := CancelNotices(ctx, r.Path, in.Info(), peak, r.options.Strict)
+		if err != nil {
+			return Result{}, err
+		}
+		notices = append(notices, canceled...)
+	}
+	return Result{in.Info(), notices}, nil
 }
 
 // pieceSamples is how much is read at a time: 0.8 seconds at 24 kHz.

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math"
+
+	"github.com/facodec-go/facodec/audio"
+	"github.com/facodec-go/facodec/internal/plural"
 )
 
 // SilentPeak is the peak, of full scale 1, below which nothing of speech is heard: -60
@@ -30,6 +33,25 @@ func AllSilent(clips []error) error {
 		return clips[0]
 	}
 	return fmt.Errorf("%w (nor is anything heard in the other clips, %d in all)", clips[0], len(clips))
+}
+
+// CancelNotices tells of a file that is silent because its channels cancel each other when they are mixed, as those of a
+// balanced line that were recorded apart do; with strict that is an error. peak is that of the mean of the channels: only where
+// that is silent is the file read, once more.
+func CancelNotices(ctx context.Context, path string, info audio.Info, peak float32, strict bool) ([]string, error) {
+	if info.Channels < 2 || peak >= SilentPeak {
+		return nil, nil
+	}
+	loudest, cancels, err := Cancels(ctx, path, info.SampleRate)
+	if err != nil || !cancels {
+		return nil, err
+	}
+	notice := fmt.Sprintf("its %s cancel each other when they are mixed; take one of them alone, channel %d say",
+		plural.Of(info.Channels, "channel"), loudest)
+	if strict {
+		return nil, fmt.Errorf("%s: %s", path, notice)
+	}
+	return []string{notice}, nil
 }
 
 // canceled is the part of the level that the mean of channels that have nothing to do

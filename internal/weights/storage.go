@@ -36,6 +36,10 @@ type storage struct {
 	once     sync.Once
 	inflated []byte
 	err      error
+
+	// damage, if not nil, says what is wrong with bytes that lie in the file as they are. It is asked once.
+	damage  func(raw []byte) error
+	checked sync.Once
 }
 
 func (s *storage) bytes() ([]byte, error) {
@@ -43,6 +47,12 @@ func (s *storage) bytes() ([]byte, error) {
 		return nil, errClosed
 	}
 	packed := s.file.data[s.start:s.end]
+	if s.damage != nil {
+		s.checked.Do(func() { s.err = s.damage(packed) })
+		if s.err != nil {
+			return nil, s.err
+		}
+	}
 	if s.inflate == nil {
 		return packed, nil
 	}

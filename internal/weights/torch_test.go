@@ -2,8 +2,10 @@ package weights
 
 import (
 	"archive/zip"
+	"bytes"
 	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"io/fs"
 	"math"
 	"os"
@@ -233,6 +235,38 @@ func TestTorchCompressed(t *testing.T) {
 		t.Errorf("%d bytes allocated for a file of %d", n, len(bomb))
 	}
 	wantError(t, err, "out of proportion")
+}
+
+// TestTorchDamaged: a byte of a storage that has changed is seen, unless the file has no checksums, as torch writes it if it is
+// told to.
+func TestTorchDamaged(t *testing.T) {
+	records := map[string]string{"x/data.pkl": state(text("x"), oneTensor) + ".", "x/data/0": floats(1, 2, 3, 4, 5, 6)}
+	values := func(data []byte) ([]float32, error) {
+		f, err := OpenBytes("f", data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f.tensors["x"].Float32()
+	}
+	damaged := bytes.Replace(zipFile(t, zip.Store, records), []byte(floats(3)), []byte(floats(7)), 1)
+	for range 2 {
+		_, err := values(damaged)
+		wantError(t, err, `damaged: "x/data/0" does not have its checksum`)
+	}
+	for i := range damaged { // in the directory, and before the records
+		for head, at := range map[string]int{"PK\x01\x02": 16, "PK\x03\x04": 14} {
+			if bytes.HasPrefix(damaged[i:], []byte(head)) {
+				clear(damaged[i+at:][:4])
+			}
+		}
+	}
+	if got, err := values(damaged); err != nil || !slices.Equal(got, []float32{1, 2, 7, 4, 5, 6}) {
+		t.Error(got, err)
+	}
+	packed := zipFile(t, zip.Deflate, records)
+	sum := binary.LittleEndian.AppendUint32(nil, crc32.ChecksumIEEE([]byte(records["x/data/0"])))
+	_, err := values(bytes.ReplaceAll(packed, sum, []byte("1234")))
+	wantError(t, err, `damaged: "x/data/0" does not have its checksum`)
 }
 
 // TestOneDictInManyPlaces unfolds to 10^8 names unless something stops it.

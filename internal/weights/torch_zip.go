@@ -6,6 +6,7 @@ import (
 	"compress/flate"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"math"
 	"slices"
@@ -18,9 +19,12 @@ import (
 // describes the tensors, and one record of raw bytes for every storage,
 // uncompressed, so that they are used where they lie.
 type torchZip struct {
-	file     *content
-	prefix   string // "archive/"
-	big      bool   // numbers in storages are big-endian
+	file   *content
+	prefix string // "archive/"
+	big    bool   // numbers in storages are big-endian
+	// summed: the records have checksums, that of data.pkl is right. torch leaves out all of them after
+	// torch.serialization.set_crc32_options(False), and reads such files.
+	summed   bool
 	records  map[string]*zip.File
 	storages map[string]*storage
 }
@@ -44,10 +48,12 @@ func (f *File) readTorchZip() error {
 			return fmt.Errorf("byte order %.20q is not supported", text)
 		}
 	}
-	pickle, err := z.read(z.records[z.prefix+"data.pkl"])
+	record := z.records[z.prefix+"data.pkl"]
+	pickle, err := z.read(record)
 	if err != nil {
 		return err
 	}
+	z.summed = crc32.ChecksumIEEE(pickle) == record.CRC32
 	b := newBudget(len(f.content.data))
 	root, err := newMachine(pickle, b, z.storage).run()
 	if err != nil {
@@ -104,6 +110,12 @@ func (z *torchZip) locate(r *zip.File) (*storage, error) {
 		return fault("truncated: it reaches beyond the end of the file")
 	}
 	s := &storage{file: z.file, start: int(start), end: int(start) + int(r.CompressedSize64)}
+	damage := func(raw []byte) error {
+		if z.summed && crc32.ChecksumIEEE(raw) != r.CRC32 {
+			return fmt.Errorf("damaged: %.80q does not have its checksum", r.Name)
+		}
+		return nil
+	}
 	switch {
 	case r.Flags&1 != 0:
 		return fault("it is encrypted")
@@ -111,9 +123,16 @@ func (z *torchZip) locate(r *zip.File) (*storage, error) {
 		if r.CompressedSize64 != r.UncompressedSize64 {
 			return fault("its two sizes differ")
 		}
+		s.damage = damage
 	case r.Method == zip.Deflate:
 		size := int(r.UncompressedSize64) // bounded when the archive was opened
-		s.inflate = func(packed []byte) ([]byte, error) { return inflate(packed, size) }
+		s.inflate = func(packed []byte) ([]byte, error) {
+			raw, err := inflate(packed, size)
+			if err == nil {
+				err = damage(raw)
+			}
+			return raw, err
+		}
 	default:
 		return fault("compression method %d is not supported", r.Method)
 	}
