@@ -220,7 +220,7 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := f.addVoices(cmd.Context(), codec, server); err != nil {
+	if err := f.addVoices(cmd.Context(), codec, server, show); err != nil {
 		return err
 	}
 	show.info("%s", f.address(c.Address, secure != nil))
@@ -294,11 +294,14 @@ func (f *serveFlags) modelName() string {
 }
 
 // addVoices keeps the voices of --voice.
-func (f *serveFlags) addVoices(ctx context.Context, codec *facodec.Codec, server *serve.Server) error {
+func (f *serveFlags) addVoices(ctx context.Context, codec *facodec.Codec, server *serve.Server, show *display) error {
 	for _, path := range f.voices {
 		v, err := codec.EnrollFiles(ctx, []string{path}, facodec.EnrollOptions{})
 		if err != nil {
 			return f.cureVoices(err, []string{path}, codec)
+		}
+		for _, warning := range v.Warnings {
+			show.warning("%v", warning)
 		}
 		if _, err := server.AddVoice(nameOf(path), v); err != nil {
 			return fmt.Errorf("--voice %s: %w", path, err)

@@ -99,6 +99,10 @@ func TestVoiceCompare(t *testing.T) {
 			t.Errorf("%q: %v, want %v", pair, x, between)
 		}
 	}
+	brief := wav(t, filepath.Join(dir, "brief.wav"), 24000, 1, tone(1200, 24000))
+	if r := succeed(t, append([]string{"voice", "compare", brief, fr, "--quiet"}, with...)...); !strings.Contains(r.stderr, "0.05 s is too little for a voice") {
+		t.Errorf("a short clip: %q", r.stderr)
+	}
 	var r compareReport
 	if err := json.Unmarshal([]byte(succeed(t, "voice", "compare", it, fr, "--json").stdout), &r); err != nil {
 		t.Fatal(err)

@@ -102,6 +102,9 @@ func (f *modelFlags) voices(cmd *cobra.Command, args []string, show *display) ([
 		if voices[i], err = enroll(cmd, codec, show, files, false); err != nil {
 			return nil, f.cureVoices(err, files, codec)
 		}
+		for _, warning := range voices[i].Warnings {
+			show.warning("%v", warning)
+		}
 	}
 	for _, text := range notices {
 		show.notice("%s", text)
