@@ -263,9 +263,12 @@ func TestTorchDamaged(t *testing.T) {
 	if got, err := values(damaged); err != nil || !slices.Equal(got, []float32{1, 2, 7, 4, 5, 6}) {
 		t.Error(got, err)
 	}
+	pickle := bytes.Replace(zipFile(t, zip.Store, records), []byte("FloatStorage"), []byte("DoubleSorage"), 1)
+	_, err := OpenBytes("f", pickle)
+	wantError(t, err, `damaged: "x/data.pkl" does not have its checksum`)
 	packed := zipFile(t, zip.Deflate, records)
 	sum := binary.LittleEndian.AppendUint32(nil, crc32.ChecksumIEEE([]byte(records["x/data/0"])))
-	_, err := values(bytes.ReplaceAll(packed, sum, []byte("1234")))
+	_, err = values(bytes.ReplaceAll(packed, sum, []byte("1234")))
 	wantError(t, err, `damaged: "x/data/0" does not have its checksum`)
 }
 
