@@ -108,6 +108,7 @@ func TestPlotCodes(t *testing.T) {
 		t.Errorf("codes of another recording: %q", r.stderr)
 	}
 	write(t, compressed, data.Bytes()[:data.Len()-3])
+	fail(t, "runs/gone: no such file or directory", "plot", "runs/gone")
 	fail(t, compressed, "plot", source, "-o", filepath.Join(dir, "cut.png"), "--codes", compressed)
 	absent(t, filepath.Join(dir, "cut.png"))
 }
