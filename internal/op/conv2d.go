@@ -19,8 +19,61 @@ func (s Conv2DShape) half() int { return (s.Bins - 1) / 2 }
 // Out returns the number of output bins for a number of input bins.
 func (s Conv2DShape) Out(bins int) int { return (bins-1)/s.Stride + 1 }
 
-// steps returns the taps of a phase of the stride, as many as the first one has.
-func (s Conv2DShape) steps() int { return (s.Bins + s.Stride - 1) / s.Stride }
+// together returns how many neighboring bins of y are computed at once, as so many times its
+// channels: a multiple of unit. A product computes whole panels of channels, of which few
+// channels would leave most unused; those of several bins fill them, and their windows, which
+// overlap, are one of taps(n) bins. rows of such windows must not leave the images.
+func (y Image) together(unit int, taps func(n int) int, fits func(n, rows int) bool) int {
+	best, least := unit, 0.
+	for n := unit; n <= unit*kernel.Width; n += unit {
+		panels, rows := (n*y.C+kernel.Width-1)/kernel.Width, (y.Bins+n-1)/n
+		if n > unit && (y.Stride != y.C || (rows-1)*n*y.C+panels*kernel.Width > (y.T-imagePad)*y.C || !fits(n, rows)) {
+			break
+		}
+		if cost := float64(panels*taps(n)) / float64(n); n == unit || cost < least*0.9 {
+			best, least = n, cost
+		}
+	}
+	return best
+}
+
+// window returns the input bins that n neighboring output bins see.
+func (s Conv2DShape) window(n int) int { return s.Bins + (n-1)*s.Stride }
+
+// outputsTogether returns how many bins of y, the convolution of x, are computed at once.
+func (s Conv2DShape) outputsTogether(x, y Image) int {
+	return y.together(1, s.window, func(n, rows int) bool {
+		return imagePad-s.half()+(rows-1)*n*s.Stride+s.window(n) <= x.T
+	})
+}
+
+// repeat returns the panels and the bias of n neighboring output bins: as many times the
+// filter, each a stride behind the one before.
+func (r *Run) repeat(w *kernel.Panels, bias []float32, s Conv2DShape, n int) (*kernel.Panels, []float32) {
+	window := s.window(n)
+	p := r.Panels(s.Frames*window, w.K, n*w.N)
+	clear(p.Data)
+	biases := r.alloc(p.Count() * kernel.Width)
+	clear(biases)
+	for i := range n {
+		copy(biases[i*w.N:], bias[:w.N])
+		for tap := range w.Taps {
+			to := tap/s.Bins*window + tap%s.Bins + i*s.Stride
+			for c := range w.N {
+				copyColumn(p, to, i*w.N+c, w, tap, c)
+			}
+		}
+	}
+	return p, biases
+}
+
+// copyColumn copies the weights of column from of a tap of src to column to of a tap of dst.
+func copyColumn(dst *kernel.Panels, tapTo, to int, src *kernel.Panels, tapFrom, from int) {
+	in, out := src.Data[src.Index(tapFrom, 0, from):], dst.Data[dst.Index(tapTo, 0, to):]
+	for k := range src.K {
+		out[k*kernel.Width] = in[k*kernel.Width]
+	}
+}
 
 // Conv2D returns the convolution of images: [N, frames, bins, in] → [N, frames, bins',
 // out]. The filter's taps run over (frame, bin), bins being the faster. Images of more
@@ -32,12 +85,24 @@ func (r *Run) Conv2D(f Filter, s Conv2DShape, x Image) Image {
 	}
 	y := r.newImage(x.N(), x.Frames, s.Out(x.Bins), w.N, x.Border)
 	r.Profiler.count(int64(x.N()) * int64(x.Frames) * int64(y.Bins) * int64(w.Taps) * int64(x.C) * int64(y.C))
-	p := r.newImageProduct(x, w, s.Frames)
+	n := s.outputsTogether(x, y)
+	packed, bias := w, f.Bias
+	if n > 1 {
+		packed, bias = r.repeat(w, bias, s, n)
+		defer r.freeFloats(bias)
+	}
+	p := r.newImageProduct(x, packed, s.Frames)
 	r.eachFrame(y, func(i int) {
 		dst := y.Rows(y.sequence(i), imagePad, y.T)
-		p.run(dst, y.Stride, y.Bins, x.sequence(i)-s.Frames/2, imagePad-s.half(), s.Stride, f.Bias)
+		p.run(dst, n*y.Stride, (y.Bins+n-1)/n, x.sequence(i)-s.Frames/2, imagePad-s.half(), n*s.Stride, bias)
 	})
-	if f.Trainable != nil {
+	switch {
+	case n > 1:
+		r.freeImageProduct(p)
+		if f.Trainable != nil {
+			r.freePanels(w)
+		}
+	case f.Trainable != nil:
 		r.freeImageProduct(p)
 	}
 	if r.Recording() && (r.needsGrad(x.Tensor) || !f.Trainable.Frozen()) {
@@ -150,41 +215,52 @@ func (p *imageProduct) runTaps(dst []float32, ld, rows, at, ldA, ldTap, taps, ta
 	}
 }
 
-// conv2DInputGrad returns the gradient with respect to the input x. Stride neighboring
-// bins of it are computed at once, as so many times its channels: bin u sees of dy, for
-// each frame of the kernel in falling order, the bins (u + half - tap)/stride.
+// inputTaps returns which bins of the output n neighboring bins of the input, from a multiple
+// of the stride on, see: so many from the lowest on.
+func (s Conv2DShape) inputTaps(n int) (lowest, count int) {
+	lowest = floorDiv(s.half()-(s.Bins-1), s.Stride)
+	return lowest, (n-1+s.half())/s.Stride - lowest + 1
+}
+
+// inputsTogether returns how many bins of the gradient dx of an input are computed at once, of
+// the gradient dy of the output: at least as many as the stride.
+func (s Conv2DShape) inputsTogether(dx, dy Image) int {
+	return dx.together(s.Stride, func(n int) int { _, count := s.inputTaps(n); return count }, func(n, rows int) bool {
+		lowest, count := s.inputTaps(n)
+		return imagePad+lowest+(rows-1)*n/s.Stride+count <= dy.T
+	})
+}
+
+// conv2DInputGrad returns the gradient with respect to the input x. Neighboring bins of it are
+// computed at once, as so many times its channels: bin u sees of dy, for each frame of the
+// kernel in falling order, the bins (u + half - tap)/stride.
 func (r *Run) conv2DInputGrad(f Filter, s Conv2DShape, dy, x Image) Image {
 	taps := f.Trainable.PackInputGrad(r, s.Frames*s.Bins) // each on its own, [out][in]
 	dx := r.like(x)
-	lowest := floorDiv(s.half()-(s.Bins-1), s.Stride) // of the bins of dy that the first bins see
-	highest := (s.Stride - 1 + s.half()) / s.Stride
-	n := highest - lowest + 1
-	w := r.Panels(s.Frames*n, dy.C, s.Stride*x.Stride)
+	group := s.inputsTogether(dx, dy)
+	lowest, n := s.inputTaps(group)
+	w := r.Panels(s.Frames*n, dy.C, group*x.Stride)
 	r.pool.For(w.Taps, func(i int) {
 		frame, q := i/n, i%n
 		for panel := range w.Count() {
 			clear(w.Data[w.Index(i, 0, panel*kernel.Width):][:w.K*kernel.Width])
 		}
-		for u := range s.Stride {
+		for u := range group {
 			tap := u + s.half() - (lowest+q)*s.Stride
 			if tap < 0 || tap >= s.Bins {
 				continue
 			}
-			src := taps[(s.Frames-1-frame)*s.Bins+tap]
 			for c := range x.C {
-				from, to := src.Data[src.Index(0, 0, c):], w.Data[w.Index(i, 0, u*x.Stride+c):]
-				for k := range dy.C {
-					to[k*kernel.Width] = from[k*kernel.Width]
-				}
+				copyColumn(w, i, u*x.Stride+c, taps[(s.Frames-1-frame)*s.Bins+tap], 0, c)
 			}
 		}
 	})
 	r.freePanels(taps...)
-	rows := (x.Bins + s.Stride - 1) / s.Stride
+	rows := (x.Bins + group - 1) / group
 	p := r.newImageProduct(dy, w, s.Frames)
 	r.eachFrame(dx, func(i int) {
 		dst := dx.Rows(dx.sequence(i), imagePad, dx.T)
-		p.run(dst, s.Stride*dx.Stride, rows, dy.sequence(i)-s.Frames/2, imagePad+lowest, 1, nil)
+		p.run(dst, group*dx.Stride, rows, dy.sequence(i)-s.Frames/2, imagePad+lowest, group/s.Stride, nil)
 	})
 	r.freeImageProduct(p)
 	return dx
@@ -199,22 +275,47 @@ func floorDiv(a, b int) int {
 	return q
 }
 
+// A tapGroups says how the weights' gradient of a convolution takes its taps: size neighboring
+// ones at a time, whose bins of few channels fill a panel. Row t of the input has the bins from
+// t·stride on, moved by as much as the phase, and groups that a multiple of the stride lies
+// between have the same rows, further on.
+type tapGroups struct {
+	size, count, phases, stride int
+}
+
+func (s Conv2DShape) tapGroups(channels int) tapGroups {
+	g := tapGroups{size: max(1, min(s.Bins, kernel.Width/channels)), stride: s.Stride}
+	g.count = (s.Bins + g.size - 1) / g.size
+	for g.phases = 1; g.phases < g.count && g.phases*g.size%g.stride != 0; g.phases++ {
+	}
+	return g
+}
+
+// bin returns the first bin of a phase.
+func (g tapGroups) bin(phase int) int { return phase * g.size % g.stride }
+
+// lead returns the phase of a group, and the row at which it begins.
+func (g tapGroups) lead(group int) (phase, row int) {
+	phase = group % g.phases
+	return phase, (group*g.size - g.bin(phase)) / g.stride
+}
+
+// reach returns how many rows the groups begin behind the first, at most.
+func (g tapGroups) reach() int { return (g.count - 1) * g.size / g.stride }
+
 // conv2DWeightGrad accumulates the gradient of the filter: a contraction over all
-// positions of dy, frame behind frame with as many rows of zeros between them as a kernel
-// has steps. Of each phase of the stride the bins of x are packed as the weights of the
-// product; where the channels are few, those of several steps side by side.
+// positions of dy, frame behind frame with as many rows of zeros between them as groups of
+// taps reach. The input is packed as the weights of the product.
 func (r *Run) conv2DWeightGrad(f Filter, s Conv2DShape, x, dy Image) {
 	r.Profiler.count(int64(dy.N()) * int64(dy.Frames) * int64(dy.Bins) * int64(dy.C) * int64(s.Frames*s.Bins) * int64(x.C))
-	steps := s.steps()
-	group := max(1, min(steps, kernel.Width/x.C)) // steps that are packed side by side
-	groups := (steps + group - 1) / group
-	pitch := dy.Bins + groups*group
+	groups := s.tapGroups(x.C)
+	pitch := dy.Bins + groups.reach()
 	rows := (dy.Frames + s.Frames - 1) * pitch
-	columns := group * x.C
-	phases := min(s.Stride, s.Bins)
-	leads := s.Frames * phases * groups
+	columns := groups.size * x.C
+	leads := s.Frames * groups.count
 	lead := func(i int) (phase, at int) {
-		return i % phases, i/phases/groups*pitch + i/phases%groups*group
+		phase, at = groups.lead(i % groups.count)
+		return phase, i/groups.count*pitch + at
 	}
 	ld := tensor.RoundUp(columns)
 	size := dy.C * leads * ld
@@ -224,11 +325,11 @@ func (r *Run) conv2DWeightGrad(f Filter, s Conv2DShape, x, dy Image) {
 	db := r.alloc(parts * dy.C)
 	clear(db)
 	length := (dy.Frames-1)*pitch + dy.Bins
-	panels := kernel.PanelsLen(phases, rows, columns)
+	panels := kernel.PanelsLen(groups.phases, rows, columns)
 	r.pool.For(parts, func(part int) {
 		own := newScratch(panels + dy.C*length)
 		defer own.free()
-		w := &kernel.Panels{Taps: phases, K: rows, N: columns, Data: own.take(panels)}
+		w := &kernel.Panels{Taps: groups.phases, K: rows, N: columns, Data: own.take(panels)}
 		at := own.take(dy.C * length)
 		dw := sums[part*size:][:size]
 		for first, b := true, part; b < x.N(); first, b = false, b+parts {
@@ -239,7 +340,7 @@ func (r *Run) conv2DWeightGrad(f Filter, s Conv2DShape, x, dy Image) {
 			for m := range dy.C {
 				db[part*dy.C+m] += float32(kernel.Sum(at[m*length:][:length]))
 			}
-			packImage(w, x, b, s, pitch, group)
+			packImage(w, x, b, s, groups, pitch)
 			contractAll(dw, at, dy.C, length, w, leads, lead, !first)
 		}
 	})
@@ -252,9 +353,8 @@ func (r *Run) conv2DWeightGrad(f Filter, s Conv2DShape, x, dy Image) {
 	for m := range dy.C {
 		for frame := range s.Frames {
 			for tap := range s.Bins {
-				step, phase := tap/s.Stride, tap%s.Stride
-				i := (frame*groups+step/group)*phases + phase
-				copy(packed[((m*s.Frames+frame)*s.Bins+tap)*x.C:][:x.C], sums[(m*leads+i)*ld+step%group*x.C:])
+				i := frame*groups.count + tap/groups.size
+				copy(packed[((m*s.Frames+frame)*s.Bins+tap)*x.C:][:x.C], sums[(m*leads+i)*ld+tap%groups.size*x.C:])
 			}
 		}
 	}
@@ -265,81 +365,32 @@ func (r *Run) conv2DWeightGrad(f Filter, s Conv2DShape, x, dy Image) {
 }
 
 // packImage packs image b, with the frames of its border that the kernel sees: row t of a
-// frame and a phase holds bins (t+i)·stride + phase - half for i below group.
-func packImage(w *kernel.Panels, x Image, b int, s Conv2DShape, pitch, group int) {
+// frame and a phase holds a group's bins from t·stride + the phase's first - half on. Few
+// channels have what follows them in memory behind them, in columns that are not used.
+func packImage(w *kernel.Panels, x Image, b int, s Conv2DShape, groups tapGroups, pitch int) {
 	frames := x.Frames + s.Frames - 1
+	step := s.Stride * x.Stride
 	for frame := range frames {
 		sequence := b*(x.Frames+2*x.Border) + x.Border - s.Frames/2 + frame
 		src := x.Rows(sequence, 0, x.T)
 		for phase := range w.Taps {
 			for panel := range w.Count() {
 				dst := w.Data[w.Index(phase, frame*pitch, panel*kernel.Width):][:pitch*kernel.Width]
-				if x.C < kernel.Width {
-					packSteps(dst, src, (imagePad+phase-s.half())*x.C, s.Stride*x.C, x.C, group)
-					continue
+				at := (imagePad+groups.bin(phase)-s.half())*x.Stride + panel*kernel.Width
+				whole := 0
+				if last := len(src) - kernel.Width - at; last >= 0 {
+					whole = min(pitch, last/step+1)
 				}
-				width := min(kernel.Width, x.C-panel*kernel.Width)
-				at := (imagePad+phase-s.half())*x.Stride + panel*kernel.Width
-				for t := range pitch {
-					out := dst[t*kernel.Width:][:kernel.Width]
-					if width == kernel.Width && at >= 0 && at+width <= len(src) {
-						row := *(*[kernel.Width]float32)(src[at:])
-						*(*[kernel.Width]float32)(out) = row // in registers: a copy in memory would be a call
-						at += s.Stride * x.Stride
-						continue
-					}
-					n := 0
-					if at >= 0 && at+width <= len(src) {
-						n = copy(out, src[at:at+width])
-					}
-					if n < kernel.Width {
-						clear(out[n:])
-					}
-					at += s.Stride * x.Stride
+				for t := range whole {
+					row := *(*[kernel.Width]float32)(src[at+t*step:])
+					*(*[kernel.Width]float32)(dst[t*kernel.Width:]) = row // in registers: a copy in memory would be a call
+				}
+				for t := whole; t < pitch; t++ {
+					row := dst[t*kernel.Width:][:kernel.Width]
+					n := copy(row, src[min(len(src), at+t*step):])
+					clear(row[n:])
 				}
 			}
-		}
-	}
-}
-
-// packSteps writes, for each row of dst, group steps of c values of src, step apart, the
-// first of them at at, which goes on by a step for each row; zeros are beyond src.
-func packSteps(dst, src []float32, at, step, c, group int) {
-	if step == c && group*c == kernel.Width { // the steps are contiguous
-		for ; len(dst) > 0; dst = dst[kernel.Width:] {
-			if at >= 0 && at+kernel.Width <= len(src) {
-				*(*[kernel.Width]float32)(dst) = [kernel.Width]float32(src[at:])
-			} else {
-				packStep(dst[:kernel.Width], src, at, step, c, group)
-			}
-			at += step
-		}
-		return
-	}
-	for ; len(dst) > 0; dst = dst[kernel.Width:] {
-		packStep(dst[:kernel.Width], src, at, step, c, group)
-		at += step
-	}
-}
-
-func packStep(out, src []float32, at, step, c, group int) {
-	*(*[kernel.Width]float32)(out) = [kernel.Width]float32{}
-	for i := range group {
-		from := at + i*step
-		if from < 0 || from+c > len(src) {
-			continue
-		}
-		dst := out[i*c:]
-		switch c {
-		case 1:
-			dst[0] = src[from]
-		case 2:
-			dst[0], dst[1] = src[from], src[from+1]
-		case 8:
-			v := *(*[8]float32)(src[from:])
-			*(*[8]float32)(dst) = v
-		default:
-			copy(dst[:c], src[from:])
 		}
 	}
 }
