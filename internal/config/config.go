@@ -108,14 +108,16 @@ type Train struct {
 	// ReversalWarmup the steps over which it rises from zero.
 	Reversal       float64 `key:"reversal" redecoder:"-" frange:"0,1000"`
 	ReversalWarmup int     `key:"reversal_warmup" redecoder:"-" range:"0,1000000000"`
-	// Precision is PrecisionFloat32 or PrecisionBF16.
+	// Precision is PrecisionFloat32, PrecisionExact or PrecisionBF16.
 	Precision string `key:"precision"`
 }
 
-// The values of Train's Precision: that of the operands of products. Sums, weights,
-// gradients and the optimizer are float32 always.
+// The values of Train's Precision: how products are computed. Exact computes each as it is
+// defined, float32 most convolutions of seven taps with fewer multiplications, and bf16 rounds
+// operands. Sums, weights, gradients and the optimizer are float32 always.
 const (
 	PrecisionFloat32 = "float32"
+	PrecisionExact   = "exact"
 	PrecisionBF16    = "bf16"
 )
 

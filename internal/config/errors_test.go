@@ -107,7 +107,7 @@ func TestErrors(t *testing.T) {
 		{"timbre norm", "model_params:\n  timbre_norm: False", "f:2: model_params.timbre_norm: false is not supported; want true"},
 		{"model type", `{"model_type": "VALLE", "model_params": {}}`, `f:1: model_type: "VALLE" is not supported; want FAcodec or redecoder`},
 		{"encoder type", model(`"encoder_type": "mamba"`), `f:1: model_params.encoder_type: "mamba" is not supported; want "wavenet"`},
-		{"precision", `{"model_params": {}, "train": {"precision": "fp16"}}`, `f:1: train.precision: "fp16" is not supported; want "float32" or "bf16"`},
+		{"precision", `{"model_params": {}, "train": {"precision": "fp16"}}`, `f:1: train.precision: "fp16" is not supported; want "float32", "exact" or "bf16"`},
 		{"durations", `{"model_params": {}, "preprocess_params": {"duration_range": [5, 2]}}`, "f:1: preprocess_params.duration_range: [5, 2] is not supported; want the shortest and the longest"},
 		{"no epochs", `{"model_params": {}, "train": {"max_epoch": 0}}`, "f:1: train.max_epoch: 0 is not supported; want -1 for no limit, or at least 1"},
 		// Training.

@@ -83,8 +83,8 @@ func (c *Config) checkKind() error {
 	case !c.Model.TimbreNorm:
 		return &keyError{"model_params.timbre_norm", "false", problem}
 	}
-	if p := c.Train.Precision; p != PrecisionFloat32 && p != PrecisionBF16 {
-		return &keyError{"train.precision", strconv.Quote(shorten(p)), `is not supported; want "float32" or "bf16"`}
+	if p := c.Train.Precision; p != PrecisionFloat32 && p != PrecisionExact && p != PrecisionBF16 {
+		return &keyError{"train.precision", strconv.Quote(shorten(p)), `is not supported; want "float32", "exact" or "bf16"`}
 	}
 	if r := c.Redecoder; r != nil && r.EncoderType != "wavenet" {
 		return &keyError{"model_params.encoder_type", strconv.Quote(shorten(r.EncoderType)), `is not supported; want "wavenet"`}

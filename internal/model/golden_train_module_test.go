@@ -25,7 +25,7 @@ func (m *module) expectRows(i int, got tensor.Tensor, order []int) {
 	m.Helper()
 	name := "output." + strconv.Itoa(i)
 	want, _ := m.F32(name)
-	golden.Close(m.T, name, rows(got), want, moduleTolerance)
+	golden.Close(m.T, name, rows(got), want, m.tolerance)
 	probe := m.run.Zeros(got.B, got.T, got.C)
 	u := m.probe(i, len(want))
 	for j := range got.B * got.T {
@@ -66,7 +66,7 @@ func (m *module) periods(args []string) {
 		}
 	}
 	golden.SameShape(m.T, "score", []int{score.B / period, 1, score.T, period}, shape)
-	golden.Close(m.T, "score", got, want, moduleTolerance)
+	golden.Close(m.T, "score", got, want, m.tolerance)
 	r.SeedGrad(score, probe)
 }
 
@@ -91,8 +91,8 @@ func (m *module) spectralLoss(args []string) {
 	// The loss is symmetric, so that the target's gradient is that of the other way
 	// round.
 	want := []float64{m.Scalar("output.0")}
-	golden.Close(m.T, "loss", []float64{loss(24000).Value(r, x, r.Detach(target), weight)}, want, moduleTolerance)
-	golden.Close(m.T, "loss", []float64{loss(24000).Value(r, target, r.Detach(x), weight)}, want, moduleTolerance)
+	golden.Close(m.T, "loss", []float64{loss(24000).Value(r, x, r.Detach(target), weight)}, want, m.tolerance)
+	golden.Close(m.T, "loss", []float64{loss(24000).Value(r, target, r.Detach(x), weight)}, want, m.tolerance)
 }
 
 // focalLoss has logits [B, classes, T] and labels [B, T].
@@ -105,7 +105,7 @@ func (m *module) focalLoss([]string) {
 		labels[i/shape[1]] = append(labels[i/shape[1]], int32(label))
 	}
 	got := r.Focal(logits, labels, math.NaN(), float64(m.probe(0, 1)[0]))
-	golden.Close(m.T, "loss", []float64{got}, []float64{m.Scalar("output.0")}, moduleTolerance)
+	golden.Close(m.T, "loss", []float64{got}, []float64{m.Scalar("output.0")}, m.tolerance)
 }
 
 // reversal is the gradient reversal of x, times 2.

@@ -111,7 +111,13 @@ func (r *Run) Conv(slot Slot, f Filter, s ConvShape, act Activation, x tensor.Te
 			break
 		}
 		w := r.window(slot, s, act, x, rowsFloat32)
-		y = r.product(f, s, w.rows, w.start, w.out, init)
+		if f.Trainable != nil && r.usesToomCook(s, x.C, f.Panels.N) {
+			f.ToomCook = r.newToomCook(f.Panels, s.Dilation)
+			y = r.toomCook(f, w.rows, w.start, w.out, init)
+			r.freeToomCook(f.ToomCook)
+		} else {
+			y = r.product(f, s, w.rows, w.start, w.out, init)
+		}
 		kept = r.keepWindow(f, act, w.rows, y.C)
 	}
 	r.unpack(f)

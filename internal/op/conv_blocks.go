@@ -10,7 +10,7 @@ import (
 // rows at a time: the activation of a block is written into memory that stays in the cache,
 // and is read there by the product. The backward pass computes the activation again, which
 // takes less time than reading it would, and differentiates product and activation of a block
-// together. Not a bit differs from the operations on whole sequences.
+// together. Of direct products not a bit differs from the operations on whole sequences.
 
 const (
 	blocksLeast  = 1 << 16 // values of a sequence from which on it is computed in blocks
@@ -84,6 +84,10 @@ func (r *Run) convBlocks(f Filter, s ConvShape, w *blockWindow, init *tensor.Ten
 	r.Profiler.count(int64(x.B) * int64(out) * int64(s.K) * int64(x.C) * int64(y.C))
 	block := max(1, windowValues/(s.Stride*x.Stride*tileRows)) * tileRows
 	blocks := (out + block - 1) / block
+	var tc *ToomCookFilter
+	if r.usesToomCook(s, x.C, y.C) {
+		tc = r.newToomCook(f.Panels, s.Dilation)
+	}
 	r.pool.For(x.B*blocks, func(i int) {
 		b, from := i/blocks, i%blocks*block
 		to := min(out, from+block)
@@ -100,8 +104,16 @@ func (r *Run) convBlocks(f Filter, s ConvShape, w *blockWindow, init *tensor.Ten
 			p.Init, p.LdInit = initRows(initial, b, out)
 			p.Init = p.Init[from*p.LdInit:]
 		}
-		p.Run(0, to-from, 0, f.Panels.Count())
+		if tc == nil {
+			p.Run(0, to-from, 0, f.Panels.Count())
+			return
+		}
+		tc.narrow(p.Dst, p.A, p.LdDst, p.LdA, to-from, f.Bias)
+		if p.Init != nil {
+			addInit(p.Dst, p.LdDst, p.Init, p.LdInit, to-from, y.C)
+		}
 	})
+	r.freeToomCook(tc)
 	return y
 }
 
@@ -113,6 +125,10 @@ func (r *Run) convGradBlocks(f Filter, s ConvShape, w *blockWindow, dy tensor.Te
 	r.Profiler.count(int64(x.B) * int64(w.rows()) * int64(s.K) * int64(x.C) * int64(dy.C))
 	panels := f.Trainable.PackInputGrad(r, 1)
 	input := &windowGrad{w: w, dy: dy, panels: panels[0], lead: s.extent() - 1, dilation: s.Dilation}
+	if r.usesToomCook(s, x.C, dy.C) {
+		input.toomCook, input.bias = r.newToomCook(panels[0], s.Dilation), noBias(x.C)
+		defer r.freeToomCook(input.toomCook)
+	}
 	dx, add := r.gradOf(x)
 	sums := r.newActivationSums(w.act, x)
 	n := max(x.T, dy.T)
@@ -152,7 +168,9 @@ func (r *Run) convGradBlocks(f Filter, s ConvShape, w *blockWindow, dy tensor.Te
 type windowGrad struct {
 	w              *blockWindow
 	dy             tensor.Tensor
-	panels         *kernel.Panels // of PackInputGrad
+	panels         *kernel.Panels  // of PackInputGrad
+	toomCook       *ToomCookFilter // of these, or nil
+	bias           []float32       // of zeros for it
 	lead, dilation int
 }
 
@@ -190,6 +208,10 @@ func (g *windowGrad) rows(dst []float32, b, from, to int) {
 		clear(p.A[:(start-first)*dy.Stride])
 		copy(p.A[(start-first)*dy.Stride:], dy.Rows(b, start, end))
 		clear(p.A[(end-first)*dy.Stride:])
+	}
+	if g.toomCook != nil && to-from > g.lead { // for fewer, as copies are, tiles are not worth it
+		g.toomCook.narrow(dst, p.A, p.LdDst, p.LdA, to-from, g.bias)
+		return
 	}
 	p.Run(0, to-from, 0, g.panels.Count())
 }

@@ -135,6 +135,15 @@ func (r *Run) convInputGrad(f Filter, s ConvShape, dy tensor.Tensor, length, c i
 	taps := panels[0].Taps // the first phase has the most
 	lead := (taps - 1) * s.Dilation
 	steps := (length + s.Stride - 1) / s.Stride
+	if r.usesToomCook(s, c, dy.C) {
+		tc := r.newToomCook(panels[0], s.Dilation)
+		padded := r.padRows(dy, lead, length-dy.T)
+		drows := r.toomCook(Filter{ToomCook: tc, Bias: noBias(c)}, padded, 0, length, nil)
+		r.Free(padded)
+		r.freeToomCook(tc)
+		r.freePanels(panels...)
+		return drows
+	}
 	drows := r.New(dy.B, length, c)
 	if s.Stride == 1 && lead > 0 && length == dy.T+lead && dy.T >= 4*lead {
 		r.inputGradStride1(drows, dy, panels[0], lead, s.Dilation)

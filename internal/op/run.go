@@ -40,6 +40,9 @@ type Run struct {
 	Last bool
 	// BF16 rounds the operands of a recording's products to bfloat16 (train_bf16.go).
 	BF16 bool
+	// Exact computes every product of a recording as it is defined, not with fewer
+	// multiplications (toomcook_train.go).
+	Exact bool
 	// Profiler, if not nil, measures the run.
 	Profiler *Profiler
 	// OnGradReady, if not nil, is called by Backward with each parameter's gradient as soon

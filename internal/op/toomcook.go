@@ -35,17 +35,23 @@ func ChooseToomCook(frame, dilation int) *ToomCookFilter {
 	var best *ToomCookFilter
 	least := frame * kernel.ToomCookTaps * 9 / 10 // the transforms must be worth it
 	for _, outputs := range []int{2, 4, 6} {
-		f := &ToomCookFilter{Algorithm: kernel.NewToomCook(outputs), Frame: frame, Dilation: dilation}
-		for block := 0; block < frame; block += dilation * outputs {
-			for row := block; row < min(frame, block+dilation); row++ {
-				f.tiles = append(f.tiles, tile{row, min(outputs, (frame-row+dilation-1)/dilation)})
-			}
-		}
+		f := newToomCookFilter(outputs, frame, dilation)
 		if products := len(f.tiles) * f.Algorithm.Points; products < least {
 			best, least = f, products
 		}
 	}
 	return best
+}
+
+// newToomCookFilter returns a filter, without weights, of tiles of so many outputs.
+func newToomCookFilter(outputs, frame, dilation int) *ToomCookFilter {
+	f := &ToomCookFilter{Algorithm: kernel.NewToomCook(outputs), Frame: frame, Dilation: dilation}
+	for block := 0; block < frame; block += dilation * outputs {
+		for row := block; row < min(frame, block+dilation); row++ {
+			f.tiles = append(f.tiles, tile{row, min(outputs, (frame-row+dilation-1)/dilation)})
+		}
+	}
+	return f
 }
 
 // tile returns tile i of an utterance that has rows rows from the start of a frame on.
@@ -67,25 +73,28 @@ func (f *ToomCookFilter) count(rows int) int {
 	return n
 }
 
-// run returns tile i and how many whole tiles, at the distance of so many rows, follow one
-// another from there on, up to tile end; 0 for a tile that is not whole.
-func (f *ToomCookFilter) run(i, end, rows int) (first tile, distance, n int) {
-	first = f.tile(i, rows)
-	if first.rows < f.Algorithm.Outputs {
-		return first, 0, 0
+// run returns the sequence of tile i, the tile, and how many whole tiles, at the distance of so
+// many rows, follow one another from there on, up to tile end; 0 for a tile that is not whole.
+func (c *toomCookConv) run(i, end int) (sequence int, first tile, distance, n int) {
+	sequence = i / c.tiles
+	end = min(end-sequence*c.tiles, c.tiles)
+	i -= sequence * c.tiles
+	first = c.tile(i, c.y.T)
+	if first.rows < c.Algorithm.Outputs {
+		return sequence, first, 0, 0
 	}
 	last := first
 	for n = 1; i+n < end; n++ {
-		next := f.tile(i+n, rows)
+		next := c.tile(i+n, c.y.T)
 		if n == 1 {
 			distance = next.row - first.row
 		}
-		if next.rows < f.Algorithm.Outputs || next.row-last.row != distance {
+		if next.rows < c.Algorithm.Outputs || next.row-last.row != distance {
 			break
 		}
 		last = next
 	}
-	return first, distance, n
+	return sequence, first, distance, n
 }
 
 // Sizes of blocks of tiles, in values: transformed inputs and outputs of a block stay in
@@ -109,60 +118,85 @@ func (r *Run) toomCook(f Filter, x tensor.Tensor, start, out int, init *tensor.T
 	}
 	r.Profiler.count(int64(x.B) * int64(out) * kernel.ToomCookTaps * int64(k) * int64(n))
 	t := &r.toomCooks
+	t.conv = tc.over(y, x, start, f.Bias)
 	c := &t.conv
-	*c = toomCookConv{ToomCookFilter: tc, bias: f.Bias, rows: out, ldV: tensor.Stride(k), ldM: tensor.Stride(n)}
-	perTile := tc.Algorithm.Points * (c.ldV + c.ldM)
-	tiles := tc.count(out)
 	shared := len(tc.Points)*k*n > toomCookWeights
 	size := toomCookBlock
 	if shared {
 		size = toomCookSharedBlock
 	}
-	const height = 12 // rows of a product's tile
-	c.block = min(max(1, size/perTile/height)*height, tiles)
 	buffers := 1
 	if !shared {
 		buffers = r.pool.Threads()
 	}
-	memory := r.alloc(buffers * c.block * perTile)
-	for b := range x.B {
-		c.y, c.x = y.Rows(b, 0, out), x.Rows(b, start, x.T)
-		c.stride, c.strideX = y.Stride, x.Stride
-		if shared {
-			r.toomCookTogether(t, tiles, memory)
-		} else {
-			r.toomCookApart(t, tiles, memory, buffers)
-		}
+	memory := r.alloc(buffers * c.setBlock(size))
+	if shared {
+		r.toomCookTogether(t, memory)
+	} else {
+		r.toomCookApart(t, memory, buffers)
 	}
 	r.freeFloats(memory)
 	if init != nil {
 		for b := range x.B {
 			rows, ld := initRows(*init, b, out)
-			for i := range out {
-				row := y.Rows(b, i, i+1)[:tensor.RoundUp(n)]
-				kernel.Add(row, row, rows[i*ld:][:len(row)])
-			}
+			addInit(y.Rows(b, 0, out), y.Stride, rows, ld, out, n)
 		}
 	}
 	return y
 }
 
-// A toomCookConv is one convolution: y are its rows, x the inputs of the first on.
+// addInit adds rows of n channels.
+func addInit(y []float32, strideY int, x []float32, strideX, rows, n int) {
+	for i := range rows {
+		row := y[i*strideY:][:tensor.RoundUp(n)]
+		kernel.Add(row, row, x[i*strideX:][:len(row)])
+	}
+}
+
+// A toomCookConv is one convolution, of which y are the rows.
 type toomCookConv struct {
 	*ToomCookFilter
-	bias            []float32
-	y, x            []float32
-	stride, strideX int
-	rows            int
-	ldV, ldM        int // of a tile's inputs and outputs at a point
-	block           int // the most tiles of a block
+	bias     []float32
+	y, x     tensor.Tensor
+	start    int // the row of x at which the first output begins
+	tiles    int // of a sequence
+	ldV, ldM int // of a tile's inputs and outputs at a point
+	block    int // the most tiles of a block
+}
+
+// over returns the convolution of rows of x from start on, whose rows are y.
+func (f *ToomCookFilter) over(y, x tensor.Tensor, start int, bias []float32) toomCookConv {
+	return toomCookConv{ToomCookFilter: f, bias: bias, y: y, x: x, start: start, tiles: f.count(y.T),
+		ldV: tensor.Stride(f.Points[0].K), ldM: tensor.Stride(f.Points[0].N)}
+}
+
+// all returns the number of tiles of all sequences.
+func (c *toomCookConv) all() int { return c.y.B * c.tiles }
+
+// setBlock sets the tiles of a block, for about so many values, and returns how many they are.
+func (c *toomCookConv) setBlock(size int) int {
+	const height = 12 // rows of a product's tile
+	perTile := c.Algorithm.Points * (c.ldV + c.ldM)
+	c.block = min(max(1, size/perTile/height)*height, c.all())
+	return c.block * perTile
+}
+
+// compute computes tiles from to to, a block at a time.
+func (c *toomCookConv) compute(from, to int, buffer []float32) {
+	for ; from < to; from += c.block {
+		b := c.blockOf(from, min(to, from+c.block), buffer)
+		b.input(0, b.count())
+		for p := range c.Points {
+			b.product(p, 0, c.Points[p].Count())
+		}
+		b.output(0, b.count())
+	}
 }
 
 // A toomCookTask is a step of a convolution as a loop.
 type toomCookTask struct {
 	conv  toomCookConv
 	step  toomCookStep
-	tiles int // of the convolution
 	tasks int
 	// Where threads compute apart, the buffers that none of them uses.
 	mu   sync.Mutex
@@ -198,32 +232,24 @@ func (t *toomCookTask) Run(i int) {
 	}
 }
 
-// some computes the i-th part of the tiles, a block at a time.
+// some computes the i-th part of the tiles.
 func (t *toomCookTask) some(i int) {
 	t.mu.Lock()
 	buffer := t.free[len(t.free)-1]
 	t.free = t.free[:len(t.free)-1]
 	t.mu.Unlock()
-	c := &t.conv
-	end := (i + 1) * t.tiles / t.tasks
-	for from := i * t.tiles / t.tasks; from < end; from += c.block {
-		b := c.blockOf(from, min(end, from+c.block), buffer)
-		b.input(0, b.count())
-		for p := range c.Points {
-			b.product(p, 0, c.Points[p].Count())
-		}
-		b.output(0, b.count())
-	}
+	tiles := t.conv.all()
+	t.conv.compute(i*tiles/t.tasks, (i+1)*tiles/t.tasks, buffer)
 	t.mu.Lock()
 	t.free = append(t.free, buffer)
 	t.mu.Unlock()
 }
 
 // toomCookApart lets every thread compute tiles of its own.
-func (r *Run) toomCookApart(t *toomCookTask, tiles int, memory []float32, buffers int) {
-	t.step, t.tiles, t.tasks = toomCookAll, tiles, 1
+func (r *Run) toomCookApart(t *toomCookTask, memory []float32, buffers int) {
+	t.step, t.tasks = toomCookAll, 1
 	if buffers > 1 {
-		t.tasks = min(max(1, tiles/12), 4*buffers) // more than threads, to balance a noisy machine
+		t.tasks = min(max(1, t.conv.all()/12), 4*buffers) // more than threads, to balance a noisy machine
 	}
 	t.free = t.free[:0]
 	for i, size := 0, len(memory)/buffers; i < buffers; i++ {
@@ -234,13 +260,13 @@ func (r *Run) toomCookApart(t *toomCookTask, tiles int, memory []float32, buffer
 
 // toomCookTogether lets all threads work on one block at a time: on its tiles in the
 // transforms, on the points and output channels in the products.
-func (r *Run) toomCookTogether(t *toomCookTask, tiles int, memory []float32) {
+func (r *Run) toomCookTogether(t *toomCookTask, memory []float32) {
 	threads := r.pool.Threads()
 	t.parts = 1
 	if threads > 1 {
 		t.parts = 4
 	}
-	for from := 0; from < tiles; from += t.conv.block {
+	for from, tiles := 0, t.conv.all(); from < tiles; from += t.conv.block {
 		t.shared = t.conv.blockOf(from, min(tiles, from+t.conv.block), memory)
 		t.tasks = min(t.shared.count(), 4*threads)
 		t.step = toomCookInputs
@@ -274,13 +300,13 @@ func (c *toomCookConv) blockOf(from, to int, memory []float32) toomCookTiles {
 
 // input transforms the inputs of tiles i to end of the block.
 func (b *toomCookTiles) input(i, end int) {
-	d := b.Dilation
+	stride, step := b.x.Stride, b.Dilation*b.x.Stride
 	width := tensor.RoundUp(b.Points[0].K)
 	for i < end {
-		t, distance, n := b.run(b.from+i, b.from+end, b.rows)
-		x, v := b.x[t.row*b.strideX:], b.v[i*b.ldV:]
+		sequence, t, distance, n := b.run(b.from+i, b.from+end)
+		x, v := b.x.Rows(sequence, b.start+t.row, b.x.T), b.v[i*b.ldV:]
 		if n > 0 {
-			b.Algorithm.Input(v, b.ldV, (b.to-b.from)*b.ldV, x, distance*b.strideX, d*b.strideX, n, width)
+			b.Algorithm.Input(v, b.ldV, (b.to-b.from)*b.ldV, x, distance*stride, step, n, width)
 			i += n
 			continue
 		}
@@ -288,7 +314,7 @@ func (b *toomCookTiles) input(i, end int) {
 		for c := 0; c < width; c += partColumns {
 			cols := min(partColumns, width-c)
 			for k := range t.rows + kernel.ToomCookTaps - 1 {
-				copy(rows[k*partColumns:][:cols], x[k*d*b.strideX+c:])
+				copy(rows[k*partColumns:][:cols], x[k*step+c:])
 			}
 			b.Algorithm.Input(v[c:], 0, (b.to-b.from)*b.ldV, rows[:], 0, partColumns, 1, cols)
 		}
@@ -308,13 +334,13 @@ func (b *toomCookTiles) product(point, panel0, panel1 int) {
 
 // output writes the rows of tiles i to end of the block.
 func (b *toomCookTiles) output(i, end int) {
-	d := b.Dilation
+	stride, step := b.y.Stride, b.Dilation*b.y.Stride
 	width := tensor.RoundUp(b.Points[0].N)
 	for i < end {
-		t, distance, n := b.run(b.from+i, b.from+end, b.rows)
-		y, m := b.y[t.row*b.stride:], b.m[i*b.ldM:]
+		sequence, t, distance, n := b.run(b.from+i, b.from+end)
+		y, m := b.y.Rows(sequence, t.row, b.y.T), b.m[i*b.ldM:]
 		if n > 0 {
-			b.Algorithm.Output(y, distance*b.stride, d*b.stride, m, b.ldM, (b.to-b.from)*b.ldM, n, width, b.bias)
+			b.Algorithm.Output(y, distance*stride, step, m, b.ldM, (b.to-b.from)*b.ldM, n, width, b.bias)
 			i += n
 			continue
 		}
@@ -323,7 +349,7 @@ func (b *toomCookTiles) output(i, end int) {
 			cols := min(partColumns, width-c)
 			b.Algorithm.Output(rows[:], 0, partColumns, m[c:], 0, (b.to-b.from)*b.ldM, 1, cols, b.bias[c:])
 			for k := range t.rows {
-				copy(y[k*d*b.stride+c:][:cols], rows[k*partColumns:])
+				copy(y[k*step+c:][:cols], rows[k*partColumns:])
 			}
 		}
 		i++

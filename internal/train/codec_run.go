@@ -33,6 +33,7 @@ func OptionsOf(c *config.Config) Options {
 		Schedule: Schedule{LearningRate: o.LearningRate, Decay: o.LRDecay, Warmup: o.WarmupSteps},
 		Clip:     o.ClipGrad, ClipDiscriminator: o.ClipGradDiscriminator,
 		BF16:     c.Train.Precision == config.PrecisionBF16,
+		Exact:    c.Train.Precision == config.PrecisionExact,
 		EMADecay: c.EMA.Decay, MeasureInterval: c.LogInterval, DiscriminatorStart: c.Train.DiscriminatorStart,
 		DiscriminatorLen: c.Train.DiscriminatorLen * c.Preprocess.Spect.HopLength, Seed: uint64(c.Train.RandomSeed),
 	}

@@ -26,6 +26,7 @@ type Options struct {
 	Seed               uint64
 	Deterministic      bool // no dropout
 	BF16               bool // products take operands rounded to bfloat16
+	Exact              bool // products are computed as they are defined, with more multiplications
 	// Ranks are the processes that train together, each with pieces of its own of every
 	// step; nil for this process alone.
 	Ranks collective.Comm
@@ -78,7 +79,9 @@ func newTrainer(networks *model.AdversarialNetworks, rate int, src weights.Sourc
 		bucketValues: bucketValues, bucketOrders: map[string][]int32{},
 	}
 	t.partials.region, t.slices.region = t.region, t.region
-	t.generatorRun.BF16, t.discriminatorRun.BF16 = o.BF16, o.BF16
+	for _, r := range []*op.Run{t.generatorRun, t.discriminatorRun} {
+		r.BF16, r.Exact = o.BF16, o.Exact
+	}
 	for _, n := range t.Networks() {
 		if err := n.LoadForTraining(src, t.region, pool); err != nil {
 			t.Close()
