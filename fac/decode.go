@@ -38,12 +38,10 @@ func partsOf(h Header, wanted []facodec.Part, converted bool) ([]facodec.Part, e
 	return wanted, nil
 }
 
-// leftOut is an ErrTokens of a file that is of the codec, but was encoded without a part.
+// leftOut is an ErrTokens of codes that are of the codec, but have not a part.
 type leftOut facodec.Part
 
-func (p leftOut) Error() string {
-	return fmt.Sprintf("holds no %v codes: they were left out when it was encoded", facodec.Part(p))
-}
+func (p leftOut) Error() string { return fmt.Sprintf("holds no %v codes", facodec.Part(p)) }
 
 func (p leftOut) Is(target error) bool { return target == facodec.ErrTokens }
 
@@ -88,12 +86,26 @@ type DecodeOptions struct {
 func Decode(ctx context.Context, c *facodec.Codec, source, output string, o DecodeOptions) (facodec.FileReport, error) {
 	start := time.Now()
 	f := fileDecoder{codec: c, source: source, output: output, options: o, samples: -1}
-	report, err := f.run(ctx)
+	defer func() {
+		if f.close != nil {
+			f.close()
+		}
+	}()
+	in, err := f.open(ctx)
 	if err != nil {
 		return facodec.FileReport{}, err
 	}
-	report.Source, report.Output, report.Elapsed = source, output, time.Since(start)
-	return report, nil
+	return f.run(start, func() (facodec.FileReport, error) { return f.decodeFile(ctx, in) })
+}
+
+// DecodeTokens is Decode of codes that are in no compressed file: those that a language model
+// made, say. A part may have its first books only, or none, and Timbre may be nil where a Decoder
+// is given. name stands for the codes in errors; In is not read. Codes that the codec does not
+// have are facodec.ErrTokens, and a length that is not that of the frames, too.
+func DecodeTokens(ctx context.Context, c *facodec.Codec, t *facodec.Tokens, name, output string, o DecodeOptions) (facodec.FileReport, error) {
+	start := time.Now()
+	f := fileDecoder{codec: c, source: name, output: output, options: o, timbre: t.Timbre, samples: int64(t.Samples)}
+	return f.run(start, func() (facodec.FileReport, error) { return f.decodeTokens(ctx, t) })
 }
 
 // A fileDecoder decodes one compressed file.
@@ -110,29 +122,24 @@ type fileDecoder struct {
 	held     []float32 // may reach past the end of the utterance
 }
 
-func (f *fileDecoder) run(ctx context.Context) (facodec.FileReport, error) {
-	defer func() {
-		if f.close != nil {
-			f.close()
-		}
-	}()
-	codes, err := f.open(ctx)
-	if err != nil {
-		return facodec.FileReport{}, err
-	}
+// run decodes, and completes the output.
+func (f *fileDecoder) run(start time.Time, decode func() (facodec.FileReport, error)) (facodec.FileReport, error) {
 	defer func() {
 		if f.w != nil {
 			f.w.Discard()
 		}
 	}()
-	report, err := f.decode(ctx, codes)
+	report, err := decode()
 	if err != nil {
 		return facodec.FileReport{}, err
 	}
 	if err := f.w.Commit(); err != nil {
 		return facodec.FileReport{}, err
 	}
+	report.Info.SampleRate, report.Info.Channels, report.Info.Frames = f.codec.SampleRate(), 1, f.samples
+	report.Samples, report.Seconds = f.samples, float64(f.samples)/float64(f.codec.SampleRate())
 	report.Clipped, report.Peak = f.w.Clipped(), f.w.Peak()
+	report.Source, report.Output, report.Elapsed = f.source, f.output, time.Since(start)
 	return report, nil
 }
 
@@ -196,8 +203,8 @@ func (f *fileDecoder) scan(ctx context.Context, in io.Reader) error {
 	return nil
 }
 
-// decode decodes.
-func (f *fileDecoder) decode(ctx context.Context, in io.Reader) (facodec.FileReport, error) {
+// decodeFile decodes a compressed file.
+func (f *fileDecoder) decodeFile(ctx context.Context, in io.Reader) (facodec.FileReport, error) {
 	c := f.codec
 	r, err := NewReader(in)
 	if err != nil {
@@ -210,63 +217,116 @@ func (f *fileDecoder) decode(ctx context.Context, in io.Reader) (facodec.FileRep
 	}
 	parts, err := partsOf(h, f.options.Parts, f.options.Decoder != nil)
 	if err != nil {
+		return facodec.FileReport{}, fmt.Errorf("%s: %w: they were left out when it was encoded", f.source, err)
+	}
+	err = f.decode(ctx, parts, func() (facodec.Codes, error) {
+		codes, err := r.Next()
+		if err != nil && err != io.EOF {
+			err = fileerr.Read(f.source, err)
+		}
+		return codes, err
+	}, func() error {
+		if f.samples >= 0 && f.samples != r.Samples() {
+			return fmt.Errorf("%s: %w", f.source, audio.ErrChanged)
+		}
+		f.samples = r.Samples()
+		return f.identity.Check()
+	})
+	if err != nil {
+		return facodec.FileReport{}, err
+	}
+	report := facodec.FileReport{Info: audio.Info{Format: "fac", Encoding: plural.Of(h.NumBooks(), "book")}, Frames: int(r.Frames())}
+	if !sameDecoder {
+		report.Warnings = append(report.Warnings, f.source+": encoded with another decoder beside the same quantizer, a fine-tuned one perhaps; the samples are not those of the codec that encoded it")
+	}
+	return report, nil
+}
+
+// decodeTokens decodes codes.
+func (f *fileDecoder) decodeTokens(ctx context.Context, t *facodec.Tokens) (facodec.FileReport, error) {
+	fail := func(err error) (facodec.FileReport, error) {
 		return facodec.FileReport{}, fmt.Errorf("%s: %w", f.source, err)
 	}
+	h := Header{HopLength: f.codec.HopLength()}
+	for part, books := range t.Codes {
+		h.Books[part] = len(books)
+	}
+	if err := model.Codes(t.Codes).Check(f.codec.Books(), f.codec.CodebookSize()); err != nil {
+		return fail(fmt.Errorf("%w: %w", err, facodec.ErrTokens))
+	}
+	frames := t.Frames()
+	if want := (int64(t.Samples) + int64(h.HopLength) - 1) / int64(h.HopLength); t.Samples < 1 || want != int64(frames) {
+		return fail(fmt.Errorf("%s for %s of %d: %w", plural.Of(t.Samples, "sample"), plural.Of(frames, "frame"), h.HopLength, facodec.ErrTokens))
+	}
+	parts, err := partsOf(h, f.options.Parts, f.options.Decoder != nil)
+	if err != nil {
+		return fail(err)
+	}
+	if t.Only(parts...).Frames() == 0 {
+		return fail(fmt.Errorf("holds nothing of what another voice is decoded from: %w", facodec.ErrTokens))
+	}
+	at := 0
+	err = f.decode(ctx, parts, func() (facodec.Codes, error) {
+		from := at
+		if from == frames {
+			return facodec.Codes{}, io.EOF
+		}
+		at = min(frames, from+blockFrames)
+		return t.Slice(from, at), nil
+	}, func() error { return nil })
+	if err != nil {
+		return facodec.FileReport{}, err
+	}
+	return facodec.FileReport{Info: audio.Info{Format: "codes", Encoding: plural.Of(h.NumBooks(), "book")}, Frames: frames}, nil
+}
+
+// decode decodes the frames that next returns, until io.EOF, of some parts. end, called then, sets
+// how many samples they are, where that was not known.
+func (f *fileDecoder) decode(ctx context.Context, parts []facodec.Part, next func() (facodec.Codes, error), end func() error) error {
 	d := f.options.Decoder
 	if d == nil {
-		if d, err = c.NewDecoder(f.timbre); err != nil {
-			return facodec.FileReport{}, fmt.Errorf("%s: %w", f.source, err)
+		var err error
+		if d, err = f.codec.NewDecoder(f.timbre); err != nil {
+			return fmt.Errorf("%s: %w", f.source, err)
 		}
 	}
 	d.Reset() // of a file that was broken off
+	frames := 0
 	for {
 		if err := ctx.Err(); err != nil {
-			return facodec.FileReport{}, err
+			return err
 		}
-		codes, err := r.Next()
+		codes, err := next()
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			return facodec.FileReport{}, fileerr.Read(f.source, err)
+			return err
 		}
 		// The first samples are those of a few frames: whoever listens to a pipe need not wait
 		// for a whole block.
 		for _, piece := range firstFrames(codes.Only(parts...), f.w == nil) {
 			samples, err := d.Push(piece)
-			if err == nil {
-				err = f.write(samples, h.HopLength)
-			}
 			if err != nil {
-				return facodec.FileReport{}, err
+				return fmt.Errorf("%s: %w", f.source, err)
+			}
+			if err := f.write(samples, f.codec.HopLength()); err != nil {
+				return err
 			}
 		}
+		frames += codes.Frames()
 		if f.options.Progress != nil {
-			f.options.Progress(float64(r.Frames()) / c.FrameRate())
+			f.options.Progress(float64(frames) / f.codec.FrameRate())
 		}
 	}
-	if f.samples >= 0 && f.samples != r.Samples() {
-		return facodec.FileReport{}, fmt.Errorf("%s: %w", f.source, audio.ErrChanged)
+	if err := end(); err != nil {
+		return err
 	}
-	if err := f.identity.Check(); err != nil {
-		return facodec.FileReport{}, err
-	}
-	f.samples = r.Samples()
 	last, err := d.Flush()
-	if err == nil {
-		err = f.write(last, 0)
-	}
 	if err != nil {
-		return facodec.FileReport{}, err
+		return err
 	}
-	report := facodec.FileReport{
-		Info:    audio.Info{Format: "fac", Encoding: plural.Of(h.NumBooks(), "book"), SampleRate: h.SampleRate, Channels: 1, Frames: r.Samples()},
-		Samples: r.Samples(), Seconds: float64(r.Samples()) / float64(h.SampleRate), Frames: int(r.Frames()),
-	}
-	if !sameDecoder {
-		report.Warnings = append(report.Warnings, f.source+": encoded with another decoder beside the same quantizer, a fine-tuned one perhaps; the samples are not those of the codec that encoded it")
-	}
-	return report, nil
+	return f.write(last, 0)
 }
 
 // firstFrames cuts the first frames off, as many as a decoder of the standard size needs before

@@ -397,3 +397,104 @@ func fingerprintsWith(t *testing.T, tensor string) (quantizer, decoder facodec.F
 	}
 	return quantizer, decoder
 }
+
+func heardFile(t testing.TB, path string) []float32 {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return heard(t, data)
+}
+
+// TestDecodeTokens: codes from elsewhere are decoded as those of a compressed file; of a part the
+// first books are enough, and in another voice no timbre is needed.
+func TestDecodeTokens(t *testing.T) {
+	c := smallCodec(t)
+	ctx := t.Context()
+	dir := t.TempDir()
+	source, _ := wavOf(t, codectest.Vowel(30_001, 24000))
+	file, want := filepath.Join(dir, "x.fac"), filepath.Join(dir, "want.wav")
+	report, err := Encode(ctx, c, source, file, EncodeOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer opened.Close()
+	tokens, _, err := ReadTokens(opened)
+	if err != nil {
+		t.Fatal(err)
+	}
+	voice, err := c.NewDecoder(make([]float32, c.TimbreLen()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []DecodeOptions{{}, {Parts: []facodec.Part{facodec.Content}}, {Decoder: voice}} {
+		o.SampleFormat = audio.F32
+		want, got := filepath.Join(dir, "want.wav"), filepath.Join(dir, "got.wav")
+		if _, err := Decode(ctx, c, file, want, o); err != nil {
+			t.Fatal(err)
+		}
+		r, err := DecodeTokens(ctx, c, tokens, "codes", got, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Samples != report.Samples || r.Frames != report.Frames || r.Source != "codes" || r.Output != got {
+			t.Errorf("%+v, of a file %+v", r, report)
+		}
+		if !slices.Equal(heardFile(t, got), heardFile(t, want)) {
+			t.Errorf("%+v: other samples than those of the file", o)
+		}
+	}
+	// Some of the books, as the codec's own decoder has them.
+	some := *tokens
+	some.Codes = facodec.Codes{facodec.Content: tokens.Codes[facodec.Content][:1]}
+	d, err := c.NewDecoder(tokens.Timbre)
+	if err != nil {
+		t.Fatal(err)
+	}
+	samples, err := d.Push(some.Codes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last, err := d.Flush()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := DecodeTokens(ctx, c, &some, "codes", want, DecodeOptions{SampleFormat: audio.F32}); err != nil {
+		t.Fatal(err)
+	}
+	if got := heardFile(t, want); !slices.Equal(got, append(samples, last...)[:some.Samples]) {
+		t.Error("the first book of content is decoded otherwise than by the decoder")
+	}
+	for message, change := range map[string]func(t *facodec.Tokens, o *DecodeOptions){
+		"codes: content book 0, frame 2: code 1000000 of a codebook of": func(t *facodec.Tokens, _ *DecodeOptions) {
+			t.Codes = facodec.Codes{facodec.Content: {{1, 2, 1_000_000}}}
+		},
+		"codes: 30001 samples for 3 frames of 300": func(t *facodec.Tokens, _ *DecodeOptions) {
+			t.Codes = facodec.Codes{facodec.Content: {{1, 2, 3}}}
+		},
+		"codes: 0 samples for 0 frames": func(t *facodec.Tokens, _ *DecodeOptions) { t.Codes, t.Samples = facodec.Codes{}, 0 },
+		"codes: holds no residual codes": func(t *facodec.Tokens, o *DecodeOptions) {
+			t.Codes[facodec.Residual], o.Parts = nil, []facodec.Part{facodec.Residual}
+		},
+		"codes: holds nothing of what another voice is decoded from": func(t *facodec.Tokens, o *DecodeOptions) {
+			t.Codes, o.Decoder = facodec.Codes{facodec.Residual: t.Codes[facodec.Residual]}, voice
+		},
+		"codes: timbre of 0 values": func(t *facodec.Tokens, _ *DecodeOptions) { t.Timbre = nil },
+	} {
+		changed, o := *tokens, DecodeOptions{}
+		change(&changed, &o)
+		out := filepath.Join(dir, "none.wav")
+		_, err := DecodeTokens(ctx, c, &changed, "codes", out, o)
+		if !errors.Is(err, facodec.ErrTokens) || !strings.HasPrefix(err.Error(), message) {
+			t.Errorf("%v, want %s", err, message)
+		}
+		if _, err := os.Stat(out); err == nil {
+			t.Errorf("%s: an output is left", message)
+		}
+	}
+}

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/fac"
+	"github.com/facodec-go/facodec/internal/extract"
 )
 
 // decodeFlags are a batch's and what is decoded.
@@ -25,7 +27,7 @@ func newDecode() *cobra.Command {
 	flags := decodeFlags{pipeFlags: pipeFlags{kind: compressedFiles}}
 	cmd := &cobra.Command{
 		Use:   "decode FILE... {-o FILE | --output-dir DIR} [--checkpoint-path CHECKPOINT]",
-		Short: "Decode .fac files to recordings",
+		Short: "Decode .fac files, or arrays of codes, to recordings",
 		Long: `Decode decodes compressed files to recordings: mono WAV at the codec's sample rate
 (24 kHz), exactly as long as the original, and identical, sample for sample, to the
 output of reconstruct. The checkpoint must have the quantizer that the file was encoded
@@ -46,13 +48,23 @@ codes still arrive.
 --parts decodes selected parts only, to listen to what each carries: a list of
 prosody, content, residual. With --reference it may include the residual.
 
+Codes of another origin, a language model's, are decoded from arrays in .npz or
+.safetensors files, named as extract names them: codes_prosody, codes_content and
+codes_residual, integers [books, frames], and timbre, floats [latent]. One part of the
+three is enough, and of each its first books; without a timbre, --reference gives the
+voice. Such a file is as long as its frames, 12.5 ms each, where it does not tell
+the samples, as .safetensors files of extract do. A .npz file cannot tell which model its codes
+are of.
+
 Existing outputs are kept if they were made from the same file with the same weights and
 options; any other is an error, and --force overwrites them all. A source that fails is
 reported, the others are still processed, and the exit code is 2.`,
 		Example: `  facodec encode testdata/speech/en.flac -o en.fac
   facodec decode en.fac -o en.wav
   facodec decode en.fac -o en-as-it.wav --reference testdata/speech/it.flac
-  facodec decode en.fac -o en-prosody.wav --parts prosody`,
+  facodec decode en.fac -o en-prosody.wav --parts prosody
+  facodec extract --source testdata/speech/en.flac --output-dir codes --what codes,timbre
+  facodec decode codes/en.npz -o en.wav`,
 		RunE: func(cmd *cobra.Command, args []string) error { return flags.run(cmd, args) },
 	}
 	flags.add(cmd)
@@ -142,9 +154,14 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 			warnings: warnings,
 			do: func(ctx context.Context, j job, progress func(float64)) (facodec.FileReport, error) {
 				e := endsOf(ctx, cmd, j)
-				r, err := fac.Decode(ctx, codec, e.source, e.output, fac.DecodeOptions{
+				o := fac.DecodeOptions{
 					SampleFormat: f.outputs.samples, OutputRate: f.outputs.rate, Gain: f.outputs.gain, Comment: j.comment, Parts: parts, Decoder: inVoice, Progress: progress, In: e.in, Out: e.out,
-				})
+				}
+				decode := fac.Decode
+				if extract.IsArrays(j.source) {
+					decode = decodeArrays
+				}
+				r, err := decode(ctx, codec, e.source, e.output, o)
 				return r, f.cureModel(err, j.source, codec)
 			},
 			close:   func() { codec.Close() },
@@ -153,6 +170,24 @@ func (f *decodeFlags) run(cmd *cobra.Command, args []string) error {
 	})
 	b.outputs = &f.outputs
 	return b.run(cmd)
+}
+
+// decodeArrays is fac.Decode of a file of arrays.
+func decodeArrays(ctx context.Context, c *facodec.Codec, source, output string, o fac.DecodeOptions) (r facodec.FileReport, err error) {
+	arrays, err := extract.ReadArrays(source)
+	if err != nil {
+		return r, err
+	}
+	if arrays.Timbre == nil && o.Decoder == nil {
+		return r, fmt.Errorf("%s: has no timbre: add one, an array of %d floats, or name a voice with --reference", source, c.TimbreLen())
+	}
+	tokens, err := arrays.Tokens(c)
+	if err != nil {
+		return r, fmt.Errorf("%s: %w", source, err)
+	}
+	r, err = fac.DecodeTokens(ctx, c, tokens, source, output, o)
+	r.Info.Format = strings.TrimPrefix(strings.ToLower(filepath.Ext(source)), ".")
+	return r, err
 }
 
 // parseParts reads a list such as "prosody,content,residual".

@@ -141,6 +141,41 @@ func TestDecodeChoices(t *testing.T) {
 	absent(t, in("n.wav"))
 }
 
+// TestDecodeArrays: what extract writes is decoded as the recording is reconstructed, exactly as
+// long where the format tells the length, and without a timbre in the voice of a reference.
+func TestDecodeArrays(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	want := reconstructed(t, clip("es.flac"))
+	for _, format := range []string{"npz", "safetensors"} {
+		succeed(t, small("extract", "--source", clip("es.flac"), "--output-dir", in(format), "--what", "codes,timbre", "--format", format)...)
+		report := reported(t, 0, small("decode", in(format), "--output-dir", in("wavs-"+format))...)
+		if f := report.Files[0]; f.Format != format+" 6 books" {
+			t.Errorf("%s: report %+v", format, report)
+		}
+		got := bare(read(t, in("wavs-"+format+"/es.wav")))
+		if format == "npz" { // up to a frame longer
+			if len(got) < len(want) || len(got) >= len(want)+2*300 {
+				t.Fatalf("%s: %d bytes for %d", format, len(got), len(want))
+			}
+			got = append(want[:44:44], got[44:len(want)]...)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s: other samples than those of reconstruct", format)
+		}
+	}
+	succeed(t, small("extract", "--source", clip("es.flac"), "--output-dir", in("codes"), "--what", "codes", "--format", "safetensors")...)
+	failWith(t, exitSomeFailed, in("codes/es.safetensors")+": has no timbre: add one, an array of 40 floats, or name a voice with --reference",
+		small("decode", in("codes/es.safetensors"), "-o", in("n.wav"))...)
+	absent(t, in("n.wav"))
+	succeed(t, small("convert", "--source", clip("es.flac"), "--reference", clip("it.flac"), "-o", in("converted.wav"))...)
+	succeed(t, small("decode", in("codes/es.safetensors"), "--reference", clip("it.flac"), "-o", in("decoded.wav"))...)
+	if !bytes.Equal(bare(read(t, in("decoded.wav"))), bare(read(t, in("converted.wav")))) {
+		t.Error("in another voice: not what convert gives")
+	}
+	failWith(t, exitSomeFailed, fixture("small.safetensors")+": no codes in this file", small("decode", fixture("small.safetensors"), "-o", in("n.wav"))...)
+}
+
 // TestFacUsage: mistakes are named before anything is made.
 func TestFacUsage(t *testing.T) {
 	dir := t.TempDir()

@@ -173,4 +173,4 @@ type readerFunc func(p []byte) (int, error)
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // compressedFiles are what decode works on.
-var compressedFiles = sourceKind{what: "compressed", extensions: []string{".fac"}, once: true}
+var compressedFiles = sourceKind{what: "compressed", extensions: []string{".fac", ".npz", ".safetensors"}, once: true}

@@ -193,7 +193,7 @@ func TestPlotErrors(t *testing.T) {
 		{"want integers", []string{en, "-o", out, "--codes", flat}},
 		{"-2 is no code", []string{en, "-o", out, "--codes", negative}},
 		{"no codes in", []string{en, "-o", out, "--codes", none}},
-		{"2 and of 3 frames", []string{en, "-o", out, "--codes", uneven}},
+		{"codes_content has 3 frames, codes_prosody 2", []string{en, "-o", out, "--codes", uneven}},
 		{"is a source", []string{"--codes", floats, "-o", filepath.Join(dir, "same.png"), filepath.Join(dir, "same.png"), "--force"}},
 		{"no such file", []string{en, "-o", filepath.Join(dir, "no", "x.png")}},
 	} {

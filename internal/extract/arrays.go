@@ -2,6 +2,7 @@ package extract
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -86,10 +87,15 @@ func writeSafetensors(out io.Writer, c *facodec.Codec, arrays []array, r facodec
 		dtype := map[npz.DType]weights.DType{npz.Int32: weights.I32, npz.Float32: weights.F32, npz.Float16: weights.F16}[a.dtype]
 		tensors = append(tensors, weights.Array{Name: a.name, Shape: a.shape, DType: dtype, Fill: a.fill})
 	}
+	quantizer, _, err := c.Fingerprints()
+	if err != nil && !errors.Is(err, facodec.ErrNotLoaded) { // of the decoder, which codes do not depend on
+		return err
+	}
 	return weights.EncodeSafetensors(out, tensors, map[string]string{
 		"samples":     fmt.Sprint(r.Samples),
 		"sample_rate": fmt.Sprint(c.SampleRate()),
 		"hop_length":  fmt.Sprint(c.HopLength()),
 		"model":       c.TokensFingerprint().String(),
+		"quantizer":   quantizer.String(),
 	}, nil)
 }

@@ -28,6 +28,12 @@ type ToomCook struct {
 
 	input, output []float32 // coefficients in the order in which kernels use them
 	weights       [][ToomCookTaps]float32
+
+	// GradRows is, [Points][Outputs], G of F(7, Outputs), which has the same points: with the
+	// rows of an output's gradient as the filter, and the inputs that Input transforms, it has
+	// the gradient of the weights as its seven outputs, which GradWeights interpolates.
+	GradRows []float32
+	pairs    []float64
 }
 
 var toomCookPairs = map[int][]float64{
@@ -57,7 +63,7 @@ var toomCooks = sync.OnceValue(func() map[int]*ToomCook {
 // the value of the former at p. Rows of Bᵀ are scaled by powers of two to values around 1,
 // and those of G by the inverse.
 func newToomCook(outputs int, pairs []float64) *ToomCook {
-	t := &ToomCook{Outputs: outputs, Points: outputs + ToomCookTaps - 1}
+	t := &ToomCook{Outputs: outputs, Points: outputs + ToomCookTaps - 1, pairs: pairs}
 	// even returns the coefficients of Π(x² - q²), in x², over all pairs but p's.
 	even := func(p float64) []float64 {
 		c := []float64{1}
@@ -84,16 +90,22 @@ func newToomCook(outputs int, pairs []float64) *ToomCook {
 		}
 		return scale
 	}
-	row := func(p, first float64) (w [ToomCookTaps]float32) {
-		for k := range w {
-			w[k] = float32(first)
+	row := func(p, first float64) {
+		var w [ToomCookTaps]float32
+		for k := range max(ToomCookTaps, outputs) {
+			if k < ToomCookTaps {
+				w[k] = float32(first)
+			}
+			if k < outputs {
+				t.GradRows = append(t.GradRows, float32(first))
+			}
 			first *= p
 		}
-		return w
+		t.weights = append(t.weights, w)
 	}
 	all := even(0)
 	scale := scaled(all)
-	t.weights = append(t.weights, row(0, 1/all[0]/scale))
+	row(0, 1/all[0]/scale)
 	for _, p := range pairs {
 		c := even(p)
 		scale := scaled(c)
@@ -105,13 +117,16 @@ func newToomCook(outputs int, pairs []float64) *ToomCook {
 			power *= p * p
 		}
 		value *= 2 * p * p * scale
-		t.weights = append(t.weights, row(p, 1/value), row(-p, 1/value))
+		row(p, 1/value)
+		row(-p, 1/value)
 		for k, power := 1, p; k < outputs; k++ {
 			t.output = append(t.output, float32(power))
 			power *= p
 		}
 	}
 	t.weights = append(t.weights, [ToomCookTaps]float32{ToomCookTaps - 1: float32(1 / scale)})
+	t.GradRows = append(t.GradRows, make([]float32, outputs)...)
+	t.GradRows[len(t.GradRows)-1] = float32(1 / scale)
 	return t
 }
 
@@ -186,6 +201,39 @@ func (t *ToomCook) Weights(points []*Panels, w []float32, panel, k0, k1 int) {
 			case v != 0:
 				AddScaled(to, from, v)
 			}
+		}
+	}
+}
+
+// GradWeights interpolates the gradient of a filter from the products at the points, which it
+// overwrites:
+//
+//	for k in [0, 7), for c in [0, cols):
+//	    dw[k*ldDW + c] = Σ_p pᵏ · m[p*ldM + c]
+//
+// of ∞ for the last k alone.
+func (t *ToomCook) GradWeights(dw []float32, ldDW int, m []float32, ldM, cols int) {
+	at := func(p int) []float32 { return m[p*ldM:][:cols] }
+	out := func(k int) []float32 { return dw[k*ldDW:][:cols] }
+	copy(out(0), at(0))
+	copy(out(ToomCookTaps-1), at(t.Points-1))
+	for i, p := range t.pairs {
+		even, odd := at(2*i+1), at(2*i+2)
+		Add(even, even, odd)
+		Scale(odd, odd, -2)
+		Add(odd, odd, even)
+		power := 1.
+		for k := range ToomCookTaps {
+			from := even
+			if k%2 == 1 {
+				from = odd
+			}
+			if i == 0 && k > 0 && k < ToomCookTaps-1 {
+				Scale(out(k), from, float32(power))
+			} else {
+				AddScaled(out(k), from, float32(power))
+			}
+			power *= p
 		}
 	}
 }

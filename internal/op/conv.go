@@ -111,7 +111,7 @@ func (r *Run) Conv(slot Slot, f Filter, s ConvShape, act Activation, x tensor.Te
 			break
 		}
 		w := r.window(slot, s, act, x, rowsFloat32)
-		if f.Trainable != nil && r.usesToomCook(s, x.C, f.Panels.N) {
+		if f.Trainable != nil && r.usesToomCook(s, x.B*x.T, x.C, f.Panels.N) {
 			f.ToomCook = r.newToomCook(f.Panels, s.Dilation)
 			y = r.toomCook(f, w.rows, w.start, w.out, init)
 			r.freeToomCook(f.ToomCook)

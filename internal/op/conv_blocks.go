@@ -85,7 +85,7 @@ func (r *Run) convBlocks(f Filter, s ConvShape, w *blockWindow, init *tensor.Ten
 	block := max(1, windowValues/(s.Stride*x.Stride*tileRows)) * tileRows
 	blocks := (out + block - 1) / block
 	var tc *ToomCookFilter
-	if r.usesToomCook(s, x.C, y.C) {
+	if r.usesToomCook(s, x.B*x.T, x.C, y.C) {
 		tc = r.newToomCook(f.Panels, s.Dilation)
 	}
 	r.pool.For(x.B*blocks, func(i int) {
@@ -125,7 +125,7 @@ func (r *Run) convGradBlocks(f Filter, s ConvShape, w *blockWindow, dy tensor.Te
 	r.Profiler.count(int64(x.B) * int64(w.rows()) * int64(s.K) * int64(x.C) * int64(dy.C))
 	panels := f.Trainable.PackInputGrad(r, 1)
 	input := &windowGrad{w: w, dy: dy, panels: panels[0], lead: s.extent() - 1, dilation: s.Dilation}
-	if r.usesToomCook(s, x.C, dy.C) {
+	if r.usesToomCook(s, x.B*x.T, x.C, dy.C) {
 		input.toomCook, input.bias = r.newToomCook(panels[0], s.Dilation), noBias(x.C)
 		defer r.freeToomCook(input.toomCook)
 	}

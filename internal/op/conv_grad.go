@@ -58,7 +58,8 @@ func (r *Run) recordConv(y *tensor.Tensor, f Filter, s ConvShape, act Activation
 			if learns {
 				dw := r.alloc(dy.C * s.K * tensor.RoundUp(x.C))
 				db := r.alloc(dy.C)
-				g := weightGrad{dw: dw, a: dy, rows: rows, blocks: blocks, as: as, taps: s.K, stride: s.Stride, dilation: s.Dilation}
+				g := weightGrad{dw: dw, a: dy, rows: rows, blocks: blocks, as: as, taps: s.K, stride: s.Stride, dilation: s.Dilation,
+					toomCook: !r.BF16 && r.usesToomCook(s, x.B*x.T, x.C, dy.C)}
 				if together {
 					g.sums = make([]float64, dy.C)
 					r.convGradBlocks(f, s, blocks, dy, &g)
@@ -135,7 +136,7 @@ func (r *Run) convInputGrad(f Filter, s ConvShape, dy tensor.Tensor, length, c i
 	taps := panels[0].Taps // the first phase has the most
 	lead := (taps - 1) * s.Dilation
 	steps := (length + s.Stride - 1) / s.Stride
-	if r.usesToomCook(s, c, dy.C) {
+	if r.usesToomCook(s, dy.B*dy.T, c, dy.C) {
 		tc := r.newToomCook(panels[0], s.Dilation)
 		padded := r.padRows(dy, lead, length-dy.T)
 		drows := r.toomCook(Filter{ToomCook: tc, Bias: noBias(c)}, padded, 0, length, nil)
@@ -267,6 +268,8 @@ func (r *Run) convWeightGrad(g weightGrad, db []float32) {
 		r.weightGradBySegments(g)
 	case r.weightGradRounds(g.a.C, g.rows.C):
 		r.weightGradBF16(g)
+	case g.toomCook:
+		r.weightGradToomCook(g)
 	default:
 		r.weightGradFloat32(g)
 	}
@@ -290,6 +293,15 @@ type weightGrad struct {
 	blocks                 *blockWindow // of the values of rows, which are not in memory; nil where they are
 	as                     rowFormat    // of rows
 	taps, stride, dilation int
+	toomCook               bool // whether sums are those at the points (toomcook_weights.go)
+}
+
+// matrices returns how many are summed for each output channel.
+func (g *weightGrad) matrices() int {
+	if g.toomCook {
+		return kernel.NewToomCook(toomCookTile).Points
+	}
+	return g.taps
 }
 
 // phases returns the number of phases of the stride that taps fall on.

@@ -57,7 +57,7 @@ type segments struct {
 func segmentsOf(rows int) int { return (rows + narrowSegment - 1) / narrowSegment }
 
 func (r *Run) newSegments(g weightGrad, each int) *segments {
-	s := &segments{g: g, each: each, size: g.a.C * g.taps * tensor.RoundUp(g.rows.C)}
+	s := &segments{g: g, each: each, size: g.a.C * g.matrices() * tensor.RoundUp(g.rows.C)}
 	s.dw, s.sums = r.alloc(g.a.B*each*s.size), make([]float64, g.a.B*each*g.a.C)
 	return s
 }
@@ -78,11 +78,16 @@ func (s *segments) part(b, segment int) weightGrad {
 // addSegments adds the sums of all segments up.
 func (r *Run) addSegments(s *segments) {
 	g, n := s.g, s.g.a.B*s.each
-	r.pool.Split(s.size, grainValues/n, func(from, to int) {
-		dw := g.dw[from:to]
-		copy(dw, s.dw[from:to])
+	each := g.matrices() * tensor.RoundUp(g.rows.C) // of an output channel
+	r.pool.Split(g.a.C, 1+grainValues/(n*each), func(from, to int) {
+		dw := s.dw[from*each : to*each]
 		for i := 1; i < n; i++ {
-			kernel.Add(dw, dw, s.dw[i*s.size+from:])
+			kernel.Add(dw, dw, s.dw[i*s.size+from*each:])
+		}
+		if g.toomCook {
+			g.interpolate(s.dw, from, to)
+		} else {
+			copy(g.dw[from*each:], dw)
 		}
 	})
 	for i := range n {
@@ -105,23 +110,28 @@ func (g *weightGrad) blockFloat32(b, t int, add bool) {
 		filled = rows.T * rows.Stride
 	}
 	// Rows as wide as a panel are one, where they lie.
-	direct := g.stride == 1 && rows.Stride == kernel.Width
+	direct := g.stride == 1 && rows.Stride == kernel.Width || g.toomCook
 	packed := 0
 	if !direct {
 		packed = w.Len()
 	}
 	own := newScratch(a.C*n + packed + filled)
 	defer own.free()
-	at := own.take(a.C * n)
-	w.Data = own.take(packed)
-	kernel.Transpose(at, n, a.Rows(b, t, t+n), a.Stride, n, a.C)
-	for m := range a.C {
-		g.sums[m] += kernel.Sum(at[m*n:][:n])
-	}
+	sequence := b
 	if g.blocks != nil {
 		rows.Data = own.take(filled)
 		g.blocks.fill(rows.Data, b, first, first+rows.T)
 		b, first = 0, 0
+	}
+	if g.toomCook {
+		g.blockToomCook(sequence, t, n, rows.Rows(b, first, first+w.K), add)
+		return
+	}
+	at := own.take(a.C * n)
+	w.Data = own.take(packed)
+	kernel.Transpose(at, n, a.Rows(sequence, t, t+n), a.Stride, n, a.C)
+	for m := range a.C {
+		g.sums[m] += kernel.Sum(at[m*n:][:n])
 	}
 	if direct {
 		w.Data = rows.Rows(b, first, first+w.K)

@@ -16,6 +16,9 @@ const (
 	// toomCookChannels is how many input and output channels there are at least: with fewer the
 	// transforms cost what the products save.
 	toomCookChannels = 32
+	// toomCookRows is how many rows there are at least in all sequences: the weights of fewer cost
+	// as much as they save, and memory.
+	toomCookRows = 128
 	// toomCookTile is the outputs of the algorithm: F(6, 7) is no faster here, and twice as far
 	// from the exact gradients, F(4, 7) twice as far as direct products.
 	toomCookTile = 4
@@ -25,9 +28,9 @@ const (
 )
 
 // usesToomCook reports whether the Toom-Cook algorithm computes a convolution of a recording, of
-// float32.
-func (r *Run) usesToomCook(s ConvShape, in, out int) bool {
-	return r.Recording() && !r.Exact && s.K == kernel.ToomCookTaps && s.Stride == 1 && min(in, out) >= toomCookChannels
+// float32, of so many rows and channels.
+func (r *Run) usesToomCook(s ConvShape, rows, in, out int) bool {
+	return r.Recording() && !r.Exact && s.K == kernel.ToomCookTaps && s.Stride == 1 && min(in, out) >= toomCookChannels && rows >= toomCookRows
 }
 
 // toomCookShapes are filters without weights by their dilation.
