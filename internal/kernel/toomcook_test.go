@@ -44,6 +44,42 @@ func TestToomCookFilters(t *testing.T) {
 	}
 }
 
+// TestToomCookGradients: with the same points, the gradient of a filter is interpolated from
+// products of what Input makes of the inputs and GradRows of the outputs' gradients.
+func TestToomCookGradients(t *testing.T) {
+	for _, outputs := range []int{2, 4, 6} {
+		eachISA(t, func(t *testing.T) {
+			tc := NewToomCook(outputs)
+			r := rand.New(rand.NewPCG(uint64(outputs), 2))
+			x, dy := random(r, tc.Points*Width), random(r, outputs*Width)
+			m := make([]float32, tc.Points*Width)
+			tc.Input(m, 0, Width, x, 0, Width, 1, Width)
+			for p := range tc.Points {
+				for c := range Width {
+					var at float32
+					for i, v := range tc.GradRows[p*outputs:][:outputs] {
+						at += v * dy[i*Width+c]
+					}
+					m[p*Width+c] *= at
+				}
+			}
+			dw := random(r, ToomCookTaps*Width) // is overwritten
+			tc.GradWeights(dw, Width, m, Width, Width)
+			for k := range ToomCookTaps {
+				for c := range Width {
+					want := 0.
+					for i := range outputs {
+						want += float64(dy[i*Width+c]) * float64(x[(i+k)*Width+c])
+					}
+					if d := math.Abs(float64(dw[k*Width+c]) - want); d > 1e-4 {
+						t.Errorf("F(7, %d), tap %d of channel %d is %v, want %v", outputs, k, c, dw[k*Width+c], want)
+					}
+				}
+			}
+		})
+	}
+}
+
 // TestToomCookAgainstGeneric compares the transforms with the plain loops, and those of
 // many tiles and channels with those of each tile and panel computed alone.
 func TestToomCookAgainstGeneric(t *testing.T) {
