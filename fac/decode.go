@@ -3,6 +3,7 @@ package fac
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -104,6 +105,9 @@ func Decode(ctx context.Context, c *facodec.Codec, source, output string, o Deco
 // have are facodec.ErrTokens, and a length that is not that of the frames, too.
 func DecodeTokens(ctx context.Context, c *facodec.Codec, t *facodec.Tokens, name, output string, o DecodeOptions) (facodec.FileReport, error) {
 	start := time.Now()
+	if t == nil {
+		return facodec.FileReport{}, fmt.Errorf("%s: no codes: %w", name, facodec.ErrTokens)
+	}
 	f := fileDecoder{codec: c, source: name, output: output, options: o, timbre: t.Timbre, samples: int64(t.Samples)}
 	return f.run(start, func() (facodec.FileReport, error) { return f.decodeTokens(ctx, t) })
 }
@@ -255,15 +259,21 @@ func (f *fileDecoder) decodeTokens(ctx context.Context, t *facodec.Tokens) (faco
 		return fail(fmt.Errorf("%w: %w", err, facodec.ErrTokens))
 	}
 	frames := t.Frames()
-	if want := (int64(t.Samples) + int64(h.HopLength) - 1) / int64(h.HopLength); t.Samples < 1 || want != int64(frames) {
-		return fail(fmt.Errorf("%s for %s of %d: %w", plural.Of(t.Samples, "sample"), plural.Of(frames, "frame"), h.HopLength, facodec.ErrTokens))
+	if frames == 0 {
+		return fail(fmt.Errorf("%s for 0 frames: %w", plural.Of(t.Samples, "sample"), facodec.ErrTokens))
+	}
+	if most := int64(frames) * int64(h.HopLength); int64(t.Samples) > most || int64(t.Samples) <= most-int64(h.HopLength) {
+		return fail(fmt.Errorf("%s for %s, want %d to %d: %w", plural.Of(t.Samples, "sample"), plural.Of(frames, "frame"), most-int64(h.HopLength)+1, most, facodec.ErrTokens))
 	}
 	parts, err := partsOf(h, f.options.Parts, f.options.Decoder != nil)
 	if err != nil {
 		return fail(err)
 	}
 	if t.Only(parts...).Frames() == 0 {
-		return fail(fmt.Errorf("holds nothing of what another voice is decoded from: %w", facodec.ErrTokens))
+		if f.options.Parts != nil {
+			return fail(errors.New("no part to decode"))
+		}
+		return fail(errors.New("holds residual codes alone, without which another voice is decoded"))
 	}
 	at := 0
 	err = f.decode(ctx, parts, func() (facodec.Codes, error) {

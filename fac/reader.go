@@ -41,6 +41,9 @@ func NewReader(r io.Reader) (*Reader, error) {
 	f := &Reader{r: bufio.NewReader(r)}
 	start, err := f.r.Peek(len(magic))
 	if string(start) != magic[:len(start)] {
+		if string(start[:min(4, len(start))]) == "PK\x03\x04" {
+			return nil, fmt.Errorf("%w, but a zip archive, as .npz is: codes in arrays are decoded from files called .npz or .safetensors", ErrFormat)
+		}
 		return nil, ErrFormat
 	}
 	if err != nil {

@@ -35,9 +35,9 @@ with; another decoder, for example a fine-tuned one, gives a warning.
 
 Output is DIR/<name>.wav, or for a single source the file that -o names, whose
 extension sets the format; --output-format, --output-rate and --gain change it, as in
-reconstruct. A source called - is standard input, and -o - is standard output. For a
-folder, all .fac files in it are decoded, and its structure is kept below DIR. The whole
-file is checked before it is decoded. Standard input is kept in memory up to its end, 600 bytes per
+reconstruct. A source called - is standard input, a .fac file, and -o - is standard output.
+For a folder, all .fac files and arrays of codes in it are decoded, and its structure is kept
+below DIR. The whole file is checked before it is decoded. Standard input is kept in memory up to its end, 600 bytes per
 second of audio, because the timbre is stored there.
 
 --reference decodes in another voice, as convert does: prosody and content of the file
@@ -52,9 +52,9 @@ Codes of another origin, a language model's, are decoded from arrays in .npz or
 .safetensors files, named as extract names them: codes_prosody, codes_content and
 codes_residual, integers [books, frames], and timbre, floats [latent]. One part of the
 three is enough, and of each its first books; without a timbre, --reference gives the
-voice. Such a file is as long as its frames, 12.5 ms each, where it does not tell
-the samples, as .safetensors files of extract do. A .npz file cannot tell which model its codes
-are of.
+voice. Such a file is as long as its frames, 12.5 ms each, where it does not tell the
+samples, as .safetensors files of extract do. A .npz file cannot tell which model its codes
+are of, and no array tells the level of a recording that extract --normalize scaled.
 
 Existing outputs are kept if they were made from the same file with the same weights and
 options; any other is an error, and --force overwrites them all. A source that fails is

@@ -173,6 +173,15 @@ func TestDecodeArrays(t *testing.T) {
 	if !bytes.Equal(bare(read(t, in("decoded.wav"))), bare(read(t, in("converted.wav")))) {
 		t.Error("in another voice: not what convert gives")
 	}
+	// Of a folder, weights are passed over; whoever names them is told.
+	if err := os.WriteFile(in("safetensors/model.safetensors"), read(t, fixture("small.safetensors")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	succeed(t, small("decode", in("safetensors"), "--output-dir", in("again"))...)
+	checkFiles(t, in("again"), "es.wav")
+	if r := piped(t, bytes.NewReader(read(t, in("npz/es.npz"))), small("decode", "-", "-o", in("n.wav"))...); !strings.Contains(r.stderr, "not a .fac file, but a zip archive") {
+		t.Errorf("arrays from standard input: %s", r.stderr)
+	}
 	failWith(t, exitSomeFailed, fixture("small.safetensors")+": no codes in this file", small("decode", fixture("small.safetensors"), "-o", in("n.wav"))...)
 }
 

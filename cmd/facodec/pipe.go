@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/facodec-go/facodec/internal/extract"
 	"github.com/facodec-go/facodec/internal/plural"
 )
 
@@ -173,4 +174,4 @@ type readerFunc func(p []byte) (int, error)
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // compressedFiles are what decode works on.
-var compressedFiles = sourceKind{what: "compressed", extensions: []string{".fac", ".npz", ".safetensors"}, once: true}
+var compressedFiles = sourceKind{what: "compressed", extensions: []string{".fac", ".npz", ".safetensors"}, other: extract.LacksCodes, once: true}

@@ -50,8 +50,8 @@ on the same scales, to compare them.
 
 Codes come from a codec that encodes the recordings: the built-in model, or that of
 --checkpoint-path; with --checkpoint-path none only the audio is drawn. Or they come from
---codes, a .npz of facodec extract or a .fac of facodec encode for each recording, in the
-same order. Without a recording, only the codes are drawn. Memory does not grow with the
+--codes, a .npz or .safetensors of facodec extract or a .fac of facodec encode for each
+recording, in the same order. Without a recording, only the codes are drawn. Memory does not grow with the
 length, except for the codes. An existing picture is kept if it is the
 same; another is an error, and --force overwrites it.
 
@@ -70,7 +70,7 @@ each other, each in its own color. Without --output the picture of a single run 
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVarP(&f.output, "output", "o", "", "`file` for the picture: .png or .svg")
-	flags.StringArrayVar(&f.codes, "codes", nil, ".npz or .fac `file` with a recording's codes; may be repeated")
+	flags.StringArrayVar(&f.codes, "codes", nil, ".npz, .safetensors or .fac `file` with a recording's codes; may be repeated")
 	f.add(cmd)
 	flags.Lookup("checkpoint-path").Usage += "; none: the sound alone"
 	flags.StringVar(&f.title, "title", "", "`text` above the picture")

@@ -36,7 +36,7 @@ func readCodes(path string) (*scope.Codes, error) {
 	case ".fac":
 		return readFacCodes(path)
 	}
-	return nil, fmt.Errorf("%s: is no file of codes by its extension; facodec extract writes .npz, facodec encode .fac", path)
+	return nil, fmt.Errorf("%s: is no file of codes by its extension; facodec extract writes .npz and .safetensors, facodec encode .fac", path)
 }
 
 func readArrayCodes(path string) (*scope.Codes, error) {

@@ -57,7 +57,9 @@ func nameOf(path string) string {
 type sourceKind struct {
 	what       string   // "audio"
 	extensions []string // of the files that are taken from a folder
-	once       bool     // sources are read once, so that they may be pipes
+	// other says that a file of a folder is none of the kind, whatever its extension; nil for none.
+	other func(path string) bool
+	once  bool // sources are read once, so that they may be pipes
 
 	corpora bool            // shards and manifests are read, too, by set
 	set     *collection.Set // nil for lists of files alone

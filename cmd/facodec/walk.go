@@ -83,7 +83,7 @@ func (w *walker) folder(dir string) {
 			}
 		case info.IsDir():
 			w.folder(filepath.Join(dir, entry.Name()))
-		case wanted && info.Mode().IsRegular():
+		case wanted && info.Mode().IsRegular() && (w.kind.other == nil || !w.kind.other(path)):
 			w.found = append(w.found, source{path: path, dir: dir})
 		default:
 			w.passed.add(path)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -36,64 +37,90 @@ func IsArrays(path string) bool {
 const mostBooks = 64
 
 // ReadArrays reads a file of arrays, .npz or .safetensors: codes_prosody, codes_content and
-// codes_residual, integers of any type, [books, T], of which one is enough, and timbre, floats
-// [latent] or [1, latent]. Errors name the file and the array.
+// codes_residual, integers of any type, [books, T] or [1, books, T], of which one is enough, and
+// timbre, floats [latent] or [1, latent]. Errors name the file and the array.
 func ReadArrays(path string) (*Arrays, error) {
-	var file arrayFile
-	var close func() error
+	file, err := openArrays(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	a, err := readArrays(file)
+	if err != nil && !strings.HasPrefix(err.Error(), path+": ") { // as npz's are
+		err = fmt.Errorf("%s: %w", path, err)
+	}
+	return a, err
+}
+
+// LacksCodes says whether a file is one of arrays, or weights, none of which are codes.
+func LacksCodes(path string) bool {
+	if !IsArrays(path) {
+		return false
+	}
+	file, err := openArrays(path)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	return !slices.ContainsFunc(file.Names(), func(name string) bool { return strings.HasPrefix(name, codesPrefix) })
+}
+
+// codesPrefix begins the names of arrays of codes.
+const codesPrefix = "codes_"
+
+func openArrays(path string) (arrayFile, error) {
 	if strings.EqualFold(filepath.Ext(path), ".npz") {
 		f, err := npz.Open(path)
-		if err != nil {
-			return nil, err
-		}
-		file, close = npzArrays{f}, f.Close
-	} else {
-		f, err := weights.Open(path)
-		if err != nil {
-			return nil, err
-		}
-		file, close = tensorArrays{f}, f.Close
+		return npzArrays{f}, err
 	}
-	defer close()
-	a, err := readArrays(file)
+	f, err := weights.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
-	return a, nil
+	if f.Format() != "safetensors" {
+		f.Close()
+		return nil, fmt.Errorf("%s: is no safetensors file, but %s", path, f.Format())
+	}
+	return tensorArrays{f}, nil
 }
 
 // An arrayFile has arrays by their names: values with a shape, integers or floats, nil for one
 // that is not there.
 type arrayFile interface {
+	Names() []string
+	Close() error
 	read(name string) (*values, error)
 	metadata() map[string]string
 }
 
 type values struct {
-	shape  []int
-	kind   string // in errors: int32
-	ints   []int64
-	floats []float32
+	shape    []int
+	kind     string // in errors: int32
+	ints     []int64
+	unsigned bool // of 64 bits, so that the largest appear negative
+	floats   []float32
 }
 
 func readArrays(file arrayFile) (*Arrays, error) {
 	a := &Arrays{Quantizer: file.metadata()["quantizer"]}
 	frames, first := 0, ""
 	for part := range facodec.NumParts {
-		name := "codes_" + part.String()
+		name := codesPrefix + part.String()
 		v, err := file.read(name)
 		if v == nil && err == nil {
 			continue
 		}
-		if err == nil {
-			a.Codes[part], err = v.books()
-		}
 		if err != nil {
+			return nil, err
+		}
+		if a.Codes[part], err = v.books(); err != nil {
 			return nil, fmt.Errorf("array %s: %w", name, err)
 		}
-		switch n := v.shape[1]; {
-		case v.shape[0] == 0:
+		switch n := v.shape[len(v.shape)-1]; {
+		case len(a.Codes[part]) == 0:
 			a.Codes[part] = nil
+		case n == 0:
+			return nil, fmt.Errorf("array %s: 0 frames", name)
 		case first == "":
 			frames, first = n, name
 		case n != frames:
@@ -104,18 +131,18 @@ func readArrays(file arrayFile) (*Arrays, error) {
 		return nil, errors.New("no codes in this file: want codes_prosody, codes_content or codes_residual, [books, frames]; facodec extract --what codes writes them")
 	}
 	v, err := file.read("timbre")
-	if v != nil && err == nil {
+	if err != nil {
+		return nil, err
+	}
+	if v != nil {
 		if n := len(v.floats); v.floats == nil || len(v.shape) == 0 || v.shape[len(v.shape)-1] != n {
-			err = fmt.Errorf("%s %v, want floats [latent]", v.kind, v.shape)
+			return nil, fmt.Errorf("array timbre: %s %v, want floats [latent]", v.kind, v.shape)
 		}
 		a.Timbre = v.floats
 	}
-	if err != nil {
-		return nil, fmt.Errorf("array timbre: %w", err)
-	}
 	if text := file.metadata()["samples"]; text != "" {
 		if a.Samples, err = strconv.Atoi(text); err != nil || a.Samples < 1 {
-			return nil, fmt.Errorf("metadata: samples is %q", text)
+			return nil, fmt.Errorf("metadata: samples is %q, want a number of samples", text)
 		}
 	}
 	return a, nil
@@ -123,18 +150,25 @@ func readArrays(file arrayFile) (*Arrays, error) {
 
 // books returns the rows of an array of codes.
 func (v *values) books() ([][]int32, error) {
-	if len(v.shape) != 2 || v.ints == nil {
+	shape := v.shape
+	if len(shape) == 3 && shape[0] == 1 { // a batch of one
+		shape = shape[1:]
+	}
+	if len(shape) != 2 || v.ints == nil {
 		return nil, fmt.Errorf("%s %v, want integers [books, frames]", v.kind, v.shape)
 	}
-	books, frames := v.shape[0], v.shape[1]
+	books, frames := shape[0], shape[1]
 	if books > mostBooks {
-		return nil, fmt.Errorf("%s", plural.Of(books, "book"))
+		return nil, fmt.Errorf("%s %v, which are %s; want integers [books, frames]", v.kind, v.shape, plural.Of(books, "book"))
 	}
 	rows := make([][]int32, books)
 	for i := range rows {
 		rows[i] = make([]int32, frames)
 		for t, code := range v.ints[i*frames:][:frames] {
-			if code < 0 || code > math.MaxInt32 {
+			switch {
+			case code > math.MaxInt32 || code < 0 && v.unsigned:
+				return nil, fmt.Errorf("book %d, frame %d: a code above %d", i, t, math.MaxInt32)
+			case code < 0:
 				return nil, fmt.Errorf("book %d, frame %d: %d is no code", i, t, code)
 			}
 			rows[i][t] = int32(code)
@@ -155,7 +189,7 @@ func (f npzArrays) read(name string) (*values, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &values{shape: a.Shape, kind: a.DType.String(), ints: a.Int, floats: a.F32}
+	v := &values{shape: a.Shape, kind: a.DType.String(), ints: a.Int, unsigned: a.DType == npz.Uint64, floats: a.F32}
 	if a.DType == npz.Bool {
 		v.ints = nil
 	}
@@ -183,7 +217,7 @@ func (f tensorArrays) read(name string) (*values, error) {
 		}
 		v.ints = make([]int64, len(exact))
 		for i, x := range exact {
-			v.ints[i] = int64(max(-1, min(x, math.MaxInt32+1)))
+			v.ints[i] = int64(max(math.MinInt32, min(x, math.MaxInt32+1)))
 		}
 	default:
 		view, err := t.Float32()

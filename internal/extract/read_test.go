@@ -69,15 +69,16 @@ func TestReadArraysOfOthers(t *testing.T) {
 		"int32": {{"codes_prosody", []int{1, 6}, []int32{1, 2, 3, 4, 5, 6}}, {"timbre", []int{1, 2}, []float64{0.5, -1}}},
 		"array codes_content: float32 [2 3], want integers [books, frames]": {{"codes_content", []int{2, 3}, make([]float32, 6)}},
 		"array codes_content: int64 [6], want integers [books, frames]":     {{"codes_content", []int{6}, codes}},
-		"array codes_content: int64 [1 2 3], want integers [books, frames]": {{"codes_content", []int{1, 2, 3}, codes}},
-		"array codes_prosody: book 0, frame 1: -1 is no code":               {{"codes_prosody", []int{1, 2}, []int64{0, -1}}},
-		"array codes_prosody: book 0, frame 1: 4294967296 is no code":       {{"codes_prosody", []int{1, 2}, []int64{0, 1 << 32}}},
-		"array codes_residual has 3 frames, codes_content 2":                {{"codes_content", []int{3, 2}, codes}, {"codes_residual", []int{2, 3}, codes}},
-		"array codes_content: 65 books":                                     {{"codes_content", []int{65, 1}, make([]int64, 65)}},
-		"no codes in this file":                                             {{"timbre", []int{2}, []float32{1, 2}}},
-		"no codes in this file: want codes_prosody":                         {{"codes_content", []int{2, 0}, []int64{}}},
-		"array timbre: int64 [6], want floats [latent]":                     {{"codes_content", []int{2, 3}, codes}, {"timbre", []int{6}, codes}},
-		"array timbre: float32 [3 2], want floats [latent]":                 {{"codes_content", []int{2, 3}, codes}, {"timbre", []int{3, 2}, make([]float32, 6)}},
+		"batch": {{"codes_content", []int{1, 2, 3}, codes}},
+		"array codes_content: int64 [2 1 3], want integers [books, frames]":                    {{"codes_content", []int{2, 1, 3}, codes}},
+		"array codes_prosody: book 0, frame 1: -1 is no code":                                  {{"codes_prosody", []int{1, 2}, []int64{0, -1}}},
+		"array codes_prosody: book 0, frame 1: a code above 2147483647":                        {{"codes_prosody", []int{1, 2}, []int64{0, 1 << 32}}},
+		"array codes_residual has 3 frames, codes_content 2":                                   {{"codes_content", []int{3, 2}, codes}, {"codes_residual", []int{2, 3}, codes}},
+		"array codes_content: int64 [65 1], which are 65 books; want integers [books, frames]": {{"codes_content", []int{65, 1}, make([]int64, 65)}},
+		"no codes in this file":                             {{"timbre", []int{2}, []float32{1, 2}}},
+		"array codes_content: 0 frames":                     {{"codes_content", []int{2, 0}, []int64{}}},
+		"array timbre: int64 [6], want floats [latent]":     {{"codes_content", []int{2, 3}, codes}, {"timbre", []int{6}, codes}},
+		"array timbre: float32 [3 2], want floats [latent]": {{"codes_content", []int{2, 3}, codes}, {"timbre", []int{3, 2}, make([]float32, 6)}},
 	} {
 		path := filepath.Join(t.TempDir(), "x.npz")
 		if err := os.WriteFile(path, npzOf(t, arrays), 0o600); err != nil {
@@ -85,7 +86,7 @@ func TestReadArraysOfOthers(t *testing.T) {
 		}
 		a, err := ReadArrays(path)
 		switch name {
-		case "codes":
+		case "codes", "batch":
 			if err != nil || !reflect.DeepEqual(a.Codes[facodec.Content], [][]int32{{1, 2, 3}, {4, 5, 6}}) || a.Timbre != nil {
 				t.Errorf("%s: %+v, %v", name, a, err)
 			}

@@ -198,6 +198,16 @@ func TestWriteFunc(t *testing.T) {
 	}
 }
 
+// TestOpenNoFile: what cannot be read twice is refused before it is opened, which would wait for
+// whoever writes to a pipe.
+func TestOpenNoFile(t *testing.T) {
+	for path, message := range map[string]string{t.TempDir(): "is a directory", os.DevNull: "is not a regular file"} {
+		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), message) {
+			t.Errorf("%s: %v, want %s", path, err, message)
+		}
+	}
+}
+
 func FuzzReadNPY(f *testing.F) {
 	for _, dict := range []string{
 		"{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }\n",

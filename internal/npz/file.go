@@ -30,14 +30,21 @@ type File struct {
 
 // Open opens an archive. Its arrays are read when asked for.
 func Open(path string) (*File, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err == nil && info.IsDir():
+		err = errors.New("is a directory")
+	case err == nil && !info.Mode().IsRegular(): // nobody may ever write to a pipe
+		err = errors.New("is not a regular file")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, fileerr.Cause(err))
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, fileerr.Cause(err))
 	}
-	info, err := f.Stat()
-	if err == nil && info.IsDir() {
-		err = errors.New("is a directory")
-	}
+	info, err = f.Stat()
 	var file *File
 	if err == nil {
 		file, err = newFile(f, info.Size())
