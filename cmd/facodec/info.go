@@ -24,7 +24,7 @@ func newInfo() *cobra.Command {
 	var tensors, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "info FILE",
-		Short: "Describe a checkpoint, an experiment file, a .fac file or a voice",
+		Short: "Describe a checkpoint, an experiment file, a .fac file, codes or a voice",
 		Long: `Info describes a checkpoint (safetensors, PyTorch) or an experiment file (JSON, YAML):
 its networks with their tensors and parameters, sample rate, frame rate, codebooks and
 bitrate, how far it was trained, and which keys of the configuration have no effect.
@@ -33,8 +33,9 @@ hf://ORG/NAME or hf://ORG/NAME/FILE, is downloaded. For the built-in model, defa
 also prints the card: data, training, licence, measured quality.
 
 Of a .fac file it says length, books and bitrate, and which quantizer and decoder
-it is for, having read it to its end: damage is an error. Of a voice it says from
-how much speech it was enrolled, and which model it is for.`,
+it is for, having read it to its end: damage is an error. Of codes in .npz or .safetensors,
+those of extract or of a language model, it says how many frames, books and entries there
+are. Of a voice it says from how much speech it was enrolled, and which model it is for.`,
 		Example: `  facodec weights random try.safetensors
   facodec info try.safetensors
   facodec info default

@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/fac"
+	"github.com/facodec-go/facodec/internal/extract"
 	"github.com/facodec-go/facodec/internal/fileerr"
 	"github.com/facodec-go/facodec/internal/known"
 	"github.com/facodec-go/facodec/internal/metric"
@@ -217,6 +220,81 @@ func describeOutput(path string) (d interface{ print(io.Writer) }, err error) {
 		return describeTokens(path)
 	case facodec.IsVoiceFile(path):
 		return describeVoice(path)
+	case strings.EqualFold(filepath.Ext(path), ".npz"):
+		return describeArrays(path)
+	case strings.EqualFold(filepath.Ext(path), ".safetensors"): // of weights more often
+		if has, err := extract.HasCodes(path); err == nil && has {
+			return describeArrays(path)
+		}
 	}
 	return nil, nil
+}
+
+// An arraysDescription is what info says of codes in arrays.
+type arraysDescription struct {
+	File    string `json:"file"`
+	Kind    string `json:"kind"` // "codes"
+	Bytes   int64  `json:"bytes"`
+	Samples int    `json:"samples,omitempty"` // where the file tells
+	Frames  int    `json:"frames"`
+	model.BookCounts
+	TimbreLen int            `json:"timbre_len,omitempty"`
+	Quantizer string         `json:"quantizer,omitempty"`
+	Distinct  map[string]int `json:"distinct_entries"` // that each book uses
+	Largest   map[string]int `json:"largest_code"`     // of each book
+	books     [facodec.NumParts]int
+	names     []string
+}
+
+// describeArrays reads a file of arrays.
+func describeArrays(path string) (*arraysDescription, error) {
+	a, err := extract.ReadArrays(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fileerr.Read(path, err)
+	}
+	d := &arraysDescription{File: path, Kind: "codes", Bytes: info.Size(), Samples: a.Samples, Frames: a.Codes.Frames(),
+		TimbreLen: len(a.Timbre), Quantizer: a.Quantizer, Distinct: map[string]int{}, Largest: map[string]int{}}
+	for part, books := range a.Codes {
+		d.books[part] = len(books)
+	}
+	d.BookCounts, d.names = model.CountsOf(d.books), model.BookNames(d.books)
+	for i, book := range model.Codes(a.Codes).Books() {
+		seen := map[int32]bool{}
+		for _, code := range book {
+			seen[code] = true
+		}
+		d.Distinct[d.names[i]], d.Largest[d.names[i]] = len(seen), int(slices.Max(book))
+	}
+	return d, nil
+}
+
+func (d *arraysDescription) print(out io.Writer) {
+	line := func(format string, args ...any) { fmt.Fprintln(out, oneLine(fmt.Sprintf(format, args...))) }
+	line("%s: codes in arrays, %s; facodec decode makes sound of them", d.File, megabytes(d.Bytes))
+	line("  frames         %s, %s s at 80 a second", grouped(int64(d.Frames)), trim(float64(d.Frames)/standardFrameRate))
+	if d.Samples > 0 {
+		line("  samples        %s", grouped(int64(d.Samples)))
+	}
+	line("  books          %s", model.DescribeBooks(d.books))
+	var used, largest []string
+	for _, name := range d.names {
+		used = append(used, fmt.Sprintf("%s %d", name, d.Distinct[name]))
+		largest = append(largest, fmt.Sprintf("%s %d", name, d.Largest[name]))
+	}
+	line("  entries used   %s", strings.Join(used, ", "))
+	line("  largest code   %s", strings.Join(largest, ", "))
+	timbre := "none: decode --reference gives a voice"
+	if d.TimbreLen > 0 {
+		timbre = plural.Of(d.TimbreLen, "value")
+	}
+	line("  timbre         %s", timbre)
+	if d.Quantizer != "" {
+		line("  quantizer      %s", known.Label(d.Quantizer))
+	} else {
+		line("  quantizer      not told")
+	}
 }

@@ -53,3 +53,38 @@ func TestInfoOfOutputs(t *testing.T) {
 		fail(t, want, "info", in(name))
 	}
 }
+
+// TestInfoOfArrays: info says what codes are in arrays; weights stay a checkpoint.
+func TestInfoOfArrays(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	for format, told := range map[string][]string{
+		"npz":         {"quantizer      not told"},
+		"safetensors": {"samples        49,884", "quantizer      "},
+	} {
+		succeed(t, small("extract", "--source", clip("en.flac"), "--output-dir", dir, "--what", "codes,timbre", "--format", format)...)
+		r := succeed(t, "info", in("en."+format))
+		for _, want := range append(told, in("en."+format)+": codes in arrays, ", "167, 2.087 s at 80 a second", "1 prosody, 2 content, 3 residual", "largest code   prosody_1 ", "timbre         40 values") {
+			if !strings.Contains(r.stdout, want) {
+				t.Errorf("%s: no %q in\n%s", format, want, r.stdout)
+			}
+		}
+		var d arraysDescription
+		if err := json.Unmarshal([]byte(succeed(t, "info", "--json", in("en."+format)).stdout), &d); err != nil {
+			t.Fatal(err)
+		}
+		if d.Kind != "codes" || d.Frames != 167 || d.TimbreLen != 40 || len(d.Distinct) != 6 || len(d.Largest) != 6 || (d.Samples == 49884) != (format == "safetensors") {
+			t.Errorf("%+v", d)
+		}
+		for name, largest := range d.Largest {
+			if n := d.Distinct[name]; n < 1 || n > largest+1 || largest >= 50 {
+				t.Errorf("%s: %d entries up to %d", name, n, largest)
+			}
+		}
+	}
+	if r := succeed(t, "info", fixture("small.safetensors")); strings.Contains(r.stdout, "codes in arrays") {
+		t.Errorf("weights are described as codes:\n%s", r.stdout)
+	}
+	write(t, in("none.npz"), []byte("PK"))
+	fail(t, "not a NumPy archive", "info", in("none.npz"))
+}

@@ -174,4 +174,13 @@ type readerFunc func(p []byte) (int, error)
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 // compressedFiles are what decode works on.
-var compressedFiles = sourceKind{what: "compressed", extensions: []string{".fac", ".npz", ".safetensors"}, other: extract.LacksCodes, once: true}
+var compressedFiles = sourceKind{what: "compressed", extensions: []string{".fac", ".npz", ".safetensors"}, other: lacksCodes, once: true}
+
+// lacksCodes says whether a file is one of arrays, weights perhaps, none of which are codes.
+func lacksCodes(path string) bool {
+	if !extract.IsArrays(path) {
+		return false
+	}
+	has, err := extract.HasCodes(path)
+	return err == nil && !has
+}

@@ -52,17 +52,14 @@ func ReadArrays(path string) (*Arrays, error) {
 	return a, err
 }
 
-// LacksCodes says whether a file is one of arrays, or weights, none of which are codes.
-func LacksCodes(path string) bool {
-	if !IsArrays(path) {
-		return false
-	}
+// HasCodes says whether a file of arrays, which may be weights, has codes among them.
+func HasCodes(path string) (bool, error) {
 	file, err := openArrays(path)
 	if err != nil {
-		return false
+		return false, err
 	}
 	defer file.Close()
-	return !slices.ContainsFunc(file.Names(), func(name string) bool { return strings.HasPrefix(name, codesPrefix) })
+	return slices.ContainsFunc(file.Names(), func(name string) bool { return strings.HasPrefix(name, codesPrefix) }), nil
 }
 
 // codesPrefix begins the names of arrays of codes.
