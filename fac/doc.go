@@ -9,5 +9,6 @@
 //	report, err := fac.Decode(ctx, codec, "clip.fac", "again.wav", fac.DecodeOptions{})
 //
 // [Writer] and [Reader] write and read codes as a stream, [WriteTokens] and [ReadTokens]
-// those of a whole utterance. Reading needs no codec.
+// those of a whole utterance. Reading needs no codec. [DecodeTokens] decodes codes that are in no
+// file, a language model's for example.
 package fac

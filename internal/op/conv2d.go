@@ -22,7 +22,8 @@ func (s Conv2DShape) Out(bins int) int { return (bins-1)/s.Stride + 1 }
 // together returns how many neighboring bins of y are computed at once, as so many times its
 // channels: a multiple of unit. A product computes whole panels of channels, of which few
 // channels would leave most unused; those of several bins fill them, and their windows, which
-// overlap, are one of taps(n) bins. rows of such windows must not leave the images.
+// overlap, are one of taps(n) bins. fits says whether so many rows of windows lie within the
+// images that are read.
 func (y Image) together(unit int, taps func(n int) int, fits func(n, rows int) bool) int {
 	best, least := unit, 0.
 	for n := unit; n <= unit*kernel.Width; n += unit {
