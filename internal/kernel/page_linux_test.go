@@ -10,7 +10,7 @@ import (
 
 // atPageEnd copies v to the very end of a page behind which nothing may be
 // read.
-func atPageEnd(t *testing.T, v []float32) []float32 {
+func atPageEnd(t testing.TB, v []float32) []float32 {
 	t.Helper()
 	page := unix.Getpagesize()
 	size := (4*len(v) + page - 1) / page * page
@@ -54,6 +54,24 @@ func TestProductAtPageEnd(t *testing.T) {
 			}
 		}
 	})
+}
+
+// BenchmarkProductAtPageEnd compares weights with nothing behind them to the same weights in the
+// middle of memory: calling into the cache what is not there must cost nothing.
+func BenchmarkProductAtPageEnd(b *testing.B) {
+	const rows, taps, k, n = 24, 3, 20, 16
+	for _, end := range []bool{false, true} {
+		b.Run(map[bool]string{false: "inside", true: "end"}[end], func(b *testing.B) {
+			p := benchProduct(rows, taps, k, n, 1, 1)
+			w := *p.W
+			if w.Data = append(w.Data, aligned(4096)...)[:len(w.Data)]; end {
+				w.Data = atPageEnd(b, w.Data)
+			}
+			p.W = &w
+			best := fastest(b, func() { p.Run(0, rows, 0, 1) })
+			b.ReportMetric(2*float64(rows*taps*k*n)/best/1e9, "GFLOP/s")
+		})
+	}
 }
 
 func TestElementwiseAtPageEnd(t *testing.T) {

@@ -30,22 +30,22 @@ func productAVX2(p *Product, row0, row1, panel0, panel1 int) {
 	productTiles(p, row0, row1, panel0, panel1, panelsAVX2[:], tilesAVX2)
 }
 
-// compute computes a tile.
-func (t tiles) compute(rows, panels int, dst, init, bias, a, w *float32, ldDst, ldInit, ldA, ldTap, ldW, taps, k int) {
+// compute computes a tile. Weights behind last are not called into the cache ahead of their use.
+func (t tiles) compute(rows, panels int, dst, init, bias, a, w, last *float32, ldDst, ldInit, ldA, ldTap, ldW, taps, k int) {
 	switch t { // calls through a variable would make all of it escape to the heap
 	case tilesPairs:
-		productTileAVX512BF16(rows, panels, dst, init, bias, a, w, ldDst, ldInit, ldA, ldTap, ldW, taps, k)
+		productTileAVX512BF16(rows, panels, dst, init, bias, a, w, last, ldDst, ldInit, ldA, ldTap, ldW, taps, k)
 	case tilesExpandedAVX512:
-		productTileExpandedAVX512(rows, panels, dst, init, bias, a, w, ldDst, ldInit, ldA, ldTap, ldW, taps, k)
+		productTileExpandedAVX512(rows, panels, dst, init, bias, a, w, last, ldDst, ldInit, ldA, ldTap, ldW, taps, k)
 	case tilesExpandedAVX2:
-		productTileExpandedAVX2(rows, panels, dst, init, bias, a, w, ldDst, ldInit, ldA, ldTap, ldW, taps, k)
+		productTileExpandedAVX2(rows, panels, dst, init, bias, a, w, last, ldDst, ldInit, ldA, ldTap, ldW, taps, k)
 	case tilesInt16AVX512:
-		productTileInt16AVX512(rows, panels, dst, init, bias, a, w, ldDst, ldInit, ldA, ldTap, ldW, taps, k)
+		productTileInt16AVX512(rows, panels, dst, init, bias, a, w, last, ldDst, ldInit, ldA, ldTap, ldW, taps, k)
 	case tilesInt16AVX2:
-		productTileInt16AVX2(rows, panels, dst, init, bias, a, w, ldDst, ldInit, ldA, ldTap, ldW, taps, k)
+		productTileInt16AVX2(rows, panels, dst, init, bias, a, w, last, ldDst, ldInit, ldA, ldTap, ldW, taps, k)
 	case tilesAVX512:
-		productTileAVX512(rows, panels, dst, init, bias, a, w, ldDst, ldInit, ldA, ldTap, ldW, taps, k)
+		productTileAVX512(rows, panels, dst, init, bias, a, w, last, ldDst, ldInit, ldA, ldTap, ldW, taps, k)
 	default:
-		productTileAVX2(rows, panels, dst, init, bias, a, w, ldDst, ldInit, ldA, ldTap, ldW, taps, k)
+		productTileAVX2(rows, panels, dst, init, bias, a, w, last, ldDst, ldInit, ldA, ldTap, ldW, taps, k)
 	}
 }

@@ -23,7 +23,7 @@ func productNEON(p *Product, row0, row1, panel0, panel1 int) {
 }
 
 // compute computes a tile.
-func (t tiles) compute(rows, panels int, dst, init, bias, a, w *float32, ldDst, ldInit, ldA, ldTap, ldW, taps, k int) {
+func (t tiles) compute(rows, panels int, dst, init, bias, a, w, _ *float32, ldDst, ldInit, ldA, ldTap, ldW, taps, k int) {
 	switch t { // calls through a variable would make all of it escape to the heap
 	case tilesExpandedNEON:
 		productTileExpandedNEON(rows, panels, dst, init, bias, a, w, ldDst, ldInit, ldA, ldTap, ldW, taps, k)

@@ -27,8 +27,10 @@ package kernel
 //
 // with strides in bytes instead of elements.
 //
+// No weights behind last are called into the cache ahead of their use.
+//
 //go:noescape
-func productTileAVX512(rows int, panels int, dst *float32, init *float32, bias *float32, a *float32, w *float32, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, k int)
+func productTileAVX512(rows int, panels int, dst *float32, init *float32, bias *float32, a *float32, w *float32, last *float32, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, k int)
 
 // productTileAVX2 computes a tile of a product, rows by panels, for the tiles
 // that it has: 1x1, 1x2, 1x4, 2x1, 2x2, 3x1, 3x2, 4x1, 5x1, 6x1.
@@ -51,8 +53,10 @@ func productTileAVX512(rows int, panels int, dst *float32, init *float32, bias *
 //
 // with strides in bytes instead of elements.
 //
+// No weights behind last are called into the cache ahead of their use.
+//
 //go:noescape
-func productTileAVX2(rows int, panels int, dst *float32, init *float32, bias *float32, a *float32, w *float32, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, k int)
+func productTileAVX2(rows int, panels int, dst *float32, init *float32, bias *float32, a *float32, w *float32, last *float32, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, k int)
 
 // productTileAVX512BF16 computes a tile of a product of pairs of bfloat16 values, rows by
 // panels, for the tiles that it has: 1x1, 1x2, 1x4, 2x1, 2x2, 2x4, 3x1, 3x2, 3x4, 4x1,
@@ -80,8 +84,10 @@ func productTileAVX2(rows int, panels int, dst *float32, init *float32, bias *fl
 //
 // with strides in bytes instead of elements, which are pairs in a and w.
 //
+// No weights behind last are called into the cache ahead of their use.
+//
 //go:noescape
-func productTileAVX512BF16(rows int, panels int, dst *float32, init *float32, bias *float32, a *float32, w *float32, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, k int)
+func productTileAVX512BF16(rows int, panels int, dst *float32, init *float32, bias *float32, a *float32, w *float32, last *float32, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, k int)
 
 // productTileExpandedAVX512 computes a tile of a product of pairs of bfloat16 values, rows by
 // panels, for the tiles that it has: 1x1, 1x2, 1x4, 2x1, 2x2, 2x4, 3x1, 3x2, 3x4, 4x1,
@@ -108,8 +114,10 @@ func productTileAVX512BF16(rows int, panels int, dst *float32, init *float32, bi
 //
 // with strides in bytes instead of elements, which are pairs in w.
 //
+// No weights behind last are called into the cache ahead of their use.
+//
 //go:noescape
-func productTileExpandedAVX512(rows int, panels int, dst *float32, init *float32, bias *float32, a *float32, w *float32, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, k int)
+func productTileExpandedAVX512(rows int, panels int, dst *float32, init *float32, bias *float32, a *float32, w *float32, last *float32, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, k int)
 
 // productTileExpandedAVX2 computes a tile of a product of pairs of bfloat16 values, rows by
 // panels, for the tiles that it has: 1x1, 1x2, 1x4, 2x1, 2x2, 3x1, 3x2, 4x1, 5x1, 6x1.
@@ -134,8 +142,10 @@ func productTileExpandedAVX512(rows int, panels int, dst *float32, init *float32
 //
 // with strides in bytes instead of elements, which are pairs in w.
 //
+// No weights behind last are called into the cache ahead of their use.
+//
 //go:noescape
-func productTileExpandedAVX2(rows int, panels int, dst *float32, init *float32, bias *float32, a *float32, w *float32, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, k int)
+func productTileExpandedAVX2(rows int, panels int, dst *float32, init *float32, bias *float32, a *float32, w *float32, last *float32, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, k int)
 
 // productTileInt16AVX512 computes a tile of a product whose weights are integers of
 // 16 bits, rows by panels, for the tiles that it has: 1x1, 1x2, 1x4, 2x1, 2x2, 2x4, 3x1, 3x2, 3x4, 4x1,
@@ -159,8 +169,10 @@ func productTileExpandedAVX2(rows int, panels int, dst *float32, init *float32, 
 //
 // with strides in bytes instead of elements.
 //
+// No weights behind last are called into the cache ahead of their use.
+//
 //go:noescape
-func productTileInt16AVX512(rows int, panels int, dst *float32, init *float32, bias *float32, a *float32, w *float32, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, k int)
+func productTileInt16AVX512(rows int, panels int, dst *float32, init *float32, bias *float32, a *float32, w *float32, last *float32, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, k int)
 
 // productTileInt16AVX2 computes a tile of a product whose weights are integers of
 // 16 bits, rows by panels, for the tiles that it has: 1x1, 1x2, 1x4, 2x1, 2x2, 3x1, 3x2, 4x1.
@@ -183,5 +195,7 @@ func productTileInt16AVX512(rows int, panels int, dst *float32, init *float32, b
 //
 // with strides in bytes instead of elements.
 //
+// No weights behind last are called into the cache ahead of their use.
+//
 //go:noescape
-func productTileInt16AVX2(rows int, panels int, dst *float32, init *float32, bias *float32, a *float32, w *float32, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, k int)
+func productTileInt16AVX2(rows int, panels int, dst *float32, init *float32, bias *float32, a *float32, w *float32, last *float32, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, k int)

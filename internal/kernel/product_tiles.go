@@ -14,6 +14,9 @@ const blockBytes = 512 << 10
 // again for each block costs more than an input beyond the cache.
 const minBlock = 16
 
+// callsAhead is how many weights of a panel a tile calls into the cache at once, at most.
+const callsAhead = 4 * Width
+
 // noBias is the neutral element of addition, which is -0.
 var noBias = func() (b [4 * Width]float32) {
 	for i := range b {
@@ -52,7 +55,7 @@ func productTile(p *Product, t, rows, panel, panels int, tiles tiles) {
 	w := p.W
 	col, ldW := panel*Width, w.stride()
 	bias, dst := &noBias[0], &p.Dst[t*p.LdDst+col]
-	var init, a, b *float32
+	var init, a, b, last *float32
 	if p.Bias != nil {
 		bias = &p.Bias[col]
 	}
@@ -62,7 +65,8 @@ func productTile(p *Product, t, rows, panel, panels int, tiles tiles) {
 	taps := 0
 	if w.Taps*w.K > 0 {
 		taps, a, b = w.Taps, &p.A[t*p.LdA], &w.Data[panel*ldW]
+		last = &w.Data[max(panel*ldW, len(w.Data)-(panels-1)*ldW-callsAhead)]
 	}
 	ldDst, ldInit, ldA, ldTap, ldPanel := 4*p.LdDst, 4*p.LdInit, 4*p.LdA, 4*p.LdTap, 4*ldW
-	tiles.compute(rows, panels, dst, init, bias, a, b, ldDst, ldInit, ldA, ldTap, ldPanel, taps, w.K)
+	tiles.compute(rows, panels, dst, init, bias, a, b, last, ldDst, ldInit, ldA, ldTap, ldPanel, taps, w.K)
 }
