@@ -27,6 +27,7 @@ type liveFlags struct {
 	modelFlags
 	references  []string
 	voices      []string
+	match       matchFlags
 	reconstruct bool
 	delay       time.Duration
 	buffer      time.Duration
@@ -62,6 +63,9 @@ facodec voice enroll. --voices names several, of which the first begins. --recon
 speaks your own voice through the codec: it listens for 4 seconds of speech first, or
 takes the voice of --reference.
 
+--match puts frames of the reference itself in place of yours, as in convert: nearer to its
+voice, and less clear. The share can be changed while you speak.
+
 On a terminal these keys work, and with --control PATH, a named pipe, lines of the same
 words (echo bypass > PATH):
 
@@ -69,6 +73,8 @@ words (echo bypass > PATH):
   b, bypass                    your own voice, delayed as much
   r, reconstruct               your own voice through the codec
   c, convert                   the voice again
+  + and -, match X             more and less of the reference's own frames, if live was
+                               started with --match
   q, quit                      the end
 
 The line at the bottom shows the levels, the delay, the real-time factor (the time that a
@@ -116,6 +122,7 @@ ahead, which is too long for a conversation.`,
 	f.SortFlags = false
 	f.StringArrayVar(&flags.references, "reference", nil, "audio `file`s of one voice, a folder of them, or a .voice (facodec voice enroll); may be repeated")
 	f.StringSliceVar(&flags.voices, "voices", nil, "several voices, to switch between: `file`s or folders, with commas between them")
+	flags.match.add(cmd)
 	f.BoolVar(&flags.reconstruct, "reconstruct", false, "your own voice, through the codec")
 	f.StringVar(&flags.input, "input", "", "`device` that captures (default: the desktop's)")
 	f.StringVar(&flags.output, "output", "", "`device` that plays (default: the desktop's)")
@@ -189,6 +196,12 @@ func (f *liveFlags) check(cmd *cobra.Command, args []string) error {
 			return usage("%v", err)
 		}
 	}
+	if err := f.match.check(cmd); err != nil {
+		return err
+	}
+	if f.match.given && len(f.references) == 0 && len(f.voices) == 0 {
+		return usage("--match without a voice: its frames are those of --reference or --voices")
+	}
 	return f.modelFlags.check()
 }
 
@@ -259,6 +272,7 @@ type liveSession struct {
 	now     int        // the voice that was chosen last
 	own     *liveVoice // one's own, once it is known
 	wantOwn bool       // it is to be heard once it is known
+	share   float64    // of a voice's own frames
 }
 
 // openSession opens the model and finds the voices.
@@ -285,12 +299,15 @@ func (f *liveFlags) openSession(cmd *cobra.Command) (*liveSession, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &liveSession{liveFlags: f, codec: codec, show: newDisplay(cmd.ErrOrStderr(), f.quiet)}
+	s := &liveSession{liveFlags: f, codec: codec, show: newDisplay(cmd.ErrOrStderr(), f.quiet), share: f.match.match}
 	for _, r := range found {
-		voice, err := r.voice(cmd.Context(), codec, false, false)
+		voice, err := r.voice(cmd.Context(), codec, false, f.match.match > 0)
 		var ready *live.Voice
 		if err == nil {
-			ready, err = live.NewVoice(codec, voice)
+			err = f.match.fits(voice)
+		}
+		if err == nil {
+			ready, err = live.NewVoice(codec, voice, f.match.match)
 		}
 		if err != nil {
 			s.close()
@@ -368,7 +385,7 @@ func (s *liveSession) chooseBlock() error {
 	if s.block > 0 {
 		return nil
 	}
-	frames, factor, err := live.ChooseBlock(s.codec)
+	frames, factor, err := live.ChooseBlock(s.codec, s.slowest())
 	if err != nil {
 		return err
 	}
@@ -381,6 +398,17 @@ func (s *liveSession) chooseBlock() error {
 		s.show.notice("blocks of %s (--block): with fewer this computer does not keep up; they add %.0f ms to the delay", plural.Of(frames, "frame"), float64(frames-1)*1000/s.codec.FrameRate())
 	}
 	return nil
+}
+
+// slowest returns the voice with the most frames to compare with, nil where none has any.
+func (s *liveSession) slowest() (slowest *live.Voice) {
+	most := 0
+	for _, v := range s.voices {
+		if n := v.Frames(); n > most {
+			slowest, most = v.Voice, n
+		}
+	}
+	return slowest
 }
 
 // listen is told of what is captured, to learn one's own voice.

@@ -140,6 +140,9 @@ func TestLiveUsage(t *testing.T) {
 		"arecord -t raw":                                            "live --list-devices",
 		"is a source":                                               "live --reconstruct --offline --simulate " + file + " -o " + filepath.Join(filepath.Dir(file), ".", "file.wav"),
 		"a source, and":                                             "live --reference " + file + " --offline --simulate ../../testdata/speech/it.flac -o " + file,
+		"--match without a voice":                                   "live --reconstruct --match 0.5",
+		"--match 2: give 0":                                         "live --reference ../../testdata/speech/it.flac --match 2",
+		"the voice has no frames":                                   "live - --reference ../../testdata/speech/it.flac --match 0.5 --checkpoint-path " + fixture("small.safetensors"),
 		"there are keys for 9":                                      "live --voices 1,2,3,4,5,6,7,8,9,10",
 		"is no named pipe":                                          "live - --reconstruct --checkpoint-path " + fixture("small.safetensors") + " --control " + file,
 		"cannot run live":                                           "live - --reconstruct --checkpoint-path random-ns3 --version v2",
@@ -219,10 +222,61 @@ func TestLiveCommands(t *testing.T) {
 			t.Errorf("%q: %s is heard, not %s", step.line, got, step.label)
 		}
 	}
+	if err := s.command("match 0.5"); err == nil || !strings.Contains(err.Error(), "no frames") {
+		t.Errorf("match of voices without frames: %v", err)
+	}
 	// Asked for once, one's own voice comes when it is known.
 	s.command("r")
 	s.learned(make([]float32, codec.TimbreLen()))
 	if got := s.label(); got != "reconstruct" {
 		t.Errorf("%s is heard", got)
+	}
+}
+
+// TestLiveMatch: with --match the samples are those of convert, and keys change the share.
+func TestLiveMatch(t *testing.T) {
+	dir := t.TempDir()
+	source, want, got := filepath.Join(dir, "en.wav"), filepath.Join(dir, "want.wav"), filepath.Join(dir, "got.wav")
+	succeed(t, "reconstruct", "--source", "../../testdata/speech/en.flac", "-o", source) // at the codec's rate
+	voice := []string{"--reference", "../../testdata/speech/it.flac", "--match", "0.7", "--quiet"}
+	succeed(t, append([]string{"convert", "--source", source, "-o", want}, voice...)...)
+	succeed(t, append([]string{"live", "--simulate", source, "-o", got, "--offline", "--delay", "200ms"}, voice...)...)
+	a, _ := samplesOf(t, got)
+	b, _ := samplesOf(t, want)
+	n := len(b) - 600 // the end of a recording differs
+	if len(a) != len(b) || !slices.Equal(a[:n], b[:n]) {
+		t.Errorf("%d samples, not the %d of convert, or other ones", len(a), len(b))
+	}
+
+	flags := &liveFlags{references: []string{"../../testdata/speech/it.flac"}, match: matchFlags{match: 0.7}, quiet: true}
+	flags.checkpoint, flags.precision, flags.threads = builtin, "fast", 1
+	cmd := newLive()
+	cmd.SetContext(t.Context())
+	s, err := flags.openSession(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	if err := s.start(live.DuplexOptions{OneClock: true}); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		line  string
+		share float64
+		fault string
+	}{
+		{"-", 0.6, ""}, {"+", 0.7, ""}, {"match 0.95", 0.95, ""}, {"=", 1, ""}, {"+", 1, ""}, {"m 0", 0, ""}, {"-", 0, ""}, {"b", 0, ""}, {"+", 0.1, ""}, {"c", 0.1, ""},
+		{"match", 0.1, "give 0"}, {"match 2", 0.1, "give 0"}, {"match nan", 0.1, "give 0"},
+	} {
+		err := s.command(step.line)
+		if (err != nil) != (step.fault != "") || err != nil && !strings.Contains(err.Error(), step.fault) {
+			t.Errorf("%q: %v", step.line, err)
+		}
+		if r := s.report(0, 0, 0); s.shared() != step.share || r.Heard == "convert" && r.Match != step.share {
+			t.Errorf("%q: a share of %g, not %g: %+v", step.line, s.shared(), step.share, r)
+		}
+	}
+	if line := s.report(0, 0, 0).line("it", 0); !strings.HasPrefix(line, "it (match 0.1)  in ") {
+		t.Errorf("the meter says %q", line)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -38,11 +39,21 @@ func (s *liveSession) command(line string) error {
 		return s.toVoice(s.chosen())
 	case "v", "voice":
 		return s.toNamed(rest)
+	case "+", "=": // on many keyboards one key
+		return s.toShare(s.shared() + shareStep)
+	case "-":
+		return s.toShare(s.shared() - shareStep)
+	case "m", "match":
+		share, err := strconv.ParseFloat(rest, 64)
+		if err != nil || !(share >= 0 && share <= 1) {
+			return fmt.Errorf("match %q: give 0, none, to 1, frames of the reference alone", rest)
+		}
+		return s.toShare(share)
 	}
 	if n, err := strconv.Atoi(word); err == nil {
 		return s.toVoice(n - 1)
 	}
-	return fmt.Errorf("%q is no command: there are voice N, 1 to 9, bypass, reconstruct, convert and quit", line)
+	return fmt.Errorf("%q is no command: there are voice N, 1 to 9, match X, + and -, bypass, reconstruct, convert and quit", line)
 }
 
 func (s *liveSession) chosen() int {
@@ -78,7 +89,32 @@ func (s *liveSession) toVoice(i int) error {
 	s.mu.Lock()
 	s.now, s.wantOwn = i, false
 	s.mu.Unlock()
-	return s.duplex.Set(live.Convert, s.voices[i].Voice)
+	return s.duplex.Set(live.Convert, s.voices[i].WithMatch(s.shared()))
+}
+
+// shareStep is by how much a key changes the share of a voice's own frames.
+const shareStep = 0.1
+
+func (s *liveSession) shared() float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.share
+}
+
+// toShare changes the share of the voice's own frames.
+func (s *liveSession) toShare(share float64) error {
+	if s.slowest() == nil {
+		return errors.New("the voices have no frames to match: start with --match 0.5, say")
+	}
+	share = max(0, min(1, math.Round(100*share)/100))
+	s.mu.Lock()
+	s.share = share
+	s.mu.Unlock()
+	s.show.info("match %g", share)
+	if s.duplex.Mode() != live.Convert {
+		return nil // from the next conversion on
+	}
+	return s.toVoice(s.chosen())
 }
 
 func were(n int, what string) string {

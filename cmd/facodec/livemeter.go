@@ -16,6 +16,7 @@ type meterReport struct {
 	Seconds        float64 `json:"seconds"`
 	Heard          string  `json:"heard"` // convert, reconstruct or bypass
 	Voice          string  `json:"voice,omitempty"`
+	Match          float64 `json:"match,omitempty"` // share of the voice's own frames
 	InputPeakDB    float64 `json:"input_peak_db"`
 	InputRMSDB     float64 `json:"input_rms_db"`
 	OutputPeakDB   float64 `json:"output_peak_db"`
@@ -55,6 +56,9 @@ func (s *liveSession) report(in, out time.Duration, underruns int) meterReport {
 	}
 	if r.Heard == live.Convert.String() {
 		r.Voice = s.label()
+		if s.voices[s.chosen()].Frames() > 0 {
+			r.Match = s.shared()
+		}
 	}
 	return r
 }
@@ -63,6 +67,9 @@ func decibels(x float64) float64 { return float64(int(10*live.Decibels(x)-0.5)) 
 
 // line is the report in the width of a terminal.
 func (r meterReport) line(name string, width int) string {
+	if r.Match > 0 {
+		name += fmt.Sprintf(" (match %g)", r.Match)
+	}
 	device := ""
 	if r.InputMS+r.OutputMS > 0 {
 		device = fmt.Sprintf(" + devices %.0f", r.InputMS+r.OutputMS)

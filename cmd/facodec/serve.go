@@ -231,7 +231,7 @@ func (f *serveFlags) run(cmd *cobra.Command) error {
 // measure sets what of the limits of live streams the user left to be measured.
 func measure(ctx context.Context, c *serve.Config, show *display) error {
 	if c.Block == 0 {
-		frames, factor, err := live.ChooseBlock(c.Codec)
+		frames, factor, err := live.ChooseBlock(c.Codec, nil)
 		switch {
 		case errors.Is(err, live.ErrNotLive):
 			show.notice("no live streams: %v", err)

@@ -78,12 +78,18 @@ func SetSpectrum(d DecoderStream, spectrum []float32) {
 	}
 }
 
+// SetReference changes of which reference a decoder's frames are from the next one on, nil for
+// none, and their share. Decoders without references have none.
+func SetReference(d DecoderStream, f *model.Reference, match float64) {
+	if s, ok := d.(referenceStream); ok {
+		s.SetReference(f, match)
+	}
+}
+
 // NewVoiceDecoder returns a decoder in a voice.
 func (c *Codec) NewVoiceDecoder(v Voice) DecoderStream {
 	d := c.NewDecoder(v.Timbre, c.Pool)
-	if v.Reference != nil {
-		d.(referenceStream).SetReference(v.Reference, v.Match)
-	}
+	SetReference(d, v.Reference, v.Match)
 	if v.Spectrum != nil {
 		SetSpectrum(d, v.Spectrum)
 	}

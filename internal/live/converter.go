@@ -56,7 +56,7 @@ func newConverter(c *codec.Codec, mode Mode, voice *Voice) *converter {
 	}
 	v.encoder = c.NewEncoder(c.Pool)
 	v.decoder = c.NewDecoder(voice.Timbre, c.Pool)
-	v.setSpectrum(voice.Spectrum)
+	v.setManner(voice)
 	return v
 }
 
@@ -94,7 +94,7 @@ func (v *converter) probe(frames int) (delay int, took time.Duration, err error)
 // set changes what is heard. It is called between two pushes.
 func (v *converter) set(mode Mode, voice *Voice) {
 	v.mode = mode
-	v.setSpectrum(voice.Spectrum)
+	v.setManner(voice)
 	if slices.Equal(voice.Timbre, v.goal) {
 		return
 	}
@@ -103,15 +103,17 @@ func (v *converter) set(mode Mode, voice *Voice) {
 	v.glide = glideFrames
 }
 
-// setSpectrum changes what conversions are filtered toward.
-func (v *converter) setSpectrum(spectrum []float32) {
+// setManner changes what conversions are filtered toward, and whose frames they have.
+func (v *converter) setManner(voice *Voice) {
+	spectrum, reference := voice.Spectrum, voice.reference
 	if v.mode == Reconstruct {
-		spectrum = nil
+		spectrum, reference = nil, nil
 	}
 	if !slices.Equal(spectrum, v.spectrum) {
 		v.spectrum = spectrum
 		codec.SetSpectrum(v.decoder, spectrum)
 	}
+	codec.SetReference(v.decoder, reference, voice.match)
 }
 
 // push converts samples and appends to dst what is ready. With last the input ends.

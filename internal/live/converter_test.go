@@ -50,6 +50,20 @@ func TestSwitch(t *testing.T) {
 	for i := range voices[1].Timbre {
 		voices[1].Timbre[i] = own[i] * 0.7
 	}
+	y, err := audio.ReadFile("../../testdata/speech/it.flac", 24000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	enrolled, err := c.Voice(y)
+	if err != nil {
+		t.Fatal(err)
+	}
+	matched, err := NewVoice(c, enrolled, 0.7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const frames, fewer = 2, 3 // voices with frames of their own
+	voices = append(voices, matched, matched.WithMatch(0.2))
 	type state struct {
 		mode  Mode
 		voice int
@@ -63,6 +77,7 @@ func TestSwitch(t *testing.T) {
 	}
 	for _, change := range [][2]state{
 		{{Convert, 0}, {Convert, 1}}, {{Convert, 0}, {Reconstruct, 0}}, {{Convert, 0}, {Bypass, 0}}, {{Bypass, 0}, {Convert, 1}}, {{Reconstruct, 1}, {Convert, 0}},
+		{{Convert, 0}, {Convert, frames}}, {{Convert, frames}, {Convert, 0}}, {{Convert, frames}, {Convert, fewer}}, {{Convert, frames}, {Reconstruct, 0}}, {{Bypass, 0}, {Convert, frames}},
 	} {
 		from, to := change[0], change[1]
 		e := newEngine(t, c, Options{Voice: voices[from.voice], Mode: from.mode, Clock: (&manual{}).clock})

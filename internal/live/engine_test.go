@@ -9,6 +9,7 @@ import (
 	"time"
 
 	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/audio"
 	"github.com/facodec-go/facodec/defaultmodel"
 	"github.com/facodec-go/facodec/internal/codectest"
 )
@@ -154,7 +155,7 @@ func TestBlock(t *testing.T) {
 			t.Errorf("blocks of %d frames are taken", block)
 		}
 	}
-	if frames, factor, err := ChooseBlock(c); frames != 1 || factor <= 0 || err != nil {
+	if frames, factor, err := ChooseBlock(c, nil); frames != 1 || factor <= 0 || err != nil {
 		t.Errorf("%d frames at %g, %v", frames, factor, err)
 	}
 }
@@ -177,6 +178,57 @@ func TestBlockInTime(t *testing.T) {
 	}
 }
 
+// TestVoiceWithFrames: what is converted live with frames of a voice is what ConvertTo returns, at
+// the share that was set last, and Reconstruct has none of them.
+func TestVoiceWithFrames(t *testing.T) {
+	c, x := speech(t)
+	y, err := audio.ReadFile("../../testdata/speech/it.flac", 24000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x = x[:36000]
+	v, err := c.Voice(y[:36000])
+	if err != nil {
+		t.Fatal(err)
+	}
+	voice, err := NewVoice(c, v, 0.7)
+	if err != nil || voice.Frames() != v.Frames.Frames() || voice.Frames() == 0 {
+		t.Fatalf("%d frames of %d, %v", voice.Frames(), v.Frames.Frames(), err)
+	}
+	piece := func() int { return 777 }
+	converted := map[float64][]float32{}
+	for _, match := range []float64{0, 0.3, 0.7} {
+		if converted[match], err = c.ConvertTo(x, v, match); err != nil {
+			t.Fatal(err)
+		}
+		if got := run(t, newEngine(t, c, Options{Voice: voice.WithMatch(match), Block: 2, Clock: (&manual{}).clock}), x, piece); !slices.Equal(got, converted[match]) {
+			t.Errorf("match %g: not what ConvertTo returns", match)
+		}
+		e := newEngine(t, c, Options{Voice: voice, Clock: (&manual{}).clock})
+		if err := e.Set(Convert, voice.WithMatch(match)); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(run(t, e, x, piece), converted[match]) {
+			t.Errorf("match %g, set before the first sample: not what ConvertTo returns", match)
+		}
+	}
+	if slices.Equal(converted[0], converted[0.7]) {
+		t.Error("the frames change nothing")
+	}
+	if voice, err := NewVoice(c, v, 0); err != nil || voice.Frames() != 0 {
+		t.Errorf("match 0: %d frames, %v", voice.Frames(), err)
+	}
+	reconstruct := func(v *Voice) []float32 {
+		return run(t, newEngine(t, c, Options{Voice: v, Mode: Reconstruct, Clock: (&manual{}).clock}), x, piece)
+	}
+	if !slices.Equal(reconstruct(voice), reconstruct(&Voice{Timbre: v.Timbre})) {
+		t.Error("Reconstruct depends on the frames")
+	}
+	if frames, factor, err := ChooseBlock(c, voice); frames < 1 || factor <= 0 || err != nil {
+		t.Errorf("%d frames at %g, %v", frames, factor, err)
+	}
+}
+
 // TestVoiceWithSpectrum: what is converted live to an enrolled voice is what ConvertTo returns, and
 // Reconstruct has nothing of its spectrum.
 func TestVoiceWithSpectrum(t *testing.T) {
@@ -191,7 +243,7 @@ func TestVoiceWithSpectrum(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	voice, err := NewVoice(c, v)
+	voice, err := NewVoice(c, v, 0)
 	if err != nil || len(voice.Spectrum) == 0 {
 		t.Fatalf("a spectrum of %d magnitudes, %v", len(voice.Spectrum), err)
 	}
@@ -215,9 +267,20 @@ func TestVoiceWithSpectrum(t *testing.T) {
 	if !slices.Equal(run(t, e, x, func() int { return 480 }), want) {
 		t.Error("not what ConvertTo returns, of a voice that was set")
 	}
+	for _, match := range []float64{-0.1, 1.1, math.NaN()} {
+		if _, err := NewVoice(c, v, match); err == nil {
+			t.Errorf("a match of %g is taken", match)
+		}
+		if _, err := New(c, Options{Voice: voice.WithMatch(match)}); err == nil {
+			t.Errorf("a match of %g is taken by an engine", match)
+		}
+	}
+	if voice.Frames() != 0 {
+		t.Errorf("%d frames that nobody asked for", voice.Frames())
+	}
 	other := *v
 	other.Decoder[0]++
-	if voice, err := NewVoice(c, &other); err != nil || voice.Spectrum != nil {
+	if voice, err := NewVoice(c, &other, 0); err != nil || voice.Spectrum != nil {
 		t.Errorf("of another decoder: %d magnitudes, %v", len(voice.Spectrum), err)
 	}
 	if _, err := New(c, Options{Voice: &Voice{Timbre: v.Timbre, Spectrum: voice.Spectrum[1:]}}); err == nil {

@@ -97,6 +97,9 @@ type Reference struct {
 	loudest float32 // level of its frames
 }
 
+// Frames returns how many they are.
+func (f *Reference) Frames() int { return f.frames }
+
 // matchedParts are those by which frames are matched.
 var matchedParts = [...]Part{Prosody, Content}
 
@@ -189,6 +192,11 @@ func newMatcher(c *Codec, f *Reference, strength float64, pool *parallel.Pool) *
 		}
 	}
 	return m
+}
+
+// follow takes over what another matcher, which is used no more, has learned of the source.
+func (m *matcher) follow(other *matcher) {
+	m.guide, m.loudest, m.voiced, m.sums = other.guide, other.loudest, other.voiced, other.sums
 }
 
 // reset starts another utterance.

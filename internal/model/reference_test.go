@@ -231,6 +231,55 @@ func TestReferenceInChunks(t *testing.T) {
 	}
 }
 
+// TestReferenceChanges: what is known of the source stays known where the reference changes, but for
+// the frames before, and so does everything where the share alone changes.
+func TestReferenceChanges(t *testing.T) {
+	codec, pool, source, reference, timbre := referenceCase(t, 2)
+	source[Residual] = nil
+	f, same := codec.NewReference(reference, timbre, pool), codec.NewReference(reference, timbre, pool)
+	const at = 30
+	// frames are those that the decoder gets from frame at on, where change is called.
+	frames := func(change func(s *DecoderStream)) [][]float32 {
+		s := codec.NewDecoderStream(timbre, pool)
+		s.SetReference(f, 0.9)
+		var rows [][]float32
+		for _, piece := range []Codes{source.Slice(0, at), source.Slice(at, source.Frames())} {
+			if len(rows) > 0 {
+				change(s)
+			}
+			z, levels := s.match.frames(s.run, piece, s.modulation)
+			for t := range z.T {
+				rows = append(rows, slices.Clone(z.Row(0, t)))
+			}
+			s.run.Free(z)
+			s.match.guide.Free(levels)
+		}
+		return rows[at:]
+	}
+	equal := func(a, b []float32) bool { return slices.Equal(a, b) }
+	want := frames(func(*DecoderStream) {})
+	if got := frames(func(s *DecoderStream) { s.SetReference(f, 0.9) }); !slices.EqualFunc(got, want, equal) {
+		t.Error("the reference that is set already changes something")
+	}
+	got := frames(func(s *DecoderStream) { s.SetReference(same, 0.9) })
+	if !slices.EqualFunc(got[matchPast:], want[matchPast:], equal) {
+		t.Error("what was learned of the source is lost with the reference")
+	}
+	if slices.EqualFunc(frames(func(s *DecoderStream) { s.match = newMatcher(codec, f, 0.9, pool) })[matchPast:], want[matchPast:], equal) {
+		t.Error("nothing was learned of the source: nothing is tested")
+	}
+	half := frames(func(s *DecoderStream) { s.SetReference(f, 0.45) })
+	whole := frames(func(s *DecoderStream) { s.SetReference(f, 1) })
+	none := frames(func(s *DecoderStream) { s.match.strength = 0 })
+	for t2, row := range half {
+		for k, v := range row {
+			if mean := 0.45*whole[t2][k] + 0.55*none[t2][k]; math.Abs(float64(v-mean)) > 1e-4*(1+math.Abs(float64(mean))) {
+				t.Fatalf("frame %d, channel %d: %g, want %g", t2, k, v, mean)
+			}
+		}
+	}
+}
+
 // TestReferenceShort: references of fewer frames than are averaged.
 func TestReferenceShort(t *testing.T) {
 	codec, pool, source, reference, timbre := referenceCase(t, 2)

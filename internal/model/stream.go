@@ -170,12 +170,21 @@ func (s *DecoderStream) SetSpectrum(spectrum []float32) {
 }
 
 // SetReference has frames of a reference take the place of the stream's from the next frame on, or
-// share it with a strength below 1; nil ends that. The timbre stays as it is. With a reference,
+// share it with a strength below 1; nil ends that. The timbre stays as it is, and what is known of
+// the source stays known. With a reference,
 // codes are those of prosody and content; others are left out. See Codec.TakesReferences.
 func (s *DecoderStream) SetReference(f *Reference, strength float64) {
-	s.match = nil
-	if f != nil && strength > 0 {
+	before := s.match
+	switch {
+	case f == nil || strength == 0:
+		s.match = nil
+	case before != nil && before.reference == f:
+		before.strength = float32(strength)
+	default:
 		s.match = newMatcher(s.codec, f, strength, s.run.Pool())
+		if before != nil {
+			s.match.follow(before)
+		}
 	}
 }
 

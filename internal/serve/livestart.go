@@ -121,7 +121,7 @@ func (l *stream) chosen(r protocol.Request, before live.Mode) (mode live.Mode, v
 	if err != nil {
 		return mode, nil, err
 	}
-	voice, err = live.NewVoice(l.s.config.Codec, v.voice)
+	voice, err = live.NewVoice(l.s.config.Codec, v.voice, 0)
 	return mode, voice, err
 }
 
