@@ -205,7 +205,7 @@ func TestSmallAPI(t *testing.T) {
 		}
 	}
 	t.Logf("%d files, %d types, %d functions, %d methods", files, typeNames, functions, methods)
-	if files > 14 || typeNames > 17 || functions > 14 || methods > 63 {
-		t.Errorf("%d files, %d types, %d functions, %d methods: at most 14, 17, 14 and 63", files, typeNames, functions, methods)
+	if files > 14 || typeNames > 17 || functions > 14 || methods > 64 {
+		t.Errorf("%d files, %d types, %d functions, %d methods: at most 14, 17, 14 and 64", files, typeNames, functions, methods)
 	}
 }

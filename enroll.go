@@ -28,6 +28,10 @@ type VoiceEncoder struct {
 // NewVoiceEncoder starts a voice, with no clip.
 func (c *Codec) NewVoiceEncoder() *VoiceEncoder { return c.newVoiceEncoder(wantSpectrum) }
 
+// KeepFrames has the voice keep codes of the clips, as Codec.Voice does, for NewVoiceDecoder. It
+// is called before Push; a codec whose decoder cannot use them keeps none.
+func (v *VoiceEncoder) KeepFrames() { *v = *v.codec.newVoiceEncoder(wantFrames) }
+
 // What a voice is to have.
 type voiceContent int
 

@@ -29,8 +29,8 @@ type Voice struct {
 	// nothing to another one.
 	Model Fingerprint
 	// Frames are codes of the recordings, of all parts and up to MaxVoiceFrames, for
-	// NewVoiceDecoder, if Codec.Voice made the voice, or EnrollFiles with EnrollOptions.Frames; none otherwise. They can be
-	// decoded: who has them can hear what was said. A codec whose decoder cannot use them makes none, and a mix of voices has
+	// NewVoiceDecoder, if Codec.Voice made the voice, EnrollFiles with EnrollOptions.Frames, or a VoiceEncoder after
+	// KeepFrames; none otherwise. They can be decoded: who has them can hear what was said. A codec whose decoder cannot use them makes none, and a mix of voices has
 	// none: its frames would be of one speaker here and another there.
 	Frames Codes
 	// Quantizer is the fingerprint of the quantizer that the frames are codes of. They mean nothing

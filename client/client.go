@@ -46,6 +46,9 @@ type Options struct {
 	Format string // of the samples on their way: "f32", or "s16" with half the bytes; "" is f32
 	Mode   string // "convert", "reconstruct" or "bypass"; "" is convert
 	Voice  string // id of a voice that the server keeps; convert needs one
+	// Match is the share of the voice's own frames in what is converted, 0 to 1: more is nearer to
+	// it, and less clear. The voice must have been enrolled with frames.
+	Match float64
 	// MaxWait is how long input may wait to be processed, before it is skipped and
 	// concealed; 0 is the server's default.
 	MaxWait time.Duration
@@ -130,6 +133,9 @@ func (e *RefusedError) Error() string {
 func (s *Stream) start(ctx context.Context) error {
 	o := s.options
 	request := protocol.Request{Type: protocol.Start, Rate: o.Rate, Format: o.Format, Mode: o.Mode, Voice: o.Voice, DelayMS: float64(o.MaxWait) / 1e6}
+	if o.Match != 0 {
+		request.Match = &o.Match
+	}
 	if o.StatsEvery != 0 {
 		every := max(0, float64(o.StatsEvery)/1e6)
 		request.StatsMS = &every
@@ -182,6 +188,12 @@ func (s *Stream) Write(ctx context.Context, samples []float32) error {
 // is done, or refused.
 func (s *Stream) Set(ctx context.Context, mode, voice string) error {
 	return s.send(ctx, protocol.Request{Type: protocol.Set, Mode: mode, Voice: voice})
+}
+
+// SetMatch changes the share of the voice's own frames, 0 to 1. Event is told when it is done, or
+// refused.
+func (s *Stream) SetMatch(ctx context.Context, match float64) error {
+	return s.send(ctx, protocol.Request{Type: protocol.Set, Match: &match})
 }
 
 // End ends the input. What is left of the output can then be read.

@@ -60,7 +60,8 @@ As many live streams are taken as the processor sustains, which is measured at t
 and --jobs requests compute at once, --queue wait. The next one is refused at once,
 with 503 and Retry-After. While live streams are open, requests compute in what they leave.
 Live streams compute frames one at a time where that keeps up, and otherwise in blocks of
-2, 4 or 8; --block sets it (facodec live --help).
+2, 4 or 8; --block sets it (facodec live --help). A live stream with match, whose frames
+take up to twice as long, counts as two.
 
 --redecoder-checkpoint converts recordings with a redecoder. Live streams use the codec's
 own decoder: a redecoder looks 48 frames, 0.6 s, ahead, which is too long for a conversation.
@@ -296,7 +297,8 @@ func (f *serveFlags) modelName() string {
 // addVoices keeps the voices of --voice.
 func (f *serveFlags) addVoices(ctx context.Context, codec *facodec.Codec, server *serve.Server, show *display) error {
 	for _, path := range f.voices {
-		v, err := codec.EnrollFiles(ctx, []string{path}, facodec.EnrollOptions{})
+		// The frames of a .voice were kept to be used; those of a clip would let clients hear it.
+		v, err := codec.EnrollFiles(ctx, []string{path}, facodec.EnrollOptions{Frames: facodec.IsVoiceFile(path)})
 		if err != nil {
 			return f.cureVoices(err, []string{path}, codec)
 		}

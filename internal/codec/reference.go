@@ -19,6 +19,7 @@ func CheckMatch(match float64) error {
 type referenceNetworks interface {
 	TakesReferences() bool
 	NewReference(codes model.Codes, timbre []float32, pool *parallel.Pool) *model.Reference
+	ReferenceBytes(frames int) int64
 	Spectrum(codes model.Codes, timbre []float32, pool *parallel.Pool) []float32
 	Bins() int
 }
@@ -50,6 +51,14 @@ func (c *Codec) Spectrum(timbre []float32, codes model.Codes) []float32 {
 		return nil
 	}
 	return c.Networks.(referenceNetworks).Spectrum(codes, timbre, c.Pool)
+}
+
+// ReferenceBytes returns how much memory a reference of so many frames takes, 0 where there are none.
+func (c *Codec) ReferenceBytes(frames int) int64 {
+	if !c.TakesReferences() {
+		return 0
+	}
+	return c.Networks.(referenceNetworks).ReferenceBytes(frames)
 }
 
 // Bins returns of how many magnitudes a spectrum is, 0 where there are none.

@@ -97,6 +97,12 @@ type Reference struct {
 	loudest float32 // level of its frames
 }
 
+// ReferenceBytes returns how much memory one of so many frames takes.
+func (c *Codec) ReferenceBytes(frames int) int64 {
+	rows := (int(NumParts) + len(matchedParts)) * tensor.Stride(c.CodecConfig.Quantizer.Latent)
+	return int64(frames) * int64(4*(rows+len(matchedParts)+1))
+}
+
 // Frames returns how many they are.
 func (f *Reference) Frames() int { return f.frames }
 

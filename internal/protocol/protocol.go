@@ -52,6 +52,8 @@ type Request struct {
 	Format string `json:"format,omitempty"` // f32 or s16; "" is f32
 	Mode   string `json:"mode,omitempty"`   // convert, reconstruct or bypass; "" is convert, or no change
 	Voice  string `json:"voice,omitempty"`  // id; "" is none, or no change
+	// Match is the share of the voice's own frames in a conversion, 0 to 1; nil is none, or no change.
+	Match *float64 `json:"match,omitempty"`
 	// DelayMS is how long input may wait to be processed; 0 is the server's default.
 	DelayMS float64 `json:"delay_ms,omitempty"`
 	// StatsMS is how often statistics are sent; 0 is never, nil the server's default.
@@ -70,8 +72,9 @@ type Reply struct {
 	AlgorithmMS float64 `json:"algorithm_ms,omitempty"` // by which output is behind input, however fast the computer
 
 	// Of set, and of ready.
-	Mode  string `json:"mode,omitempty"`
-	Voice string `json:"voice,omitempty"`
+	Mode  string  `json:"mode,omitempty"`
+	Voice string  `json:"voice,omitempty"`
+	Match float64 `json:"match,omitempty"` // of conversions to this voice
 
 	// Of stats and of ended.
 	Stats *Statistics `json:"stats,omitempty"`

@@ -256,6 +256,65 @@ func TestBrowser(t *testing.T) {
 	x.noFaults()
 }
 
+// TestBrowserMatch: with the frames of a voice what the page converts, of a clip and live, is what the
+// library does.
+func TestBrowserMatch(t *testing.T) {
+	x := newTab(t, wav48(t, "en"))
+	c := builtIn(t)
+	site := newSite(t, Config{Codec: c, Streams: 2})
+	file := func(name string) []string {
+		path, err := filepath.Abs(filepath.Join("..", "..", "testdata", "speech", name+".flac"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []string{path}
+	}
+	voice, err := c.Voice(samplesOf(t, speech(t, "it"), 24000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	slide := func(to float64) {
+		evaluate[bool](x, fmt.Sprintf("(() => { const e = document.getElementById('match'); e.value = %g; return e.dispatchEvent(new Event('input')) })()", to))
+	}
+	x.do(chromedp.Navigate(site.url+"/"), chromedp.SetUploadFiles(chromedp.CSS("#voice-file"), file("it")))
+	x.until("voice-status", "it is enrolled")
+	x.until("match-hint", "no frames")
+	x.do(chromedp.Click(chromedp.CSS("#voice-frames")), chromedp.SetUploadFiles(chromedp.CSS("#voice-file"), file("it")))
+	x.until("voices", "frames")
+	slide(0.7)
+	x.until("match-value", "0.7")
+	x.picture("match")
+	x.do(chromedp.Click(chromedp.CSS("input[name=task][value=convert] + span")), chromedp.SetUploadFiles(chromedp.CSS("#source-file"), file("en")))
+	x.until("clip-status", " s of audio in ")
+	want, err := c.ConvertTo(samplesOf(t, speech(t, "en"), 24000), voice, 0.7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	equalSamples(t, "convert", x.samples("get-wav"), want)
+
+	x.do(chromedp.Click(chromedp.CSS("#tab-live")), chromedp.Click(chromedp.CSS("#live summary")), chromedp.Click(chromedp.CSS("#keep")),
+		chromedp.Click(chromedp.CSS("input[name=mode][value=convert] + span")), chromedp.Click(chromedp.CSS("#live-toggle")))
+	x.until("delay", " ms")
+	x.do(chromedp.Sleep(2 * time.Second))
+	if n := site.streams.taken(); n != 2 {
+		t.Errorf("a stream with frames counts as %d", n)
+	}
+	slide(0)
+	eventually(t, "a stream without frames counts as one", func() bool { return site.streams.taken() == 1 })
+	x.do(chromedp.Click(chromedp.CSS("#live-toggle")))
+	x.until("live-status", "stopped")
+	sent, received := x.samples("get-sent"), x.samples("get-received")
+	if want, err = c.ConvertTo(sent, voice, 0.7); err != nil {
+		t.Fatal(err)
+	}
+	const before = 24000 // the share was 0.7 until then at least
+	if len(received) < before {
+		t.Fatalf("%d samples sent, %d received", len(sent), len(received))
+	}
+	equalSamples(t, "live", received[:before], want[:before])
+	x.noFaults()
+}
+
 func (x *tab) noFaults() {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -18,6 +18,7 @@ import (
 type enrollment struct {
 	j         *job
 	normalize bool
+	frames    bool                  // of clips are kept
 	clips     *facodec.VoiceEncoder // nil before the first clip that is heard
 	heard     string                // where that is
 	voices    []*facodec.Voice
@@ -59,6 +60,9 @@ func (e *enrollment) add(p part) error {
 	push := func(samples []float32) error {
 		if e.clips == nil {
 			e.clips, e.heard = codec.NewVoiceEncoder(), p.location
+			if e.frames {
+				e.clips.KeepFrames()
+			}
 		}
 		return e.j.turn(func() error { return e.clips.Push(samples) })
 	}
@@ -167,6 +171,7 @@ func (s *Server) registerVoices(api huma.API) {
 		Raw
 		Name      string `query:"name" maxLength:"80" doc:"what to call the voice"`
 		Normalize bool   `query:"normalize" doc:"bring each clip to peak 1, the level the model was trained on"`
+		Frames    bool   `query:"frames" doc:"keep codes of the clips, up to a minute, which match needs: what was said can be heard from them, by whoever may download the voice"`
 	}
 	registerBody(api, audioBody("clip of the voice, or a .voice file", "reference"), huma.Operation{
 		OperationID: "enroll", Method: http.MethodPost, Path: "/v1/voices", DefaultStatus: http.StatusCreated,
@@ -174,7 +179,7 @@ func (s *Server) registerVoices(api huma.API) {
 		Description: "From a clip, from several of one voice as parts \"source\" and \"reference\" of a form, or from a .voice file. It is kept in memory until it is deleted or the server ends.",
 		Errors:      []int{401, 403, 408, 413, 415, 422, 503, 507},
 	}, func(_ context.Context, input *enrollInput) (*voiceOutput, error) {
-		v, err := s.enroll(&input.Raw, input.Name, input.Normalize)
+		v, err := s.enroll(&input.Raw, input.Name, input.Normalize, input.Frames)
 		if err != nil {
 			return nil, s.problem(err)
 		}
@@ -234,7 +239,7 @@ func (s *Server) registerVoices(api huma.API) {
 	})
 }
 
-func (s *Server) enroll(raw *Raw, name string, normalize bool) (Voice, error) {
+func (s *Server) enroll(raw *Raw, name string, normalize, frames bool) (Voice, error) {
 	if err := checkName("query.name", name); err != nil {
 		return Voice{}, err
 	}
@@ -247,7 +252,7 @@ func (s *Server) enroll(raw *Raw, name string, normalize bool) (Voice, error) {
 	}
 	defer j.close()
 	j.second = "a second source; send one in each request, and give the others as reference"
-	e := enrollment{j: j, normalize: normalize}
+	e := enrollment{j: j, normalize: normalize, frames: frames}
 	err = j.each(func(p part) error {
 		if p.name != "source" && p.name != "reference" {
 			return p.unknown("source and reference")
@@ -264,5 +269,10 @@ func (s *Server) enroll(raw *Raw, name string, normalize bool) (Voice, error) {
 	if v == nil {
 		return Voice{}, faultf(http.StatusUnprocessableEntity, "body.source", "no clip and no voice file")
 	}
-	return s.voices.add(name, v)
+	var kept Voice
+	err = j.turn(func() (err error) {
+		kept, err = s.voices.add(name, v)
+		return err
+	})
+	return kept, err
 }

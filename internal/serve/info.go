@@ -9,6 +9,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/internal/codec"
 )
 
 func typeOf[T any]() reflect.Type { return reflect.TypeFor[T]() }
@@ -26,6 +27,7 @@ type Info struct {
 	TimbreLen  int            `json:"timbre_len" doc:"values of a timbre"`
 	Notices    []string       `json:"notices,omitempty" doc:"what is to be known of the model"`
 	Redecoder  bool           `json:"redecoder,omitempty" doc:"whether recordings are converted with a redecoder"`
+	Matches    bool           `json:"matches" doc:"whether conversions can have frames of a voice: match"`
 	FFmpeg     bool           `json:"ffmpeg" doc:"whether formats beyond WAV, FLAC, MP3, Ogg and WebM are read"`
 	Limits     InfoLimits     `json:"limits"`
 	Now        InfoNow        `json:"now"`
@@ -83,7 +85,7 @@ func (s *Server) info() Info {
 	return Info{
 		Program: "facodec", Version: s.config.Version, Model: s.config.Model,
 		SampleRate: c.SampleRate(), HopLength: c.HopLength(), FrameRate: c.FrameRate(), Entries: c.CodebookSize(), Books: books, TimbreLen: c.TimbreLen(),
-		Notices: c.Notices(), Redecoder: s.config.Redecoder != nil, FFmpeg: err == nil,
+		Notices: c.Notices(), Redecoder: s.config.Redecoder != nil, Matches: codec.Inner(c).TakesReferences(), FFmpeg: err == nil,
 		Limits: InfoLimits{
 			Requests: s.config.Jobs + s.config.Queue, Jobs: s.config.Jobs, Streams: s.config.Streams, BodyBytes: s.config.MaxBody,
 			Seconds: s.config.MaxSeconds, Voices: s.config.MaxVoices, TimeoutSeconds: s.config.Timeout.Seconds(),

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -79,6 +80,8 @@ type stream struct {
 	format  string
 	voiceID string
 	voice   *live.Voice // of that; nil: none
+	match   float64     // share of its own frames
+	double  bool        // the stream counts as two
 	stats   time.Duration
 	maxWait time.Duration
 	replies chan protocol.Reply
@@ -100,6 +103,7 @@ type stream struct {
 }
 
 func (l *stream) run() {
+	defer func() { _ = l.claim(0) }()
 	if err := l.start(); err != nil {
 		l.fail(err)
 		return
@@ -229,11 +233,11 @@ func (l *stream) set(r protocol.Request) protocol.Reply {
 	if l.wantOwn {
 		before = live.Reconstruct
 	}
-	mode, voice, err := l.chosen(r, before)
+	mode, voice, match, err := l.chosen(r, before)
 	if err != nil {
 		return problemReply(statusOf(err), err)
 	}
-	wantOwn := false
+	kept, wantOwn := cmp.Or(voice, l.voice), false
 	switch {
 	case voice != nil || mode == live.Bypass:
 	case mode == live.Convert && l.voice == nil: // the engine may have one's own
@@ -245,13 +249,20 @@ func (l *stream) set(r protocol.Request) protocol.Reply {
 	default:
 		mode, wantOwn = live.Bypass, true
 	}
+	share := shareOf(kept, match)
+	if err := l.claim(share); err != nil {
+		return problemReply(statusOf(err), err)
+	}
+	if voice != nil {
+		voice = voice.WithMatch(match)
+	}
 	if err := l.refused(l.engine.Set(mode, voice)); err != nil {
 		return problemReply(statusOf(err), err)
 	}
-	if l.wantOwn = wantOwn; r.Voice != "" {
-		l.voiceID, l.voice = r.Voice, voice
+	if l.wantOwn, l.voice, l.match = wantOwn, kept, match; r.Voice != "" {
+		l.voiceID = r.Voice
 	}
-	return protocol.Reply{Type: protocol.Set, Mode: mode.String(), Voice: l.voiceID}
+	return protocol.Reply{Type: protocol.Set, Mode: mode.String(), Voice: l.voiceID, Match: share}
 }
 
 // learned is told of the timbre of who speaks.

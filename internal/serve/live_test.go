@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"net"
@@ -110,14 +111,21 @@ func TestLiveIsConvert(t *testing.T) {
 	}
 }
 
-// TestSpectra: voices that are enrolled with a model whose decoder predicts spectra have one, and what is
-// converted, live, from recordings and from .fac files, goes by it, as ConvertTo does.
-func TestSpectra(t *testing.T) {
+// builtIn is the built-in model, whose conversions may have frames of a voice.
+func builtIn(t *testing.T) *facodec.Codec {
+	t.Helper()
 	c, err := defaultmodel.Open(facodec.WithThreads(1))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// TestSpectra: voices that are enrolled with a model whose decoder predicts spectra have one, and what is
+// converted, live, from recordings and from .fac files, goes by it, as ConvertTo does.
+func TestSpectra(t *testing.T) {
+	c := builtIn(t)
 	x := newSite(t, Config{Codec: c, Streams: 1})
 	en, it := speech(t, "en"), speech(t, "it")
 	source := samplesOf(t, en, 24000)
@@ -575,5 +583,147 @@ func TestLiveToken(t *testing.T) {
 	})
 	if err == nil {
 		t.Error("Origin null is let in")
+	}
+}
+
+// TestMatch: with frames of a voice, what is converted of recordings and .fac files, streamed and
+// live, is what ConvertTo returns; a share that nothing can be made of is refused, and a live stream
+// that has frames counts as two.
+func TestMatch(t *testing.T) {
+	c := builtIn(t)
+	x := newSite(t, Config{Codec: c, Streams: 2})
+	en, it := speech(t, "en"), speech(t, "it")
+	source := samplesOf(t, en, 24000)
+	voice, err := c.Voice(samplesOf(t, it, 24000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := c.ConvertTo(source, voice, 0.7)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := x.enroll(it)
+	var v, again Voice
+	_, b := x.do("POST", "/v1/voices?frames=true&name=it", bytes.NewReader(it))
+	if err := json.Unmarshal(b, &v); err != nil || v.Frames != voice.Frames.Frames() || plain.Frames != 0 {
+		t.Fatalf("voices with %d and %d frames, %v", v.Frames, plain.Frames, err)
+	}
+	// The file of the voice has them, and makes another one with them.
+	_, file := x.do("GET", "/v1/voices/"+v.ID+"/file", nil)
+	_, b = x.do("POST", "/v1/voices", bytes.NewReader(file))
+	if err := json.Unmarshal(b, &again); err != nil || again.Frames != v.Frames {
+		t.Errorf("a .voice of %d frames is kept with %d, %v", v.Frames, again.Frames, err)
+	}
+	tokens := x.post("/v1/encode", en)
+	for path, body := range map[string][]byte{"/v1/convert": en, "/v1/convert?stream=true": en, "/v1/decode": tokens} {
+		sep := "?"
+		if strings.Contains(path, "?") {
+			sep = "&"
+		}
+		query := path + sep + "sample_format=f32&match=0.7"
+		if got := samplesOf(t, x.post(query+"&voice="+v.ID, body), 24000); !slices.Equal(got, want) {
+			t.Errorf("%s with an enrolled voice: not the samples of ConvertTo", path)
+		}
+		clip, kind := form("reference", string(it), "source", string(body))
+		if got := samplesOf(t, x.post(query, clip, "Content-Type", kind), 24000); !slices.Equal(got, want) {
+			t.Errorf("%s with a clip: not the samples of ConvertTo", path)
+		}
+		mixed, kind := form("reference", string(it), "reference", string(file), "source", string(body))
+		for refused, location := range map[string]string{query + "&voice=" + plain.ID: "query.match", query + "&parts=prosody&voice=" + v.ID: "query.match", strings.Replace(query, "0.7", "1.5", 1) + "&voice=" + v.ID: "query.match"} {
+			r, b := x.do("POST", refused, bytes.NewReader(body))
+			x.problem(r, b, 422, location)
+		}
+		r, b := x.do("POST", query, bytes.NewReader(mixed), "Content-Type", kind)
+		x.problem(r, b, 422, "query.match")
+	}
+	r, b := x.do("POST", "/v1/decode?match=0.7", bytes.NewReader(tokens))
+	x.problem(r, b, 422, "query.match")
+	r, b = x.do("POST", "/v1/reconstruct?match=0.7&voice="+v.ID, bytes.NewReader(en))
+	x.problem(r, b, 422, "query.match")
+
+	// Live: from the start, and changed on the way.
+	s := x.dial(client.Options{Voice: v.ID, Match: 0.7, MaxWait: 5 * time.Second})
+	if n := x.streams.taken(); n != 2 {
+		t.Errorf("a stream with frames counts as %d", n)
+	}
+	if got := speak(t, s, source, 7777, nil); !slices.Equal(got, want) {
+		t.Errorf("live: %d samples, and not the %d of ConvertTo; %+v", len(got), len(want), s.Statistics())
+	}
+	eventually(t, "it has ended", func() bool { return x.streams.taken() == 0 })
+	var mu sync.Mutex
+	var said []string
+	s = x.dial(client.Options{Voice: plain.ID, MaxWait: 5 * time.Second, StatsEvery: -1, Event: func(e client.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		said = append(said, e.Type+" "+e.Location+e.Voice)
+		if e.Type == "set" {
+			said[len(said)-1] += fmt.Sprint(" ", e.Match)
+		}
+	}})
+	speak(t, s, source[:24000], 300, func(at int) {
+		switch at {
+		case 3000:
+			s.SetMatch(t.Context(), 0.5) // a voice without frames
+		case 6000:
+			s.Set(t.Context(), "", v.ID)
+		case 9000:
+			s.SetMatch(t.Context(), 0.5)
+		case 12000:
+			s.Set(t.Context(), "bypass", "")
+		case 15000:
+			s.SetMatch(t.Context(), 2)
+		case 18000:
+			s.Set(t.Context(), "convert", "")
+		case 21000:
+			s.Set(t.Context(), "", plain.ID)
+		}
+	})
+	mu.Lock()
+	defer mu.Unlock()
+	id := v.ID
+	if want := []string{"error match", "set " + id + " 0", "set " + id + " 0.5", "set " + id + " 0.5", "error match", "set " + id + " 0.5", "set " + plain.ID + " 0"}; !slices.Equal(said, want) {
+		t.Errorf("said %q, want %q", said, want)
+	}
+	eventually(t, "it has ended", func() bool { return x.streams.taken() == 0 })
+
+	// There is no room for two streams where one is open.
+	other := x.dial(client.Options{Mode: "bypass"})
+	if _, err := client.Dial(t.Context(), x.url, client.Options{Voice: v.ID, Match: 0.7}); err == nil || !strings.Contains(err.Error(), "second live stream") {
+		t.Errorf("beside another stream: %v", err)
+	}
+	other.Close()
+	eventually(t, "both have ended", func() bool { return x.streams.taken() == 0 })
+}
+
+// TestMatchMemory: frames that are kept take of the server's memory, and give it back.
+func TestMatchMemory(t *testing.T) {
+	it := speech(t, "it")
+	x := newSite(t, Config{Codec: builtIn(t), Memory: 1 << 20})
+	left := x.memory.left
+	x.enroll(it)
+	if x.memory.left != left {
+		t.Errorf("a voice without frames takes %d bytes", left-x.memory.left)
+	}
+	var kept []Voice
+	for {
+		r, b := x.do("POST", "/v1/voices?frames=true", bytes.NewReader(it))
+		if r.StatusCode != 201 {
+			x.problem(r, b, 503, "")
+			break
+		}
+		var v Voice
+		if err := json.Unmarshal(b, &v); err != nil || len(kept) > 8 {
+			t.Fatalf("%d voices of %d frames in 1 MB, %v", len(kept), v.Frames, err)
+		}
+		kept = append(kept, v)
+	}
+	if len(kept) == 0 {
+		t.Fatal("no voice with frames fits")
+	}
+	for _, v := range kept {
+		x.do("DELETE", "/v1/voices/"+v.ID, nil)
+	}
+	if x.memory.left != left {
+		t.Errorf("%d bytes are not given back", left-x.memory.left)
 	}
 }

@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -65,7 +66,13 @@ func (l *stream) start() error {
 			l.stats = max(l.stats, leastStats)
 		}
 	}
-	if o.Mode, o.Voice, err = l.chosen(r, live.Convert); err != nil {
+	if o.Mode, o.Voice, l.match, err = l.chosen(r, live.Convert); err != nil {
+		return err
+	}
+	if o.Voice != nil {
+		o.Voice = o.Voice.WithMatch(l.match)
+	}
+	if err := l.claim(shareOf(o.Voice, l.match)); err != nil {
 		return err
 	}
 	l.own = live.NewOwnVoice(codec, o.InRate)
@@ -78,7 +85,7 @@ func (l *stream) start() error {
 	}
 	ready := protocol.Reply{
 		Type: protocol.Ready, Rate: o.InRate, Format: l.format, SampleRate: codec.SampleRate(), HopMS: 1000 / codec.FrameRate(),
-		AlgorithmMS: ms(l.engine.Stats().Algorithm), Mode: o.Mode.String(), Voice: l.voiceID,
+		AlgorithmMS: ms(l.engine.Stats().Algorithm), Mode: o.Mode.String(), Voice: l.voiceID, Match: shareOf(l.voice, l.match),
 	}
 	l.at = time.Now()
 	return l.send(l.ctx, ready)
@@ -106,23 +113,61 @@ func parse(b []byte, r *protocol.Request) error {
 	return faultf(http.StatusUnprocessableEntity, "", "a text message is no JSON: %w", err)
 }
 
-// chosen returns the mode and the voice that a message asks for: before is the mode where it
-// asks for none, and nil the voice.
-func (l *stream) chosen(r protocol.Request, before live.Mode) (mode live.Mode, voice *live.Voice, err error) {
+// chosen returns the mode, the voice and the share of its own frames that a message asks for:
+// before is the mode where it asks for none, nil the voice, and the share is then as it was.
+func (l *stream) chosen(r protocol.Request, before live.Mode) (mode live.Mode, voice *live.Voice, match float64, err error) {
 	if mode = before; r.Mode != "" {
 		if mode, err = live.ParseMode(r.Mode); err != nil {
-			return mode, nil, faultf(http.StatusUnprocessableEntity, "mode", "%q: there are convert, reconstruct and bypass", short(r.Mode))
+			return mode, nil, 0, faultf(http.StatusUnprocessableEntity, "mode", "%q: there are convert, reconstruct and bypass", short(r.Mode))
 		}
 	}
-	if r.Voice == "" {
-		return mode, nil, nil
+	if r.Voice != "" {
+		v, err := l.s.voices.get(r.Voice, "voice", http.StatusUnprocessableEntity)
+		if err != nil {
+			return mode, nil, 0, err
+		}
+		voice = v.live
 	}
-	v, err := l.s.voices.get(r.Voice, "voice", http.StatusUnprocessableEntity)
-	if err != nil {
-		return mode, nil, err
+	if r.Match == nil {
+		return mode, voice, l.match, nil
 	}
-	voice, err = live.NewVoice(l.s.config.Codec, v.voice, 0)
-	return mode, voice, err
+	match = *r.Match
+	if !(match >= 0 && match <= 1) {
+		return mode, nil, 0, faultf(http.StatusUnprocessableEntity, "match", "%g: 0, none, to 1 are taken", match)
+	}
+	if kept := cmp.Or(voice, l.voice); match > 0 && (kept == nil || kept.Frames() == 0) {
+		return mode, nil, 0, noFrames("match")
+	}
+	return mode, voice, match, nil
+}
+
+// noFrames is the error of a match that a voice has no frames for.
+func noFrames(location string) error {
+	return faultf(http.StatusUnprocessableEntity, location, "the voice has no frames to match: POST /v1/voices?frames=true keeps those of clips, of models whose decoder_type is source_filter, as the built-in one; mixes with .voice files have none")
+}
+
+// shareOf returns how much of a conversion to a voice is frames of it.
+func shareOf(voice *live.Voice, match float64) float64 {
+	if voice == nil || voice.Frames() == 0 {
+		return 0
+	}
+	return match
+}
+
+// claim counts the stream as two where its frames are matched, as they take up to twice the time,
+// and as one where not.
+func (l *stream) claim(match float64) error {
+	switch {
+	case match > 0 && !l.double:
+		if err := l.s.streams.take(); err != nil {
+			return faultf(http.StatusServiceUnavailable, "match", "it takes the place of a second live stream, and all %d are taken", l.s.config.Streams)
+		}
+		l.double = true
+	case match == 0 && l.double:
+		l.s.streams.leave()
+		l.double = false
+	}
+	return nil
 }
 
 // refused names the field of an engine's error.

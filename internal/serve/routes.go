@@ -45,6 +45,19 @@ type OutputQuery struct {
 	Voice        string   `query:"voice" maxLength:"64" doc:"id of a voice that was enrolled"`
 }
 
+// MatchQuery is the parameter of operations that decode in another voice.
+type MatchQuery struct {
+	Match float64 `query:"match" minimum:"0" maximum:"1" doc:"share of the voice's own frames in what is decoded: more is nearer to it, and less clear. The voice is of clips of this request, or one that was enrolled with frames"`
+}
+
+// check refuses a match of what is decoded in parts.
+func (q MatchQuery) check(parts []facodec.Part) error {
+	if q.Match > 0 && parts != nil && (!slices.Contains(parts, facodec.Prosody) || !slices.Contains(parts, facodec.Content)) {
+		return faultf(http.StatusUnprocessableEntity, "query.match", "frames are matched by prosody and content together: leave out match, or parts")
+	}
+	return nil
+}
+
 // options are the checked parameters, but for the voice.
 func (q OutputQuery) options() (outputOptions, []facodec.Part, error) {
 	o := outputOptions{q.Format, q.SampleFormat, q.Rate}
@@ -128,6 +141,7 @@ func (s *Server) registerCodec(api huma.API) {
 		Raw
 		SourceQuery
 		OutputQuery
+		MatchQuery
 		Stream bool `query:"stream" doc:"answer while the source is still being sent; references come before the source then"`
 	}
 	registerBody(api, audioBody("audio file", "reference"), huma.Operation{
@@ -136,7 +150,7 @@ func (s *Server) registerCodec(api huma.API) {
 		Description: "The voice is an enrolled one (voice), or that of the parts \"reference\" of the form.",
 		Responses:   audioAnswer(), Errors: codecErrors,
 	}, func(_ context.Context, input *convertInput) (*huma.StreamResponse, error) {
-		t := transcoding{SourceQuery: input.SourceQuery, OutputQuery: input.OutputQuery, stream: input.Stream, parts: conversionParts, convert: true}
+		t := transcoding{SourceQuery: input.SourceQuery, OutputQuery: input.OutputQuery, MatchQuery: input.MatchQuery, stream: input.Stream, parts: conversionParts, convert: true}
 		return written, s.problem(s.transcode(&input.Raw, &t))
 	})
 
@@ -161,13 +175,14 @@ func (s *Server) registerCodec(api huma.API) {
 	type decodeInput struct {
 		Raw
 		OutputQuery
+		MatchQuery
 	}
 	registerBody(api, audioBody(".fac file", "reference"), huma.Operation{
 		OperationID: "decode", Method: http.MethodPost, Path: "/v1/decode", Summary: "Decode a .fac file",
 		Description: "With a voice, in that voice: enrolled (voice), or of the parts \"reference\" of the form.",
 		Responses:   audioAnswer(), Errors: codecErrors,
 	}, func(_ context.Context, input *decodeInput) (*huma.StreamResponse, error) {
-		return written, s.problem(s.decodeFile(&input.Raw, input.OutputQuery))
+		return written, s.problem(s.decodeFile(&input.Raw, input.OutputQuery, input.MatchQuery))
 	})
 }
 
@@ -175,6 +190,7 @@ func (s *Server) registerCodec(api huma.API) {
 type transcoding struct {
 	SourceQuery
 	OutputQuery
+	MatchQuery
 	stream, convert bool
 	parts           []facodec.Part
 	output          outputOptions
@@ -185,9 +201,15 @@ func (s *Server) transcode(raw *Raw, t *transcoding) error {
 	if err != nil {
 		return err
 	}
+	if err := t.check(parts); err != nil {
+		return err
+	}
 	t.output = output
 	if parts != nil {
 		t.parts = parts
+	}
+	if t.Match > 0 && s.config.Redecoder != nil {
+		return faultf(http.StatusUnprocessableEntity, "query.match", "this server converts with a redecoder, which takes the timbre alone: leave out match")
 	}
 	if t.convert && s.config.Redecoder != nil && !slices.Contains(t.parts, facodec.Content) {
 		return faultf(http.StatusUnprocessableEntity, "query.parts", "this server converts with a redecoder, which decodes content alone: name it among the parts")
@@ -200,7 +222,7 @@ func (s *Server) transcode(raw *Raw, t *transcoding) error {
 		return err
 	}
 	defer j.close()
-	voice := enrollment{j: j, normalize: t.Normalize}
+	voice := enrollment{j: j, normalize: t.Normalize, frames: t.Match > 0}
 	if t.Voice != "" {
 		v, err := s.voices.get(t.Voice, "query.voice", http.StatusUnprocessableEntity)
 		if err != nil {
@@ -223,7 +245,7 @@ func (s *Server) transcode(raw *Raw, t *transcoding) error {
 			if v == nil {
 				return noVoice
 			}
-			d, err := s.decoder(v, nil, t.convert)
+			d, err := j.decoder(v, nil, t.convert, t.Match)
 			if err != nil {
 				return err
 			}
@@ -263,7 +285,7 @@ func (s *Server) transcode(raw *Raw, t *transcoding) error {
 	case t.convert:
 		return noVoice
 	}
-	d, err := s.decoder(v, source.Timbre, t.convert)
+	d, err := j.decoder(v, source.Timbre, t.convert, t.Match)
 	if err != nil {
 		return err
 	}
@@ -343,8 +365,11 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
-func (s *Server) decodeFile(raw *Raw, q OutputQuery) error {
+func (s *Server) decodeFile(raw *Raw, q OutputQuery, match MatchQuery) error {
 	output, parts, err := q.options()
+	if err == nil {
+		err = match.check(parts)
+	}
 	if err != nil {
 		return err
 	}
@@ -353,7 +378,7 @@ func (s *Server) decodeFile(raw *Raw, q OutputQuery) error {
 		return err
 	}
 	defer j.close()
-	voice := enrollment{j: j}
+	voice := enrollment{j: j, frames: match.Match > 0}
 	if q.Voice != "" {
 		v, err := s.voices.get(q.Voice, "query.voice", http.StatusUnprocessableEntity)
 		if err != nil {
@@ -390,7 +415,7 @@ func (s *Server) decodeFile(raw *Raw, q OutputQuery) error {
 			parts = conversionParts
 		}
 	}
-	d, err := s.decoder(v, source.Timbre, false)
+	d, err := j.decoder(v, source.Timbre, false, match.Match)
 	if err != nil {
 		return err
 	}

@@ -107,7 +107,8 @@ func New(c Config) (*Server, error) {
 	if err := c.complete(); err != nil {
 		return nil, err
 	}
-	s := &Server{config: c, voices: newVoices(c.Codec, c.MaxVoices), memory: newBudget(c.Memory)}
+	s := &Server{config: c, memory: newBudget(c.Memory)}
+	s.voices = newVoices(c.Codec, c.MaxVoices, s.memory)
 	var err error
 	if s.access, err = newAccess(c); err != nil {
 		return nil, err

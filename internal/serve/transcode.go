@@ -6,6 +6,7 @@ import (
 
 	facodec "github.com/facodec-go/facodec"
 	"github.com/facodec-go/facodec/audio"
+	"github.com/facodec-go/facodec/internal/codec"
 	"github.com/facodec-go/facodec/internal/recording"
 )
 
@@ -132,15 +133,29 @@ func (j *job) encode(p part, o sourceOptions, ownTimbre bool, take func(facodec.
 }
 
 // decoder returns one in a voice, of a recording's own timbre if it is nil: for a conversion that of the redecoder, if
-// there is one.
-func (s *Server) decoder(v *facodec.Voice, own []float32, convert bool) (*facodec.Decoder, error) {
-	switch r := s.config.Redecoder; {
+// there is one. match is the share of the voice's own frames.
+func (j *job) decoder(v *facodec.Voice, own []float32, convert bool, match float64) (d *facodec.Decoder, err error) {
+	c := j.s.config.Codec
+	switch r := j.s.config.Redecoder; {
+	case match > 0 && v == nil:
+		return nil, faultf(http.StatusUnprocessableEntity, "query.match", "without a voice there are no frames to match: give voice=ID of an enrolled one, or parts \"reference\" of a form")
+	case match > 0 && v.Frames.Frames() == 0:
+		return nil, noFrames("query.match")
 	case v == nil:
-		return s.config.Codec.NewDecoder(own)
+		return c.NewDecoder(own)
 	case convert && r != nil:
 		return r.NewDecoder(v.Timbre)
+	case match == 0:
+		return c.NewVoiceDecoder(v, 0)
 	}
-	return s.config.Codec.NewVoiceDecoder(v, 0)
+	if err := j.keep(codec.Inner(c).ReferenceBytes(v.Frames.Frames())); err != nil {
+		return nil, err
+	}
+	err = j.turn(func() error { // it decodes them
+		d, err = c.NewVoiceDecoder(v, match)
+		return err
+	})
+	return d, err
 }
 
 // decode sends an utterance's samples, of some parts of its codes.

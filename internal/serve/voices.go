@@ -12,6 +12,8 @@ import (
 	"time"
 
 	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/internal/codec"
+	"github.com/facodec-go/facodec/internal/live"
 	"github.com/facodec-go/facodec/internal/plural"
 )
 
@@ -20,33 +22,52 @@ type Voice struct {
 	ID       string    `json:"id" doc:"names the voice in requests" example:"4fd2a1c09be37d58"`
 	Name     string    `json:"name" doc:"as the client called it; empty if it did not"`
 	Seconds  float64   `json:"seconds" doc:"of audio that it was enrolled from"`
+	Frames   int       `json:"frames,omitempty" doc:"of its recordings that are kept, for match: what was said can be heard from them"`
 	Created  time.Time `json:"created"`
 	Warnings []string  `json:"warnings,omitempty" doc:"what is likely not as it was meant, such as a silent clip"`
 
 	voice *facodec.Voice
+	live  *live.Voice // the same, ready for live streams
+	bytes int64       // of the budget
 	order int
 }
 
 // voices are kept in memory while the server runs.
 type voices struct {
-	codec *facodec.Codec
-	limit int
-	mu    sync.Mutex
-	byID  map[string]Voice
-	count int // that ever were
+	codec  *facodec.Codec
+	limit  int
+	memory *budget // that frames take
+	mu     sync.Mutex
+	byID   map[string]Voice
+	count  int // that ever were
 }
 
-func newVoices(c *facodec.Codec, limit int) *voices {
-	return &voices{codec: c, limit: limit, byID: map[string]Voice{}}
+func newVoices(c *facodec.Codec, limit int, memory *budget) *voices {
+	return &voices{codec: c, limit: limit, memory: memory, byID: map[string]Voice{}}
 }
 
-func (v *voices) add(name string, voice *facodec.Voice) (Voice, error) {
+// add keeps a voice. To prepare its frames, if it has any, takes as long as to decode them.
+func (v *voices) add(name string, voice *facodec.Voice) (added Voice, err error) {
 	if err := v.codec.CheckVoice(voice); err != nil {
+		return Voice{}, err
+	}
+	bytes := codec.Inner(v.codec).ReferenceBytes(voice.Frames.Frames())
+	if err := v.memory.take(bytes); err != nil {
+		return Voice{}, err
+	}
+	defer func() {
+		if err != nil {
+			v.memory.free(bytes)
+		}
+	}()
+	ready, err := live.NewVoice(v.codec, voice, 1)
+	if err != nil {
 		return Voice{}, err
 	}
 	var id [8]byte
 	rand.Read(id[:])
-	e := Voice{ID: hex.EncodeToString(id[:]), Name: name, Seconds: voice.Seconds, Created: time.Now().UTC().Truncate(time.Second), voice: voice}
+	e := Voice{ID: hex.EncodeToString(id[:]), Name: name, Seconds: voice.Seconds, Created: time.Now().UTC().Truncate(time.Second), voice: voice,
+		live: ready.WithMatch(0), Frames: ready.Frames(), bytes: bytes}
 	for _, w := range voice.Warnings {
 		e.Warnings = append(e.Warnings, oneLine(w.Error()))
 	}
@@ -78,6 +99,7 @@ func (v *voices) delete(id string) error {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.memory.free(v.byID[id].bytes)
 	delete(v.byID, id)
 	return nil
 }

@@ -89,8 +89,8 @@ export class LiveStream extends EventTarget {
 
 	// request is the part of the first message that the user chose.
 	get request() {
-		const { mode, voice } = this.options
-		return mode === 'convert' ? { mode, voice } : { mode }
+		const { mode, voice, match } = this.options
+		return mode === 'convert' ? { mode, voice, match } : { mode }
 	}
 
 	message(m) {
@@ -195,13 +195,13 @@ export class LiveStream extends EventTarget {
 		return floatWAV(all, this.rate)
 	}
 
-	// set changes the mode, the voice or the jitter buffer of the running stream.
+	// set changes the mode, the voice, its share or the jitter buffer of the running stream.
 	set(change) {
 		Object.assign(this.options, change)
 		if ('gain' in change || 'volume' in change || 'mute' in change) this.levels()
 		if ('output' in change) this.route()
 		if (change.jitter) this.player?.port.postMessage({ target: this.samples(change.jitter) })
-		if (change.mode || change.voice) this.tell({ type: 'set', ...this.request })
+		if (change.mode || change.voice || 'match' in change && this.options.mode === 'convert') this.tell({ type: 'set', ...this.request })
 	}
 
 	state(text) { this.dispatchEvent(new CustomEvent('state', { detail: text })) }

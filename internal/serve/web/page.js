@@ -30,8 +30,17 @@ function show(tab) {
 show(location.hash.slice(1))
 
 const voices = new Voices($('voices'), {
-	form: $('enroll'), name: $('voice-name'), file: $('voice-file'), record: $('voice-record'), timer: $('voice-timer'), status: $('voice-status'),
+	form: $('enroll'), name: $('voice-name'), file: $('voice-file'), record: $('voice-record'), timer: $('voice-timer'), status: $('voice-status'), frames: $('voice-frames'),
 })
+// share is how much of a conversion is frames of the chosen voice.
+const share = () => voices.chosen?.frames ? +$('match').value : 0
+function showMatch() {
+	const without = voices.chosen && !voices.chosen.frames
+	$('match').disabled = !voices.chosen?.frames
+	$('match-value').textContent = share()
+	$('match-hint').textContent = without ? 'This voice has no frames: enroll it with them.' : ''
+}
+$('match').addEventListener('input', () => { showMatch(); live?.set({ match: share() }) })
 let info
 const begun = (async () => {
 	try {
@@ -40,7 +49,9 @@ const begun = (async () => {
 		const kbits = info.frame_rate * books * Math.log2(info.codebook_size) / 1000
 		$('model').textContent = `${info.model ? info.model + ': ' : ''}${info.sample_rate / 1000} kHz, ${+kbits.toFixed(2)} kbit/s`
 		for (const text of info.notices ?? []) $('notices').append(Object.assign(document.createElement('p'), { className: 'notice', textContent: text }))
+		for (const id of ['match-choice', 'frames-choice']) $(id).hidden = !info.matches
 		await voices.load()
+		showMatch()
 	} catch (e) { say($('clip-status'), e.message, true) }
 })()
 
@@ -100,6 +111,7 @@ async function run() {
 	if (task === 'convert') {
 		if (!voices.chosen) return say($('clip-status'), 'Enroll a voice to convert to first.', true)
 		query.voice = voices.chosen.id
+		if (share() && !info.redecoder) query.match = share()
 	}
 	abort = new AbortController()
 	$('run').textContent = 'Cancel'
@@ -163,7 +175,7 @@ if (refusal()) {
 const switches = ['echoCancellation', 'noiseSuppression', 'autoGainControl']
 const sliders = { jitter: ' ms', gain: ' dB', volume: ' dB' }
 const options = () => ({
-	device: $('device').value, output: $('output').value, mode: chosen('mode'), voice: voices.chosen?.id, keep: $('keep').checked, mute,
+	device: $('device').value, output: $('output').value, mode: chosen('mode'), voice: voices.chosen?.id, match: share(), keep: $('keep').checked, mute,
 	...Object.fromEntries(switches.map((s) => [s, $(s).checked])),
 	...Object.fromEntries(Object.keys(sliders).map((s) => [s, +$(s).value])),
 })
@@ -172,7 +184,7 @@ const options = () => ({
 let mute = false
 const settings = (() => { try { return JSON.parse(localStorage.getItem('facodec.live')) ?? {} } catch { return {} } })()
 function remember() {
-	const { device, output, mode, keep, voice, mute, ...others } = options()
+	const { device, output, mode, keep, voice, match, mute, ...others } = options()
 	Object.assign(settings, others, { mode }, device && { device }, output && { output })
 	try { localStorage.setItem('facodec.live', JSON.stringify(settings)) } catch { /* a browser that keeps nothing */ }
 }
@@ -273,9 +285,9 @@ $('live-toggle').addEventListener('click', () => {
 radios('mode', (mode) => {
 	remember()
 	if (mode === 'convert' && live && !voices.chosen) return liveStatus('enroll a voice to convert to first', true)
-	live?.set({ mode, voice: voices.chosen?.id })
+	live?.set({ mode, voice: voices.chosen?.id, match: share() })
 })
-voices.addEventListener('change', () => live?.set({ voice: voices.chosen?.id }))
+voices.addEventListener('change', () => { showMatch(); live?.set({ voice: voices.chosen?.id, match: share() }) })
 // The microphone is opened anew for another device or other processing.
 for (const id of ['device', ...switches]) {
 	$(id).addEventListener('change', () => {

@@ -3,9 +3,9 @@ import { call, json, send } from '/static/api.js'
 import { Recorder } from '/static/recorder.js'
 
 export class Voices extends EventTarget {
-	constructor(element, { form, name, file, record, timer, status }) {
+	constructor(element, { form, name, file, record, timer, status, frames }) {
 		super()
-		Object.assign(this, { element, name, status, list: [] })
+		Object.assign(this, { element, name, status, frames, list: [] })
 		form.addEventListener('submit', (e) => e.preventDefault())
 		file.addEventListener('change', () => { if (file.files[0]) this.enroll(file.files[0]); file.value = '' })
 		new Recorder(record, timer, (clip) => this.enroll(clip), (e) => this.say(e.message, true))
@@ -27,7 +27,7 @@ export class Voices extends EventTarget {
 		const name = this.name.value.trim() || fromFile || 'Voice ' + (this.list.length + 1)
 		this.say(`Enrolling ${name} …`)
 		try {
-			const voice = await (await send('/v1/voices', { name }, clip)).json()
+			const voice = await (await send('/v1/voices', { name, ...this.frames.checked && { frames: true } }, clip)).json()
 			this.id = voice.id
 			this.name.value = ''
 			await this.load()
@@ -74,7 +74,7 @@ export class Voices extends EventTarget {
 			get.addEventListener('click', () => this.download(voice))
 			const remove = element('button', { type: 'button', title: `Delete ${title}`, textContent: '✕', ariaLabel: `Delete ${title}` })
 			remove.addEventListener('click', () => this.remove(voice))
-			const seconds = element('span', { className: 'quiet', textContent: voice.seconds ? voice.seconds.toFixed(1) + ' s' : '' })
+			const seconds = element('span', { className: 'quiet', textContent: [voice.seconds && voice.seconds.toFixed(1) + ' s', voice.frames && 'frames'].filter(Boolean).join(', ') })
 			return element('div', { className: 'voice' }, element('label', {}, radio, element('span', { className: 'name', textContent: title, title }), seconds, element('kbd', { textContent: i < 9 ? i + 1 : '', title: 'Key' })), get, remove)
 		}))
 		if (!this.list.length) this.element.append(element('p', { className: 'quiet', textContent: 'No voice yet. Enroll one to convert to.' }))
