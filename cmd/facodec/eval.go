@@ -18,6 +18,8 @@ import (
 type evalFlags struct {
 	modelFlags
 	sources   []string
+	decoded   string
+	rate      int
 	outputDir string
 	format    string
 	normalize bool
@@ -28,7 +30,7 @@ type evalFlags struct {
 func newEval() *cobra.Command {
 	var flags evalFlags
 	cmd := &cobra.Command{
-		Use:   "eval --source FILE... [--checkpoint-path CHECKPOINT]",
+		Use:   "eval --source FILE... [--checkpoint-path CHECKPOINT | --decoded FOLDER]",
 		Short: "Measure how close a codec's reconstructions are to recordings",
 		Long: `Eval encodes and decodes recordings, each with its own timbre, and measures how close
 the reconstructions are: a row per recording, then the means with their 95 % confidence
@@ -71,11 +73,19 @@ many, each thread processes one. --output-dir keeps the reconstructions as
 DIR/reconstructed_<name>.wav, in the structure of the source folders; existing outputs
 are overwritten.
 
+--decoded measures what any other codec made of the recordings, with no model at all: its
+folder has a file for each source, at the same place below it and with the same name or
+reconstructed_ before it, with any ending. Both are resampled to --rate and compared from their
+first sample on: a delay that the other codec adds is to be cut off before. Above the band of a
+source (8 kHz, of one of 16 kHz) there is nothing but the rounding of the files: mel and stft,
+which are logarithms, are comparable for files of one sample format, or at the rate of the source.
+
 A recording that cannot be read is reported, the others are still measured, and the exit
 code is 2.`,
 		Example: `  facodec eval --source testdata/speech
   facodec eval --source testdata/speech --json
-  facodec eval --source testdata/speech/en.flac --output-dir reconstructed`,
+  facodec eval --source testdata/speech/en.flac --output-dir reconstructed
+  facodec eval --source testdata/speech --decoded other-codec --json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			flags.sources = append(flags.sources, args...)
 			return flags.run(cmd)
@@ -84,6 +94,8 @@ code is 2.`,
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringArrayVar(&flags.sources, "source", nil, "audio `file`s, or folders of them; may be repeated")
+	f.StringVar(&flags.decoded, "decoded", "", "`folder` of what another codec decoded of the sources, or the file of a single one, to be measured in place of this codec's")
+	f.IntVar(&flags.rate, "rate", decodedRate, "sample rate in `Hz` at which --decoded is compared")
 	flags.modelFlags.add(cmd)
 	f.StringVar(&flags.outputDir, "output-dir", "", "`folder` for the reconstructions (default: they are not kept)")
 	addFormat(cmd, &flags.format)
@@ -101,6 +113,9 @@ func (f *evalFlags) check(cmd *cobra.Command) error {
 	}
 	if len(f.sources) == 0 {
 		return &usageError{cmd.CommandPath(), errors.New("no --source: name an audio file or a folder of them")}
+	}
+	if err := f.checkDecoded(cmd); err != nil {
+		return err
 	}
 	return f.modelFlags.check()
 }
@@ -126,7 +141,9 @@ func (f *evalFlags) run(cmd *cobra.Command) error {
 		if err := e.open(cmd, jobs); err != nil {
 			return err
 		}
-		defer e.codec.Close()
+		if e.codec != nil {
+			defer e.codec.Close()
+		}
 	}
 	return e.run(cmd, jobs)
 }
@@ -138,7 +155,8 @@ type evaluation struct {
 	show   *display
 	made   folders
 
-	codec    *facodec.Codec
+	codec    *facodec.Codec // nil with others
+	others   *decodedFiles  // that are measured in place of the codec's; nil for none
 	notices  []string
 	files    int                 // at a time
 	speeches chan *metric.Speech // one for each of them
@@ -159,7 +177,11 @@ func (e *evaluation) fail(source string, err error) {
 
 // jobs finds the recordings, each once, and their outputs, "" where none are kept.
 func (e *evaluation) jobs() ([]job, error) {
-	sources := findSources(e.sources, e.outputDir, e.fail)
+	skip := e.outputDir
+	if e.decoded != "" {
+		skip = e.decoded // it may lie in the folder of the sources
+	}
+	sources := findSources(e.sources, skip, e.fail)
 	if e.outputDir != "" {
 		return plan(sources, e.outputDir, func(name string) string { return "reconstructed_" + name + ".wav" })
 	}
@@ -187,17 +209,29 @@ func (e *evaluation) open(cmd *cobra.Command, jobs []job) (err error) {
 	b := batch{batchFlags: &batchFlags{modelFlags: e.modelFlags}, together: true}
 	e.files = b.files(cmd, len(jobs))
 	e.alone = e.files > 1
-	if e.codec, e.notices, err = e.modelFlags.open(cmd); err != nil {
-		return err
+	if e.decoded != "" {
+		if e.others, err = findDecoded(e.decoded); err != nil {
+			return err
+		}
+		if e.others.single && len(jobs) > 1 {
+			return fmt.Errorf("--decoded %s: is one recording, and there are %d sources; name the folder", e.decoded, len(jobs))
+		}
+	} else {
+		if e.codec, e.notices, err = e.modelFlags.open(cmd); err != nil {
+			return err
+		}
+		e.rate = e.codec.SampleRate()
 	}
 	e.speeches = make(chan *metric.Speech, e.files)
 	for range e.files {
-		speech, err := metric.NewSpeech(e.codec.SampleRate())
+		speech, err := metric.NewSpeech(e.rate)
 		if err != nil {
-			e.codec.Close()
 			return err
 		}
 		e.speeches <- speech
+	}
+	if e.codec == nil {
+		return nil
 	}
 	e.books = model.BookNames(e.codec.Books())
 	for range e.books {
@@ -237,6 +271,11 @@ func (e *evaluation) run(cmd *cobra.Command, jobs []job) error {
 		}
 	}
 	m.close()
+	if e.others != nil {
+		if text := e.others.rest(); text != "" && interrupted == nil {
+			e.show.notice("%s", text)
+		}
+	}
 	for i, use := range e.uses {
 		if u := use.Usage(); u.Collapsed() {
 			e.show.warning("%s: %s used %d of %s: the codes have collapsed, or the recordings are silent; is the checkpoint whole, and are these its files?",

@@ -31,9 +31,10 @@ func evaluatedReport(t *testing.T, code int, args ...string) (r evalJSON, stderr
 
 // evalJSON is the report as readers see it.
 type evalJSON struct {
-	Command, Checkpoint     string
-	Normalized, Interrupted bool
-	Metrics                 map[string]struct {
+	Command, Checkpoint, Decoded string
+	Rate                         int
+	Normalized, Interrupted      bool
+	Metrics                      map[string]struct {
 		Mean      *float64
 		CI95      [2]*float64
 		N, Failed int
@@ -45,6 +46,7 @@ type evalJSON struct {
 	}
 	Files []struct {
 		Source, Output   string
+		Decoded          string
 		Seconds          float64
 		Samples, Clipped int
 		Metrics          map[string]*float64
@@ -239,5 +241,84 @@ func TestEvalInterrupted(t *testing.T) {
 	r := runContext(t, ctx, "eval", "--source", clip("en.flac"), "--checkpoint-path", fixture("small.safetensors"), "--json")
 	if r.code != exitInterrupted || !strings.Contains(r.stdout, `"interrupted": true`) {
 		t.Errorf("exit code %d: %s%s", r.code, r.stdout, r.stderr)
+	}
+}
+
+// TestEvalDecoded: what another codec decoded is measured as this codec's own output is.
+func TestEvalDecoded(t *testing.T) {
+	in, out := t.TempDir(), t.TempDir()
+	write(t, filepath.Join(in, "deeper", "en.flac"), read(t, clip("en.flac")))
+	write(t, filepath.Join(in, "it.flac"), read(t, clip("it.flac")))
+	want, _ := evaluatedReport(t, 0, "--source", in, "--output-dir", out, "--sample-format", "f32")
+	decodedReport := func(code int, args ...string) (r evalJSON, stderr string) {
+		t.Helper()
+		got := run(t, append([]string{"eval", "--json"}, args...)...)
+		if got.code != code {
+			t.Fatalf("exit code %d, want %d: %s", got.code, code, got.stderr)
+		}
+		if err := json.Unmarshal([]byte(got.stdout), &r); err != nil {
+			t.Fatal(err)
+		}
+		return r, got.stderr
+	}
+	check := func(r evalJSON) {
+		t.Helper()
+		if len(r.Files) != len(want.Files) || r.Checkpoint != "" || r.Decoded != out || r.Rate != 24000 || len(r.Codebooks) != 0 {
+			t.Fatalf("report %+v", r)
+		}
+		for i, f := range r.Files {
+			for name, v := range want.Files[i].Metrics {
+				if got := f.Metrics[name]; (got == nil) != (v == nil) || v != nil && *got != *v || f.Source != want.Files[i].Source {
+					t.Errorf("%s of %s: %v, want %v", name, f.Source, got, v)
+				}
+			}
+		}
+	}
+	for _, threads := range []string{"1", "2"} {
+		r, stderr := decodedReport(0, "--source", in, "--decoded", out, "--threads", threads)
+		check(r)
+		if r.Files[0].Decoded != filepath.Join(out, "deeper", "reconstructed_en.wav") || strings.Contains(stderr, "left out") {
+			t.Errorf("%+v, %s", r.Files[0], stderr)
+		}
+	}
+	// The names of another codec, in another format, within the folder of the sources, beside a stranger.
+	inside := filepath.Join(in, "decoded")
+	for from, to := range map[string]string{"deeper/reconstructed_en.wav": "deeper/en.WAV", "reconstructed_it.wav": "it.wav"} {
+		write(t, filepath.Join(inside, to), read(t, filepath.Join(out, from)))
+	}
+	write(t, filepath.Join(inside, "fr.flac"), read(t, clip("fr.flac")))
+	r, stderr := decodedReport(0, "--source", in, "--decoded", inside)
+	if len(r.Files) != 2 || *r.Files[1].Metrics["mel"] != *want.Files[1].Metrics["mel"] || !strings.Contains(stderr, "left out 1 recording without a source, fr the first") {
+		t.Errorf("%+v, %s", r.Files, stderr)
+	}
+	// Of one file, at another rate; one of another length; one that is not there; two of a name.
+	one := filepath.Join(out, "reconstructed_it.wav")
+	r, _ = decodedReport(0, "--source", clip("it.flac"), "--decoded", one, "--rate", "16000")
+	if f := r.Files[0]; r.Rate != 16000 || f.Samples != 36206 || *f.Metrics["stoi"] < 0 || *f.Metrics["mel"] == *want.Files[1].Metrics["mel"] {
+		t.Errorf("%+v", r)
+	}
+	if _, stderr := decodedReport(0, "--source", clip("en.flac"), "--decoded", clip("it.flac")); !strings.Contains(stderr, "s longer than its source") {
+		t.Error(stderr)
+	}
+	if _, stderr := decodedReport(0, "--source", clip("it.flac"), "--decoded", clip("en.flac")); !strings.Contains(stderr, "s shorter than its source") {
+		t.Error(stderr)
+	}
+	write(t, filepath.Join(out, "it.flac"), read(t, clip("it.flac")))
+	if r, stderr := decodedReport(2, "--source", in, "--source", clip("ru.flac"), "--decoded", out); len(r.Files) != 1 ||
+		!strings.Contains(stderr, "nothing was decoded of it") || !strings.Contains(stderr, "may be what was decoded of it") {
+		t.Errorf("%+v, %s", r.Files, stderr)
+	}
+	for args, fault := range map[string]string{
+		"--source a --decoded=":                                      "--decoded is empty",
+		"--source a --rate 16000":                                    "--rate is for --decoded",
+		"--source a --decoded b --rate 10":                           "give 8000",
+		"--source a --decoded b --precision exact":                   "no model is used",
+		"--source a --decoded b --output-dir c":                      "no model is used",
+		"--source " + clip("en.flac") + " --decoded " + in + "/none": "no such file",
+		"--source " + clip("") + " --decoded " + one:                 "is one recording",
+	} {
+		if got := run(t, append([]string{"eval"}, strings.Fields(args)...)...); got.code != exitFailed || !strings.Contains(got.stderr, fault) {
+			t.Errorf("%s: exit code %d, %s", args, got.code, got.stderr)
+		}
 	}
 }

@@ -24,8 +24,7 @@ func (e *evaluation) one(ctx context.Context, j job, progress func(seconds float
 	if o.err != nil {
 		return o
 	}
-	rate := e.codec.SampleRate()
-	wave, err := audio.ReadFile(j.source, rate)
+	wave, err := audio.ReadFile(j.source, e.rate)
 	if err != nil {
 		o.err = err
 		return o
@@ -35,29 +34,45 @@ func (e *evaluation) one(ctx context.Context, j job, progress func(seconds float
 		gain = recording.GainFor(wave)
 		gain.Apply(wave)
 	}
-	o.file = evalFile{Source: j.source, Output: j.output, name: j.path, Samples: len(wave), Seconds: float64(len(wave)) / float64(rate)}
-	tokens, err := e.codec.Encode(wave)
+	o.file = evalFile{Source: j.source, Output: j.output, name: j.path, Samples: len(wave), Seconds: float64(len(wave)) / float64(e.rate)}
 	var decoded []float32
-	if err == nil {
-		progress(o.file.Seconds / 2)
-		if o.err = ctx.Err(); o.err != nil {
-			return o
-		}
-		decoded, err = e.codec.Decode(tokens)
+	if e.others != nil {
+		o.file.Decoded, decoded, o.err = e.decodedOf(j, wave)
+		gain.Apply(decoded)
+	} else {
+		decoded, o.codes, o.err = e.through(ctx, j, wave, progress)
 	}
-	if err != nil {
-		o.err = fmt.Errorf("%s: %w", j.source, err)
+	if o.err == nil {
+		o.err = ctx.Err()
+	}
+	if o.err != nil {
 		return o
 	}
 	progress(o.file.Seconds)
 	speech := <-e.speeches
-	o.file.measured = speech.Compare(wave, decoded)
+	both := min(len(wave), len(decoded))
+	o.file.measured = speech.Compare(wave[:both], decoded[:both])
 	e.speeches <- speech
-	o.codes = model.Codes(tokens.Codes)
 	if j.output != "" {
 		o.file.Clipped, o.err = e.keep(j.output, decoded, gain)
 	}
 	return o
+}
+
+// through encodes and decodes a recording.
+func (e *evaluation) through(ctx context.Context, j job, wave []float32, progress func(seconds float64)) (decoded []float32, codes model.Codes, err error) {
+	tokens, err := e.codec.Encode(wave)
+	if err == nil {
+		progress(float64(len(wave)) / float64(e.rate) / 2)
+		if err := ctx.Err(); err != nil {
+			return nil, codes, err
+		}
+		decoded, err = e.codec.Decode(tokens)
+	}
+	if err != nil {
+		return nil, codes, fmt.Errorf("%s: %w", j.source, err)
+	}
+	return decoded, model.Codes(tokens.Codes), nil
 }
 
 // keep writes a reconstruction at the recording's own level.

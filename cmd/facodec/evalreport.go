@@ -16,7 +16,9 @@ import (
 // An evalReport is what eval --json prints.
 type evalReport struct {
 	Command     string                    `json:"command"`
-	Checkpoint  string                    `json:"checkpoint"`
+	Checkpoint  string                    `json:"checkpoint,omitempty"`
+	Decoded     string                    `json:"decoded,omitempty"` // the folder that was measured in place of a codec
+	Rate        int                       `json:"rate"`              // Hz, at which recordings were compared
 	Normalized  bool                      `json:"normalized"`
 	Metrics     map[string]metric.Summary `json:"metrics"`
 	Codebooks   map[string]metric.Usage   `json:"codebooks"`
@@ -30,8 +32,9 @@ type evalReport struct {
 type evalFile struct {
 	Source  string              `json:"source"`
 	Output  string              `json:"output,omitempty"`
+	Decoded string              `json:"decoded,omitempty"`
 	Seconds float64             `json:"seconds"`
-	Samples int                 `json:"samples"` // at the codec's rate
+	Samples int                 `json:"samples"` // at the rate of the comparison, the codec's
 	Clipped int64               `json:"clipped,omitempty"`
 	Metrics map[string]*float64 `json:"metrics"` // null: it has no value here
 
@@ -50,9 +53,12 @@ type evalTotals struct {
 // report sums up.
 func (e *evaluation) report(elapsed time.Duration, interrupted bool) *evalReport {
 	r := &evalReport{
-		Command: "eval", Checkpoint: e.checkpoint, Normalized: e.normalize, Interrupted: interrupted,
+		Command: "eval", Checkpoint: e.checkpoint, Decoded: e.decoded, Rate: e.rate, Normalized: e.normalize, Interrupted: interrupted,
 		Metrics: map[string]metric.Summary{}, Codebooks: map[string]metric.Usage{},
 		Files: append([]evalFile{}, e.results...), Failed: append([]failed{}, e.failed...),
+	}
+	if e.decoded != "" {
+		r.Checkpoint = ""
 	}
 	for i := range r.Files {
 		f := &r.Files[i]
@@ -179,7 +185,9 @@ func (p *evalPrinter) end(r *evalReport) error {
 	}
 	if len(r.Files) > 0 {
 		p.means(r)
-		p.codebooks(r)
+		if len(p.evaluation.books) > 0 {
+			p.codebooks(r)
+		}
 	}
 	if p.out.err != nil {
 		return fileerr.Write("stdout", p.out.err)
