@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func productTiles1x1(config *byte, dst *float32, init *float32, bias *float32, scratch *float32, a *uint16, w *uint16, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, steps int, rows int, blocks int)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·productTiles1x1(SB), NOSPLIT, $0-128
+// func productTiles1x1(config *byte, dst *float32, init *float32, bias *float32, scratch *float32, a *uint16, w *uint16, last *uint16, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, steps int, rows int, blocks int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·productTiles1x1(SB), NOSPLIT, $0-136
 	MOVQ config+0(FP), AX
 
 	// LDTILECFG (AX)
@@ -15,13 +15,12 @@ TEXT ·productTiles1x1(SB), NOSPLIT, $0-128
 	BYTE $0x00
 	BYTE $0x00
 	MOVQ a+40(FP), AX
-	MOVQ ldA+72(FP), DX
-	MOVQ ldW+88(FP), R8
+	MOVQ ldA+80(FP), DX
+	MOVQ ldW+96(FP), R8
 	MOVQ dst+8(FP), R13
 	MOVQ init+16(FP), R15
 	MOVQ $0x00000040, SI
-	MOVQ DX, CX
-	SHLQ $0x04, CX
+	MOVQ last+56(FP), CX
 
 block:
 	// TILEZERO TMM0
@@ -29,13 +28,13 @@ block:
 	BYTE  $0xc0
 	MOVQ  AX, BX
 	MOVQ  w+48(FP), DI
-	MOVQ  taps+96(FP), R9
+	MOVQ  taps+104(FP), R9
 	TESTQ R9, R9
 	JEQ   sums
 
 tap:
 	MOVQ BX, R11
-	MOVQ steps+104(FP), R10
+	MOVQ steps+112(FP), R10
 
 step:
 	// TILELOADD (R11)(DX), TMM4
@@ -49,22 +48,25 @@ step:
 	LONG       $0x000037b4
 	BYTE       $0x00
 	BYTE       $0x00
-	PREFETCHT0 4096(DI)
-	PREFETCHT0 4160(DI)
-	PREFETCHT0 4224(DI)
-	PREFETCHT0 4288(DI)
-	PREFETCHT0 4352(DI)
-	PREFETCHT0 4416(DI)
-	PREFETCHT0 4480(DI)
-	PREFETCHT0 4544(DI)
-	PREFETCHT0 4608(DI)
-	PREFETCHT0 4672(DI)
-	PREFETCHT0 4736(DI)
-	PREFETCHT0 4800(DI)
-	PREFETCHT0 4864(DI)
-	PREFETCHT0 4928(DI)
-	PREFETCHT0 4992(DI)
-	PREFETCHT0 5056(DI)
+	LEAQ       4096(DI), R12
+	CMPQ       R12, CX
+	CMOVQHI    CX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	PREFETCHT0 192(R12)
+	PREFETCHT0 256(R12)
+	PREFETCHT0 320(R12)
+	PREFETCHT0 384(R12)
+	PREFETCHT0 448(R12)
+	PREFETCHT0 512(R12)
+	PREFETCHT0 576(R12)
+	PREFETCHT0 640(R12)
+	PREFETCHT0 704(R12)
+	PREFETCHT0 768(R12)
+	PREFETCHT0 832(R12)
+	PREFETCHT0 896(R12)
+	PREFETCHT0 960(R12)
 
 	// TDPBF16PS TMM6, TMM4, TMM0
 	LONG $0x5c4ae2c4
@@ -73,7 +75,7 @@ step:
 	ADDQ $+1024, DI
 	DECQ R10
 	JNE  step
-	ADDQ ldTap+80(FP), BX
+	ADDQ ldTap+88(FP), BX
 	DECQ R9
 	JNE  tap
 
@@ -88,11 +90,11 @@ sums:
 	BYTE    $0x00
 	MOVQ    bias+24(FP), DI
 	VMOVUPS (DI), Z0
-	MOVQ    ldDst+56(FP), R9
-	MOVQ    rows+112(FP), R10
+	MOVQ    ldDst+64(FP), R9
+	MOVQ    rows+120(FP), R10
 	TESTQ   R15, R15
 	JEQ     row
-	MOVQ    ldInit+64(FP), R12
+	MOVQ    ldInit+72(FP), R12
 
 initRow:
 	VADDPS  (R15), Z0, Z2
@@ -115,7 +117,7 @@ row:
 
 next:
 	LEAQ (AX)(CX*1), AX
-	DECQ blocks+120(FP)
+	DECQ blocks+128(FP)
 	JNE  block
 
 	// TILERELEASE
@@ -124,9 +126,9 @@ next:
 	VZEROUPPER
 	RET
 
-// func productTiles1x2(config *byte, dst *float32, init *float32, bias *float32, scratch *float32, a *uint16, w *uint16, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, steps int, rows int, blocks int)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·productTiles1x2(SB), NOSPLIT, $0-128
+// func productTiles1x2(config *byte, dst *float32, init *float32, bias *float32, scratch *float32, a *uint16, w *uint16, last *uint16, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, steps int, rows int, blocks int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·productTiles1x2(SB), NOSPLIT, $0-136
 	MOVQ config+0(FP), AX
 
 	// LDTILECFG (AX)
@@ -135,13 +137,12 @@ TEXT ·productTiles1x2(SB), NOSPLIT, $0-128
 	BYTE $0x00
 	BYTE $0x00
 	MOVQ a+40(FP), AX
-	MOVQ ldA+72(FP), DX
-	MOVQ ldW+88(FP), R8
+	MOVQ ldA+80(FP), DX
+	MOVQ ldW+96(FP), R8
 	MOVQ dst+8(FP), R13
 	MOVQ init+16(FP), R15
 	MOVQ $0x00000040, SI
-	MOVQ DX, CX
-	SHLQ $0x04, CX
+	MOVQ last+56(FP), CX
 
 block:
 	// TILEZERO TMM0
@@ -153,13 +154,13 @@ block:
 	BYTE  $0xc8
 	MOVQ  AX, BX
 	MOVQ  w+48(FP), DI
-	MOVQ  taps+96(FP), R9
+	MOVQ  taps+104(FP), R9
 	TESTQ R9, R9
 	JEQ   sums
 
 tap:
 	MOVQ BX, R11
-	MOVQ steps+104(FP), R10
+	MOVQ steps+112(FP), R10
 
 step:
 	// TILELOADD (R11)(DX), TMM4
@@ -173,22 +174,25 @@ step:
 	LONG       $0x000037b4
 	BYTE       $0x00
 	BYTE       $0x00
-	PREFETCHT0 4096(DI)
-	PREFETCHT0 4160(DI)
-	PREFETCHT0 4224(DI)
-	PREFETCHT0 4288(DI)
-	PREFETCHT0 4352(DI)
-	PREFETCHT0 4416(DI)
-	PREFETCHT0 4480(DI)
-	PREFETCHT0 4544(DI)
-	PREFETCHT0 4608(DI)
-	PREFETCHT0 4672(DI)
-	PREFETCHT0 4736(DI)
-	PREFETCHT0 4800(DI)
-	PREFETCHT0 4864(DI)
-	PREFETCHT0 4928(DI)
-	PREFETCHT0 4992(DI)
-	PREFETCHT0 5056(DI)
+	LEAQ       4096(DI), R12
+	CMPQ       R12, CX
+	CMOVQHI    CX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	PREFETCHT0 192(R12)
+	PREFETCHT0 256(R12)
+	PREFETCHT0 320(R12)
+	PREFETCHT0 384(R12)
+	PREFETCHT0 448(R12)
+	PREFETCHT0 512(R12)
+	PREFETCHT0 576(R12)
+	PREFETCHT0 640(R12)
+	PREFETCHT0 704(R12)
+	PREFETCHT0 768(R12)
+	PREFETCHT0 832(R12)
+	PREFETCHT0 896(R12)
+	PREFETCHT0 960(R12)
 
 	// TDPBF16PS TMM6, TMM4, TMM0
 	LONG $0x5c4ae2c4
@@ -200,22 +204,25 @@ step:
 	LONG       $0x000036bc
 	BYTE       $0x00
 	BYTE       $0x00
-	PREFETCHT0 4096(R14)
-	PREFETCHT0 4160(R14)
-	PREFETCHT0 4224(R14)
-	PREFETCHT0 4288(R14)
-	PREFETCHT0 4352(R14)
-	PREFETCHT0 4416(R14)
-	PREFETCHT0 4480(R14)
-	PREFETCHT0 4544(R14)
-	PREFETCHT0 4608(R14)
-	PREFETCHT0 4672(R14)
-	PREFETCHT0 4736(R14)
-	PREFETCHT0 4800(R14)
-	PREFETCHT0 4864(R14)
-	PREFETCHT0 4928(R14)
-	PREFETCHT0 4992(R14)
-	PREFETCHT0 5056(R14)
+	LEAQ       4096(R14), R12
+	CMPQ       R12, CX
+	CMOVQHI    CX, R12
+	PREFETCHT0 (R12)
+	PREFETCHT0 64(R12)
+	PREFETCHT0 128(R12)
+	PREFETCHT0 192(R12)
+	PREFETCHT0 256(R12)
+	PREFETCHT0 320(R12)
+	PREFETCHT0 384(R12)
+	PREFETCHT0 448(R12)
+	PREFETCHT0 512(R12)
+	PREFETCHT0 576(R12)
+	PREFETCHT0 640(R12)
+	PREFETCHT0 704(R12)
+	PREFETCHT0 768(R12)
+	PREFETCHT0 832(R12)
+	PREFETCHT0 896(R12)
+	PREFETCHT0 960(R12)
 
 	// TDPBF16PS TMM7, TMM4, TMM1
 	LONG $0x5c42e2c4
@@ -224,7 +231,7 @@ step:
 	ADDQ $+1024, DI
 	DECQ R10
 	JNE  step
-	ADDQ ldTap+80(FP), BX
+	ADDQ ldTap+88(FP), BX
 	DECQ R9
 	JNE  tap
 
@@ -246,11 +253,11 @@ sums:
 	MOVQ    bias+24(FP), DI
 	VMOVUPS (DI), Z0
 	VMOVUPS 64(DI), Z1
-	MOVQ    ldDst+56(FP), R9
-	MOVQ    rows+112(FP), R10
+	MOVQ    ldDst+64(FP), R9
+	MOVQ    rows+120(FP), R10
 	TESTQ   R15, R15
 	JEQ     row
-	MOVQ    ldInit+64(FP), R12
+	MOVQ    ldInit+72(FP), R12
 
 initRow:
 	VADDPS  (R15), Z0, Z2
@@ -278,7 +285,7 @@ row:
 
 next:
 	LEAQ (AX)(CX*1), AX
-	DECQ blocks+120(FP)
+	DECQ blocks+128(FP)
 	JNE  block
 
 	// TILERELEASE
@@ -287,9 +294,9 @@ next:
 	VZEROUPPER
 	RET
 
-// func productTiles2x1(config *byte, dst *float32, init *float32, bias *float32, scratch *float32, a *uint16, w *uint16, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, steps int, rows int, blocks int)
+// func productTiles2x1(config *byte, dst *float32, init *float32, bias *float32, scratch *float32, a *uint16, w *uint16, last *uint16, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, steps int, rows int, blocks int)
 // Requires: AVX, AVX512F
-TEXT ·productTiles2x1(SB), NOSPLIT, $0-128
+TEXT ·productTiles2x1(SB), NOSPLIT, $0-136
 	MOVQ config+0(FP), AX
 
 	// LDTILECFG (AX)
@@ -298,8 +305,8 @@ TEXT ·productTiles2x1(SB), NOSPLIT, $0-128
 	BYTE $0x00
 	BYTE $0x00
 	MOVQ a+40(FP), AX
-	MOVQ ldA+72(FP), DX
-	MOVQ ldW+88(FP), R8
+	MOVQ ldA+80(FP), DX
+	MOVQ ldW+96(FP), R8
 	MOVQ dst+8(FP), R13
 	MOVQ init+16(FP), R15
 	MOVQ $0x00000040, SI
@@ -316,14 +323,14 @@ block:
 	BYTE  $0xd0
 	MOVQ  AX, BX
 	MOVQ  w+48(FP), DI
-	MOVQ  taps+96(FP), R9
+	MOVQ  taps+104(FP), R9
 	TESTQ R9, R9
 	JEQ   sums
 
 tap:
 	MOVQ BX, R11
 	LEAQ (BX)(CX*1), R12
-	MOVQ steps+104(FP), R10
+	MOVQ steps+112(FP), R10
 
 step:
 	// TILELOADD (R11)(DX), TMM4
@@ -356,7 +363,7 @@ step:
 	ADDQ $+1024, DI
 	DECQ R10
 	JNE  step
-	ADDQ ldTap+80(FP), BX
+	ADDQ ldTap+88(FP), BX
 	DECQ R9
 	JNE  tap
 
@@ -377,11 +384,11 @@ sums:
 	BYTE    $0x00
 	MOVQ    bias+24(FP), DI
 	VMOVUPS (DI), Z0
-	MOVQ    ldDst+56(FP), R9
-	MOVQ    rows+112(FP), R10
+	MOVQ    ldDst+64(FP), R9
+	MOVQ    rows+120(FP), R10
 	TESTQ   R15, R15
 	JEQ     row
-	MOVQ    ldInit+64(FP), R12
+	MOVQ    ldInit+72(FP), R12
 
 initRow:
 	VADDPS  (R15), Z0, Z2
@@ -404,7 +411,7 @@ row:
 
 next:
 	LEAQ (AX)(CX*2), AX
-	DECQ blocks+120(FP)
+	DECQ blocks+128(FP)
 	JNE  block
 
 	// TILERELEASE
@@ -413,9 +420,9 @@ next:
 	VZEROUPPER
 	RET
 
-// func productTiles2x2(config *byte, dst *float32, init *float32, bias *float32, scratch *float32, a *uint16, w *uint16, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, steps int, rows int, blocks int)
+// func productTiles2x2(config *byte, dst *float32, init *float32, bias *float32, scratch *float32, a *uint16, w *uint16, last *uint16, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, steps int, rows int, blocks int)
 // Requires: AVX, AVX512F
-TEXT ·productTiles2x2(SB), NOSPLIT, $0-128
+TEXT ·productTiles2x2(SB), NOSPLIT, $0-136
 	MOVQ config+0(FP), AX
 
 	// LDTILECFG (AX)
@@ -424,8 +431,8 @@ TEXT ·productTiles2x2(SB), NOSPLIT, $0-128
 	BYTE $0x00
 	BYTE $0x00
 	MOVQ a+40(FP), AX
-	MOVQ ldA+72(FP), DX
-	MOVQ ldW+88(FP), R8
+	MOVQ ldA+80(FP), DX
+	MOVQ ldW+96(FP), R8
 	MOVQ dst+8(FP), R13
 	MOVQ init+16(FP), R15
 	MOVQ $0x00000040, SI
@@ -450,14 +457,14 @@ block:
 	BYTE  $0xd8
 	MOVQ  AX, BX
 	MOVQ  w+48(FP), DI
-	MOVQ  taps+96(FP), R9
+	MOVQ  taps+104(FP), R9
 	TESTQ R9, R9
 	JEQ   sums
 
 tap:
 	MOVQ BX, R11
 	LEAQ (BX)(CX*1), R12
-	MOVQ steps+104(FP), R10
+	MOVQ steps+112(FP), R10
 
 step:
 	// TILELOADD (R11)(DX), TMM4
@@ -505,7 +512,7 @@ step:
 	ADDQ $+1024, DI
 	DECQ R10
 	JNE  step
-	ADDQ ldTap+80(FP), BX
+	ADDQ ldTap+88(FP), BX
 	DECQ R9
 	JNE  tap
 
@@ -539,11 +546,11 @@ sums:
 	MOVQ    bias+24(FP), DI
 	VMOVUPS (DI), Z0
 	VMOVUPS 64(DI), Z1
-	MOVQ    ldDst+56(FP), R9
-	MOVQ    rows+112(FP), R10
+	MOVQ    ldDst+64(FP), R9
+	MOVQ    rows+120(FP), R10
 	TESTQ   R15, R15
 	JEQ     row
-	MOVQ    ldInit+64(FP), R12
+	MOVQ    ldInit+72(FP), R12
 
 initRow:
 	VADDPS  (R15), Z0, Z2
@@ -571,7 +578,7 @@ row:
 
 next:
 	LEAQ (AX)(CX*2), AX
-	DECQ blocks+120(FP)
+	DECQ blocks+128(FP)
 	JNE  block
 
 	// TILERELEASE

@@ -29,7 +29,7 @@ package kernel
 // aligned to 64.
 //
 //go:noescape
-func productTilesInt8x1(config *byte, sums *float32, buffer *uint16, a *uint16, w *int8, ldA int, ldTap int, ldW int, taps int, steps int)
+func productTilesInt8x1(config *byte, sums *float32, buffer *uint16, a *uint16, w *int8, last *int8, ldA int, ldTap int, ldW int, taps int, steps int)
 
 // productTilesInt8x2 computes the sums of up to 16 rows, as many as the configuration of the
 // tiles says, with 2 panel(s) of weights in 8 bits, none of which is -128.
@@ -56,4 +56,4 @@ func productTilesInt8x1(config *byte, sums *float32, buffer *uint16, a *uint16, 
 // aligned to 64.
 //
 //go:noescape
-func productTilesInt8x2(config *byte, sums *float32, buffer *uint16, a *uint16, w *int8, ldA int, ldTap int, ldW int, taps int, steps int)
+func productTilesInt8x2(config *byte, sums *float32, buffer *uint16, a *uint16, w *int8, last *int8, ldA int, ldTap int, ldW int, taps int, steps int)

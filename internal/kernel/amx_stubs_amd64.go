@@ -28,7 +28,7 @@ package kernel
 // with strides in bytes instead of elements. scratch is 1024 bytes. init may be nil.
 //
 //go:noescape
-func productTiles1x1(config *byte, dst *float32, init *float32, bias *float32, scratch *float32, a *uint16, w *uint16, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, steps int, rows int, blocks int)
+func productTiles1x1(config *byte, dst *float32, init *float32, bias *float32, scratch *float32, a *uint16, w *uint16, last *uint16, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, steps int, rows int, blocks int)
 
 // productTiles1x2 computes blocks of a product with AMX: 1 tile(s) of up to 16 rows
 // by 2 panel(s), as the configuration of the tiles says.
@@ -54,7 +54,7 @@ func productTiles1x1(config *byte, dst *float32, init *float32, bias *float32, s
 // with strides in bytes instead of elements. scratch is 2048 bytes. init may be nil.
 //
 //go:noescape
-func productTiles1x2(config *byte, dst *float32, init *float32, bias *float32, scratch *float32, a *uint16, w *uint16, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, steps int, rows int, blocks int)
+func productTiles1x2(config *byte, dst *float32, init *float32, bias *float32, scratch *float32, a *uint16, w *uint16, last *uint16, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, steps int, rows int, blocks int)
 
 // productTiles2x1 computes blocks of a product with AMX: 2 tile(s) of up to 16 rows
 // by 1 panel(s), as the configuration of the tiles says.
@@ -80,7 +80,7 @@ func productTiles1x2(config *byte, dst *float32, init *float32, bias *float32, s
 // with strides in bytes instead of elements. scratch is 2048 bytes. init may be nil.
 //
 //go:noescape
-func productTiles2x1(config *byte, dst *float32, init *float32, bias *float32, scratch *float32, a *uint16, w *uint16, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, steps int, rows int, blocks int)
+func productTiles2x1(config *byte, dst *float32, init *float32, bias *float32, scratch *float32, a *uint16, w *uint16, last *uint16, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, steps int, rows int, blocks int)
 
 // productTiles2x2 computes blocks of a product with AMX: 2 tile(s) of up to 16 rows
 // by 2 panel(s), as the configuration of the tiles says.
@@ -106,4 +106,4 @@ func productTiles2x1(config *byte, dst *float32, init *float32, bias *float32, s
 // with strides in bytes instead of elements. scratch is 4096 bytes. init may be nil.
 //
 //go:noescape
-func productTiles2x2(config *byte, dst *float32, init *float32, bias *float32, scratch *float32, a *uint16, w *uint16, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, steps int, rows int, blocks int)
+func productTiles2x2(config *byte, dst *float32, init *float32, bias *float32, scratch *float32, a *uint16, w *uint16, last *uint16, ldDst int, ldInit int, ldA int, ldTap int, ldW int, taps int, steps int, rows int, blocks int)

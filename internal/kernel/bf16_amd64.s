@@ -412,18 +412,23 @@ done:
 	RET
 
 // func fromInt8AVX512(dst []uint16, x []int8)
-// Requires: AVX, AVX512BW, AVX512F, MMX+
+// Requires: AVX, AVX512BW, AVX512F, CMOV, MMX+
 TEXT ·fromInt8AVX512(SB), NOSPLIT, $0-48
 	MOVQ dst_base+0(FP), AX
 	MOVQ x_base+24(FP), CX
-	MOVQ dst_len+8(FP), DX
-	SHRQ $0x01, DX
-	SHRQ $0x04, DX
+	MOVQ x_cap+40(FP), DX
+	LEAQ -1(CX)(DX*1), DX
+	MOVQ dst_len+8(FP), BX
+	SHRQ $0x01, BX
+	SHRQ $0x04, BX
 	JEQ  done
 
 loop:
+	LEAQ       2048(CX), SI
+	CMPQ       SI, DX
+	CMOVQHI    DX, SI
+	PREFETCHT0 (SI)
 	VPMOVSXBW  (CX), Z0
-	PREFETCHT0 2048(CX)
 	VPSLLD     $0x10, Z0, Z1
 	VPSRAD     $0x10, Z1, Z1
 	VPSRAD     $0x10, Z0, Z0
@@ -434,7 +439,7 @@ loop:
 	VMOVUPS    Z0, (AX)
 	ADDQ       $0x40, AX
 	ADDQ       $0x20, CX
-	DECQ       DX
+	DECQ       BX
 	JNE        loop
 
 done:
@@ -849,18 +854,23 @@ done:
 	RET
 
 // func fromInt8AVX2(dst []uint16, x []int8)
-// Requires: AVX, AVX2, MMX+
+// Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·fromInt8AVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_base+0(FP), AX
 	MOVQ x_base+24(FP), CX
-	MOVQ dst_len+8(FP), DX
-	SHRQ $0x01, DX
-	SHRQ $0x04, DX
+	MOVQ x_cap+40(FP), DX
+	LEAQ -1(CX)(DX*1), DX
+	MOVQ dst_len+8(FP), BX
+	SHRQ $0x01, BX
+	SHRQ $0x04, BX
 	JEQ  done
 
 loop:
+	LEAQ       2048(CX), SI
+	CMPQ       SI, DX
+	CMOVQHI    DX, SI
+	PREFETCHT0 (SI)
 	VPMOVSXBW  (CX), Y0
-	PREFETCHT0 2048(CX)
 	VPSLLD     $0x10, Y0, Y1
 	VPSRAD     $0x10, Y1, Y1
 	VPSRAD     $0x10, Y0, Y0
@@ -870,7 +880,6 @@ loop:
 	VPOR       Y1, Y0, Y0
 	VMOVUPS    Y0, (AX)
 	VPMOVSXBW  16(CX), Y0
-	PREFETCHT0 2064(CX)
 	VPSLLD     $0x10, Y0, Y1
 	VPSRAD     $0x10, Y1, Y1
 	VPSRAD     $0x10, Y0, Y0
@@ -881,7 +890,7 @@ loop:
 	VMOVUPS    Y0, 32(AX)
 	ADDQ       $0x40, AX
 	ADDQ       $0x20, CX
-	DECQ       DX
+	DECQ       BX
 	JNE        loop
 
 done:

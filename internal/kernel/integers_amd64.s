@@ -5,22 +5,27 @@
 #include "textflag.h"
 
 // func fromInt16AVX512(dst []float32, x []int16)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F, CMOV, MMX+
 TEXT ·fromInt16AVX512(SB), NOSPLIT, $0-48
 	MOVQ dst_base+0(FP), AX
 	MOVQ x_base+24(FP), CX
-	MOVQ dst_len+8(FP), DX
-	SHRQ $0x04, DX
+	MOVQ x_cap+40(FP), DX
+	LEAQ -1(CX)(DX*2), DX
+	MOVQ dst_len+8(FP), BX
+	SHRQ $0x04, BX
 	JEQ  done
 
 loop:
+	LEAQ       2048(CX), SI
+	CMPQ       SI, DX
+	CMOVQHI    DX, SI
+	PREFETCHT0 (SI)
 	VPMOVSXWD  (CX), Z0
-	PREFETCHT0 2048(CX)
 	VCVTDQ2PS  Z0, Z0
 	VMOVUPS    Z0, (AX)
 	ADDQ       $0x40, AX
 	ADDQ       $0x20, CX
-	DECQ       DX
+	DECQ       BX
 	JNE        loop
 
 done:
@@ -115,26 +120,30 @@ DATA c000000ff<>+28(SB)/4, $0x000000ff
 GLOBL c000000ff<>(SB), RODATA|NOPTR, $32
 
 // func fromInt16AVX2(dst []float32, x []int16)
-// Requires: AVX, AVX2, MMX+
+// Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·fromInt16AVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_base+0(FP), AX
 	MOVQ x_base+24(FP), CX
-	MOVQ dst_len+8(FP), DX
-	SHRQ $0x04, DX
+	MOVQ x_cap+40(FP), DX
+	LEAQ -1(CX)(DX*2), DX
+	MOVQ dst_len+8(FP), BX
+	SHRQ $0x04, BX
 	JEQ  done
 
 loop:
+	LEAQ       2048(CX), SI
+	CMPQ       SI, DX
+	CMOVQHI    DX, SI
+	PREFETCHT0 (SI)
 	VPMOVSXWD  (CX), Y0
-	PREFETCHT0 2048(CX)
 	VCVTDQ2PS  Y0, Y0
 	VMOVUPS    Y0, (AX)
 	VPMOVSXWD  16(CX), Y0
-	PREFETCHT0 2064(CX)
 	VCVTDQ2PS  Y0, Y0
 	VMOVUPS    Y0, 32(AX)
 	ADDQ       $0x40, AX
 	ADDQ       $0x20, CX
-	DECQ       DX
+	DECQ       BX
 	JNE        loop
 
 done:

@@ -74,7 +74,7 @@ func (s *amxScratch) tiles(p *ProductBF16, t, n, rows, panel, panels int) {
 	col, ldW := panel*Width, w.stride()
 	bias, dst := &noBias[0], &p.Dst[t*p.LdDst+col]
 	var init *float32
-	var a, b *BFloat16
+	var a, b, last *BFloat16
 	if p.Bias != nil {
 		bias = &p.Bias[col]
 	}
@@ -84,19 +84,20 @@ func (s *amxScratch) tiles(p *ProductBF16, t, n, rows, panel, panels int) {
 	taps, steps := 0, PadBF16(w.K)/StepBF16
 	if w.Taps*w.K > 0 {
 		taps, a, b = w.Taps, &p.A[t*p.LdA], &w.Data[panel*ldW]
+		last = &w.Data[max(panel*ldW, len(w.Data)-StepBF16*Width)]
 	}
 	s.config = newTileConfig(rows)
 	config, sums := (*byte)(unsafe.Pointer(&s.config)), &s.sums[0]
 	ldDst, ldInit, ldA, ldTap, ldPanel := 4*p.LdDst, 4*p.LdInit, 2*p.LdA, 2*p.LdTap, 2*ldW
 	switch blocks := n / rows; {
 	case rows <= tileRows && panels == 1:
-		productTiles1x1(config, dst, init, bias, sums, a, b, ldDst, ldInit, ldA, ldTap, ldPanel, taps, steps, rows, blocks)
+		productTiles1x1(config, dst, init, bias, sums, a, b, last, ldDst, ldInit, ldA, ldTap, ldPanel, taps, steps, rows, blocks)
 	case rows <= tileRows:
-		productTiles1x2(config, dst, init, bias, sums, a, b, ldDst, ldInit, ldA, ldTap, ldPanel, taps, steps, rows, blocks)
+		productTiles1x2(config, dst, init, bias, sums, a, b, last, ldDst, ldInit, ldA, ldTap, ldPanel, taps, steps, rows, blocks)
 	case panels == 1:
-		productTiles2x1(config, dst, init, bias, sums, a, b, ldDst, ldInit, ldA, ldTap, ldPanel, taps, steps, rows, blocks)
+		productTiles2x1(config, dst, init, bias, sums, a, b, last, ldDst, ldInit, ldA, ldTap, ldPanel, taps, steps, rows, blocks)
 	default:
-		productTiles2x2(config, dst, init, bias, sums, a, b, ldDst, ldInit, ldA, ldTap, ldPanel, taps, steps, rows, blocks)
+		productTiles2x2(config, dst, init, bias, sums, a, b, last, ldDst, ldInit, ldA, ldTap, ldPanel, taps, steps, rows, blocks)
 	}
 }
 

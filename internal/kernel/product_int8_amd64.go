@@ -24,10 +24,11 @@ func productInt8AMX(s *int8Scratch, p *ProductBF16, row0, row1, panel, panels in
 	buffer = unsafe.Add(buffer, -uintptr(buffer)%cacheLine)
 	ldA, ldTap, ldW, steps := 2*p.LdA, 2*p.LdTap, w.stride(), PadBF16(w.K)/StepBF16
 	tiles, sums, to := (*byte)(unsafe.Pointer(&config)), &s.sums[0], (*uint16)(buffer)
+	last := &w.Int8[max(panel*ldW, len(w.Int8)-StepBF16*Width)] // of what is called into the cache
 	if a, b := &p.A[row0*p.LdA], &w.Int8[panel*ldW]; panels == 1 {
-		productTilesInt8x1(tiles, sums, to, a, b, ldA, ldTap, ldW, w.Taps, steps)
+		productTilesInt8x1(tiles, sums, to, a, b, last, ldA, ldTap, ldW, w.Taps, steps)
 	} else {
-		productTilesInt8x2(tiles, sums, to, a, b, ldA, ldTap, ldW, w.Taps, steps)
+		productTilesInt8x2(tiles, sums, to, a, b, last, ldA, ldTap, ldW, w.Taps, steps)
 	}
 }
 

@@ -82,7 +82,7 @@ func amxTilesInt8(c *build.Context, tables operand.Mem, panels int) {
 	c.Function(fmt.Sprintf("productTilesInt8x%d", panels))
 	c.Pragma("noescape")
 	c.Attributes(attr.NOSPLIT)
-	c.SignatureExpr("func(config *byte, sums *float32, buffer, a *uint16, w *int8, ldA, ldTap, ldW, taps, steps int)")
+	c.SignatureExpr("func(config *byte, sums *float32, buffer, a *uint16, w, last *int8, ldA, ldTap, ldW, taps, steps int)")
 	c.Doc(strings.Split(fmt.Sprintf(amxInt8Doc, panels), "\n")...)
 	const (
 		stride = 64   // of weights in a tile
@@ -99,7 +99,7 @@ func amxTilesInt8(c *build.Context, tables operand.Mem, panels int) {
 		taps, steps      = reg.R9, reg.R10
 		left             = reg.R11 // steps to convert
 		current, next    = reg.R13, reg.R14
-		pointer          = reg.R12
+		pointer, last    = reg.R12, reg.R15
 		low, high        = []reg.VecPhysical{reg.Z16, reg.Z17}, []reg.VecPhysical{reg.Z18, reg.Z19}
 		order, signs     = reg.Z20, reg.Z21
 		lows, highs, raw = []reg.VecPhysical{reg.Z0, reg.Z1, reg.Z2, reg.Z3}, []reg.VecPhysical{reg.Z4, reg.Z5, reg.Z6, reg.Z7},
@@ -117,6 +117,7 @@ func amxTilesInt8(c *build.Context, tables operand.Mem, panels int) {
 	c.Load(c.Param("a"), tapA)
 	c.Load(c.Param("ldA"), ldA)
 	c.Load(c.Param("w"), w)
+	c.Load(c.Param("last"), last)
 	c.Load(c.Param("ldW"), ldW)
 	c.Load(c.Param("buffer"), current)
 	c.LEAQ(operand.Mem{Base: current, Disp: 2 * tile}, next)
@@ -148,7 +149,6 @@ func amxTilesInt8(c *build.Context, tables operand.Mem, panels int) {
 			for i := range bytes / 64 {
 				l, h, x := lows[i%4], highs[i%4], raw[i%4]
 				c.VPERMQ(operand.Mem{Base: pointer, Disp: 64 * i}, order, x)
-				c.PREFETCHT0(operand.Mem{Base: pointer, Index: later, Scale: 1, Disp: 64 * i})
 				c.VPABSB(x, l)
 				c.VMOVDQA64(l, h)
 				c.VPERMI2B(low[1], low[0], l)
@@ -159,6 +159,12 @@ func amxTilesInt8(c *build.Context, tables operand.Mem, panels int) {
 				c.VPUNPCKHBW(h, l, l)
 				c.VMOVDQU64(x, operand.Mem{Base: to, Disp: tile*p + 128*i})
 				c.VMOVDQU64(l, operand.Mem{Base: to, Disp: tile*p + 128*i + 64})
+			}
+			c.ADDQ(later, pointer)
+			c.CMPQ(pointer, last)
+			c.CMOVQHI(last, pointer)
+			for i := range bytes / 64 {
+				c.PREFETCHT0(operand.Mem{Base: pointer, Disp: 64 * i})
 			}
 		}
 		c.ADDQ(operand.I32(bytes), w)

@@ -199,19 +199,37 @@ func (f *vectors) fromBF16() {
 	})
 }
 
+// lastOf returns the place of the last byte of the array that x, with elements of so many bytes, is a
+// slice of: more of it may be read next.
+func (f *vectors) lastOf(x reg.Register, size int) reg.GPVirtual {
+	last := f.Load(f.Param("x").Cap(), f.GP64()).(reg.GPVirtual)
+	f.LEAQ(operand.Mem{Base: x, Index: last, Scale: uint8(size), Disp: -1}, last)
+	return last
+}
+
+// ahead calls what is read later, up to last, into the cache.
+func (f *vectors) ahead(x reg.Register, last reg.GPVirtual) {
+	later := f.GP64()
+	f.LEAQ(operand.Mem{Base: x, Disp: prefetch / 2}, later)
+	f.CMPQ(later, last)
+	f.CMOVQHI(last, later)
+	f.PREFETCHT0(operand.Mem{Base: later})
+}
+
 // fromInt8 makes two integers of each 32 bits float32: the even one of the lower half and
 // the odd one of the upper half. Their lower halves are 0, as 8 bits are enough for them.
 func (f *vectors) fromInt8() {
 	f.begin("fromInt8", "computes", "", "\tfor i := range dst {", "\t\tdst[i] = x[i], as bfloat16", "\t}", "", "for a multiple of 32 elements.")
 	f.constants(func(*vectors) {})
 	dst, x := f.Load(f.Param("dst").Base(), f.GP64()), f.Load(f.Param("x").Base(), f.GP64())
+	last := f.lastOf(x, 1)
 	length := f.Load(f.Param("dst").Len(), f.GP64())
 	f.SHRQ(imm(1), length)
 	f.sixteens(length, func() {
+		f.ahead(x, last)
 		for at := 0; at < 64; at += 4 * f.lanes() {
 			pairs, even := f.vec(), f.vec()
 			f.VPMOVSXBW(operand.Mem{Base: x, Disp: at / 2}, pairs)
-			f.PREFETCHT0(operand.Mem{Base: x, Disp: at/2 + prefetch/2})
 			f.VPSLLD(imm(16), pairs, even)
 			f.VPSRAD(imm(16), even, even)
 			f.VPSRAD(imm(16), pairs, pairs)
@@ -294,12 +312,13 @@ func amxTiles(c *build.Context, tiles, panels int) {
 	c.Function(name)
 	c.Pragma("noescape")
 	c.Attributes(attr.NOSPLIT)
-	c.SignatureExpr("func(config *byte, dst, init, bias, scratch *float32, a, w *uint16, ldDst, ldInit, ldA, ldTap, ldW, taps, steps, rows, blocks int)")
+	c.SignatureExpr("func(config *byte, dst, init, bias, scratch *float32, a, w, last *uint16, ldDst, ldInit, ldA, ldTap, ldW, taps, steps, rows, blocks int)")
 	c.Doc(strings.Split(fmt.Sprintf(amxDoc, tiles, panels, tiles*panels*1024), "\n")...)
 	const stride = 64 // of weights in a tile and of the scratch: registers hold it
 	var (
 		a, tapA       = reg.RAX, reg.RBX
 		lower         = reg.RCX // the distance of the second row tile
+		last          = reg.RCX // without one: from where on no weights are called into the cache
 		ldA, stride64 = reg.RDX, reg.RSI
 		w, ldW        = reg.RDI, reg.R8
 		taps, steps   = reg.R9, reg.R10
@@ -315,8 +334,12 @@ func amxTiles(c *build.Context, tiles, panels int) {
 	c.Load(c.Param("dst"), dst)
 	c.Load(c.Param("init"), init)
 	c.MOVQ(operand.U32(stride), stride64)
-	c.MOVQ(ldA, lower)
-	c.SHLQ(imm(4), lower)
+	if tiles > 1 {
+		c.MOVQ(ldA, lower)
+		c.SHLQ(imm(4), lower)
+	} else {
+		c.Load(c.Param("last"), last)
+	}
 
 	c.Label("block")
 	for t := range tiles {
@@ -346,8 +369,12 @@ func amxTiles(c *build.Context, tiles, panels int) {
 		if tiles > 1 {
 			return
 		}
+		later := pa2 // free until the sums
+		c.LEAQ(operand.Mem{Base: base, Disp: prefetch}, later)
+		c.CMPQ(later, last)
+		c.CMOVQHI(last, later)
 		for row := range 16 {
-			c.PREFETCHT0(operand.Mem{Base: base, Disp: prefetch + 64*row})
+			c.PREFETCHT0(operand.Mem{Base: later, Disp: 64 * row})
 		}
 	}
 	load(tileInput, pa, ldA)

@@ -19,11 +19,12 @@ func integers(c *build.Context) {
 func (f *vectors) fromInt16() {
 	f.begin("fromInt16", "computes", "", "\tfor i := range dst {", "\t\tdst[i] = x[i]", "\t}", "", "for a multiple of 16 elements.")
 	dst, x := f.Load(f.Param("dst").Base(), f.GP64()), f.Load(f.Param("x").Base(), f.GP64())
+	last := f.lastOf(x, 2)
 	f.sixteens(f.Load(f.Param("dst").Len(), f.GP64()), func() {
+		f.ahead(x, last)
 		for at := 0; at < 64; at += 4 * f.lanes() {
 			v := f.vec()
 			f.VPMOVSXWD(operand.Mem{Base: x, Disp: at / 2}, v)
-			f.PREFETCHT0(operand.Mem{Base: x, Disp: at/2 + prefetch/2})
 			f.VCVTDQ2PS(v, v)
 			f.VMOVUPS(v, operand.Mem{Base: dst, Disp: at})
 		}
