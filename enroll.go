@@ -30,7 +30,12 @@ func (c *Codec) NewVoiceEncoder() *VoiceEncoder { return c.newVoiceEncoder(wantS
 
 // KeepFrames has the voice keep codes of the clips, as Codec.Voice does, for NewVoiceDecoder. It
 // is called before Push; a codec whose decoder cannot use them keeps none.
-func (v *VoiceEncoder) KeepFrames() { *v = *v.codec.newVoiceEncoder(wantFrames) }
+func (v *VoiceEncoder) KeepFrames() {
+	if v.clip == 0 && v.ended == 0 {
+		*v = *v.codec.newVoiceEncoder(wantFrames)
+	}
+	v.keep = true
+}
 
 // What a voice is to have.
 type voiceContent int

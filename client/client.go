@@ -134,6 +134,9 @@ func (s *Stream) start(ctx context.Context) error {
 	o := s.options
 	request := protocol.Request{Type: protocol.Start, Rate: o.Rate, Format: o.Format, Mode: o.Mode, Voice: o.Voice, DelayMS: float64(o.MaxWait) / 1e6}
 	if o.Match != 0 {
+		if err := checkMatch(o.Match); err != nil {
+			return err
+		}
 		request.Match = &o.Match
 	}
 	if o.StatsEvery != 0 {
@@ -193,7 +196,17 @@ func (s *Stream) Set(ctx context.Context, mode, voice string) error {
 // SetMatch changes the share of the voice's own frames, 0 to 1. Event is told when it is done, or
 // refused.
 func (s *Stream) SetMatch(ctx context.Context, match float64) error {
+	if err := checkMatch(match); err != nil {
+		return err
+	}
 	return s.send(ctx, protocol.Request{Type: protocol.Set, Match: &match})
+}
+
+func checkMatch(match float64) error {
+	if !(match >= 0 && match <= 1) {
+		return fmt.Errorf("client: a match of %g: give 0, none, to 1, frames of the voice alone", match)
+	}
+	return nil
 }
 
 // End ends the input. What is left of the output can then be read.

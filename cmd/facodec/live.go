@@ -304,7 +304,9 @@ func (f *liveFlags) openSession(cmd *cobra.Command) (*liveSession, error) {
 		voice, err := r.voice(cmd.Context(), codec, false, f.match.match > 0)
 		var ready *live.Voice
 		if err == nil {
-			err = f.match.fits(voice)
+			if err = f.match.fits(voice); err != nil {
+				err = fmt.Errorf("%s: %w", r.name, err)
+			}
 		}
 		if err == nil {
 			ready, err = live.NewVoice(codec, voice, f.match.match)

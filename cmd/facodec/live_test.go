@@ -266,7 +266,7 @@ func TestLiveMatch(t *testing.T) {
 		fault string
 	}{
 		{"-", 0.6, ""}, {"+", 0.7, ""}, {"match 0.95", 0.95, ""}, {"=", 1, ""}, {"+", 1, ""}, {"m 0", 0, ""}, {"-", 0, ""}, {"b", 0, ""}, {"+", 0.1, ""}, {"c", 0.1, ""},
-		{"match", 0.1, "give 0"}, {"match 2", 0.1, "give 0"}, {"match nan", 0.1, "give 0"},
+		{"match", 0.1, "give 0"}, {"match 2", 0.1, "give 0"}, {"match nan", 0.1, "give 0"}, {"match 0.004", 0.004, ""}, {"+", 0.1, ""},
 	} {
 		err := s.command(step.line)
 		if (err != nil) != (step.fault != "") || err != nil && !strings.Contains(err.Error(), step.fault) {
@@ -275,6 +275,11 @@ func TestLiveMatch(t *testing.T) {
 		if r := s.report(0, 0, 0); s.shared() != step.share || r.Heard == "convert" && r.Match != step.share {
 			t.Errorf("%q: a share of %g, not %g: %+v", step.line, s.shared(), step.share, r)
 		}
+	}
+	// The share changes while one's own voice is learned, which still comes.
+	s.command("r")
+	if s.command("match 0.1"); !s.wantOwn {
+		t.Error("the share takes one's own voice away")
 	}
 	if line := s.report(0, 0, 0).line("it", 0); !strings.HasPrefix(line, "it (match 0.1)  in ") {
 		t.Errorf("the meter says %q", line)

@@ -40,9 +40,9 @@ func (s *liveSession) command(line string) error {
 	case "v", "voice":
 		return s.toNamed(rest)
 	case "+", "=": // on many keyboards one key
-		return s.toShare(s.shared() + shareStep)
+		return s.toShare(stepped(s.shared() + shareStep))
 	case "-":
-		return s.toShare(s.shared() - shareStep)
+		return s.toShare(stepped(s.shared() - shareStep))
 	case "m", "match":
 		share, err := strconv.ParseFloat(rest, 64)
 		if err != nil || !(share >= 0 && share <= 1) {
@@ -95,6 +95,9 @@ func (s *liveSession) toVoice(i int) error {
 // shareStep is by how much a key changes the share of a voice's own frames.
 const shareStep = 0.1
 
+// stepped is the share after a step, without what rounding adds.
+func stepped(share float64) float64 { return max(0, min(1, math.Round(100*share)/100)) }
+
 func (s *liveSession) shared() float64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,15 +109,16 @@ func (s *liveSession) toShare(share float64) error {
 	if s.slowest() == nil {
 		return errors.New("the voices have no frames to match: start with --match 0.5, say")
 	}
-	share = max(0, min(1, math.Round(100*share)/100))
 	s.mu.Lock()
 	s.share = share
+	now := s.now
 	s.mu.Unlock()
-	s.show.info("match %g", share)
 	if s.duplex.Mode() != live.Convert {
-		return nil // from the next conversion on
+		s.show.info("match %g, from the next conversion on", share)
+		return nil
 	}
-	return s.toVoice(s.chosen())
+	s.show.info("match %g", share)
+	return s.duplex.Set(live.Convert, s.voices[now].WithMatch(share))
 }
 
 func were(n int, what string) string {

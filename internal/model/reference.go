@@ -205,6 +205,13 @@ func (m *matcher) follow(other *matcher) {
 	m.guide, m.loudest, m.voiced, m.sums = other.guide, other.loudest, other.voiced, other.sums
 }
 
+// pause says that frames are left out until another matcher follows: what the guide and the next
+// distances have of the frames before them is then not theirs.
+func (m *matcher) pause() {
+	m.guide.Reset()
+	m.seen = 0
+}
+
 // reset starts another utterance.
 func (m *matcher) reset() {
 	m.guide.Reset()

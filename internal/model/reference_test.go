@@ -268,6 +268,31 @@ func TestReferenceChanges(t *testing.T) {
 	if slices.EqualFunc(frames(func(s *DecoderStream) { s.match = newMatcher(codec, f, 0.9, pool) })[matchPast:], want[matchPast:], equal) {
 		t.Error("nothing was learned of the source: nothing is tested")
 	}
+	for name, without := range map[string]func(s *DecoderStream){
+		"a share of 0": func(s *DecoderStream) { s.SetReference(f, 0) }, "no reference": func(s *DecoderStream) { s.SetReference(nil, 1) },
+	} {
+		frames(func(s *DecoderStream) {
+			before := s.match
+			without(s)
+			if s.match != nil {
+				t.Errorf("%s: frames are matched", name)
+			}
+			s.SetReference(same, 0.9)
+			if m := s.match; m.voiced != before.voiced || m.voiced == 0 || m.loudest != before.loudest || !slices.EqualFunc(m.sums[:], before.sums[:], slices.Equal) {
+				t.Errorf("%s for a moment: what was learned of the source is lost", name)
+			}
+			s.Reset()
+			s.SetReference(f, 0.9)
+			if s.match.voiced != 0 {
+				t.Errorf("%s: what was learned outlives the utterance", name)
+			}
+			s.SetReference(f, 0)
+			s.Reset()
+			if s.SetReference(f, 0.9); s.match.voiced != 0 {
+				t.Errorf("%s: what was learned outlives the utterance", name)
+			}
+		})
+	}
 	half := frames(func(s *DecoderStream) { s.SetReference(f, 0.45) })
 	whole := frames(func(s *DecoderStream) { s.SetReference(f, 1) })
 	none := frames(func(s *DecoderStream) { s.match.strength = 0 })

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/facodec-go/facodec/internal/dsp"
@@ -133,6 +134,7 @@ type DecoderStream struct {
 	run        *op.Run
 	modulation Modulation
 	match      *matcher   // nil without a reference
+	before     *matcher   // the last one, which knows of the source what was learned until then
 	equalizer  *equalizer // nil without a spectrum
 }
 
@@ -148,6 +150,7 @@ func (s *DecoderStream) Profile(p *op.Profiler) { s.run.Profiler = p }
 // Reset starts another utterance in the same voice.
 func (s *DecoderStream) Reset() {
 	s.run.Reset()
+	s.before = nil
 	if s.match != nil {
 		s.match.reset()
 	}
@@ -174,17 +177,20 @@ func (s *DecoderStream) SetSpectrum(spectrum []float32) {
 // the source stays known. With a reference,
 // codes are those of prosody and content; others are left out. See Codec.TakesReferences.
 func (s *DecoderStream) SetReference(f *Reference, strength float64) {
-	before := s.match
 	switch {
 	case f == nil || strength == 0:
-		s.match = nil
-	case before != nil && before.reference == f:
-		before.strength = float32(strength)
-	default:
-		s.match = newMatcher(s.codec, f, strength, s.run.Pool())
-		if before != nil {
-			s.match.follow(before)
+		if s.match != nil {
+			s.match.pause()
+			s.before, s.match = s.match, nil
 		}
+	case s.match != nil && s.match.reference == f:
+		s.match.strength = float32(strength)
+	default:
+		m := newMatcher(s.codec, f, strength, s.run.Pool())
+		if before := cmp.Or(s.match, s.before); before != nil {
+			m.follow(before)
+		}
+		s.match, s.before = m, nil
 	}
 }
 

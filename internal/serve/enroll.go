@@ -3,6 +3,7 @@ package serve
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	facodec "github.com/facodec-go/facodec"
+	"github.com/facodec-go/facodec/internal/codec"
 	"github.com/facodec-go/facodec/internal/recording"
 )
 
@@ -246,6 +248,9 @@ func (s *Server) enroll(raw *Raw, name string, normalize, frames bool) (Voice, e
 	if name == "" && raw.request.URL.Query().Has("name") {
 		return Voice{}, faultf(http.StatusUnprocessableEntity, "query.name", "the name is empty; leave name out for a voice without one")
 	}
+	if frames && !codec.Inner(s.config.Codec).TakesReferences() {
+		return Voice{}, s.noFrames("query.frames")
+	}
 	j, err := s.begin(raw)
 	if err != nil {
 		return Voice{}, err
@@ -270,8 +275,13 @@ func (s *Server) enroll(raw *Raw, name string, normalize, frames bool) (Voice, e
 		return Voice{}, faultf(http.StatusUnprocessableEntity, "body.source", "no clip and no voice file")
 	}
 	var kept Voice
+	if frames && v.Frames.Frames() == 0 {
+		without := *v
+		without.Warnings = append(slices.Clone(v.Warnings), errors.New("no frames are kept: what is mixed of several voices has none"))
+		v = &without
+	}
 	err = j.turn(func() (err error) {
-		kept, err = s.voices.add(name, v)
+		kept, err = s.voices.add(j.ctx, name, v)
 		return err
 	})
 	return kept, err

@@ -81,16 +81,20 @@ func (t *turns) computing() int { return len(t.slots) }
 
 // A budget is memory that all requests share.
 type budget struct {
+	all  int64
 	mu   sync.Mutex
 	left int64
 }
 
-func newBudget(bytes int64) *budget { return &budget{left: bytes} }
+func newBudget(bytes int64) *budget { return &budget{all: bytes, left: bytes} }
 
-// take takes bytes, or is errMemory at once.
+// take takes bytes, or is errMemory at once, errNoMemory where there will never be as much.
 func (b *budget) take(bytes int64) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if bytes > b.all {
+		return errNoMemory
+	}
 	if bytes > b.left {
 		return errMemory
 	}
@@ -102,4 +106,11 @@ func (b *budget) free(bytes int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.left += bytes
+}
+
+// remaining returns how many bytes are left.
+func (b *budget) remaining() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.left
 }

@@ -239,6 +239,10 @@ func (l *stream) set(r protocol.Request) protocol.Reply {
 	}
 	kept, wantOwn := cmp.Or(voice, l.voice), false
 	switch {
+	case r.Mode == "" && r.Voice == "": // the share alone
+		if mode, wantOwn = l.engine.Mode(), l.wantOwn; mode == live.Convert {
+			voice = kept
+		}
 	case voice != nil || mode == live.Bypass:
 	case mode == live.Convert && l.voice == nil: // the engine may have one's own
 		return problemReply(http.StatusUnprocessableEntity, l.refused(live.ErrVoice))

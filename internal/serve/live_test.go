@@ -307,6 +307,10 @@ func TestLiveProblems(t *testing.T) {
 		{[]any{`{"type":"start","mode":"bypass","rate":"fast"}`}, "rate"},
 		{[]any{`{"type":"start","mode":5}`}, "mode"},
 		{[]any{bypass, `{"type":"set","voice":["x"]}`}, "voice"},
+		{[]any{`{"type":"start","match":0.5}`}, "voice"},
+		{[]any{`{"type":"start","mode":"bypass","match":2}`}, "match"},
+		{[]any{`{"type":"start","mode":"bypass","match":1e999}`}, "match"},
+		{[]any{bypass, `{"type":"set","match":"x"}`}, "match"},
 		{[]any{bypass, `{"type":"start"}`}, "type"},
 		{[]any{bypass, []byte{1, 2, 3}}, "samples"},
 		{[]any{bypass, []byte{0, 0, 0xc0, 0x7f}}, "samples"}, // NaN
@@ -629,7 +633,9 @@ func TestMatch(t *testing.T) {
 			t.Errorf("%s with a clip: not the samples of ConvertTo", path)
 		}
 		mixed, kind := form("reference", string(it), "reference", string(file), "source", string(body))
-		for refused, location := range map[string]string{query + "&voice=" + plain.ID: "query.match", query + "&parts=prosody&voice=" + v.ID: "query.match", strings.Replace(query, "0.7", "1.5", 1) + "&voice=" + v.ID: "query.match"} {
+		for refused, location := range map[string]string{query + "&voice=" + plain.ID: "query.match", query + "&parts=prosody,content,residual&voice=" + v.ID: "query.match",
+			strings.Replace(query, "0.7", "1.5", 1) + "&voice=" + v.ID: "query.match", strings.Replace(query, "0.7", "nan", 1) + "&voice=" + v.ID: "query.match",
+			strings.Replace(query, "0.7", "inf", 1) + "&voice=" + v.ID: "query.match"} {
 			r, b := x.do("POST", refused, bytes.NewReader(body))
 			x.problem(r, b, 422, location)
 		}
@@ -671,7 +677,11 @@ func TestMatch(t *testing.T) {
 		case 12000:
 			s.Set(t.Context(), "bypass", "")
 		case 15000:
-			s.SetMatch(t.Context(), 2)
+			for _, match := range []float64{2, -1, math.NaN()} {
+				if s.SetMatch(t.Context(), match) == nil {
+					t.Errorf("a match of %g is sent", match)
+				}
+			}
 		case 18000:
 			s.Set(t.Context(), "convert", "")
 		case 21000:
@@ -681,34 +691,78 @@ func TestMatch(t *testing.T) {
 	mu.Lock()
 	defer mu.Unlock()
 	id := v.ID
-	if want := []string{"error match", "set " + id + " 0", "set " + id + " 0.5", "set " + id + " 0.5", "error match", "set " + id + " 0.5", "set " + plain.ID + " 0"}; !slices.Equal(said, want) {
+	if want := []string{"error match", "set " + id + " 0", "set " + id + " 0.5", "set " + id + " 0.5", "set " + id + " 0.5", "set " + plain.ID + " 0"}; !slices.Equal(said, want) {
 		t.Errorf("said %q, want %q", said, want)
 	}
 	eventually(t, "it has ended", func() bool { return x.streams.taken() == 0 })
 
 	// There is no room for two streams where one is open.
 	other := x.dial(client.Options{Mode: "bypass"})
-	if _, err := client.Dial(t.Context(), x.url, client.Options{Voice: v.ID, Match: 0.7}); err == nil || !strings.Contains(err.Error(), "second live stream") {
+	if _, err := client.Dial(t.Context(), x.url, client.Options{Voice: v.ID, Match: 0.7}); err == nil || !strings.Contains(err.Error(), "no second place is free") {
 		t.Errorf("beside another stream: %v", err)
 	}
 	other.Close()
 	eventually(t, "both have ended", func() bool { return x.streams.taken() == 0 })
+
+	// The share alone changes neither mode nor voice.
+	for _, mode := range []string{"reconstruct", "bypass", "convert"} {
+		answer := make(chan client.Event, 1)
+		s := x.dial(client.Options{Mode: mode, Voice: v.ID, StatsEvery: -1, Event: func(e client.Event) { answer <- e }})
+		if err := s.SetMatch(t.Context(), 0.5); err != nil {
+			t.Fatal(err)
+		}
+		go s.Read(t.Context())
+		if e := <-answer; e.Type != "set" || e.Mode != mode || e.Voice != v.ID || e.Match != 0.5 {
+			t.Errorf("%s: %+v", mode, e)
+		}
+		s.Close()
+		eventually(t, "it has ended", func() bool { return x.streams.taken() == 0 })
+	}
+
+	// Of one's own voice, which is still being learned, too.
+	answers := make(chan client.Event, 2)
+	s = x.dial(client.Options{Mode: "reconstruct", MaxWait: 5 * time.Second, StatsEvery: -1, Event: func(e client.Event) { answers <- e }})
+	if err := s.SetMatch(t.Context(), 0.5); err != nil {
+		t.Fatal(err)
+	}
+	speak(t, s, slices.Repeat(source, 3), 2400, nil)
+	if first, second := <-answers, <-answers; first.Mode != "bypass" || second.Mode != "reconstruct" {
+		t.Errorf("%+v, %+v", first, second)
+	}
+
+	// What has no frames though they were asked for says so.
+	mixed, kind := form("reference", string(it), "source", string(file))
+	_, b = x.do("POST", "/v1/voices?frames=true", bytes.NewReader(mixed), "Content-Type", kind)
+	if err := json.Unmarshal(b, &again); err != nil || len(again.Warnings) != 1 || !strings.Contains(again.Warnings[0], "no frames are kept") {
+		t.Errorf("a mix: %+v, %v", again, err)
+	}
+	small := newSite(t, Config{Streams: 1})
+	r, b = small.do("POST", "/v1/voices?frames=true", bytes.NewReader(it))
+	small.problem(r, b, 422, "query.frames")
+	one := newSite(t, Config{Codec: c, Streams: 1})
+	_, b = one.do("POST", "/v1/voices?frames=true", bytes.NewReader(it))
+	if err := json.Unmarshal(b, &v); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Dial(t.Context(), one.url, client.Options{Voice: v.ID, Match: 0.7}); err == nil || !strings.Contains(err.Error(), "takes one at a time") {
+		t.Errorf("a server of one stream: %v", err)
+	}
 }
 
 // TestMatchMemory: frames that are kept take of the server's memory, and give it back.
 func TestMatchMemory(t *testing.T) {
 	it := speech(t, "it")
 	x := newSite(t, Config{Codec: builtIn(t), Memory: 1 << 20})
-	left := x.memory.left
+	left := x.voices.memory.remaining()
 	x.enroll(it)
-	if x.memory.left != left {
-		t.Errorf("a voice without frames takes %d bytes", left-x.memory.left)
+	if taken := left - x.voices.memory.remaining(); taken != 0 {
+		t.Errorf("a voice without frames takes %d bytes", taken)
 	}
 	var kept []Voice
 	for {
 		r, b := x.do("POST", "/v1/voices?frames=true", bytes.NewReader(it))
 		if r.StatusCode != 201 {
-			x.problem(r, b, 503, "")
+			x.problem(r, b, 507, "")
 			break
 		}
 		var v Voice
@@ -720,10 +774,19 @@ func TestMatchMemory(t *testing.T) {
 	if len(kept) == 0 {
 		t.Fatal("no voice with frames fits")
 	}
+	// Requests have memory of their own.
+	x.post("/v1/convert?match=0.5&voice="+kept[0].ID, speech(t, "en"))
 	for _, v := range kept {
 		x.do("DELETE", "/v1/voices/"+v.ID, nil)
 	}
-	if x.memory.left != left {
-		t.Errorf("%d bytes are not given back", left-x.memory.left)
+	if lost := left - x.voices.memory.remaining(); lost != 0 {
+		t.Errorf("%d bytes are not given back", lost)
+	}
+	// A minute of a voice is more than 1 MB.
+	long, kind := form("reference", string(it), "reference", string(speech(t, "fr")), "source", string(speech(t, "en")))
+	r, b := x.do("POST", "/v1/convert?match=0.5", bytes.NewReader(long), "Content-Type", kind)
+	x.problem(r, b, 413, "")
+	if detail, _ := detailOf(t, b); !strings.Contains(detail, "--memory") {
+		t.Errorf("%s", detail)
 	}
 }

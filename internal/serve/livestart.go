@@ -7,11 +7,13 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/coder/websocket"
 
 	"github.com/facodec-go/facodec/audio"
+	"github.com/facodec-go/facodec/internal/codec"
 	"github.com/facodec-go/facodec/internal/live"
 	"github.com/facodec-go/facodec/internal/protocol"
 )
@@ -34,10 +36,10 @@ func (l *stream) start() error {
 	if r.Type != protocol.Start {
 		return faultf(http.StatusUnprocessableEntity, "type", `the first message must be {"type":"start",…}`)
 	}
-	codec := l.s.config.Codec
+	c := l.s.config.Codec
 	o := live.Options{InRate: r.Rate, Block: l.s.config.Block}
 	if r.Rate == 0 {
-		o.InRate = codec.SampleRate()
+		o.InRate = c.SampleRate()
 	}
 	if o.InRate < audio.MinRate || o.InRate > audio.MaxRate {
 		return faultf(http.StatusUnprocessableEntity, "rate", "%d Hz: rates of %d to %d are taken", r.Rate, audio.MinRate, audio.MaxRate)
@@ -75,16 +77,16 @@ func (l *stream) start() error {
 	if err := l.claim(shareOf(o.Voice, l.match)); err != nil {
 		return err
 	}
-	l.own = live.NewOwnVoice(codec, o.InRate)
+	l.own = live.NewOwnVoice(c, o.InRate)
 	if o.Mode == live.Reconstruct && r.Voice == "" {
 		o.Mode, l.wantOwn = live.Bypass, true
 	}
 	l.voiceID, l.voice = r.Voice, o.Voice
-	if l.engine, err = live.New(codec, o); err != nil {
+	if l.engine, err = live.New(c, o); err != nil {
 		return l.refused(err)
 	}
 	ready := protocol.Reply{
-		Type: protocol.Ready, Rate: o.InRate, Format: l.format, SampleRate: codec.SampleRate(), HopMS: 1000 / codec.FrameRate(),
+		Type: protocol.Ready, Rate: o.InRate, Format: l.format, SampleRate: c.SampleRate(), HopMS: 1000 / c.FrameRate(),
 		AlgorithmMS: ms(l.engine.Stats().Algorithm), Mode: o.Mode.String(), Voice: l.voiceID, Match: shareOf(l.voice, l.match),
 	}
 	l.at = time.Now()
@@ -106,7 +108,10 @@ func parse(b []byte, r *protocol.Request) error {
 		case reflect.Int:
 			want = "a whole number"
 		}
-		return faultf(http.StatusUnprocessableEntity, field.Field, "%s is %s, not a %s", field.Field, want, field.Value)
+		if number, ok := strings.CutPrefix(field.Value, "number "); ok {
+			return faultf(http.StatusUnprocessableEntity, field.Field, "%s is %s, and %s is none that is taken", field.Field, want, short(number))
+		}
+		return faultf(http.StatusUnprocessableEntity, field.Field, "%s is %s, and not: %s", field.Field, want, field.Value)
 	case errors.As(err, &field):
 		return faultf(http.StatusUnprocessableEntity, "", "a text message is a JSON object, not a %s", field.Value)
 	}
@@ -135,15 +140,18 @@ func (l *stream) chosen(r protocol.Request, before live.Mode) (mode live.Mode, v
 	if !(match >= 0 && match <= 1) {
 		return mode, nil, 0, faultf(http.StatusUnprocessableEntity, "match", "%g: 0, none, to 1 are taken", match)
 	}
-	if kept := cmp.Or(voice, l.voice); match > 0 && (kept == nil || kept.Frames() == 0) {
-		return mode, nil, 0, noFrames("match")
+	if kept := cmp.Or(voice, l.voice); match > 0 && kept != nil && kept.Frames() == 0 {
+		return mode, nil, 0, l.s.noFrames("match")
 	}
 	return mode, voice, match, nil
 }
 
 // noFrames is the error of a match that a voice has no frames for.
-func noFrames(location string) error {
-	return faultf(http.StatusUnprocessableEntity, location, "the voice has no frames to match: POST /v1/voices?frames=true keeps those of clips, of models whose decoder_type is source_filter, as the built-in one; mixes with .voice files have none")
+func (s *Server) noFrames(location string) error {
+	if !codec.Inner(s.config.Codec).TakesReferences() {
+		return faultf(http.StatusUnprocessableEntity, location, "this server's model cannot match frames (matches of GET /v1/info): those can whose decoder_type is source_filter, as the built-in one")
+	}
+	return faultf(http.StatusUnprocessableEntity, location, "the voice has no frames to match: POST /v1/voices?frames=true keeps those of clips, and parts \"reference\" of a request have some; what is mixed of several voices has none")
 }
 
 // shareOf returns how much of a conversion to a voice is frames of it.
@@ -159,8 +167,11 @@ func shareOf(voice *live.Voice, match float64) float64 {
 func (l *stream) claim(match float64) error {
 	switch {
 	case match > 0 && !l.double:
+		if l.s.config.Streams < 2 {
+			return faultf(http.StatusUnprocessableEntity, "match", "a live stream with it counts as two, and this server takes one at a time (--streams)")
+		}
 		if err := l.s.streams.take(); err != nil {
-			return faultf(http.StatusServiceUnavailable, "match", "it takes the place of a second live stream, and all %d are taken", l.s.config.Streams)
+			return faultf(http.StatusServiceUnavailable, "match", "a live stream with it counts as two, and no second place is free; try again later")
 		}
 		l.double = true
 	case match == 0 && l.double:

@@ -41,6 +41,11 @@ func (s *Server) registerPlot(api huma.API) {
 }
 
 func (s *Server) plot(raw *Raw, q PlotQuery) error {
+	for name, v := range map[string]float64{"from": q.From, "to": q.To} {
+		if v-v != 0 {
+			return faultf(http.StatusUnprocessableEntity, "query."+name, "%g is no time", v)
+		}
+	}
 	if q.To != 0 && q.To <= q.From {
 		return faultf(http.StatusUnprocessableEntity, "query.to", "%g is not after from, %g", q.To, q.From)
 	}

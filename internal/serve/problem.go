@@ -49,11 +49,13 @@ var (
 	errStreams = errors.New("as many live streams are open as this server sustains; try again later")
 	errEnding  = errors.New("the server is about to end; try again later")
 	errMemory  = errors.New("other requests have the memory that this one needs; try again later")
-	errSlow    = errors.New("nothing was received for too long")
-	errGone    = errors.New("the client has gone")
-	errCut     = errors.New("the body is incomplete")
-	errBody    = errors.New("the body cannot be read")
-	errTimeout = errors.New("the request took longer than this server allows")
+	// errNoMemory: it is of no use to try again.
+	errNoMemory = errors.New("this needs more memory than all requests together may have on this server (--memory)")
+	errSlow     = errors.New("nothing was received for too long")
+	errGone     = errors.New("the client has gone")
+	errCut      = errors.New("the body is incomplete")
+	errBody     = errors.New("the body cannot be read")
+	errTimeout  = errors.New("the request took longer than this server allows")
 )
 
 // statusOf returns the status of an error.
@@ -63,7 +65,7 @@ func statusOf(err error) int {
 	switch {
 	case errors.As(err, &f) && f.status != 0:
 		return f.status
-	case errors.As(err, &large):
+	case errors.As(err, &large), errors.Is(err, errNoMemory):
 		return http.StatusRequestEntityTooLarge
 	case errors.Is(err, errBusy), errors.Is(err, errStreams), errors.Is(err, errEnding), errors.Is(err, errMemory), errors.Is(err, errTimeout):
 		return http.StatusServiceUnavailable
@@ -178,8 +180,13 @@ func invalid(ctx huma.Context, status int, message string, errs ...error) huma.S
 			d.Message += "; " + knownParameters(ctx.Operation())
 		}
 		d.Location = short(d.Location)
-		if text, ok := d.Value.(string); ok {
-			d.Value = short(text)
+		switch v := d.Value.(type) {
+		case string:
+			d.Value = short(v)
+		case float64:
+			if v-v != 0 { // not finite: JSON has no such number
+				d.Value = strconv.FormatFloat(v, 'g', -1, 64)
+			}
 		}
 		m.Errors = append(m.Errors, d)
 	}

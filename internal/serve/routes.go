@@ -50,12 +50,24 @@ type MatchQuery struct {
 	Match float64 `query:"match" minimum:"0" maximum:"1" doc:"share of the voice's own frames in what is decoded: more is nearer to it, and less clear. The voice is of clips of this request, or one that was enrolled with frames"`
 }
 
-// check refuses a match of what is decoded in parts.
+// check refuses a match that is no share, and one of what is decoded in parts.
 func (q MatchQuery) check(parts []facodec.Part) error {
-	if q.Match > 0 && parts != nil && (!slices.Contains(parts, facodec.Prosody) || !slices.Contains(parts, facodec.Content)) {
-		return faultf(http.StatusUnprocessableEntity, "query.match", "frames are matched by prosody and content together: leave out match, or parts")
+	switch {
+	case !(q.Match >= 0 && q.Match <= 1): // NaN
+		return faultf(http.StatusUnprocessableEntity, "query.match", "%g: 0, none, to 1 are taken", q.Match)
+	case q.Match > 0 && parts != nil:
+		return faultf(http.StatusUnprocessableEntity, "query.match", "frames are matched by prosody and content together, and their residual is the voice's: leave out match, or parts")
 	}
 	return nil
+}
+
+// kept returns an enrolled voice, which has frames where they are to be matched.
+func (s *Server) kept(id string, match float64) (*facodec.Voice, error) {
+	v, err := s.voices.get(id, "query.voice", http.StatusUnprocessableEntity)
+	if err == nil && match > 0 && v.Frames == 0 {
+		err = s.noFrames("query.match")
+	}
+	return v.voice, err
 }
 
 // options are the checked parameters, but for the voice.
@@ -224,11 +236,11 @@ func (s *Server) transcode(raw *Raw, t *transcoding) error {
 	defer j.close()
 	voice := enrollment{j: j, normalize: t.Normalize, frames: t.Match > 0}
 	if t.Voice != "" {
-		v, err := s.voices.get(t.Voice, "query.voice", http.StatusUnprocessableEntity)
+		v, err := s.kept(t.Voice, t.Match)
 		if err != nil {
 			return err
 		}
-		voice.voices = append(voice.voices, v.voice)
+		voice.voices = append(voice.voices, v)
 	}
 	var source *encoding
 	sent := false
@@ -241,6 +253,9 @@ func (s *Server) transcode(raw *Raw, t *transcoding) error {
 			}
 			if v == nil && !t.convert {
 				return faultf(http.StatusUnprocessableEntity, "query.voice", "stream needs a voice: a recording's own is known at its end")
+			}
+			if v == nil && j.parts != nil {
+				return faultf(http.StatusUnprocessableEntity, "query.voice", "no voice to convert to: with stream, parts \"reference\" come before the source; or give voice=ID of an enrolled one")
 			}
 			if v == nil {
 				return noVoice
@@ -380,11 +395,11 @@ func (s *Server) decodeFile(raw *Raw, q OutputQuery, match MatchQuery) error {
 	defer j.close()
 	voice := enrollment{j: j, frames: match.Match > 0}
 	if q.Voice != "" {
-		v, err := s.voices.get(q.Voice, "query.voice", http.StatusUnprocessableEntity)
+		v, err := s.kept(q.Voice, match.Match)
 		if err != nil {
 			return err
 		}
-		voice.voices = append(voice.voices, v.voice)
+		voice.voices = append(voice.voices, v)
 	}
 	var source *encoding
 	err = j.each(func(p part) (err error) {

@@ -44,7 +44,7 @@ type Config struct {
 	MaxBody    int64         // bytes of a request
 	MaxSeconds float64       // of audio in a request
 	MaxVoices  int           // that are kept
-	Memory     int64         // bytes that all requests together may keep of audio and arrays
+	Memory     int64         // bytes that all requests together may keep of audio and arrays, and as much again for frames of voices
 	Timeout    time.Duration // of a request
 	Idle       time.Duration // without a byte from, or to, a client
 	Grace      time.Duration // for what is under way when the server is to end
@@ -108,7 +108,7 @@ func New(c Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{config: c, memory: newBudget(c.Memory)}
-	s.voices = newVoices(c.Codec, c.MaxVoices, s.memory)
+	s.voices = newVoices(c.Codec, c.MaxVoices, c.Memory)
 	var err error
 	if s.access, err = newAccess(c); err != nil {
 		return nil, err
@@ -130,7 +130,7 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // AddVoice keeps a voice as if a client had enrolled it. Characters of the name that are not
 // shown become spaces.
 func (s *Server) AddVoice(name string, v *facodec.Voice) (id string, err error) {
-	e, err := s.voices.add(oneLine(name), v)
+	e, err := s.voices.add(context.Background(), oneLine(name), v)
 	return e.ID, err
 }
 

@@ -140,7 +140,7 @@ func (j *job) decoder(v *facodec.Voice, own []float32, convert bool, match float
 	case match > 0 && v == nil:
 		return nil, faultf(http.StatusUnprocessableEntity, "query.match", "without a voice there are no frames to match: give voice=ID of an enrolled one, or parts \"reference\" of a form")
 	case match > 0 && v.Frames.Frames() == 0:
-		return nil, noFrames("query.match")
+		return nil, j.s.noFrames("query.match")
 	case v == nil:
 		return c.NewDecoder(own)
 	case convert && r != nil:

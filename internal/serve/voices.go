@@ -2,6 +2,7 @@ package serve
 
 import (
 	"cmp"
+	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
@@ -36,24 +37,26 @@ type Voice struct {
 type voices struct {
 	codec  *facodec.Codec
 	limit  int
-	memory *budget // that frames take
+	memory *budget // of frames, which requests do not have to wait for
 	mu     sync.Mutex
 	byID   map[string]Voice
 	count  int // that ever were
 }
 
-func newVoices(c *facodec.Codec, limit int, memory *budget) *voices {
-	return &voices{codec: c, limit: limit, memory: memory, byID: map[string]Voice{}}
+func newVoices(c *facodec.Codec, limit int, memory int64) *voices {
+	return &voices{codec: c, limit: limit, memory: newBudget(memory), byID: map[string]Voice{}}
 }
 
-// add keeps a voice. To prepare its frames, if it has any, takes as long as to decode them.
-func (v *voices) add(name string, voice *facodec.Voice) (added Voice, err error) {
+// add keeps a voice, unless the context has ended when it is ready. To prepare its frames, if it has
+// any, takes as long as to decode them.
+func (v *voices) add(ctx context.Context, name string, voice *facodec.Voice) (added Voice, err error) {
 	if err := v.codec.CheckVoice(voice); err != nil {
 		return Voice{}, err
 	}
 	bytes := codec.Inner(v.codec).ReferenceBytes(voice.Frames.Frames())
 	if err := v.memory.take(bytes); err != nil {
-		return Voice{}, err
+		return Voice{}, faultf(http.StatusInsufficientStorage, "", "%s of a voice take %d MB, and of the %d that this server has for frames (--memory) %d are left: delete a voice, or enroll without frames",
+			plural.Of(voice.Frames.Frames(), "frame"), (bytes+1<<20-1)>>20, v.memory.all>>20, v.memory.remaining()>>20)
 	}
 	defer func() {
 		if err != nil {
@@ -61,6 +64,9 @@ func (v *voices) add(name string, voice *facodec.Voice) (added Voice, err error)
 		}
 	}()
 	ready, err := live.NewVoice(v.codec, voice, 1)
+	if err == nil {
+		err = context.Cause(ctx)
+	}
 	if err != nil {
 		return Voice{}, err
 	}
