@@ -74,8 +74,8 @@ DIR/reconstructed_<name>.wav, in the structure of the source folders; existing o
 are overwritten.
 
 --decoded measures what any other codec made of the recordings, with no model at all: its
-folder has a file for each source, at the same place below it and with the same name or
-reconstructed_ before it, with any ending. Both are resampled to --rate and compared from their
+folder has a file for each source, at the same place below it and with the same name, or as
+reconstruct and convert name their outputs, with any ending. Both are resampled to --rate and compared from their
 first sample on: a delay that the other codec adds is to be cut off before. Above the band of a
 source (8 kHz, of one of 16 kHz) there is nothing but the rounding of the files: mel and stft,
 which are logarithms, are comparable for files of one sample format, or at the rate of the source.

@@ -288,7 +288,17 @@ func TestEvalDecoded(t *testing.T) {
 	}
 	write(t, filepath.Join(inside, "fr.flac"), read(t, clip("fr.flac")))
 	r, stderr := decodedReport(0, "--source", in, "--decoded", inside)
-	if len(r.Files) != 2 || *r.Files[1].Metrics["mel"] != *want.Files[1].Metrics["mel"] || !strings.Contains(stderr, "left out 1 recording without a source, fr the first") {
+	if len(r.Files) != 2 || *r.Files[1].Metrics["mel"] != *want.Files[1].Metrics["mel"] || !strings.Contains(stderr, "left out 1 recording without a source, fr.flac the first") {
+		t.Errorf("%+v, %s", r.Files, stderr)
+	}
+	// Conversions, of sources whose names look like those of conversions.
+	converted := t.TempDir()
+	for _, name := range []string{"a.wav", "a_to_b.wav"} {
+		write(t, filepath.Join(converted, name), read(t, filepath.Join(out, "reconstructed_it.wav")))
+	}
+	outs := filepath.Join(converted, "out")
+	succeed(t, "convert", "--checkpoint-path", fixture("small.safetensors"), "--source", converted, "--reference", clip("fr.flac"), "--output-dir", outs)
+	if r, stderr := decodedReport(2, "--source", converted, "--decoded", outs); len(r.Files) != 1 || filepath.Base(r.Files[0].Decoded) != "converted_a_to_b_to_fr.wav" || !strings.Contains(stderr, "may be what was decoded of it") {
 		t.Errorf("%+v, %s", r.Files, stderr)
 	}
 	// Of one file, at another rate; one of another length; one that is not there; two of a name.

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -16,8 +17,12 @@ import (
 	"github.com/facodec-go/facodec/internal/plural"
 )
 
-// decodedPrefix begins the names of outputs of reconstruct and eval.
-const decodedPrefix = "reconstructed_"
+// What the names of outputs of this program have around that of the source.
+const (
+	decodedPrefix   = "reconstructed_"
+	convertedPrefix = "converted_"
+	convertedMiddle = "_to_" // before the voice's
+)
 
 // decodedRate is at which rate eval compares recordings that another codec decoded, in Hz.
 const decodedRate = 24000
@@ -55,7 +60,7 @@ type decodedFiles struct {
 	byName map[string][]string // paths
 
 	mu     sync.Mutex
-	unused map[string]bool // names
+	unused map[string]bool // paths below root
 }
 
 // findDecoded lists the recordings of a folder, or has the one that is named for any source.
@@ -72,18 +77,34 @@ func findDecoded(root string) (*decodedFiles, error) {
 		return d, nil
 	}
 	for _, s := range found {
-		name := decodedName(s.relative())
-		d.byName[name] = append(d.byName[name], s.path)
-		d.unused[name] = true
+		d.unused[s.relative()] = true
+		for _, name := range sourceNames(s.relative()) {
+			d.byName[name] = append(d.byName[name], s.relative())
+		}
 	}
 	return d, nil
 }
 
-// decodedName is what a recording and what was decoded of it have in common: the path without the
-// ending, and without what reconstruct puts before it.
-func decodedName(relative string) string {
+// sourceNames are the paths, without ending, of sources that a recording may have been decoded of: its own,
+// and that without what this program puts around it.
+func sourceNames(relative string) []string {
 	dir, file := path.Split(relative)
-	return dir + strings.TrimPrefix(nameOf(file), decodedPrefix)
+	name := nameOf(file)
+	names := []string{dir + name}
+	if source, ok := strings.CutPrefix(name, decodedPrefix); ok {
+		names = append(names, dir+source)
+	}
+	if rest, ok := strings.CutPrefix(name, convertedPrefix); ok {
+		for at := 0; ; at++ { // a source's name may have what stands before the voice's, too
+			i := strings.Index(rest[at:], convertedMiddle)
+			if i < 0 {
+				break
+			}
+			at += i
+			names = append(names, dir+rest[:at])
+		}
+	}
+	return names
 }
 
 // of returns the one that was decoded of a source.
@@ -91,18 +112,22 @@ func (d *decodedFiles) of(j job) (string, error) {
 	if d.single {
 		return d.root, nil
 	}
-	name := decodedName(j.path)
-	paths := d.byName[name]
+	dir, file := path.Split(j.path)
+	name := nameOf(file)
+	files := d.byName[dir+name]
 	d.mu.Lock()
-	delete(d.unused, name)
-	d.mu.Unlock()
-	switch len(paths) {
-	case 0:
-		return "", fmt.Errorf("%s: nothing was decoded of it: %s has no %s or %s%s, with any ending of an audio file", j.source, d.root, name, path.Join(path.Dir(name), decodedPrefix), path.Base(name))
-	case 1:
-		return paths[0], nil
+	for _, file := range files {
+		delete(d.unused, file)
 	}
-	return "", fmt.Errorf("%s: %s may be what was decoded of it; leave one there", j.source, strings.Join(paths, " or "))
+	d.mu.Unlock()
+	switch len(files) {
+	case 0:
+		return "", fmt.Errorf("%s: nothing was decoded of it: %s has no %s, %s or %s…, with any ending of an audio file",
+			j.source, d.root, dir+name, dir+decodedPrefix+name, dir+convertedPrefix+name+convertedMiddle)
+	case 1:
+		return filepath.Join(d.root, filepath.FromSlash(files[0])), nil
+	}
+	return "", fmt.Errorf("%s: in %s, %s may be what was decoded of it; leave one there", j.source, d.root, strings.Join(files, " or "))
 }
 
 // rest tells of recordings that belong to no source.
@@ -110,8 +135,8 @@ func (d *decodedFiles) rest() string {
 	if len(d.unused) == 0 {
 		return ""
 	}
-	names := slices.Sorted(maps.Keys(d.unused))
-	return fmt.Sprintf("%s: left out %s without a source, %s the first", d.root, plural.Of(len(names), "recording"), names[0])
+	files := slices.Sorted(maps.Keys(d.unused))
+	return fmt.Sprintf("%s: left out %s without a source, %s the first", d.root, plural.Of(len(files), "recording"), files[0])
 }
 
 // lengthNotice is from which difference in length on a recording is told of, in seconds.
