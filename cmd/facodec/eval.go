@@ -74,8 +74,9 @@ DIR/reconstructed_<name>.wav, in the structure of the source folders; existing o
 are overwritten.
 
 --decoded measures what any other codec made of the recordings, with no model at all: its
-folder has a file for each source, at the same place below it and with the same name, or as
-reconstruct and convert name their outputs, with any ending. Both are resampled to --rate and compared from their
+folder has a file for each source, at the same place below it as the source below the folder that
+was named, and called as the source (en.wav or en.flac.wav for en.flac), or as reconstruct and
+convert call their outputs. Both are resampled to --rate and compared from their
 first sample on: a delay that the other codec adds is to be cut off before. Above the band of a
 source (8 kHz, of one of 16 kHz) there is nothing but the rounding of the files: mel and stft,
 which are logarithms, are comparable for files of one sample format, or at the rate of the source.
@@ -156,7 +157,7 @@ type evaluation struct {
 	made   folders
 
 	codec    *facodec.Codec // nil with others
-	others   *decodedFiles  // that are measured in place of the codec's; nil for none
+	pairs    *pairing       // with --decoded
 	notices  []string
 	files    int                 // at a time
 	speeches chan *metric.Speech // one for each of them
@@ -210,11 +211,8 @@ func (e *evaluation) open(cmd *cobra.Command, jobs []job) (err error) {
 	e.files = b.files(cmd, len(jobs))
 	e.alone = e.files > 1
 	if e.decoded != "" {
-		if e.others, err = findDecoded(e.decoded); err != nil {
+		if e.pairs, err = pair(jobs, e.decoded, e.fail); err != nil {
 			return err
-		}
-		if e.others.single && len(jobs) > 1 {
-			return fmt.Errorf("--decoded %s: is one recording, and there are %d sources; name the folder", e.decoded, len(jobs))
 		}
 	} else {
 		if e.codec, e.notices, err = e.modelFlags.open(cmd); err != nil {
@@ -271,8 +269,8 @@ func (e *evaluation) run(cmd *cobra.Command, jobs []job) error {
 		}
 	}
 	m.close()
-	if e.others != nil {
-		if text := e.others.rest(); text != "" && interrupted == nil {
+	if e.pairs != nil {
+		if text := e.pairs.left(e.decoded); text != "" {
 			e.show.notice("%s", text)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -47,6 +48,7 @@ type evalJSON struct {
 	Files []struct {
 		Source, Output   string
 		Decoded          string
+		DecodedSeconds   float64 `json:"decoded_seconds"`
 		Seconds          float64
 		Samples, Clipped int
 		Metrics          map[string]*float64
@@ -298,7 +300,34 @@ func TestEvalDecoded(t *testing.T) {
 	}
 	outs := filepath.Join(converted, "out")
 	succeed(t, "convert", "--checkpoint-path", fixture("small.safetensors"), "--source", converted, "--reference", clip("fr.flac"), "--output-dir", outs)
-	if r, stderr := decodedReport(2, "--source", converted, "--decoded", outs); len(r.Files) != 1 || filepath.Base(r.Files[0].Decoded) != "converted_a_to_b_to_fr.wav" || !strings.Contains(stderr, "may be what was decoded of it") {
+	if r, _ := decodedReport(0, "--source", converted, "--decoded", outs); len(r.Files) != 2 || filepath.Base(r.Files[0].Decoded) != "converted_a_to_fr.wav" || filepath.Base(r.Files[1].Decoded) != "converted_a_to_b_to_fr.wav" {
+		t.Errorf("%+v", r.Files)
+	}
+	// Sources that differ in their endings alone, whose outputs have these, too.
+	alike := t.TempDir()
+	write(t, filepath.Join(alike, "a.flac"), read(t, clip("en.flac")))
+	write(t, filepath.Join(alike, "a.wav"), read(t, filepath.Join(out, "reconstructed_it.wav")))
+	made := filepath.Join(alike, "made")
+	whole, _ := evaluatedReport(t, 0, "--source", alike, "--output-dir", made, "--sample-format", "f32")
+	if r, _ := decodedReport(0, "--source", alike, "--decoded", made); len(r.Files) != 2 || *r.Files[0].Metrics["mel"] != *whole.Files[0].Metrics["mel"] || *r.Files[1].Metrics["mel"] != *whole.Files[1].Metrics["mel"] {
+		t.Errorf("%+v", r.Files)
+	}
+	write(t, filepath.Join(made, "a.wav"), read(t, filepath.Join(out, "reconstructed_it.wav")))
+	if r, stderr := decodedReport(2, "--source", alike, "--decoded", made); len(r.Files) != 0 || strings.Count(stderr, "a.wav of "+made+" may be what was decoded of it, or of ") != 2 {
+		t.Errorf("%+v, %s", r.Files, stderr)
+	}
+	// Sources and what was decoded of them in one folder, beside a link to nowhere.
+	if err := os.Symlink("nowhere", filepath.Join(out, "x.wav")); err == nil {
+		write(t, filepath.Join(out, "it.flac"), read(t, clip("it.flac")))
+		if r, stderr := decodedReport(2, "--source", filepath.Join(out, "it.flac"), "--decoded", out); len(r.Files) != 1 || *r.Files[0].Metrics["mel"] != *want.Files[1].Metrics["mel"] || !strings.Contains(stderr, "x.wav: no such file") {
+			t.Errorf("%+v, %s", r.Files, stderr)
+		}
+		os.Remove(filepath.Join(out, "x.wav"))
+		os.Remove(filepath.Join(out, "it.flac"))
+	}
+	// What is cut off is no reconstruction.
+	cut := wav(t, filepath.Join(t.TempDir(), "cut.wav"), 24000, 1, input(t, clip("it.flac"))[:24000])
+	if r, stderr := decodedReport(2, "--source", clip("it.flac"), "--decoded", cut); len(r.Files) != 0 || !strings.Contains(stderr, "less than half of its source: it is not what was decoded of it, or it is cut off: 1.00 of 2.26 s") {
 		t.Errorf("%+v, %s", r.Files, stderr)
 	}
 	// Of one file, at another rate; one of another length; one that is not there; two of a name.
@@ -326,6 +355,10 @@ func TestEvalDecoded(t *testing.T) {
 		"--source a --decoded b --output-dir c":                      "no model is used",
 		"--source " + clip("en.flac") + " --decoded " + in + "/none": "no such file",
 		"--source " + clip("") + " --decoded " + one:                 "is one recording",
+		"--source a --decoded b --threads 0":                         "--threads 0",
+		"--source a --decoded b --sample-format f32":                 "no model is used",
+		"--source " + clip("en.flac") + " --decoded " + t.TempDir():  "no audio files",
+		"--source " + clip("en.flac") + " --decoded " + os.DevNull:   "neither a folder nor a file",
 	} {
 		if got := run(t, append([]string{"eval"}, strings.Fields(args)...)...); got.code != exitFailed || !strings.Contains(got.stderr, fault) {
 			t.Errorf("%s: exit code %d, %s", args, got.code, got.stderr)

@@ -36,8 +36,9 @@ func (e *evaluation) one(ctx context.Context, j job, progress func(seconds float
 	}
 	o.file = evalFile{Source: j.source, Output: j.output, name: j.path, Samples: len(wave), Seconds: float64(len(wave)) / float64(e.rate)}
 	var decoded []float32
-	if e.others != nil {
-		o.file.Decoded, decoded, o.err = e.decodedOf(j, wave)
+	if e.pairs != nil {
+		o.file.Decoded, decoded, o.err = e.readDecoded(j, wave)
+		o.file.DecodedSeconds = round(float64(len(decoded)) / float64(e.rate))
 		gain.Apply(decoded)
 	} else {
 		decoded, o.codes, o.err = e.through(ctx, j, wave, progress)

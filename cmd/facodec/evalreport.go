@@ -30,13 +30,15 @@ type evalReport struct {
 
 // An evalFile is one recording.
 type evalFile struct {
-	Source  string              `json:"source"`
-	Output  string              `json:"output,omitempty"`
-	Decoded string              `json:"decoded,omitempty"`
-	Seconds float64             `json:"seconds"`
-	Samples int                 `json:"samples"` // at the rate of the comparison, the codec's
-	Clipped int64               `json:"clipped,omitempty"`
-	Metrics map[string]*float64 `json:"metrics"` // null: it has no value here
+	Source  string  `json:"source"`
+	Output  string  `json:"output,omitempty"`
+	Decoded string  `json:"decoded,omitempty"`
+	Seconds float64 `json:"seconds"`
+	// DecodedSeconds is how long Decoded is.
+	DecodedSeconds float64             `json:"decoded_seconds,omitempty"`
+	Samples        int                 `json:"samples"` // at the rate of the comparison, the codec's
+	Clipped        int64               `json:"clipped,omitempty"`
+	Metrics        map[string]*float64 `json:"metrics"` // null: it has no value here
 
 	name     string
 	measured map[string]float64

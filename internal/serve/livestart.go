@@ -138,7 +138,7 @@ func (l *stream) chosen(r protocol.Request, before live.Mode) (mode live.Mode, v
 	}
 	match = *r.Match
 	if !(match >= 0 && match <= 1) {
-		return mode, nil, 0, faultf(http.StatusUnprocessableEntity, "match", "%g: 0, none, to 1 are taken", match)
+		return mode, nil, 0, faultf(http.StatusUnprocessableEntity, "match", "%g: give 0, which is none, to 1", match)
 	}
 	if kept := cmp.Or(voice, l.voice); match > 0 && kept != nil && kept.Frames() == 0 {
 		return mode, nil, 0, l.s.noFrames("match")

@@ -65,7 +65,7 @@ func TestProblemMessages(t *testing.T) {
 		{"POST", "/v1/plot?to=inf", nil, "", 422, "+Inf is no time"},
 		{"POST", "/v1/plot?from=-inf", nil, "", 422, "query.from: expected number >= 0"},
 		{"POST", "/v1/convert?match=inf", nil, "", 422, "query.match: expected number <= 1"},
-		{"POST", "/v1/decode?match=nan", nil, "", 422, "0, none, to 1 are taken"},
+		{"POST", "/v1/decode?match=nan", nil, "", 422, "give 0, which is none, to 1"},
 		{"POST", "/v1/reconstruct", stranger, strangerKind, 422, `there is no field "yyyyyy`},
 		{"POST", "/v1/voices?name=" + q(long), nil, "", 422, "query.name"},
 		{"POST", "/v1/voices?name=", nil, "", 422, "the name is empty"},

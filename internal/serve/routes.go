@@ -54,7 +54,7 @@ type MatchQuery struct {
 func (q MatchQuery) check(parts []facodec.Part) error {
 	switch {
 	case !(q.Match >= 0 && q.Match <= 1): // NaN
-		return faultf(http.StatusUnprocessableEntity, "query.match", "%g: 0, none, to 1 are taken", q.Match)
+		return faultf(http.StatusUnprocessableEntity, "query.match", "%g: give 0, which is none, to 1", q.Match)
 	case q.Match > 0 && parts != nil:
 		return faultf(http.StatusUnprocessableEntity, "query.match", "frames are matched by prosody and content together, and their residual is the voice's: leave out match, or parts")
 	}
