@@ -139,11 +139,13 @@ func (f *evalFlags) run(cmd *cobra.Command) error {
 	}
 	defer e.made.removeEmpty()
 	if len(jobs) > 0 {
+		defer func() {
+			if e.codec != nil {
+				e.codec.Close()
+			}
+		}()
 		if err := e.open(cmd, jobs); err != nil {
 			return err
-		}
-		if e.codec != nil {
-			defer e.codec.Close()
 		}
 	}
 	return e.run(cmd, jobs)
@@ -156,7 +158,7 @@ type evaluation struct {
 	show   *display
 	made   folders
 
-	codec    *facodec.Codec // nil with others
+	codec    *facodec.Codec // nil with --decoded
 	pairs    *pairing       // with --decoded
 	notices  []string
 	files    int                 // at a time

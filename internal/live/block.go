@@ -19,9 +19,9 @@ const (
 )
 
 // ChooseBlock returns how many frames an engine on a codec should convert at a time on this
-// computer, to a voice, nil for any without frames: the fewest of 1, 2, 4 and 8 that keep up with a microphone, and how much of the
-// time that passes they take. If none keeps up that is the block of 8, with a
-// factor above 0.7. A codec that waits for the end of an utterance is ErrNotLive.
+// computer, to a voice, nil for any without frames: the fewest of 1, 2, 4 and 8 that keep up
+// with a microphone, and how much of the time that passes they take. If none keeps up that is the
+// block of 8, with a factor above 0.7. A codec that waits for the end of an utterance is ErrNotLive.
 func ChooseBlock(c *facodec.Codec, voice *Voice) (frames int, realTimeFactor float64, err error) {
 	m := codec.Inner(c)
 	if m == nil {
