@@ -295,7 +295,8 @@ func (c *Codec) checkClip(ctx context.Context, r recording.Recording) (why, warn
 // is theirs, too, and that of the source is not used. The level of each frame is what it would
 // be by the timbre alone. match is their share, 0 to 1. More brings
 // the voice nearer, less keeps words clearer. With 0, or of a voice without frames, the frames
-// are the source's, and of a voice without a spectrum that is NewDecoder of the timbre.
+// are the source's, and of a voice without a spectrum that is NewDecoder of the timbre. To prepare the frames takes
+// as long as to decode them; of a voice that another decoder has, or that was the last one, they are prepared already.
 func (c *Codec) NewVoiceDecoder(v *Voice, match float64) (*Decoder, error) {
 	if err := c.model.Need(codec.Decoder); err != nil {
 		return nil, err

@@ -167,8 +167,9 @@ type Codec struct {
 	// Precision is how the networks compute, and redecoders for the codec.
 	Precision nn.Precision
 
-	region  *tensor.Region
-	leftOut []string
+	region     *tensor.Region
+	leftOut    []string
+	references references
 }
 
 // Options say how a model is opened; the zero value is the usual.

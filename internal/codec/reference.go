@@ -1,7 +1,12 @@
 package codec
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
+	"maps"
+	"sync"
+	"weak"
 
 	"github.com/facodec-go/facodec/internal/model"
 	"github.com/facodec-go/facodec/internal/parallel"
@@ -74,9 +79,53 @@ func (c *Codec) Bins() int {
 func (c *Codec) NewVoice(timbre, spectrum []float32, frames model.Codes, match float64) Voice {
 	v := Voice{Timbre: timbre, Spectrum: spectrum, Match: match}
 	if match > 0 && frames.Frames() > 0 && c.TakesReferences() {
-		v.Reference = c.Networks.(referenceNetworks).NewReference(frames, timbre, c.Pool)
+		v.Reference = c.references.of(frames, timbre, func() *model.Reference {
+			return c.Networks.(referenceNetworks).NewReference(frames, timbre, c.Pool)
+		})
 	}
 	return v
+}
+
+// references are those that were prepared and are still in use, and the last one: to prepare one takes
+// as long as to decode its frames, and conversions to a voice come in rows. They hold no memory beside that.
+type references struct {
+	mu   sync.Mutex
+	last *model.Reference
+	used map[[sha256.Size]byte]weak.Pointer[model.Reference]
+}
+
+// of returns the reference of frames of a voice, and prepares it if it has to be.
+func (r *references) of(frames model.Codes, timbre []float32, prepare func() *model.Reference) *model.Reference {
+	key := keyOf(frames, timbre)
+	r.mu.Lock()
+	f := r.used[key].Value()
+	r.mu.Unlock()
+	if f == nil {
+		f = prepare() // others need not wait for it
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last = f
+	maps.DeleteFunc(r.used, func(_ [sha256.Size]byte, p weak.Pointer[model.Reference]) bool { return p.Value() == nil })
+	if r.used == nil {
+		r.used = map[[sha256.Size]byte]weak.Pointer[model.Reference]{}
+	}
+	r.used[key] = weak.Make(f)
+	return f
+}
+
+// keyOf tells voices apart.
+func keyOf(frames model.Codes, timbre []float32) (key [sha256.Size]byte) {
+	h := sha256.New()
+	for _, books := range frames {
+		binary.Write(h, binary.LittleEndian, int64(len(books)))
+		for _, codes := range books {
+			binary.Write(h, binary.LittleEndian, int64(len(codes)))
+			binary.Write(h, binary.LittleEndian, codes)
+		}
+	}
+	binary.Write(h, binary.LittleEndian, timbre)
+	return [sha256.Size]byte(h.Sum(nil))
 }
 
 // SetSpectrum changes a decoder's spectrum from the next frame on, nil for none. Decoders without

@@ -774,8 +774,16 @@ func TestMatchMemory(t *testing.T) {
 	if len(kept) == 0 {
 		t.Fatal("no voice with frames fits")
 	}
-	// Requests have memory of their own.
+	// Requests have memory of their own, and take none for a voice that is kept.
+	all := x.memory.remaining()
+	if err := x.memory.take(all); err != nil {
+		t.Fatal(err)
+	}
 	x.post("/v1/convert?match=0.5&voice="+kept[0].ID, speech(t, "en"))
+	clip, kind := form("reference", string(it), "source", string(speech(t, "en")))
+	r, b := x.do("POST", "/v1/convert?match=0.5", bytes.NewReader(clip), "Content-Type", kind)
+	x.problem(r, b, 503, "")
+	x.memory.free(all)
 	for _, v := range kept {
 		x.do("DELETE", "/v1/voices/"+v.ID, nil)
 	}
@@ -784,7 +792,7 @@ func TestMatchMemory(t *testing.T) {
 	}
 	// A minute of a voice is more than 1 MB.
 	long, kind := form("reference", string(it), "reference", string(speech(t, "fr")), "source", string(speech(t, "en")))
-	r, b := x.do("POST", "/v1/convert?match=0.5", bytes.NewReader(long), "Content-Type", kind)
+	r, b = x.do("POST", "/v1/convert?match=0.5", bytes.NewReader(long), "Content-Type", kind)
 	x.problem(r, b, 413, "")
 	if detail, _ := detailOf(t, b); !strings.Contains(detail, "--memory") {
 		t.Errorf("%s", detail)

@@ -148,8 +148,10 @@ func (j *job) decoder(v *facodec.Voice, own []float32, convert bool, match float
 	case match == 0:
 		return c.NewVoiceDecoder(v, 0)
 	}
-	if err := j.keep(codec.Inner(c).ReferenceBytes(v.Frames.Frames())); err != nil {
-		return nil, err
+	if !j.s.voices.have(v) { // those are prepared already
+		if err := j.keep(codec.Inner(c).ReferenceBytes(v.Frames.Frames())); err != nil {
+			return nil, err
+		}
 	}
 	err = j.turn(func() error { // it decodes them
 		d, err = c.NewVoiceDecoder(v, match)

@@ -99,6 +99,18 @@ func (v *voices) get(id, location string, status int) (Voice, error) {
 	return e, nil
 }
 
+// have says whether this voice, and not only one like it, is kept.
+func (v *voices) have(voice *facodec.Voice) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, e := range v.byID {
+		if e.voice == voice {
+			return true
+		}
+	}
+	return false
+}
+
 func (v *voices) delete(id string) error {
 	if _, err := v.get(id, "path.id", http.StatusNotFound); err != nil {
 		return err
