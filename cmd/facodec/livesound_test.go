@@ -192,7 +192,9 @@ func TestSoundIsConvert(t *testing.T) {
 	// Below 4 kHz, where a drift of the clocks within a window matters little.
 	want := resample(converted, 24000, 8000)
 	got := resample(floats(recorded.Bytes()), rate, 8000)
-	median, windows := alignedSNR(got, want, 640)
+	const finer = 6
+	fine := [2][]float32{resample(got, 8000, finer*8000), resample(want, 8000, finer*8000)}
+	median, windows := alignedSNR(got, want, fine, finer, 640)
 	t.Logf("SNR of %d windows of 80 ms, median %.1f dB; delay %v, %d times late, drift %.0f ppm", windows, median, stats.Delay, stats.Late, 1e6*stats.Drift)
 	if windows < 10 || median < 15 { // of other codes it would be about 0
 		t.Errorf("%d windows, median %.1f dB", windows, median)
@@ -200,19 +202,22 @@ func TestSoundIsConvert(t *testing.T) {
 }
 
 // alignedSNR compares windows of want with where they are in got, to a fraction of a
-// sample, and returns the median in dB of those that have sound.
-func alignedSNR(got, want []float32, window int) (median float64, windows int) {
+// sample, and returns the median in dB of those that have sound. Where that is, is sought in the
+// same at a finer rate: half a sample off, a window may resemble the next period of a voice more.
+func alignedSNR(got, want []float32, fine [2][]float32, finer, window int) (median float64, windows int) {
 	lag := bestLag(got, want, 0, len(want), -len(want)/2, len(got))
+	const around = 150
 	var all []float64
 	for at := window; at+2*window < len(want); at += window {
 		var energy float64
 		for _, v := range want[at : at+window] {
 			energy += float64(v) * float64(v)
 		}
-		if energy/float64(window) < 1e-6 || at+lag < window+400 || at+lag+2*window+400 > len(got) {
+		if energy/float64(window) < 1e-6 || at+lag < window+around || at+lag+2*window+around > len(got) {
 			continue
 		}
-		near := bestLag(got, want, at, at+window, lag-400, lag+400)
+		near := bestLag(fine[0], fine[1], finer*at, finer*(at+window), finer*(lag-around), finer*(lag+around))
+		near = int(math.Round(float64(near) / float64(finer)))
 		all = append(all, fractionalSNR(got[at+near-32:], want[at:at+window]))
 	}
 	if len(all) == 0 {
